@@ -1,0 +1,121 @@
+"""Frozen configurations: what is computed, and nothing about where, when or beside what.
+
+Equal configurations are the same unit of work: the digest is the ledger's key, the root of every
+random stream and the name of the artefact. How units are packed, on which device they run and how
+their data were found (a path, a mirror) are not part of it; what the data and weights *are* is.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from hashlib import sha256
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+MethodName = Literal["maml", "fomaml", "reptile", "mtl"]
+OptimiserName = Literal["adafactor", "adamw", "sgd"]
+
+VOCABULARY = "vocabulary"
+"""The start of plain prompt tuning: rows copied from the backbone's embedding table."""
+
+
+class Frozen(BaseModel):
+    """A value with an identity: immutable, strict about its keys, equal by content."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    @cached_property
+    def digest(self) -> str:
+        """12 hex digits over the canonical JSON of every field."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return sha256(f"{type(self).__name__}:{text}".encode()).hexdigest()[:12]
+
+
+class BackboneConfig(Frozen):
+    """Which frozen language model, and how much text it reads and writes.
+
+    Attributes:
+        name: ``mini``, a Hub id or a local folder.
+        prompt_tokens: P, rows of the soft prompt (100 in the paper).
+        max_input: input tokens kept, the closing ``</s>`` among them; the prompt is not counted.
+        max_target: target tokens kept in training and generated at most in evaluation.
+    """
+
+    name: str = "mini"
+    prompt_tokens: Count = 10
+    max_input: Count = 64
+    max_target: Count = 16
+
+
+class InnerLoop(Frozen):
+    """Adaptation to one episode: ``steps`` of SGD at ``lr`` on batches of ``batch`` support rows."""
+
+    lr: Rate = 1.0
+    steps: Count = 3
+    batch: Count = 8
+
+
+class OuterLoop(Frozen):
+    """Updates of the initial prompt: ``episodes`` tasks each, judged on ``batch`` query rows."""
+
+    optimiser: OptimiserName = "adafactor"
+    lr: Rate = 0.3
+    steps: Count = 60
+    episodes: Count = 4
+    batch: Count = 8
+
+
+class RunConfig(Frozen):
+    """One meta-training: an initial prompt learned on source tasks.
+
+    Attributes:
+        weights: identity of the backbone's weights and tokenizer.
+        sources: source tasks, each with all of ``data_seeds``: one unit per (task, seed).
+        data: digest over the splits of the sources, so that changed rows are another run.
+    """
+
+    backbone: BackboneConfig
+    weights: str
+    method: MethodName
+    inner: InnerLoop
+    outer: OuterLoop
+    sources: tuple[str, ...]
+    data_seeds: tuple[int, ...]
+    data: str
+    seed: int = 0
+
+
+class Tuning(Frozen):
+    """Few-shot prompt tuning on one target task (paper, section 4.2).
+
+    Attributes:
+        steps: updates on batches of ``batch`` training rows.
+        looks: evaluations of the dev set, evenly spaced; the best one's prompt is tested.
+    """
+
+    optimiser: OptimiserName = "adafactor"
+    steps: Count = 40
+    batch: Count = 8
+    looks: Count = 4
+
+
+class CellConfig(Frozen):
+    """One downstream cell: a target task, a data seed and a learning rate, from a given start.
+
+    Attributes:
+        start: ``VOCABULARY`` for plain prompt tuning, or the digest of a ``RunConfig``.
+        data: digest of the task's split under ``data_seed``.
+    """
+
+    backbone: BackboneConfig
+    weights: str
+    task: str
+    data_seed: int
+    data: str
+    start: str
+    lr: Rate
+    tuning: Tuning

@@ -1,0 +1,81 @@
+"""Errors that teach: what was given, what was wanted, what to do next.
+
+    MptError                   the base; the door prints it as one line, exit code 1
+    |-- InputError             the user can mend it: exit code 2, nothing was written
+    |   |-- UnknownName        a name that is not in a table, with the nearest known ones
+    |   |-- ConfigError        a study file or option with a wrong key, type or value
+    |   |-- DataError          a task, split or row that cannot be read
+    |   |-- ResultsError       a table of results that does not give an ARG
+    |   `-- StoreError         a ledger, study or tracking store that is not the one meant
+    |-- Diverged               a loss or prompt became NaN or infinite
+    `-- Interrupted            stopped on request after saving; the same command continues
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MptError(Exception):
+    """Base of every error that mpt raises on purpose; shown without a traceback."""
+
+    exit_code = 1
+
+
+class InputError(MptError):
+    """What the user gave cannot be used; nothing was written."""
+
+    exit_code = 2
+
+
+class UnknownName(InputError):
+    """A name that is not in a table of known names.
+
+    Args:
+        kind: what the name should be, e.g. ``"method"``.
+        given: the name as typed.
+        known: every valid name; near misses are suggested from it.
+        hint: what to do next, appended to the message.
+    """
+
+    def __init__(self, kind: str, given: str, known: Iterable[str], hint: str = "") -> None:
+        known = sorted(known)
+        near = get_close_matches(given, known, n=3, cutoff=0.6)
+        meant = f" - did you mean {' or '.join(repr(n) for n in near)}?" if near else "."
+        listing = f" Known: {', '.join(known)}." if len(known) <= 20 else f" {len(known)} are known."
+        super().__init__(f"unknown {kind} {given!r}{meant}{listing}{' ' + hint if hint else ''}")
+
+
+class ConfigError(InputError):
+    """A study file, card or option holds a wrong key, type or value."""
+
+
+class DataError(InputError):
+    """A task, split or row cannot be read; the message names file, line and cure."""
+
+
+class ResultsError(InputError):
+    """A table of results does not determine an average relative gain."""
+
+
+class StoreError(InputError):
+    """A store (ledger, Optuna, MLflow) is not the one meant, or cannot be opened."""
+
+
+class Diverged(MptError):
+    """A run's loss or prompt became NaN or infinite.
+
+    Attributes:
+        step: the update, counted from 1, at which it was seen.
+    """
+
+    def __init__(self, run: str, step: int, what: str) -> None:
+        self.step = step
+        super().__init__(f"run {run} diverged at step {step}: {what} is not finite")
+
+
+class Interrupted(MptError):
+    """Stopped on request after the state was saved; the same command continues."""
+
+    exit_code = 130

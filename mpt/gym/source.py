@@ -1,0 +1,54 @@
+"""Where tasks come from: one protocol, and the door that opens a gym by name or folder."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from mpt.gym.partitions import Partitions
+from mpt.gym.splits import FewShotSplit, TaskCard
+
+
+class Gym(Protocol):
+    """A set of few-shot tasks with settings over them.
+
+    Contract (``tests/contracts/test_gym_contract.py``): ``split`` is deterministic, ``tasks`` is
+    sorted, every name in ``partitions`` is in ``tasks``, an unknown task raises ``UnknownName``.
+    """
+
+    @property
+    def name(self) -> str:
+        """``mini``, or the folder as the user gave it."""
+        ...
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Every task's name, sorted."""
+        ...
+
+    @property
+    def partitions(self) -> Partitions:
+        """The settings that this gym can run, and its validation tasks."""
+        ...
+
+    def card(self, task: str) -> TaskCard:
+        """What the task is. Raises ``UnknownName``."""
+        ...
+
+    def split(self, task: str, seed: int) -> FewShotSplit:
+        """The task's examples under one of ``SEEDS``. Raises ``UnknownName``, ``DataError``."""
+        ...
+
+
+def open_gym(where: str = "mini") -> Gym:
+    """The embedded gym (``"mini"``) or a folder of CrossFit TSV files.
+
+    Raises:
+        DataError: the folder does not exist, or holds no task.
+    """
+    if where == "mini":
+        from mpt.gym.mini import MiniGym
+
+        return MiniGym()
+    from mpt.gym.tsv import TsvGym
+
+    return TsvGym(where)

@@ -1,0 +1,110 @@
+"""Every metric against published scores, pencil cases and its error messages."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import os
+from pathlib import Path
+
+import pytest
+
+from mpt.errors import DataError, UnknownName
+from mpt.gym.metrics import METRICS, exact_match_decides, normalize, score
+from mpt.gym.rouge import rouge_l_f
+
+
+@pytest.fixture
+def shared() -> Path:
+    folder = Path(os.environ.get("MPT_SHARED", Path(__file__).parents[2] / ".." / "shared"))
+    if not (folder / "reference" / "published_predictions.jsonl.gz").exists():
+        pytest.skip(f"no published predictions under {folder}")
+    return folder
+
+
+def test_published_predictions_score_as_published(shared):
+    with gzip.open(shared / "reference" / "published_predictions.jsonl.gz", "rt") as lines:
+        records = [json.loads(line) for line in lines]
+    assert len(records) >= 30
+    for one in records:
+        ours = score(one["metric"], one["predictions"], one["gold"])
+        assert ours == pytest.approx(one["score"], abs=1e-9), (one["task"], one["seed"], one["lr"])
+
+
+@pytest.mark.parametrize(
+    ("metric", "predictions", "targets", "expected"),
+    [
+        ("ACC", ["Yes", "no ", "maybe"], [["yes"], ["no"], ["no", "MAYBE"]], 2 / 3),
+        ("EM", ["The  cat.", "a", "dog"], [["cat"], ["the"], ["cats", "Dog!"]], 1.0),
+        ("EM", ["theatre"], [["atre"]], 0.0),
+        ("QA-F1", ["the big cat", "x", ""], [["big dog", "cat big"], ["y"], [""]], 1 / 3),
+        ("QA-F1", ["big red big"], [["big"]], 0.5),
+        (
+            "Classification-F1",
+            ["a", "b", "b", "zzz"],
+            [["a"], ["b"], ["b"], ["a"]],
+            (2 / 3 + 1) / 3,
+        ),
+        ("Classification-F1", ["b"], [["a", "b"]], 0.0),
+        ("Matthew-Correlation", ["acceptable ", "no"], [["acceptable"], ["unacceptable"]], 1.0),
+        ("Matthew-Correlation", ["acceptable"] * 2, [["acceptable"], ["unacceptable"]], 0.0),
+        ("Pearson-Correlation", ["1", " 2.0", "4"], [["10"], ["20"], ["40"]], 1.0),
+        ("Rouge-L", ["...", "!?", ""], [["a"], ["b"], ["c"]], 0.0),
+        ("Rouge-L", ["a b c"], [["x", "a b c"]], 1 - 5e-9),
+    ],
+)
+def test_pencil_cases(metric, predictions, targets, expected):
+    assert score(metric, predictions, targets) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "answer", "expected"),
+    [  # computed with the package rouge 1.0.1
+        ("the cat sat on the mat", "the cat lay on the mat", 0.7999999950000002),
+        ("w1 w2 w6 w7 w8. w1 w3 w8 w9 w5", "w1 w2 w3 w4 w5", 0.6153846106508877),
+        ("price is 3.50 now. Now!", "price was 3.50. now", 0.7272727223140496),
+        ("b a", "a b", 0.4999999950000001),
+        ("A man. A plan. A canal", "a man a plan", 0.5714285665306124),
+    ],
+)
+def test_rouge_is_that_of_the_official_package(prediction, answer, expected):
+    assert rouge_l_f(prediction, answer) == pytest.approx(expected, abs=1e-12)
+
+
+def test_rouge_without_a_sentence_is_zero():
+    assert rouge_l_f("words", "...") == 0.0
+    assert rouge_l_f("", "words") == 0.0
+
+
+@pytest.mark.parametrize("predictions", [["1", "two", "3"], ["1", "nan", "3"], ["2", "2", "2"]])
+def test_undefined_correlation_is_nan(predictions):
+    assert math.isnan(score("Pearson-Correlation", predictions, [["1"], ["2"], ["3"]]))
+
+
+def test_normalize_keeps_words_that_contain_articles():
+    assert normalize("An  Apple, the Theory; a banana") == "apple theory banana"
+
+
+def test_exact_match_decides_only_where_it_is_true():
+    assert {name for name in METRICS if exact_match_decides(name)} == {"ACC", "EM"}
+    for metric in ("ACC", "EM"):
+        for gold in ("the", "Yes.", "", "a b"):
+            assert score(metric, [gold], [["other", gold]]) == 1.0
+
+
+def test_errors_name_the_cause():
+    with pytest.raises(UnknownName, match="unknown metric 'rouge-l' - did you mean 'Rouge-L'"):
+        score("rouge-l", ["a"], [["a"]])
+    with pytest.raises(UnknownName, match="unknown metric 'acc'"):
+        exact_match_decides("acc")
+    with pytest.raises(DataError, match="ACC: 1 predictions for 2 rows of targets"):
+        score("ACC", ["a"], [["a"], ["b"]])
+    with pytest.raises(DataError, match="ACC: no rows to score"):
+        score("ACC", [], [])
+    with pytest.raises(DataError, match=r"EM: row 1 has \[\] as targets"):
+        score("EM", ["a", "b"], [["a"], []])
+    with pytest.raises(DataError, match="row 0 has 'a' as targets"):
+        score("EM", ["a"], ["a"])
+    with pytest.raises(DataError, match="row 0 has the gold answer 'x', which is not a number"):
+        score("Pearson-Correlation", ["1", "2"], [["x"], ["2"]])

@@ -52,7 +52,7 @@ class BackboneConfig(Frozen):
 
 
 class InnerLoop(Frozen):
-    """Adaptation to one episode: ``steps`` of SGD at ``lr`` on batches of ``batch`` support rows."""
+    """Adaptation to one episode: ``steps`` of SGD at ``lr``, each on ``batch`` support rows."""
 
     lr: Rate = 1.0
     steps: Count = 3

@@ -43,7 +43,8 @@ class UnknownName(InputError):
         known = sorted(known)
         near = get_close_matches(given, known, n=3, cutoff=0.6)
         meant = f" - did you mean {' or '.join(repr(n) for n in near)}?" if near else "."
-        listing = f" Known: {', '.join(known)}." if len(known) <= 20 else f" {len(known)} are known."
+        few = len(known) <= 20
+        listing = f" Known: {', '.join(known)}." if few else f" {len(known)} are known."
         super().__init__(f"unknown {kind} {given!r}{meant}{listing}{' ' + hint if hint else ''}")
 
 

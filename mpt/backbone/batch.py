@@ -1,4 +1,4 @@
-"""Rows of token ids, and the padded batch of a pack that is made of them."""
+"""The padded batch of a pack."""
 
 from __future__ import annotations
 
@@ -9,18 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One tokenised example; both sides end with the end-of-sequence id."""
-
-    input: np.ndarray
-    target: np.ndarray
-
-    @property
-    def length(self) -> int:
-        """Input and target tokens together, the order by which rows are bucketed."""
-        return len(self.input) + len(self.target)
+from mpt.gym.tokens import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +36,17 @@ class Batch:
             for name in ("input", "input_mask", "target", "run_of_row")
         }
         return replace(self, **moved)
+
+    def rows(self, rows: Sequence[int]) -> Batch:
+        """Some of the rows, with the same runs and padding."""
+        index = torch.tensor(rows, dtype=torch.int64, device=self.input.device)
+        return Batch(
+            self.input[index],
+            self.input_mask[index],
+            self.target[index],
+            self.run_of_row[index],
+            self.runs,
+        )
 
 
 def collate(rows_of_run: Sequence[Sequence[Row]]) -> Batch:

@@ -47,6 +47,10 @@ class Backbone(Protocol):
         """Token ids of each text, at most ``limit``, the last one the end of sequence."""
         ...
 
+    def decode(self, ids: Sequence[np.ndarray]) -> list[str]:
+        """Texts of token ids, specials skipped, stripped."""
+        ...
+
     def vocabulary_prompt(self, length: int, *stream: Name) -> Tensor:
         """``[P, H]`` copied from frequent rows of the embedding table."""
         ...
@@ -97,10 +101,7 @@ class FrozenSeq2Seq:
             num_beams=1,
             do_sample=False,
         )
-        texts = self.tokenizer.batch_decode(
-            ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return [text.strip() for text in texts]
+        return self.decode(ids.cpu().numpy())
 
     def encode(self, texts: Sequence[str], limit: int) -> list[np.ndarray]:
         """See ``Backbone.encode``."""
@@ -108,6 +109,13 @@ class FrozenSeq2Seq:
             return []
         ids = self.tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"]
         return [np.asarray(row, np.int64) for row in ids]
+
+    def decode(self, ids: Sequence[np.ndarray]) -> list[str]:
+        """See ``Backbone.decode``."""
+        texts = self.tokenizer.batch_decode(
+            ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return [text.strip() for text in texts]
 
     def vocabulary_prompt(self, length: int, *stream: Name) -> Tensor:
         """See ``Backbone.vocabulary_prompt``; SentencePiece ids fall in order of frequency."""

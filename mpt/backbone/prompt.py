@@ -8,7 +8,7 @@ from torch import Tensor
 from mpt.seeding import Name, torch_stream
 
 FREQUENT = 5000
-"""Prompt rows are drawn from this many of the most frequent tokens (Lester et al. 2021, section 3.2)."""
+"""Rows are drawn from this many of the most frequent tokens (Lester et al. 2021, section 3.2)."""
 
 
 def from_vocabulary(table: Tensor, ordinary: Tensor, length: int, *stream: Name) -> Tensor:

@@ -1,0 +1,1 @@
+"""Frozen language models that read soft prompts."""

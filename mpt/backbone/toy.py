@@ -1,0 +1,84 @@
+"""A backbone small enough to check by hand: one linear layer over summed embeddings, for tests.
+
+The state of a row is its prompt's mean plus its input's mean embedding; target token u is read from
+that state plus the embedding of the target token before it. It obeys the whole ``Backbone``
+contract in float64 and takes microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mpt.backbone.batch import Batch
+from mpt.backbone.prompt import from_vocabulary
+from mpt.notation import Losses, Prompts
+from mpt.seeding import Name, torch_stream
+
+END = 1
+_LETTERS = "abcdefghijklmnopqrstuvwxyz ."
+
+
+class ToyBackbone:
+    """Letters as tokens (0 padding, 1 end), width H, weights drawn from ``seed``."""
+
+    def __init__(self, width: int = 8, seed: int = 0) -> None:
+        draws = torch_stream("toy", width, seed)
+        vocabulary = len(_LETTERS) + 2
+        self.table = torch.randn(vocabulary, width, generator=draws, dtype=torch.float64)
+        self.head = torch.randn(width, vocabulary, generator=draws, dtype=torch.float64)
+        self.device, self.dtype = torch.device("cpu"), torch.float64
+        self.weights = f"toy-{width}-{seed}"
+
+    def losses(self, theta: Prompts, batch: Batch) -> Losses:
+        """See ``Backbone.losses``."""
+        logits = self._logits(theta, batch, batch.target)
+        each = F.cross_entropy(logits.transpose(1, 2), batch.target, reduction="none")
+        kept = (batch.target != -100).to(self.dtype)
+        zeros = torch.zeros(batch.runs, dtype=self.dtype)
+        total = zeros.index_add(0, batch.run_of_row, each.sum(-1))
+        return total / zeros.index_add(0, batch.run_of_row, kept.sum(-1))
+
+    @torch.inference_mode()
+    def exact(self, theta: Prompts, batch: Batch) -> Tensor:
+        """See ``Backbone.exact``."""
+        guess = self._logits(theta, batch, batch.target).argmax(-1)
+        return ((guess == batch.target) | (batch.target == -100)).all(-1)
+
+    @torch.inference_mode()
+    def generate(self, theta: Prompts, batch: Batch, limit: int) -> list[str]:
+        """See ``Backbone.generate``."""
+        written = torch.zeros(len(batch.input), 0, dtype=torch.int64)
+        for _ in range(limit):
+            padded = F.pad(written, (0, 1))
+            token = self._logits(theta, batch, padded)[:, -1].argmax(-1, keepdim=True)
+            written = torch.cat([written, token], 1)
+        return self.decode(list(written.numpy()))
+
+    def encode(self, texts: Sequence[str], limit: int) -> list[np.ndarray]:
+        """See ``Backbone.encode``; letters that are not known are read as full stops."""
+        ids = [[_LETTERS.find(c) + 2 if c in _LETTERS else 29 for c in text] for text in texts]
+        return [np.array([*row[: limit - 1], END]) for row in ids]
+
+    def decode(self, ids: Sequence[np.ndarray]) -> list[str]:
+        """See ``Backbone.decode``; nothing after the first end is read."""
+        texts = []
+        for row in ids:
+            kept = list(row)[: list(row).index(END)] if END in row else list(row)
+            texts.append("".join(_LETTERS[i - 2] for i in kept if i > END).strip())
+        return texts
+
+    def vocabulary_prompt(self, length: int, *stream: Name) -> Tensor:
+        """See ``Backbone.vocabulary_prompt``."""
+        return from_vocabulary(self.table, torch.arange(2, len(self.table)), length, *stream)
+
+    def _logits(self, theta: Prompts, batch: Batch, target: Tensor) -> Tensor:
+        mask = batch.input_mask.to(self.dtype)[..., None]
+        words = (self.table[batch.input] * mask).sum(1) / mask.sum(1)
+        state = (theta.mean(1)[batch.run_of_row] + words).tanh()
+        before = F.pad(target[:, :-1], (1, 0)).clamp_min(0)
+        return (state[:, None] + self.table[before]) @ self.head

@@ -1,0 +1,106 @@
+"""Checkpoints of meta-trainings: one small file per run, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from mpt.engine.optim import State
+from mpt.engine.train import TrainState
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """One run as it was left: prompt ``[P, H]``, optimiser state, updates taken, loss curve."""
+
+    theta: Tensor
+    moments: State
+    position: int
+    curve: tuple[float, ...]
+
+
+@dataclass
+class Checkpoints:
+    """A folder of ``<digest>.safetensors``, at most one write per run every ``every`` seconds.
+
+    Episodes are a function of the position (``mpt.gym.episodes``), so prompt, optimiser state and
+    position are all that a bit-for-bit continuation needs.
+    """
+
+    folder: Path
+    every: float = 20.0
+    _last: float = field(default_factory=time.monotonic)
+
+    def due(self) -> bool:
+        """Whether the last write is long enough ago."""
+        return time.monotonic() - self._last >= self.every
+
+    def write(
+        self, names: Sequence[str], state: TrainState, curves: Sequence[Sequence[float]]
+    ) -> None:
+        """Save every lane still under way; ``names`` and ``curves`` are indexed by lane."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for row, lane in enumerate(state.lanes):
+            tensors = {f"moments.{key}": value[row] for key, value in state.moments.items()}
+            tensors["theta"] = state.theta[row]
+            notes = {"position": state.position[row], "curve": list(curves[lane])}
+            data = save(
+                {key: value.detach().cpu().contiguous() for key, value in tensors.items()},
+                {"mpt": json.dumps(notes)},
+            )
+            write_whole(self.path(names[lane]), data)
+        self._last = time.monotonic()
+
+    def read(self, name: str) -> Saved | None:
+        """The run's checkpoint; None where there is none or it cannot be read."""
+        try:
+            with safe_open(self.path(name), "pt") as file:
+                notes = json.loads((file.metadata() or {})["mpt"])
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError, KeyError, ValueError):
+            return None
+        theta = tensors.pop("theta")
+        moments = {key.removeprefix("moments."): value for key, value in tensors.items()}
+        return Saved(theta, moments, int(notes["position"]), tuple(notes["curve"]))
+
+    def drop(self, name: str) -> None:
+        """Forget a run that is done."""
+        self.path(name).unlink(missing_ok=True)
+
+    def path(self, name: str) -> Path:
+        """Where the run's checkpoint lies."""
+        return self.folder / f"{name}.safetensors"
+
+
+def resume(fresh: TrainState, saved: Sequence[Saved | None]) -> TrainState:
+    """``fresh`` with the rows of saved runs put back where they were left."""
+    device = fresh.theta.device
+    theta, moments = fresh.theta.clone(), {k: v.clone() for k, v in fresh.moments.items()}
+    position = list(fresh.position)
+    for row, found in enumerate(saved):
+        if found is None:
+            continue
+        theta[row] = found.theta.to(device)
+        for key, value in found.moments.items():
+            moments[key][row] = torch.as_tensor(value, device=device)
+        position[row] = found.position
+    return TrainState(fresh.lanes, theta, moments, tuple(position))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write ``data`` so that a reader sees the old file or the new one, never half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,65 @@
+"""Meta-training: a pack of runs from their initial prompts to their learned ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from mpt.backbone.frozen import Backbone
+from mpt.engine import train
+from mpt.engine.checkpoint import Checkpoints, resume
+from mpt.engine.optim import OPTIMISERS
+from mpt.engine.pack import MetaJob
+from mpt.engine.step import meta_gradient
+from mpt.errors import Diverged
+from mpt.notation import Losses
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A learned initial prompt ``[P, H]`` and the loss (nats) of every step that led to it."""
+
+    prompt: Tensor
+    curve: tuple[float, ...]
+
+
+def learn(
+    jobs: Sequence[MetaJob],
+    backbone: Backbone,
+    *,
+    checkpoints: Checkpoints,
+    on_step: Callable[[int], None] = lambda rows: None,
+) -> list[Learned | Diverged]:
+    """Run meta-trainings of one shape together, each from its checkpoint if it has one.
+
+    Args:
+        jobs: runs of one shape (``mpt.engine.pack.run_shape``).
+        backbone: the frozen language model.
+        checkpoints: where runs are saved while they go on; the caller drops them when recorded.
+        on_step: told how many lanes took a step, for progress.
+    """
+    lanes = [
+        train.Lane(job.config.digest, job.start, job.config.outer.lr, job.config.outer.steps)
+        for job in jobs
+    ]
+    optimiser = OPTIMISERS[jobs[0].config.outer.optimiser]
+    saved = [checkpoints.read(lane.name) for lane in lanes]
+    curves = [list(found.curve) if found else [] for found in saved]
+    state = resume(train.start(lanes, optimiser), saved)
+    on_step(sum(state.position))
+
+    def watch(state: train.TrainState, losses: Losses) -> None:
+        for lane, loss in zip(state.lanes, losses.tolist(), strict=True):
+            curves[lane].append(loss)
+        on_step(len(state.lanes))
+        if checkpoints.due():
+            checkpoints.write([lane.name for lane in lanes], state, curves)
+
+    gradient = meta_gradient(jobs, backbone)
+    ends = train.train(lanes, state, gradient, optimiser=optimiser, watch=watch)
+    return [
+        end if isinstance(end, Diverged) else Learned(end.cpu(), tuple(curves[lane]))
+        for lane, end in enumerate(ends)
+    ]

@@ -1,0 +1,81 @@
+"""A pack: units of work of one shape that share every forward and backward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+from torch import Tensor
+
+from mpt.config import CellConfig, RunConfig
+from mpt.gym.episodes import Episodes
+from mpt.gym.tokens import TokenSplit
+from mpt.methods import method
+
+Work = TypeVar("Work")
+
+
+@dataclass(frozen=True)
+class MetaJob:
+    """One meta-training: its configuration, its source units and where its prompt starts."""
+
+    config: RunConfig
+    units: tuple[TokenSplit, ...]
+    start: Tensor
+    """``[P, H]``."""
+
+    @cached_property
+    def episodes(self) -> Episodes:
+        """The episodes of this run, in order."""
+        config, kind = self.config, method(self.config.method)
+        return Episodes(
+            units=self.units,
+            name=config.digest,
+            inner_steps=config.inner.steps if kind.support else 0,
+            inner_batch=config.inner.batch,
+            query=kind.query,
+            query_batch=config.outer.batch,
+        )
+
+
+@dataclass(frozen=True)
+class CellJob:
+    """One downstream cell: its configuration, its task's split and where its prompt starts."""
+
+    config: CellConfig
+    split: TokenSplit
+    start: Tensor
+    """``[P, H]``."""
+
+
+def run_shape(config: RunConfig) -> Hashable:
+    """What runs must have in common to share a pass; their rates, tasks and lengths may differ."""
+    return (
+        config.backbone,
+        config.weights,
+        config.method,
+        (config.inner.steps, config.inner.batch),
+        (config.outer.optimiser, config.outer.episodes, config.outer.batch),
+    )
+
+
+def cell_shape(config: CellConfig) -> Hashable:
+    """What cells must have in common to share a pass."""
+    return (config.backbone, config.weights, config.tuning)
+
+
+def packs(
+    work: Iterable[Work], *, shape: Callable[[Work], Hashable], size: int
+) -> list[list[Work]]:
+    """Work grouped by shape, in order, at most ``size`` to a pack."""
+    groups: dict[Hashable, list[Work]] = {}
+    for item in work:
+        groups.setdefault(shape(item), []).append(item)
+    return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
+
+
+def shortest_first(cells: Sequence[CellJob]) -> list[CellJob]:
+    """Cells ordered by their longest training row, so that neighbours pad each other little."""
+    return sorted(cells, key=lambda cell: max(e.row().length for e in cell.split.train))

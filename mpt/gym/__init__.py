@@ -1,0 +1,1 @@
+"""Tasks as data: sources, splits, tokens, episodes, metrics and settings."""

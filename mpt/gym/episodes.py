@@ -1,0 +1,103 @@
+"""Episodes: what a meta-training sees at each of its steps, as a function of the step alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from mpt.gym.tokens import Row, TokenExample, TokenSplit
+from mpt.seeding import stream
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One unit, drawn: J inner batches of support rows, and the query rows."""
+
+    support: tuple[tuple[Row, ...], ...]
+    query: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """The endless sequence of episodes of one meta-training.
+
+    A unit is one (task, seed): its train set is the support side, its dev set the query side. Each
+    epoch visits every unit once in a fresh order, as the paper's authors do. Nothing is consumed:
+    episode n is the same whenever it is asked for, so a resumed run needs no generator state.
+
+    Attributes:
+        units: one ``TokenSplit`` per (task, seed).
+        name: root of the random streams, the run's digest.
+        inner_steps: J, inner batches per episode (0: no support is drawn).
+        inner_batch: rows of each support batch.
+        query: where query rows come from, see ``mpt.methods.Method``.
+        query_batch: rows of the query.
+    """
+
+    units: Sequence[TokenSplit]
+    name: str
+    inner_steps: int
+    inner_batch: int
+    query: Literal["dev", "pooled", "none"]
+    query_batch: int
+
+    def __getitem__(self, n: int) -> Episode:
+        """The n-th episode, counted from 0."""
+        draws = stream("episode", self.name, n)
+        unit = self._unit(n)
+        rows = (
+            _draw(unit.train, self.inner_steps * self.inner_batch, draws)
+            if self.inner_steps
+            else ()
+        )
+        cuts = range(0, len(rows), self.inner_batch)
+        support = tuple(rows[cut : cut + self.inner_batch] for cut in cuts)
+        match self.query:
+            case "dev":
+                query = _draw(unit.dev, self.query_batch, draws)
+            case "pooled":
+                query = _draw(self._pool, self.query_batch, draws)
+            case "none":
+                query = ()
+        return Episode(support, query)
+
+    def _unit(self, n: int) -> TokenSplit:
+        epoch, place = divmod(n, len(self.units))
+        order = stream("epoch", self.name, epoch).permutation(len(self.units))
+        return self.units[order[place]]
+
+    @cached_property
+    def _pool(self) -> tuple[TokenExample, ...]:
+        return tuple(example for unit in self.units for example in (*unit.train, *unit.dev))
+
+
+def training_rows(examples: Sequence[TokenExample], size: int, step: int, *name: str) -> list[Row]:
+    """Rows of update ``step`` (from 0) of a tuning: epochs without replacement, never short.
+
+    Args:
+        examples: the task's training set.
+        size: rows per batch; a batch may run over the end of an epoch into the next one.
+        step: which batch.
+        name: root of the random stream.
+    """
+    rows = []
+    for place in range(step * size, (step + 1) * size):
+        epoch, index = divmod(place, len(examples))
+        draws = stream("tuning", *name, epoch)
+        example = examples[draws.permutation(len(examples))[index]]
+        rows.append(example.row(int(draws.integers(len(example.targets)))))
+    return rows
+
+
+def _draw(
+    examples: Sequence[TokenExample], count: int, draws: np.random.Generator
+) -> tuple[Row, ...]:
+    """``count`` rows without replacement, starting over when the examples run out."""
+    rounds = -(-count // len(examples))
+    order = np.concatenate([draws.permutation(len(examples)) for _ in range(rounds)])[:count]
+    chosen = [examples[i] for i in order]
+    return tuple(example.row(int(draws.integers(len(example.targets)))) for example in chosen)

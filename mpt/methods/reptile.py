@@ -1,0 +1,16 @@
+"""Reptile (Nichol et al. 2018, algorithm 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mpt.methods.inner import MetaGradient, adapt
+from mpt.notation import Loss, Prompts, Rates
+
+
+def reptile(
+    phi: Prompts, support: Sequence[object], query: object, loss: Loss, alpha: Rates
+) -> MetaGradient:
+    """g = (phi - phi_J) / alpha, the sum of the inner gradients; the query set is not used."""
+    adapted, losses = adapt(phi, support, loss, alpha)
+    return MetaGradient((phi - adapted).detach() / alpha, losses)

@@ -115,7 +115,7 @@ def classification_f1(predictions: Predictions, targets: Targets) -> float:
     from sklearn.metrics import f1_score
 
     gold = [answers[0] for answers in targets]
-    return float(f1_score(gold, list(predictions), average="macro", zero_division=0.0))
+    return float(f1_score(gold, list(predictions), average="macro"))
 
 
 def matthews(predictions: Predictions, targets: Targets) -> float:
@@ -144,7 +144,7 @@ def pearson(predictions: Predictions, targets: Targets) -> float:
     undefined = not np.isfinite(guess).all() or len(gold) < 2
     if undefined or np.ptp(gold) == 0 or np.ptp(guess) == 0:
         return float("nan")
-    return float(pearsonr(gold, guess).statistic)
+    return float(np.asarray(pearsonr(gold, guess))[0])
 
 
 def rouge_l(predictions: Predictions, targets: Targets) -> float:

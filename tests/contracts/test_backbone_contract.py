@@ -1,0 +1,108 @@
+"""What every backbone promises, in float64."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tiny import tiny_t5
+
+from mpt.backbone.batch import collate
+from mpt.backbone.toy import ToyBackbone
+from mpt.gym.tokens import Row
+from mpt.methods import METHODS
+
+TEXTS = ["the cat sat on a mat", "dog", "red is not blue and very good", "no"]
+ANSWERS = ["yes", "a dog ran", "blue", "the hill"]
+P, R = 3, 4
+
+
+@pytest.fixture(scope="module", params=["toy", "t5"])
+def backbone(request):
+    return ToyBackbone() if request.param == "toy" else tiny_t5()
+
+
+@pytest.fixture
+def rows_of_run(backbone):
+    inputs, targets = backbone.encode(TEXTS, 32), backbone.encode(ANSWERS, 8)
+    rows = [Row(i, t) for i, t in zip(inputs, targets, strict=True)]
+    return [rows[:1], rows[1:3], rows[3:], rows]
+
+
+@pytest.fixture
+def theta(backbone):
+    prompts = [backbone.vocabulary_prompt(P, "test", r) for r in range(R)]
+    return torch.stack(prompts).to(backbone.dtype)
+
+
+def test_losses_of_a_pack_are_those_of_each_run_alone(backbone, rows_of_run, theta):
+    together = backbone.losses(theta, collate(rows_of_run))
+    assert together.shape == (R,)
+    for r, rows in enumerate(rows_of_run):
+        alone = backbone.losses(theta[r : r + 1], collate([rows]))
+        torch.testing.assert_close(together[r : r + 1], alone, rtol=0, atol=1e-9)
+
+
+def test_a_run_s_loss_depends_on_its_own_prompt_alone(backbone, rows_of_run, theta):
+    theta = theta.clone().requires_grad_()
+    losses = backbone.losses(theta, collate(rows_of_run))
+    (gradient,) = torch.autograd.grad(losses[1], theta)
+    assert gradient[1].abs().max() > 0
+    assert gradient[[0, 2, 3]].abs().max() == 0
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_meta_gradients_of_a_pack_are_those_of_each_run_alone(backbone, rows_of_run, theta, name):
+    batch = collate(rows_of_run)
+    alpha = theta.new_tensor([0.1, 0.5, 0.01, 0.2])[:, None, None]
+    gradient = METHODS[name].gradient
+    together = gradient(theta, [batch, batch], batch, backbone.losses, alpha).direction
+    assert together.abs().max() > 0
+    for r, rows in enumerate(rows_of_run):
+        one, own = slice(r, r + 1), collate([rows])
+        alone = gradient(theta[one], [own, own], own, backbone.losses, alpha[one]).direction
+        scale = max(1.0, alone.abs().max().item())
+        torch.testing.assert_close(together[one], alone, rtol=0, atol=1e-9 * scale)
+
+
+def test_no_weight_asks_for_a_gradient(backbone):
+    if isinstance(backbone, ToyBackbone):
+        assert not backbone.table.requires_grad
+        assert not backbone.head.requires_grad
+    else:
+        assert not any(p.requires_grad for p in backbone.model.parameters())
+        assert not backbone.model.training
+
+
+def test_exact_says_what_generate_writes(backbone, theta):
+    inputs = backbone.encode(TEXTS, 32)
+    blank = backbone.encode([""] * len(TEXTS), 8)
+    asked = [Row(i, t) for i, t in zip(inputs, blank, strict=True)]
+    written = backbone.generate(theta[:1], collate([asked]), 4)
+    golds = backbone.encode(written, 8)
+    rows = [Row(i, t) for i, t in zip(inputs, golds, strict=True)]
+    accepted = backbone.exact(theta[:1], collate([rows])).tolist()
+    # a text cut off at the limit did not end there, so the teacher-forced end is not its own
+    for text, row, right in zip(written, rows, accepted, strict=True):
+        longer = backbone.generate(theta[:1], collate([[row]]), 6)[0]
+        assert right == (longer == text and backbone.decode([row.target])[0] == text)
+    wrong = [Row(r.input, backbone.encode(["very very very"], 8)[0]) for r in rows]
+    again = backbone.generate(theta[:1], collate([wrong]), 8)
+    for text, right in zip(again, backbone.exact(theta[:1], collate([wrong])), strict=True):
+        assert bool(right) == (text == "very very very")
+
+
+def test_decode_reads_back_what_encode_wrote(backbone):
+    assert backbone.decode(backbone.encode(ANSWERS, 16)) == ANSWERS
+
+
+def test_encode_keeps_the_end_when_it_cuts(backbone):
+    (ids,) = backbone.encode(["the cat sat on the mat"], 3)
+    assert len(ids) == 3
+    assert ids[-1] == 1
+
+
+def test_vocabulary_prompts_are_rows_of_the_table_and_differ_by_stream(backbone):
+    first, second = (backbone.vocabulary_prompt(P, "x", n) for n in (1, 2))
+    assert first.shape[0] == P
+    assert torch.equal(first, backbone.vocabulary_prompt(P, "x", 1))
+    assert not torch.equal(first, second)

@@ -1,0 +1,175 @@
+"""Packs of meta-trainings and cells on the toy backbone: together as alone, stopped as unstopped."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mpt.backbone.toy import ToyBackbone
+from mpt.config import BackboneConfig, CellConfig, InnerLoop, OuterLoop, RunConfig, Tuning
+from mpt.engine import train
+from mpt.engine.checkpoint import Checkpoints
+from mpt.engine.learn import Learned, learn
+from mpt.engine.pack import CellJob, MetaJob, packs, run_shape
+from mpt.engine.tune import Tuned, looks, tune
+from mpt.errors import Diverged
+from mpt.gym.splits import Example, FewShotSplit
+from mpt.gym.tokens import TokenSplit
+
+WORDS = ["cat", "dog", "horse", "bird", "fish", "goat", "hen", "cow", "pig", "duck"]
+BACKBONE = BackboneConfig(name="toy", prompt_tokens=3, max_input=16, max_target=4)
+
+
+@pytest.fixture
+def toy():
+    return ToyBackbone()
+
+
+def split(toy, task: str, seed: int = 13) -> TokenSplit:
+    examples = [Example(f"{task} {w}", ("a" if i % 2 else "b", "c")) for i, w in enumerate(WORDS)]
+    few = FewShotSplit(task, "ACC", seed, tuple(examples[:6]), tuple(examples[4:]), tuple(examples))
+    return TokenSplit(few, toy.encode, BACKBONE.max_input, BACKBONE.max_target)
+
+
+def run(toy, *, method: str = "maml", inner_lr: float = 0.3, outer_lr: float = 0.2, steps: int = 6):
+    config = RunConfig(
+        backbone=BACKBONE,
+        weights=toy.weights,
+        method=method,
+        inner=InnerLoop(lr=inner_lr, steps=2, batch=2),
+        outer=OuterLoop(lr=outer_lr, steps=steps, episodes=2, batch=3),
+        sources=("one", "two"),
+        data_seeds=(13,),
+        data="x",
+    )
+    start = toy.vocabulary_prompt(3, config.digest)
+    return MetaJob(config, (split(toy, "one"), split(toy, "two")), start)
+
+
+def cell(toy, task: str = "one", *, lr: float = 0.3):
+    config = CellConfig(
+        backbone=BACKBONE,
+        weights=toy.weights,
+        task=task,
+        data_seed=13,
+        data="x",
+        start="vocabulary",
+        lr=lr,
+        tuning=Tuning(steps=12, batch=4, looks=3),
+    )
+    return CellJob(config, split(toy, task), toy.vocabulary_prompt(3, task))
+
+
+@pytest.mark.parametrize("method", ["maml", "fomaml", "reptile", "mtl"])
+def test_meta_trainings_together_are_meta_trainings_alone(toy, tmp_path, method):
+    jobs = [
+        run(toy, method=method),
+        run(toy, method=method, inner_lr=0.05),
+        run(toy, method=method, outer_lr=0.5, steps=3),
+    ]
+    together = learn(jobs, toy, checkpoints=Checkpoints(tmp_path))
+    for job, packed in zip(jobs, together, strict=True):
+        (alone,) = learn([job], toy, checkpoints=Checkpoints(tmp_path))
+        assert isinstance(packed, Learned)
+        assert isinstance(alone, Learned)
+        assert len(packed.curve) == job.config.outer.steps
+        torch.testing.assert_close(packed.prompt, alone.prompt, rtol=0, atol=1e-9)
+        assert packed.curve == pytest.approx(alone.curve, abs=1e-9)
+        assert (packed.prompt - job.start).abs().max() > 0.01
+
+
+class Killed(Exception):
+    """The process dies here."""
+
+
+@pytest.mark.parametrize("method", ["maml", "reptile"])
+def test_a_killed_meta_training_continues_bit_for_bit(toy, tmp_path, method):
+    jobs = [run(toy, method=method), run(toy, method=method, outer_lr=0.4)]
+    undisturbed = learn(jobs, toy, checkpoints=Checkpoints(tmp_path / "a"))
+    steps = 0
+
+    def die_at_the_fourth(rows: int) -> None:
+        nonlocal steps
+        steps += rows
+        if steps == 8:
+            raise Killed
+
+    every_step = Checkpoints(tmp_path / "b", every=0.0)
+    with pytest.raises(Killed):
+        learn(jobs, toy, checkpoints=every_step, on_step=die_at_the_fourth)
+    saved = every_step.read(jobs[0].config.digest)
+    assert saved is not None
+    assert saved.position == 3
+    seen: list[int] = []
+    resumed = learn(jobs, toy, checkpoints=every_step, on_step=seen.append)
+    assert seen[0] == 6, "the steps already taken are not repeated"
+    for one, other in zip(undisturbed, resumed, strict=True):
+        assert isinstance(one, Learned)
+        assert isinstance(other, Learned)
+        assert torch.equal(one.prompt, other.prompt)
+        assert one.curve == other.curve
+
+
+def test_a_corrupt_checkpoint_is_started_over(toy, tmp_path):
+    job = run(toy)
+    checkpoints = Checkpoints(tmp_path, every=0.0)
+    whole = learn([job], toy, checkpoints=checkpoints)[0]
+    path = checkpoints.path(job.config.digest)
+    path.write_bytes(path.read_bytes()[:100])
+    again = learn([job], toy, checkpoints=checkpoints)[0]
+    assert isinstance(whole, Learned)
+    assert isinstance(again, Learned)
+    assert torch.equal(whole.prompt, again.prompt)
+
+
+def test_a_diverged_run_leaves_and_its_neighbour_is_unharmed(toy, tmp_path):
+    calm, wild = run(toy), run(toy, outer_lr=1e300)
+    alone = learn([calm], toy, checkpoints=Checkpoints(tmp_path))[0]
+    beside, diverged = learn([calm, wild], toy, checkpoints=Checkpoints(tmp_path))
+    assert isinstance(diverged, Diverged)
+    assert 1 <= diverged.step <= 6
+    assert "diverged at step" in str(diverged)
+    assert isinstance(alone, Learned)
+    assert isinstance(beside, Learned)
+    torch.testing.assert_close(beside.prompt, alone.prompt, rtol=0, atol=1e-9)
+
+
+def test_cells_together_are_cells_alone_and_keep_their_best(toy):
+    jobs = [cell(toy), cell(toy, "two"), cell(toy, lr=0.05)]
+    together = tune(jobs, toy)
+    for job, packed in zip(jobs, together, strict=True):
+        (alone,) = tune([job], toy)
+        assert isinstance(packed, Tuned)
+        assert isinstance(alone, Tuned)
+        torch.testing.assert_close(packed.prompt, alone.prompt, rtol=0, atol=1e-9)
+        assert (packed.dev, packed.test, packed.looks) == (alone.dev, alone.test, alone.looks)
+        assert packed.dev == max(score for _, score in packed.looks)
+        first_best = next(step for step, score in packed.looks if score == packed.dev)
+        assert packed.best_step == first_best
+
+
+def test_looks_are_even_and_end_at_the_end():
+    assert looks(40, 4) == {10, 20, 30, 40}
+    assert looks(10, 3) == {3, 7, 10}
+    assert looks(2, 5) == {1, 2}
+
+
+def test_packs_group_by_shape_and_keep_order(toy):
+    jobs = [run(toy), run(toy, method="mtl"), run(toy, inner_lr=0.1), run(toy, inner_lr=0.2)]
+    grouped = packs(jobs, shape=lambda job: run_shape(job.config), size=2)
+    assert [[jobs.index(job) for job in pack] for pack in grouped] == [[0, 2], [3], [1]]
+
+
+def test_a_lane_without_steps_ends_where_it_starts(toy):
+    from mpt.engine.optim import SGD
+
+    lane = train.Lane("none", torch.ones(2, 3), 0.1, 0)
+    state = train.start([lane], SGD())
+    (end,) = train.train(
+        [lane],
+        state,
+        lambda state: pytest.fail("no step was due"),
+        optimiser=SGD(),
+        watch=lambda state, losses: None,
+    )
+    assert torch.equal(end, lane.start)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
+from mpt.errors import UnknownName
 from mpt.gym.partitions import Partitions
 from mpt.gym.splits import FewShotSplit, TaskCard
 
@@ -39,16 +41,23 @@ class Gym(Protocol):
         ...
 
 
-def open_gym(where: str = "mini") -> Gym:
-    """The embedded gym (``"mini"``) or a folder of CrossFit TSV files.
+def open_gym(where: str = "mini", *, shots: int | str | None = None) -> Gym:
+    """The embedded gym (``"mini"``) or a folder of tasks (CrossFit's TSV files, own tasks).
+
+    Args:
+        where: ``mini`` or the folder.
+        shots: which k to read where a folder's task has several; by default its official one.
 
     Raises:
-        DataError: the folder does not exist, or holds no task.
+        UnknownName: neither ``mini`` nor an existing folder, and it does not look like a path.
+        DataError: the folder does not exist, or holds no usable task.
     """
     if where == "mini":
         from mpt.gym.mini import MiniGym
 
         return MiniGym()
+    if not Path(where).exists() and Path(where).name == where:
+        raise UnknownName("gym", where, ["mini"], "Or give the folder of a gym.")
     from mpt.gym.tsv import TsvGym
 
-    return TsvGym(where)
+    return TsvGym(where, shots=shots)

@@ -1,0 +1,176 @@
+"""Folders of TSV files: what is read, and what every mistake says."""
+
+from __future__ import annotations
+
+import os
+from hashlib import md5
+from pathlib import Path
+
+import pytest
+
+from mpt.errors import DataError, UnknownName
+from mpt.gym.checksums import official_md5
+from mpt.gym.source import open_gym
+from mpt.gym.splits import PARTS, SEEDS, Example
+from mpt.gym.tsv import TsvGym, parse_tsv, read_tsv
+
+
+def fill(
+    folder: Path, task: str, *, shots: int | str = 16, text: str = "a b\tyes\nc\tno\n"
+) -> Path:
+    """A complete task folder whose 15 files all hold ``text``."""
+    home = folder / task
+    home.mkdir(parents=True, exist_ok=True)
+    for seed in SEEDS:
+        for part in PARTS:
+            path = home / f"{task}_{shots}_{seed}_{part}.tsv"
+            path.write_bytes(text.encode())
+    return home
+
+
+@pytest.fixture
+def shared() -> Path:
+    folder = Path(os.environ.get("MPT_SHARED", Path(__file__).parents[2] / ".." / "shared"))
+    if not (folder / "gym" / "tsv").exists():
+        pytest.skip(f"no official TSV files under {folder}")
+    return folder
+
+
+def test_answers_empty_fields_and_odd_separators(tmp_path):
+    path = tmp_path / "x.tsv"
+    path.write_bytes("q\ta\tb\t\n\tonly answer\nx\ry\u2028z\x85\t\n".encode())
+    assert read_tsv(path) == (
+        Example("q", ("a", "b", "")),
+        Example("", ("only answer",)),
+        Example("x\ry\u2028z\x85", ("",)),
+    )
+
+
+def test_long_rows_and_a_missing_last_newline(tmp_path):
+    path = tmp_path / "x.tsv"
+    path.write_bytes(b"w " * 500_000 + b"\tlong\nb\tshort")
+    assert [example.targets for example in read_tsv(path)] == [("long",), ("short",)]
+
+
+def test_windows_line_ends_are_read_as_line_ends_only_if_all_are(tmp_path):
+    windows, mixed = tmp_path / "w.tsv", tmp_path / "m.tsv"
+    windows.write_bytes(b"a\tyes\r\nb\tno\r\n")
+    mixed.write_bytes(b"a\tyes\r\nb\tno\n")
+    assert [example.targets for example in read_tsv(windows)] == [("yes",), ("no",)]
+    assert [example.targets for example in read_tsv(mixed)] == [("yes\r",), ("no",)]
+
+
+def test_a_line_without_tab_continues_only_in_known_bytes():
+    text, path = b"two\nlines\tyes\nb\tno\n", Path("x.tsv")
+    assert parse_tsv(text, path, known=True) == (
+        Example("two\nlines", ("yes",)),
+        Example("b", ("no",)),
+    )
+    with pytest.raises(
+        DataError, match=r"x.tsv:1: no tab between input and target in 'two'; write"
+    ):
+        parse_tsv(text, path, known=False)
+    with pytest.raises(DataError, match=r"x.tsv:2: no tab"):
+        parse_tsv(b"a\tyes\nlast", path, known=True)
+
+
+def test_recorded_files_may_hold_newlines_in_inputs(tmp_path):
+    text = "two\nlines\tyes\n"
+    home = fill(tmp_path, "glue-rte", text=text)
+    with pytest.raises(DataError, match="no tab"):
+        TsvGym(tmp_path).split("glue-rte", 13)
+    sums = ", ".join(
+        f'"{path.name}": "{md5(text.encode()).hexdigest()}"' for path in home.iterdir()
+    )
+    (home / "built.json").write_text(f'{{"files": {{{sums}}}}}')
+    assert TsvGym(tmp_path).split("glue-rte", 13).train == (Example("two\nlines", ("yes",)),)
+
+
+def test_a_file_must_be_utf8_and_not_empty(tmp_path):
+    path = tmp_path / "x.tsv"
+    path.write_bytes(b"a\tyes\nb\xff\tno\n")
+    with pytest.raises(DataError, match=r"x.tsv:2: not UTF-8"):
+        read_tsv(path)
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"x.tsv: holds no example"):
+        read_tsv(path)
+    path.write_bytes(b"\xef\xbb\xbfa\tyes\n")
+    assert read_tsv(path)[0].input == "a"
+
+
+def test_folder_errors_say_what_to_do(tmp_path):
+    with pytest.raises(UnknownName, match="unknown gym 'mnii' - did you mean 'mini'"):
+        open_gym("mnii")
+    with pytest.raises(
+        DataError, match="does not exist; give a folder with one sub-folder per task"
+    ):
+        open_gym(str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match="holds no task; expected"):
+        open_gym(str(tmp_path))
+    (tmp_path / "notes").mkdir()
+    with pytest.raises(DataError, match="holds no task"):
+        open_gym(str(tmp_path))
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="is not a folder"):
+        open_gym(str(tmp_path / "file"))
+
+
+def test_incomplete_and_unknown_tasks_are_named(tmp_path):
+    home = fill(tmp_path, "glue-rte")
+    for seed in (21, 42):
+        (home / f"glue-rte_16_{seed}_dev.tsv").unlink()
+    with pytest.raises(DataError, match=r"lacks glue-rte_16_21_dev.tsv and 1 more"):
+        TsvGym(tmp_path)
+    fill(tmp_path, "glue-rte")
+    fill(tmp_path, "glue-rt")
+    with pytest.raises(DataError, match=r"did you mean 'glue-rte'.* Its metric is .* card.yaml"):
+        TsvGym(tmp_path)
+
+
+def test_the_right_k_is_read(tmp_path):
+    fill(tmp_path, "glue-rte", shots=64)
+    assert TsvGym(tmp_path).card("glue-rte").shots == 64
+    fill(tmp_path, "glue-rte", shots=16, text="x\tyes\n")
+    assert TsvGym(tmp_path).split("glue-rte", 13).train[0].input == "x"
+    assert TsvGym(tmp_path, shots=64).split("glue-rte", 13).train[0].input == "a b"
+    with pytest.raises(DataError, match="holds files for k = 16, 64, not for k = 32"):
+        TsvGym(tmp_path, shots=32)
+    fill(tmp_path, "boolq", shots="all")
+    assert TsvGym(tmp_path).card("boolq").shots == 16
+
+
+def test_small_folders_get_the_setting_all(tmp_path):
+    for task in ("glue-rte", "glue-sst2", "imdb", "boolq"):
+        fill(tmp_path, task)
+    partitions = TsvGym(tmp_path).partitions
+    assert list(partitions.settings) == ["all"]
+    assert len(partitions.validation) == 1
+    used = {*partitions.setting("all").sources, *partitions.setting("all").targets}
+    assert used == set(TsvGym(tmp_path).tasks) - set(partitions.validation)
+
+
+def test_the_official_folder_is_usable(shared):
+    gym = TsvGym(shared / "gym" / "tsv")
+    assert gym.name == str(shared / "gym" / "tsv")
+    assert len(gym.tasks) >= 43
+    random = gym.partitions.setting("R->R")
+    assert len(random.sources) > 20
+    assert len(random.targets) >= 7
+    assert len(gym.partitions.validation) == 5
+    assert "financial_phrasebank" in gym.partitions.validation
+    for task in gym.partitions.validation:
+        assert not any(task in setting.targets for setting in gym.partitions.settings.values())
+        assert len(gym.split(task, 13).test) < 1000
+    first, second = gym.split("glue-rte", 13), gym.split("glue-rte", 21)
+    assert first.test is second.test
+    assert (len(first.train), len(first.test), first.metric) == (32, 277, "ACC")
+
+
+def test_the_official_sums_are_those_of_the_official_files(shared):
+    for folder in sorted((shared / "gym" / "tsv").iterdir())[:5]:
+        shots = TsvGym(folder.parent).card(folder.name).shots
+        sums = official_md5(folder.name, shots)
+        assert len(sums) == 15
+        for name, expected in sums.items():
+            assert md5((folder / name).read_bytes()).hexdigest() == expected
+    assert official_md5("glue-rte", 64) == {}

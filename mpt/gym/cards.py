@@ -69,6 +69,7 @@ class Source(BaseModel, frozen=True, extra="forbid"):
         converted_copy: a third party's copy, never checked against the official MD5s.
         columns: top-level columns that the card reads.
         class_names: names of the integer class ids of a column, in id order.
+        rows: how many rows the splits had in 2021, to tell a short copy.
     """
 
     dataset: str
@@ -79,6 +80,7 @@ class Source(BaseModel, frozen=True, extra="forbid"):
     converted_copy: str | None = None
     columns: Texts
     class_names: Mapping[str, Texts] = {}
+    rows: Mapping[str, int] = {}
     alternate_layout: AlternateLayout | None = None
     restore: Restore | None = None
     download: Download | None = None

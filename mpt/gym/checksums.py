@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache
-from hashlib import md5
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from hashlib import file_digest, md5
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,8 +22,14 @@ def file_name(task: str, shots: int | str, seed: int, part: str) -> str:
 
 
 def digest(content: bytes) -> str:
-    """The MD5 of a file's bytes, 32 hex digits; a name for content, not a protection."""
+    """The MD5 of bytes, 32 hex digits; a name for content, not a protection."""
     return md5(content, usedforsecurity=False).hexdigest()
+
+
+def file_md5(path: Path) -> str:
+    """The MD5 of a file, read in pieces. Raises ``OSError``."""
+    with path.open("rb") as file:
+        return file_digest(file, partial(md5, usedforsecurity=False)).hexdigest()
 
 
 def official_md5(task: str, shots: int | str) -> Mapping[str, str]:
@@ -41,12 +48,51 @@ def official_md5(task: str, shots: int | str) -> Mapping[str, str]:
     }
 
 
-def recorded_md5(folder: Path) -> Mapping[str, str]:
-    """MD5 by file name as the builder wrote them down; empty when there is no readable record."""
+@dataclass(frozen=True, slots=True)
+class BuildRecord:
+    """What the builder wrote down about one build of a task (one k).
+
+    Attributes:
+        recipe: equal recipes give equal bytes.
+        source: where the rows came from, in words.
+        note: what was short in the source; empty when nothing was.
+        files: names of the files that belong to it.
+    """
+
+    recipe: str
+    source: str
+    note: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """``built.json`` of a task's folder: builds by k, and MD5 by file name."""
+
+    builds: Mapping[str, BuildRecord]
+    files: Mapping[str, str]
+
+
+def read_record(folder: Path) -> Record:
+    """The builder's record of a task's folder; an unreadable one counts as none."""
     try:
-        return json.loads((folder / RECORD).read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+        given = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        builds = {
+            shots: BuildRecord(one["recipe"], one["source"], one["note"], tuple(one["files"]))
+            for shots, one in given["builds"].items()
+        }
+        return Record(builds, dict(given["files"]))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return Record({}, {})
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Writes ``built.json``. Raises ``OSError``."""
+    content = {
+        "builds": {shots: asdict(build) for shots, build in record.builds.items()},
+        "files": dict(sorted(record.files.items())),
+    }
+    (folder / RECORD).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 @cache

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from mpt.errors import DataError, UnknownName
 from mpt.gym.catalogue import cards
-from mpt.gym.checksums import digest, file_name, official_md5, recorded_md5
+from mpt.gym.checksums import digest, file_name, official_md5, read_record
 from mpt.gym.crossfit import folder_partitions
 from mpt.gym.partitions import Partitions
 from mpt.gym.splits import PARTS, SEEDS, Example, FewShotSplit, Part, TaskCard
@@ -111,7 +111,7 @@ class TsvTask:
 
     @cached_property
     def _sums(self) -> Mapping[str, str]:
-        return {**official_md5(self.facts.task, self.shots), **recorded_md5(self.folder)}
+        return {**official_md5(self.facts.task, self.shots), **read_record(self.folder).files}
 
 
 def find_tsv_task(folder: Path, facts: TaskCard, shots: int | str | None = None) -> TsvTask:
@@ -216,15 +216,20 @@ def _find_tasks(where: Path, shots: int | str | None) -> dict[str, TsvTask]:
             "(`mpt gym build` makes one), or `mini`"
         )
     found = {}
-    for folder in sorted(path for path in where.iterdir() if path.is_dir()):
-        if any(path.suffix == ".tsv" for path in folder.iterdir()):
-            found[folder.name] = find_tsv_task(folder, _facts(folder), shots)
+    for folder in sorted(path for path in where.iterdir() if _is_task(path)):
+        found[folder.name] = find_tsv_task(folder, _facts(folder), shots)
     if not found:
         raise DataError(
             f"gym folder {where} holds no task; expected <task>/<task>_<k>_<seed>_train.tsv "
             "and its like: make them with `mpt gym build`"
         )
     return found
+
+
+def _is_task(path: Path) -> bool:
+    """A visible folder with TSV files; hidden ones are a builder's unfinished work."""
+    hidden = path.name.startswith(".")
+    return path.is_dir() and not hidden and any(one.suffix == ".tsv" for one in path.iterdir())
 
 
 def _facts(folder: Path) -> TaskCard:

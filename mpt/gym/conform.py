@@ -1,0 +1,136 @@
+"""Rows of today's copy -> rows as the card expects them: columns, class ids, order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+from mpt.errors import DataError
+from mpt.gym.cards import Card, LabelMap, Restore
+from mpt.gym.rows import SplitRows
+from mpt.gym.template import Path, Row
+from mpt.gym.transforms import as_text
+
+
+def conform(card: Card, split: str, given: SplitRows) -> Iterator[Row]:
+    """The rows of ``given`` in the official layout of 2021.
+
+    Newer columns are renamed, class ids re-mapped by name, and what newer copies re-ordered is
+    put back (``restore``). Official rows pass unchanged.
+
+    Raises:
+        DataError: a missing column, a label set that lacks an official class, a row that
+            ``restore`` cannot place.
+    """
+    rows, columns = given.rows, set(given.columns)
+    newer = card.source.alternate_layout
+    if newer is not None and not set(card.source.columns) <= columns:
+        columns = {newer.rename.get(column, column) for column in columns}
+        rows = _renamed(card, rows, given)
+    missing = sorted(set(card.source.columns) - columns)
+    if missing and (given.columns or given.count):
+        raise DataError(
+            f"{card.task}: {given.origin} has no column {', '.join(map(repr, missing))}; it has "
+            f"{', '.join(given.columns)}: take the data set {card.source.dataset!r} as of 2021"
+        )
+    for column, official in card.source.class_names.items():
+        if column in given.columns:
+            rows = _reclassed(card, rows, column, official, given)
+    return _restored(card, split, rows) if card.source.restore else rows
+
+
+def _renamed(card: Card, rows: Iterator[Row], given: SplitRows) -> Iterator[Row]:
+    """Newer columns under their official names; class ids re-mapped by way of their texts."""
+    newer, target = card.source.alternate_layout, card.target
+    assert newer is not None
+    assert isinstance(target, LabelMap)
+    column = next(new for new, old in newer.rename.items() if old == target.path)
+    names = given.class_names.get(column, newer.class_names)
+    _same_labels(card, given, column, names, newer.class_names)
+    official = {text: int(label) for label, text in target.map.items()}
+    ids = {at: official[newer.name_to_text[name]] for at, name in enumerate(newer.class_names)}
+    if names != newer.class_names:
+        ids = {at: ids[newer.class_names.index(name)] for at, name in enumerate(names)}
+
+    def rename(row: Row) -> Row:
+        found = {newer.rename.get(column, column): value for column, value in row.items()}
+        label = found[target.path]
+        return {**found, target.path: ids.get(label, label) if isinstance(label, int) else label}
+
+    return map(rename, rows)
+
+
+def _reclassed(
+    card: Card, rows: Iterator[Row], column: str, official: Sequence[str], given: SplitRows
+) -> Iterator[Row]:
+    """Class ids of ``column`` as the official source numbers them; texts become ids."""
+    names = given.class_names.get(column, ())
+    nameless = all(name == str(at) for at, name in enumerate(names))
+    if not nameless:
+        _same_labels(card, given, column, names, official)
+    place = {name: at for at, name in enumerate(official)}
+    for name in names:
+        place.setdefault(name, len(place))
+    moved = {} if nameless else {at: place[name] for at, name in enumerate(names)}
+
+    def reclass(row: Row) -> Row:
+        value = row[column]
+        if isinstance(value, str) and value in place:
+            return {**row, column: place[value]}
+        if isinstance(value, int):
+            return {**row, column: moved.get(value, value)}
+        return row
+
+    return rows if tuple(names) == tuple(official) else map(reclass, rows)
+
+
+def _same_labels(
+    card: Card, given: SplitRows, column: str, names: Sequence[str], official: Sequence[str]
+) -> None:
+    lost = [name for name in official if name not in names]
+    if lost:
+        raise DataError(
+            f"{card.task}: the label set of {column!r} in {given.origin} has changed: it has "
+            f"{', '.join(names)} and lacks {', '.join(lost)}; take the data set "
+            f"{card.source.dataset!r} as of 2021"
+        )
+
+
+def _restored(card: Card, split: str, rows: Iterator[Row]) -> Iterator[Row]:
+    restore = card.source.restore
+    assert restore is not None
+    for path in restore.strip:
+        rows = _stripped_rows(rows, Path.parse(path).keys)
+    if restore.stable_sort_by or restore.group_order:
+        place = partial(_place, restore)
+        try:
+            return iter(sorted(rows, key=place))
+        except ValueError as wrong:
+            raise DataError(f"{card.task}: split {split!r}: {wrong}") from None
+    return rows
+
+
+def _place(restore: Restore, row: Row) -> tuple[int, str]:
+    """Sort key of a row; Python's sort is stable."""
+    at, text = 0, ""
+    if restore.group_order is not None:
+        at = restore.group_order.values.index(as_text(row[restore.group_order.column]))
+    if restore.stable_sort_by is not None:
+        text = as_text(row[restore.stable_sort_by])
+    return at, text
+
+
+def _stripped_rows(rows: Iterator[Row], keys: Sequence[str]) -> Iterator[Row]:
+    for row in rows:
+        yield {**row, keys[0]: _stripped(row[keys[0]], keys[1:])}
+
+
+def _stripped(value: object, keys: Sequence[str]) -> object:
+    """``strip`` applied to the text, or to every text of the list, at ``keys``."""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, list):
+        return [_stripped(item, keys) for item in value]
+    if isinstance(value, Mapping) and keys:
+        return {**value, keys[0]: _stripped(value[keys[0]], keys[1:])}
+    return value

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
-from mpt.errors import DataError, StoreError
+from mpt.errors import ConfigError, DataError, StoreError
 from mpt.gym.build import Outcome, Plan, build_task
 from mpt.gym.cards import Card
 from mpt.gym.catalogue import card, cards
 from mpt.gym.rows import RowSource
-from mpt.gym.sampling import test_split
+from mpt.gym.sampling import Shots, test_split
 
 
 def chosen_cards(names: Sequence[str], source: RowSource) -> list[Card]:
@@ -34,6 +34,15 @@ def chosen_cards(names: Sequence[str], source: RowSource) -> list[Card]:
             "<dataset>/<config or default>/<split>.parquet, as `mpt gym mirror` makes them"
         )
     return held
+
+
+def read_shots(given: str | None) -> Shots | None:
+    """``16``, ``all`` or None as typed. Raises ``ConfigError``."""
+    if given is None or given == "all":
+        return given
+    if not given.isdecimal() or int(given) < 1:
+        raise ConfigError(f"--shots {given!r}: give a whole number above 0, e.g. 64, or `all`")
+    return int(given)
 
 
 def build_many(chosen: Sequence[Card], plan: Plan, *, jobs: int = 1) -> Iterator[Outcome]:

@@ -70,11 +70,9 @@ def load_split(source: Source, split: str) -> Dataset | None:
     reasons = []
     for revision in revisions:
         try:
-            return (
-                _converted(source, split)
-                if revision == CONVERTED
-                else _own(source, split, revision)
-            )
+            if revision == CONVERTED:
+                return _converted(hub, config, split)
+            return _own(hub, config, split, revision)
         except _NoSuchSplit:
             return None
         except Exception as wrong:  # datasets raises a dozen kinds, none of them exported together
@@ -134,7 +132,7 @@ def _rows(data: Dataset, source: Source) -> SplitRows:
 
 def _read(data: Dataset, source: Source) -> Iterator[Row]:
     wanted = [column for column in data.column_names if column in needed_columns(source)]
-    tables: Iterator[Any] = data.select_columns(wanted).with_format("arrow").iter(BATCH)
+    tables: Any = data.select_columns(wanted).with_format("arrow").iter(BATCH)
     for table in tables:
         yield from table.to_pylist()
 

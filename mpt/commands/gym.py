@@ -1,0 +1,163 @@
+"""`mpt gym`: the tasks — list, show, build, verify, mirror."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mpt.commands.console import ConsoleProgress, out
+
+app = typer.Typer(
+    help="The 160 few-shot tasks of CrossFit: build them, check them, look at them.",
+    no_args_is_help=True,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Names = Annotated[list[str] | None, typer.Argument(help="Tasks; without names all of them.")]
+
+
+@app.command("list")
+def list_tasks(
+    family: Annotated[
+        str | None,
+        typer.Option(help="Only this family: classification, conditional_generation, other or qa."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the tasks with family, metric, shots, source and roles in the paper's settings.
+
+    Example: mpt gym list --family qa
+    """
+    from mpt.commands.gym_view import task_table
+    from mpt.gym.overview import listed
+
+    tasks = listed(family)
+    if as_json:
+        typer.echo(json.dumps([asdict(task) for task in tasks], indent=1, ensure_ascii=False))
+    else:
+        out.print(task_table(tasks))
+
+
+@app.command("show")
+def show(
+    task: Annotated[str, typer.Argument(help="A task, e.g. glue-mrpc.")],
+    folder: Annotated[
+        str | None, typer.Option("--gym", help="A gym's folder: adds sizes, labels and examples.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one task: card, source, roles; with --gym also sizes, labels and an example per split.
+
+    Example: mpt gym show glue-mrpc --gym data/gym
+    """
+    from mpt.commands.gym_view import print_task
+    from mpt.gym.overview import shown
+
+    found = shown(task, folder)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=1, ensure_ascii=False))
+    else:
+        print_task(found)
+
+
+@app.command("build")
+def build(
+    tasks: Names = None,
+    to: Annotated[Path, typer.Option("--out", help="Where the tasks go.")] = Path("data/gym"),
+    mirror: Annotated[
+        Path | None, typer.Option(help="Read rows from this mirror instead of the Hub.")
+    ] = None,
+    shots: Annotated[
+        str | None, typer.Option(help="k per class (or per task), or `all`; default: official.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Tasks built at a time.")] = os.cpu_count() or 1,
+    as_json: AsJson = False,
+) -> None:
+    """Build few-shot tasks as CrossFit's TSV files; what is there already is kept.
+
+    Example: mpt gym build glue-mrpc boolq --out data/gym
+    """
+    from mpt.commands.gym_view import print_outcomes
+    from mpt.gym.build import Plan
+    from mpt.gym.build_many import build_many, chosen_cards, read_shots
+    from mpt.gym.hub import HubRows
+    from mpt.gym.rows import MirrorRows
+
+    source = MirrorRows(mirror) if mirror else HubRows()
+    chosen = chosen_cards(tasks or (), source)
+    plan = Plan(source, to, read_shots(shots))
+    outcomes = []
+    with ConsoleProgress().stage(f"tasks from {source.name}", len(chosen)) as advance:
+        for outcome in build_many(chosen, plan, jobs=jobs):
+            outcomes.append(outcome)
+            advance(1)
+    outcomes.sort(key=lambda outcome: outcome.task)
+    if as_json:
+        typer.echo(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
+    else:
+        print_outcomes(outcomes, to)
+    if any(outcome.state == "failed" for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+@app.command("verify")
+def verify(
+    folder: Annotated[Path, typer.Argument(help="The folder that `mpt gym build` made.")],
+    against: Annotated[
+        Path | None,
+        typer.Option(help="A folder of official TSV files, to compare content where MD5s cannot."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare built tasks with the official MD5 sums; exit code 1 if one should match and does not.
+
+    Example: mpt gym verify data/gym
+    """
+    from mpt.commands.gym_view import print_verdicts
+    from mpt.gym.verify import FAILING
+    from mpt.gym.verify import verify as verdicts
+
+    found = list(verdicts(folder, against))
+    if as_json:
+        typer.echo(json.dumps([asdict(verdict) for verdict in found], indent=1))
+    else:
+        print_verdicts(found)
+    if any(verdict.state in FAILING for verdict in found):
+        raise typer.Exit(1)
+
+
+@app.command("mirror")
+def mirror(
+    to: Annotated[Path, typer.Option("--out", help="The mirror's folder.")],
+    tasks: Annotated[
+        list[str] | None, typer.Option("--tasks", help="A task; repeat it for more. Default: all.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the rows that the tasks need from the Hub, for machines without internet.
+
+    Example: mpt gym mirror --out mirror --tasks boolq --tasks glue-mrpc
+    """
+    from mpt.commands.gym_view import print_copies
+    from mpt.gym.build_many import chosen_cards
+    from mpt.gym.hub import HubRows
+    from mpt.gym.mirror import mirror as copy
+    from mpt.gym.mirror import wanted_splits
+
+    chosen = chosen_cards(tasks or (), HubRows())
+    copies = []
+    with ConsoleProgress().stage("splits from the Hub", len(wanted_splits(chosen))) as advance:
+        for copied in copy(chosen, to):
+            copies.append(copied)
+            advance(1)
+    if as_json:
+        typer.echo(json.dumps([asdict(copied) for copied in copies], indent=1))
+    else:
+        print_copies(copies, to)
+    if any(copied.state == "failed" for copied in copies):
+        raise typer.Exit(1)

@@ -1,0 +1,91 @@
+"""How `mpt gym` shows its answers on a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.table import Table
+
+from mpt.commands.console import clock, out
+from mpt.gym.build import Outcome
+from mpt.gym.mirror import Copied
+from mpt.gym.overview import Listed, Shown
+from mpt.gym.verify import FAILING, Verdict
+
+
+def task_table(tasks: Sequence[Listed]) -> Table:
+    """One line per task."""
+    table = Table("task", "family", "metric", "k", "source", "role in the paper", box=None)
+    for task in tasks:
+        roles = Counter(role.rsplit(" ", 1)[-1] for role in task.roles)
+        parts = ", ".join(f"{role} x{count}" for role, count in roles.items())
+        table.add_row(task.task, task.family, task.metric, str(task.shots), task.source, parts)
+    return table
+
+
+def print_task(shown: Shown) -> None:
+    """The card, and the examples where a gym was given."""
+    for name, value in (
+        ("task", shown.task),
+        ("family", f"{shown.family} / {shown.subfamily}"),
+        ("metric", shown.metric),
+        ("shots", f"{shown.shots} per {'class' if shown.kind == 'classification' else 'task'}"),
+        ("source", f"{shown.source} ({shown.hub or 'no Hub repository known'})"),
+        ("licence", shown.licence),
+        ("checksum", f"{shown.checksum} {shown.reason}".strip()),
+        ("input", shown.input),
+        ("roles", ", ".join(shown.roles) or "in no setting of the paper"),
+        *((f"{part} size", str(size)) for part, size in shown.sizes.items()),
+        ("labels", ", ".join(shown.labels)),
+        *((f"{part} example", text) for part, text in shown.examples.items()),
+        *(("note", note) for note in shown.notes),
+    ):
+        if value:
+            out.print(f"{name:<16}{value}", markup=False, soft_wrap=True)
+
+
+def print_outcomes(outcomes: Sequence[Outcome], to: Path) -> None:
+    """What was built, and in full what was not."""
+    counts = Counter(outcome.state for outcome in outcomes)
+    official = sum(outcome.official == outcome.files == 15 for outcome in outcomes)
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    out.print(f"{len(outcomes)} tasks in {to}: {told} ({clock(seconds)} of work)", markup=False)
+    out.print(f"{official} of them have all 15 official MD5s", markup=False)
+    for outcome in outcomes:
+        if outcome.state == "short":
+            _note(f"short   {outcome.task}: {outcome.note} ({_ratio(outcome)} files official)")
+        elif outcome.state == "failed":
+            _note(f"failed  {outcome.note}")
+
+
+def print_verdicts(verdicts: Sequence[Verdict]) -> None:
+    """One line per task, then the sum."""
+    for verdict in verdicts:
+        mark = "FAIL" if verdict.state in FAILING else "ok"
+        ratio = f"{verdict.matching}/{verdict.files}"
+        line = f"{mark:<5}{verdict.task:<54}{ratio:>6}  {verdict.state}"
+        _note(f"{line}: {verdict.note}" if verdict.note else line)
+    counts = Counter(verdict.state for verdict in verdicts)
+    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    out.print(f"{len(verdicts)} tasks: {told}", markup=False)
+
+
+def print_copies(copies: Sequence[Copied], to: Path) -> None:
+    """What was copied, and in full what was not."""
+    counts = Counter(copied.state for copied in copies)
+    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    out.print(f"{len(copies)} splits in {to}: {told}", markup=False)
+    for copied in copies:
+        if copied.state in ("failed", "absent"):
+            _note(f"{copied.state:<8}{copied.data}: {copied.note}".rstrip(": "))
+
+
+def _ratio(outcome: Outcome) -> str:
+    return "no" if outcome.official is None else f"{outcome.official} of {outcome.files}"
+
+
+def _note(line: str) -> None:
+    out.print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,105 @@
+"""What there is to say about a task, gathered for a reader: card, roles, sizes, examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mpt.errors import UnknownName
+from mpt.gym.cards import Card
+from mpt.gym.catalogue import card, cards
+from mpt.gym.crossfit import crossfit_partitions
+from mpt.gym.source import open_gym
+from mpt.gym.splits import PARTS, SEEDS
+
+MANY_LABELS = 50
+"""Above this, distinct answers are no labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of ``mpt gym list``.
+
+    Attributes:
+        shots: k per class (``kind`` classification) or per task.
+        source: data set and configuration.
+        roles: e.g. ``R->R source``, ``validation``.
+        checksum: whether the official MD5s can be met today; see ``Checksum``.
+    """
+
+    task: str
+    family: str
+    subfamily: str
+    kind: str
+    metric: str
+    shots: int
+    source: str
+    hub: str | None
+    licence: str
+    checksum: str
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown(Listed):
+    """Everything about one task; sizes, labels and examples need a gym's folder."""
+
+    input: str = ""
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    examples: Mapping[str, str] = field(default_factory=dict)
+
+
+def listed(family: str | None = None) -> list[Listed]:
+    """The tasks in alphabetical order. Raises ``UnknownName`` for an unknown family."""
+    families = {one.family for one in cards().values()}
+    if family is not None and family not in families:
+        raise UnknownName("family", family, families)
+    return [Listed(**_facts(one)) for one in cards().values() if family in (None, one.family)]
+
+
+def shown(task: str, folder: str | None = None) -> Shown:
+    """One task, with sizes and examples from ``folder`` if given.
+
+    Raises:
+        UnknownName: no such task in the catalogue or in the folder.
+        DataError: the folder is no gym.
+    """
+    one = card(task)
+    facts = _facts(one)
+    facts |= {"input": one.input, "notes": one.notes}
+    facts |= {"reason": one.checksum.reason if one.checksum else ""}
+    if folder is not None:
+        split = open_gym(folder).split(task, SEEDS[0])
+        answers = {
+            answer for part in PARTS for example in split.part(part) for answer in example.targets
+        }
+        facts |= {
+            "sizes": {part: len(split.part(part)) for part in PARTS},
+            "labels": tuple(sorted(answers)) if len(answers) <= MANY_LABELS else (),
+            "examples": {
+                part: f"{split.part(part)[0].input!r} -> {' | '.join(split.part(part)[0].targets)!r}"
+                for part in PARTS
+            },
+        }
+    return Shown(**facts)
+
+
+def _facts(one: Card) -> dict:
+    """The fields of ``Listed``."""
+    source = one.source
+    return {
+        "task": one.task,
+        "family": one.family,
+        "subfamily": one.subfamily,
+        "kind": one.kind,
+        "metric": one.metric,
+        "shots": one.shots,
+        "source": f"{source.dataset}/{source.config or 'default'}",
+        "hub": source.hub,
+        "licence": one.licence,
+        "checksum": one.checksum.kind if one.checksum else "unknown",
+        "roles": crossfit_partitions().roles(one.task),
+    }

@@ -14,9 +14,7 @@ def word_tokenizer():
     """A word-level tokenizer that appends </s>, as T5's does."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-    vocabulary = {
-        word: i for i, word in enumerate(["<pad>", "</s>", "<unk>", *WORDS])
-    }
+    vocabulary = {word: i for i, word in enumerate(["<pad>", "</s>", "<unk>", *WORDS])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.post_processor = processors.TemplateProcessing(

@@ -30,7 +30,9 @@ def load(name: str) -> tuple[Any, Any, str]:
         ConfigError: nothing there, or no way to reach it.
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     place = where(name)
     try:
         config = AutoConfig.from_pretrained(place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -49,6 +49,12 @@ class CellJob:
     start: Tensor
     """``[P, H]``."""
 
+    @property
+    def stream(self) -> tuple[str, int]:
+        """Root of its random streams: every method and rate sees the same rows in the same order,
+        so that what a comparison shows is the start and not the draw."""
+        return (self.config.task, self.config.data_seed)
+
 
 def run_shape(config: RunConfig) -> Hashable:
     """What runs must have in common to share a pass; their rates, tasks and lengths may differ."""
@@ -75,7 +81,3 @@ def packs(
         groups.setdefault(shape(item), []).append(item)
     return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
 
-
-def shortest_first(cells: Sequence[CellJob]) -> list[CellJob]:
-    """Cells ordered by their longest training row, so that neighbours pad each other little."""
-    return sorted(cells, key=lambda cell: max(e.row().length for e in cell.split.train))

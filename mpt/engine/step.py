@@ -53,7 +53,7 @@ def tuning_gradient(jobs: Sequence[CellJob], backbone: Backbone) -> Gradient:
 
     def gradient(state: TrainState) -> MetaGradient:
         rows = [
-            training_rows(jobs[lane].split.train, size, position, jobs[lane].config.digest)
+            training_rows(jobs[lane].split.train, size, position, *jobs[lane].stream)
             for lane, position in zip(state.lanes, state.position, strict=True)
         ]
         theta = state.theta.detach().requires_grad_()

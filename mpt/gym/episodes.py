@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from mpt.gym.tokens import Row, TokenExample, TokenSplit
-from mpt.seeding import stream
+from mpt.seeding import Name, stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,9 @@ class Episodes:
         return tuple(example for unit in self.units for example in (*unit.train, *unit.dev))
 
 
-def training_rows(examples: Sequence[TokenExample], size: int, step: int, *name: str) -> list[Row]:
+def training_rows(
+    examples: Sequence[TokenExample], size: int, step: int, *name: Name
+) -> list[Row]:
     """Rows of update ``step`` (from 0) of a tuning: epochs without replacement, never short.
 
     Args:

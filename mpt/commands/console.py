@@ -1,0 +1,78 @@
+"""The terminal: progress with an ETA, plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+EVERY = 10.0
+"""Seconds between plain progress lines."""
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class ConsoleProgress:
+    """``mpt.lab.progress.Progress`` on standard error: bars on a terminal, else lines."""
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        """See ``Progress.stage``."""
+        shown = _bar(title, total) if err.is_terminal else _lines(title, total)
+        with shown as advance:
+            yield advance
+
+    def say(self, line: str) -> None:
+        """See ``Progress.say``."""
+        err.print(line, markup=False)
+
+
+@contextmanager
+def _bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda steps: bar.advance(task, steps)
+        seconds = bar.tasks[0].elapsed or 0.0
+    err.print(f"{title}: {total} steps in {clock(seconds)}", markup=False)
+
+
+@contextmanager
+def _lines(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    began = last = time.monotonic()
+    done = 0
+
+    def advance(steps: int) -> None:
+        nonlocal done, last
+        done += steps
+        now = time.monotonic()
+        if now - last >= EVERY and done:
+            last = now
+            left = (now - began) / done * (total - done)
+            print(
+                f"{title}: {done}/{total} steps, about {clock(left)} left",
+                flush=True,
+                file=err.file,
+            )
+
+    yield advance
+    seconds = time.monotonic() - began
+    print(f"{title}: {total} steps in {clock(seconds)}", flush=True, file=err.file)
+
+
+def clock(seconds: float) -> str:
+    """``1:02:03``, ``2:03`` or ``4.2 s``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,160 @@
+"""The story of every experiment: configurations, what the ledger lacks, packs, records, scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from mpt.config import CellConfig, RunConfig, Tuning
+from mpt.engine.pack import cell_shape, packs, run_shape
+from mpt.lab.fleet import Fleet, LocalFleet
+from mpt.lab.ledger import Ledger, Unit
+from mpt.lab.progress import Progress, Silent
+from mpt.lab.worker import OnStep, Worker
+from mpt.scores import Score
+
+BASELINE = "PT"
+"""Plain prompt tuning: the same cells from vocabulary rows."""
+
+Config = TypeVar("Config", RunConfig, CellConfig)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A start to be judged: which prompt, on which target tasks, under which names."""
+
+    setting: str
+    method: str
+    start: str
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How targets are tuned: data seeds, learning rates (best dev wins) and budget."""
+
+    seeds: tuple[int, ...]
+    lrs: tuple[float, ...]
+    tuning: Tuning
+
+
+@dataclass
+class Lab:
+    """Settles units of work: what the ledger holds is never computed again.
+
+    Attributes:
+        computed: units computed since the lab was opened; reused: units found in the ledger.
+    """
+
+    worker: Worker
+    ledger: Ledger
+    fleet: Fleet = field(default_factory=LocalFleet)
+    progress: Progress = field(default_factory=Silent)
+    computed: int = 0
+    reused: int = 0
+
+    def learn(self, configs: Sequence[RunConfig], title: str, pack: int) -> dict[str, Unit]:
+        """Meta-trainings by digest, all settled."""
+        units = self._settle(
+            configs,
+            title=title,
+            steps=lambda config: config.outer.steps,
+            shape=run_shape,
+            size=pack,
+            compute=self.worker.learn,
+        )
+        for digest in units:
+            self.worker.checkpoints.drop(digest)
+        return units
+
+    def tune(self, configs: Sequence[CellConfig], title: str, pack: int) -> dict[str, Unit]:
+        """Downstream cells by digest, all settled; neighbours of like length share a pack."""
+        return self._settle(
+            sorted(configs, key=self._length),
+            title=title,
+            steps=lambda config: config.tuning.steps,
+            shape=cell_shape,
+            size=pack,
+            compute=self.worker.tune,
+        )
+
+    def cells(self, case: Case, judging: Judging) -> list[CellConfig]:
+        """The downstream cells of a case: task x seed x learning rate."""
+        return [
+            CellConfig(
+                backbone=self.worker.backbone_config,
+                weights=self.worker.backbone.weights,
+                task=task,
+                data_seed=seed,
+                data=self.worker.split_digest(task, seed),
+                start=case.start,
+                lr=lr,
+                tuning=judging.tuning,
+            )
+            for task in case.tasks
+            for seed in judging.seeds
+            for lr in judging.lrs
+        ]
+
+    def judge(
+        self, cases: Sequence[Case], judging: Judging, *, title: str, pack: int
+    ) -> list[Judged]:
+        """Tune and score the cells of every case, packed together whatever case they are of."""
+        wanted = [(case, cell) for case in cases for cell in self.cells(case, judging)]
+        units = self.tune([cell for _, cell in wanted], title, pack)
+        return [Judged(case, cell, units[cell.digest]) for case, cell in wanted]
+
+    def _settle(
+        self,
+        configs: Sequence[Config],
+        *,
+        title: str,
+        steps: Callable[[Config], int],
+        shape: Callable[[Config], Hashable],
+        size: int,
+        compute: Callable[[Sequence[Config], OnStep], list[Unit]],
+    ) -> dict[str, Unit]:
+        distinct = {config.digest: config for config in configs}
+        held = self.ledger.get_many(distinct)
+        units = {digest: unit for digest, unit in held.items() if unit.state != "failed"}
+        left = [config for digest, config in distinct.items() if digest not in units]
+        self.reused += len(units)
+        if not left:
+            return units
+        with self.progress.stage(title, sum(map(steps, left))) as advance:
+            job = partial(compute, on_step=advance)
+            for finished in self.fleet.map(job, packs(left, shape=shape, size=size)):
+                for unit in finished:
+                    self.ledger.record(unit)
+                    units[unit.digest] = unit
+                    self.computed += 1
+        return units
+
+    def _length(self, config: CellConfig) -> int:
+        split = self.worker.tokens(config.task, config.data_seed).split
+        return max(len(example.input) for example in split.train)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A cell, the case it was tuned for and its record."""
+
+    case: Case
+    cell: CellConfig
+    unit: Unit
+
+    @property
+    def score(self) -> Score | None:
+        """What it scored; None when it diverged."""
+        if self.unit.state != "done":
+            return None
+        dev, test = float(self.unit.result["dev"]), float(self.unit.result["test"])  # type: ignore[arg-type]
+        case, cell = self.case, self.cell
+        return Score(case.setting, case.method, cell.task, cell.data_seed, dev, test, cell.lr)
+
+
+def scores(judged: Sequence[Judged]) -> list[Score]:
+    """The scores of all cells that did not diverge."""
+    return [found for one in judged if (found := one.score) is not None]

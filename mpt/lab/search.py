@@ -1,0 +1,210 @@
+"""The search of a study: ask, tell and the store of trials. The only file that imports Optuna."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mpt.errors import StoreError, UnknownName
+from mpt.lab.home import Home
+from mpt.lab.study import Interval, Study, make_study
+from mpt.seeding import entropy
+
+FIRST = 4
+"""Trials drawn at random before a model-based sampler may use what it has seen."""
+
+_DEFINITION = "mpt.definition"
+_STUDY = "mpt.study"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial as the store keeps it.
+
+    Attributes:
+        state: ``complete``, ``diverged`` (pruned, with its ``reason``) or ``running``.
+        arg: validation ARG in percent, with its 95 % interval from ``low`` to ``high``.
+        digest: of the meta-training; the ledger and the prompt's file know it by that.
+    """
+
+    number: int
+    params: Mapping[str, float]
+    state: Literal["complete", "diverged", "running"]
+    digest: str = ""
+    arg: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+
+
+class Search:
+    """One study in the store of trials.
+
+    Raises:
+        StoreError: the store cannot be opened.
+        UnknownName: ``load`` of a study that is not there.
+    """
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    @classmethod
+    def begin(cls, study: Study, definition: Mapping[str, Any], home: Home) -> Search:
+        """The study of this name, made or found; ``StoreError`` if it is another one."""
+        import optuna
+
+        store = optuna.create_study(
+            storage=_storage(home),
+            study_name=study.title,
+            direction="maximize",
+            load_if_exists=True,
+        )
+        known = store.user_attrs.get(_DEFINITION)
+        if known is None and store.get_trials(deepcopy=False):
+            raise StoreError(
+                f"the store {home.shown(home.studies_url)} holds a study {study.title!r} that mpt "
+                "did not make; give this one another name with --name"
+            )
+        if known is not None and known != definition:
+            raise StoreError(
+                f"study {study.title!r} was begun with another definition: "
+                f"{'; '.join(_differences(known, definition))}. Give this one another name with "
+                "--name, or go back to the definition it was begun with"
+            )
+        store.set_user_attr(_DEFINITION, dict(definition))
+        store.set_user_attr(_STUDY, study.model_dump(mode="json"))
+        return cls(store)
+
+    @classmethod
+    def load(cls, home: Home, title: str) -> Search:
+        """A study that was begun before."""
+        import optuna
+
+        try:
+            return cls(optuna.load_study(study_name=title, storage=_storage(home)))
+        except KeyError:
+            hint = "Run `mpt sweep` to begin one."
+            raise UnknownName("study", title, study_names(home), hint) from None
+
+    @property
+    def study(self) -> Study:
+        """The study as it was last run."""
+        return make_study(self._store.user_attrs[_STUDY], f"study {self._store.study_name!r}")
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Every trial, by number."""
+        return [_trial(frozen) for frozen in self._store.get_trials(deepcopy=False)]
+
+    def ask(self, study: Study) -> list[Any]:
+        """Trials left running by a driver that died, else new ones up to the study's total.
+
+        The sampler is made anew for every trial, seeded by the trial's number: a resumed study
+        draws new points and not the first ones again.
+        """
+        import optuna
+
+        running = self._store.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
+        trials = [optuna.trial.Trial(self._store, frozen._trial_id) for frozen in running]
+        if not running:
+            begun = len(self._store.get_trials(deepcopy=False))
+            for number in range(begun, min(begun + study.pack, study.trials)):
+                self._store.sampler = _sampler(study, number)
+                trials.append(self._store.ask())
+        for trial in trials:
+            _suggest(trial, study)
+        return trials
+
+    def tell(self, asked: Any, result: Trial) -> None:
+        """Finish a trial: its ARG, or the reason why it was pruned."""
+        import optuna
+
+        asked.set_user_attr("digest", result.digest)
+        if result.state == "complete":
+            asked.set_user_attr("interval", [result.low, result.high])
+            self._store.tell(asked, result.arg)
+        else:
+            asked.set_user_attr("reason", result.reason)
+            self._store.tell(asked, state=optuna.trial.TrialState.PRUNED)
+
+
+def study_names(home: Home) -> list[str]:
+    """The studies that mpt began in this store, the youngest first. Raises ``StoreError``."""
+    import optuna
+
+    summaries = optuna.get_all_study_summaries(_storage(home))
+    own = [summary for summary in summaries if _DEFINITION in summary.user_attrs]
+    return [summary.study_name for summary in sorted(own, key=lambda s: -s._study_id)]
+
+
+def _suggest(trial: Any, study: Study) -> None:
+    for name, choice in study.space.dimensions(study.method).items():
+        if isinstance(choice, Interval):
+            trial.suggest_float(name, choice.low, choice.high, log=True)
+        else:
+            trial.suggest_categorical(name, choice)
+
+
+def _sampler(study: Study, number: int) -> Any:
+    import optuna
+
+    seed = entropy("sampler", study.seed, number) % 2**32
+    match study.sampler:
+        case "tpe":
+            return optuna.samplers.TPESampler(
+                seed=seed, n_startup_trials=FIRST, multivariate=True, constant_liar=True
+            )
+        case "gp":
+            return optuna.samplers.GPSampler(seed=seed, n_startup_trials=FIRST)
+        case "random":
+            return optuna.samplers.RandomSampler(seed=seed)
+
+
+_STATES: Mapping[str, Literal["complete", "diverged", "running"]] = {
+    "COMPLETE": "complete",
+    "PRUNED": "diverged",
+    "FAIL": "diverged",
+}
+
+
+def _trial(frozen: Any) -> Trial:
+    attrs = frozen.user_attrs
+    low, high = attrs.get("interval", (None, None))
+    state = _STATES.get(frozen.state.name, "running")
+    arg = frozen.value if state == "complete" else None
+    digest, reason = attrs.get("digest", ""), attrs.get("reason", "")
+    return Trial(frozen.number, frozen.params, state, digest, arg, low, high, reason)
+
+
+def _storage(home: Home) -> Any:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # SQLite: wait for a lock rather than fail; servers: notice a dropped connection
+    waits = {"timeout": 60} if home.studies_url.startswith("sqlite") else {}
+    try:
+        return optuna.storages.RDBStorage(
+            home.studies_url, engine_kwargs={"pool_pre_ping": True, "connect_args": waits}
+        )
+    except Exception as error:
+        # Optuna lets through whatever driver, URL parser or schema check fails
+        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise StoreError(
+            f"the studies store {home.shown(home.studies_url)} cannot be opened ({cause}); it must "
+            "be a database of its own, shared with neither MLflow nor the ledger"
+        ) from None
+
+
+def _differences(known: Mapping[str, Any], given: Mapping[str, Any], under: str = "") -> list[str]:
+    """``key: was ..., is ...`` for every leaf that differs."""
+    found = []
+    for key in sorted({*known, *given}):
+        was, now = known.get(key), given.get(key)
+        if was == now:
+            continue
+        if isinstance(was, dict) and isinstance(now, dict):
+            found += _differences(was, now, f"{under}{key}.")
+        else:
+            found.append(f"{under}{key} was {was}, is {now}")
+    return found

@@ -1,0 +1,248 @@
+"""A study as data: what is searched, on which tasks it is judged, and what a promotion runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
+
+from mpt.config import (
+    BackboneConfig,
+    Count,
+    Frozen,
+    InnerLoop,
+    MethodName,
+    OuterLoop,
+    Rate,
+    RunConfig,
+    Tuning,
+)
+from mpt.errors import ConfigError
+from mpt.gym.splits import SEEDS
+
+
+class Interval(Frozen):
+    """Any value from ``low`` to ``high``, log-uniform for rates."""
+
+    low: Rate
+    high: Rate
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Interval:
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
+        return self
+
+
+def _kind(given: Any) -> str:
+    return "interval" if isinstance(given, dict | Interval) else "choices"
+
+
+Rates = Annotated[
+    Annotated[Interval, Tag("interval")]
+    | Annotated[tuple[Rate, ...], Field(min_length=1), Tag("choices")],
+    Discriminator(_kind),
+]
+Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
+
+
+class Space(Frozen):
+    """What a trial may choose; what is left out keeps the study's ``inner`` and ``outer`` value."""
+
+    inner_lr: Rates | None = None
+    outer_lr: Rates | None = None
+    inner_steps: Counts | None = None
+    outer_steps: Counts | None = None
+
+    def dimensions(self, method: str) -> dict[str, Interval | tuple[float, ...] | tuple[int, ...]]:
+        """The searched dimensions that the method has; multi-task learning has no inner loop."""
+        found = {name: getattr(self, name) for name in type(self).model_fields}
+        if method == "mtl":
+            found.pop("inner_lr")
+            found.pop("inner_steps")
+        return {name: choice for name, choice in found.items() if choice is not None}
+
+
+class Validation(Frozen):
+    """Where trials are judged: ARG over ``tasks`` (default: the gym's five) against plain PT."""
+
+    tasks: tuple[str, ...] | None = None
+    seeds: tuple[int, ...] = SEEDS[:2]
+    lrs: tuple[Rate, ...] = (0.3,)
+
+
+class Final(Frozen):
+    """What a promotion runs: settings (default: all of the gym's), data seeds and rates."""
+
+    settings: tuple[str, ...] | None = None
+    seeds: tuple[int, ...] = SEEDS
+    lrs: tuple[Rate, ...] = (0.5, 0.2)
+
+
+class Study(Frozen):
+    """Everything about a study but its results.
+
+    Attributes:
+        name: under which Optuna, MLflow and the ledger know it; default ``<gym>-<method>``.
+        gym: ``mini`` or a folder of tasks.
+        setting: whose source tasks the trials learn on; ``sources`` overrides them.
+        trials: a total for the study, however often it is resumed.
+        pack: trials that share one pass.
+        cells_per_pack: downstream cells that share one pass.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = None
+    gym: str = "mini"
+    backbone: BackboneConfig = BackboneConfig()
+    method: MethodName = "reptile"
+    setting: str = "R->R"
+    sources: tuple[str, ...] | None = None
+    inner: InnerLoop = InnerLoop()
+    outer: OuterLoop = OuterLoop()
+    space: Space = Space()
+    tuning: Tuning = Tuning()
+    source_seeds: tuple[int, ...] = SEEDS
+    validation: Validation = Validation()
+    final: Final = Final()
+    sampler: Literal["tpe", "gp", "random"] = "tpe"
+    seed: int = 0
+    trials: Count = 12
+    pack: Count = 4
+    cells_per_pack: Count = 16
+
+    @property
+    def title(self) -> str:
+        """The study's name."""
+        return self.name or f"{Path(self.gym).name or 'gym'}-{self.method}"
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What makes it this study and no other: all but its name, length and packing."""
+        free = {"name", "trials", "pack", "cells_per_pack", "final"}
+        return self.model_dump(mode="json", exclude=free)
+
+    def run(
+        self, params: Mapping[str, float], *, sources: tuple[str, ...], weights: str, data: str
+    ) -> RunConfig:
+        """The meta-training that a choice of parameters stands for."""
+        inner = {"lr": params.get("inner_lr"), "steps": params.get("inner_steps")}
+        outer = {"lr": params.get("outer_lr"), "steps": params.get("outer_steps")}
+        return RunConfig(
+            backbone=self.backbone,
+            weights=weights,
+            method=self.method,
+            inner=self.inner.model_copy(update=_given(inner)),
+            outer=self.outer.model_copy(update=_given(outer)),
+            sources=sources,
+            data_seeds=self.source_seeds,
+            data=data,
+            seed=self.seed,
+        )
+
+
+def defaults(gym: str, method: str) -> dict[str, Any]:
+    """What is searched when no file says otherwise: sized for the embedded backbone on two cores.
+
+    Rows of a folder of real tasks are longer than the embedded gym's, so more of them is read.
+    """
+    space: dict[str, Any] = {
+        "inner_lr": {"low": 0.1, "high": 10.0},
+        "outer_lr": {"low": 0.05, "high": 1.0},
+        "inner_steps": [1, 2] if method == "maml" else [2, 4],
+        "outer_steps": [20, 40],
+    }
+    if method == "reptile":
+        space["inner_steps"] = [4, 8]
+    longer = {} if gym == "mini" else {"backbone": {"max_input": 96}}
+    return {"space": space, **longer}
+
+
+def resolve(path: Path | None, changes: Mapping[str, Any]) -> Study:
+    """The study of a file, or the default one, with some keys changed.
+
+    Raises:
+        ConfigError: see ``read_study``.
+    """
+    if path is None:
+        base = defaults(changes.get("gym", "mini"), changes.get("method", "reptile"))
+        return make_study(_merged(base, changes), "options")
+    return read_study(path, changes)
+
+
+def read_study(path: Path, overrides: Mapping[str, Any]) -> Study:
+    """The study in a YAML file, with some of its keys overridden.
+
+    Raises:
+        ConfigError: no such file, not YAML, an unknown key, a wrong type or value; all of the
+            file's faults in one message.
+    """
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"study file {path} cannot be read ({error.strerror}); see sweeps/ for examples"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        cause = " ".join(str(error).split())
+        raise ConfigError(f"study file {path} is not YAML: {cause}") from None
+    if not isinstance(given, dict):
+        raise ConfigError(
+            f"study file {path} holds {type(given).__name__}, not a mapping of keys such as "
+            "'method: reptile'; see sweeps/ for examples"
+        )
+    return make_study(_merged(given, overrides), f"study file {path}")
+
+
+def make_study(given: Mapping[str, Any], where: str = "study") -> Study:
+    """A study from plain data. Raises ``ConfigError`` naming every key at fault."""
+    try:
+        return Study.model_validate(dict(given))
+    except ValidationError as error:
+        faults = "; ".join(_fault(detail) for detail in error.errors())
+        raise ConfigError(f"{where}: {faults}") from None
+
+
+def _fault(detail: Any) -> str:
+    loc = [part for part in detail["loc"] if part not in ("interval", "choices")]
+    place = ".".join(map(str, loc))
+    if detail["type"] == "extra_forbidden":
+        known = _keys_beside(loc)
+        near = get_close_matches(str(loc[-1]), known, n=1)
+        meant = f" - did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"
+        return f"unknown key {place!r}{meant}"
+    message = detail["msg"].removeprefix("Value error, ")
+    wanted = detail.get("ctx", {}).get("expected", "") if detail["type"] == "literal_error" else ""
+    near = get_close_matches(str(detail["input"]), re.findall(r"'([^']*)'", wanted), n=1)
+    meant = f" - did you mean {near[0]!r}?" if near else ""
+    return f"{place!r} is {detail['input']!r}: {message[:1].lower()}{message[1:]}{meant}"
+
+
+def _keys_beside(loc: Sequence[int | str]) -> list[str]:
+    """The keys that could have stood where an unknown one was found."""
+    model: type[BaseModel] = Study
+    for part in loc[:-1]:
+        field = model.model_fields.get(str(part))
+        model = next(_models(field.annotation), model) if field else model
+    return sorted(model.model_fields)
+
+
+def _models(kind: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+    for part in get_args(kind):
+        yield from _models(part)
+
+
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes``; a mapping in both is merged key by key."""
+    both = {k: {**base[k], **v} for k, v in changes.items() if isinstance(v, dict) and k in base}
+    return {**base, **changes, **both}
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

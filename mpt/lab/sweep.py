@@ -1,0 +1,161 @@
+"""A sweep: ask a pack of trials, settle what the ledger lacks, record, tell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from mpt.config import VOCABULARY, RunConfig
+from mpt.errors import InputError
+from mpt.gym.partitions import Setting
+from mpt.lab.home import Home
+from mpt.lab.ledger import Unit
+from mpt.lab.run import BASELINE, Case, Judged, Judging, Lab, scores
+from mpt.lab.search import Search, Trial
+from mpt.lab.study import Study
+from mpt.lab.worker import Worker
+from mpt.scores import gains
+
+VALIDATION = "validation"
+"""The setting under which a sweep's scores are kept: the validation tasks."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A settled trial with everything that a tracker or report wants to know of it."""
+
+    trial: Trial
+    config: RunConfig
+    unit: Unit
+    judged: tuple[Judged, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study made concrete: on these rows, with these weights."""
+
+    study: Study
+    tasks: tuple[str, ...]
+    sources: tuple[str, ...]
+    weights: str
+    data: str
+
+    @cached_property
+    def judging(self) -> Judging:
+        """How trials are judged."""
+        chosen = self.study.validation
+        return Judging(chosen.seeds, chosen.lrs, self.study.tuning)
+
+    @cached_property
+    def definition(self) -> dict[str, Any]:
+        """What makes it this study: its file, and the rows and weights it runs on."""
+        found = {"sources": self.sources, "tasks": self.tasks, "weights": self.weights}
+        return json.loads(json.dumps({**self.study.definition, **found, "data": self.data}))
+
+    @cached_property
+    def baseline(self) -> Case:
+        """Plain prompt tuning on the validation tasks; the ledger holds it after the first time."""
+        return Case(VALIDATION, BASELINE, VOCABULARY, self.tasks)
+
+    def config(self, params: Mapping[str, float]) -> RunConfig:
+        """The meta-training of a trial."""
+        return self.study.run(params, sources=self.sources, weights=self.weights, data=self.data)
+
+
+def plan(study: Study, worker: Worker) -> Plan:
+    """Resolve a study's tasks on the worker's gym, reading every row it needs; writes nothing.
+
+    Raises:
+        UnknownName: a task or setting that the gym does not have.
+        ConfigError: a validation task among the sources.
+        DataError: rows that cannot be read.
+    """
+    gym = worker.gym
+    tasks = study.validation.tasks or gym.partitions.validation
+    sources = study.sources or gym.partitions.setting(study.setting).sources
+    Setting(VALIDATION, sources, tasks)
+    for task in (*tasks, *sources):
+        gym.card(task)
+    worker.data_digest(tasks, study.validation.seeds)
+    data = worker.data_digest(sources, study.source_seeds)
+    return Plan(study, tasks, sources, worker.backbone.weights, data)
+
+
+def sweep(
+    concrete: Plan, lab: Lab, home: Home, *, on_trial: Callable[[Record], None]
+) -> list[Trial]:
+    """Run a study to its total of trials; what an earlier call left unfinished comes first.
+
+    Args:
+        concrete: what is searched, and on what.
+        lab: where units are settled.
+        home: where the study's store lies.
+        on_trial: told of every settled trial before the store is, so that a trial which the store
+            holds as finished has always been told; it must bear being told twice.
+
+    Returns:
+        Every trial of the study, by number.
+
+    Raises:
+        StoreError: the store holds another study under this name, or another driver runs it.
+        InputError: the baseline is zero on every validation task.
+    """
+    study = concrete.study
+    with lab.ledger.lease(f"study:{study.title}"):
+        search = Search.begin(study, concrete.definition, home)
+        title = "plain prompt tuning"
+        plain = lab.judge(
+            [concrete.baseline], concrete.judging, title=title, pack=study.cells_per_pack
+        )
+        if not any(score.test > 0 for score in scores(plain)):
+            raise InputError(
+                f"plain prompt tuning scores 0 on every validation task "
+                f"({', '.join(concrete.tasks)}), so there is no relative gain to search for; give "
+                "a larger 'tuning.steps', other 'validation.tasks' or another backbone"
+            )
+        while asked := search.ask(study):
+            for trial, record in zip(asked, _settle(asked, concrete, lab), strict=True):
+                on_trial(record)
+                search.tell(trial, record.trial)
+        return search.trials
+
+
+def _settle(asked: Sequence[Any], concrete: Plan, lab: Lab) -> list[Record]:
+    """Meta-train and judge the trials of a pack together."""
+    study = concrete.study
+    span = f"trial {asked[0].number + 1}" + (f"-{asked[-1].number + 1}" if asked[1:] else "")
+    configs = [concrete.config(trial.params) for trial in asked]
+    units = lab.learn(configs, f"{span}: {study.method}", study.pack)
+    cases = {
+        config.digest: Case(VALIDATION, config.digest, config.digest, concrete.tasks)
+        for config in configs
+        if units[config.digest].state == "done"
+    }
+    judged = lab.judge(
+        [concrete.baseline, *cases.values()],
+        concrete.judging,
+        title=f"{span}: validation",
+        pack=study.cells_per_pack,
+    )
+    records = []
+    for trial, config in zip(asked, configs, strict=True):
+        own = tuple(j for j in judged if j.case.method in (config.digest, BASELINE))
+        unit = units[config.digest]
+        records.append(Record(_judge(trial, unit, own), config, unit, own))
+    return records
+
+
+def _judge(trial: Any, unit: Unit, judged: Sequence[Judged]) -> Trial:
+    """A trial's ARG, or why it has none."""
+    number, params = trial.number, dict(trial.params)
+    if unit.state != "done":
+        return Trial(number, params, "diverged", unit.digest, reason=str(unit.result["reason"]))
+    lost = {j.cell.task for j in judged} - {s.task for s in scores(judged) if s.method != BASELINE}
+    if lost:
+        reason = f"tuning diverged at every rate and seed on {', '.join(sorted(lost))}"
+        return Trial(number, params, "diverged", unit.digest, reason=reason)
+    (gain,) = gains(scores(judged), baseline=BASELINE, zero_baseline="report")
+    return Trial(number, params, "complete", unit.digest, gain.arg, gain.low, gain.high)

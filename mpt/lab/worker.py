@@ -1,0 +1,142 @@
+"""What computes packs: a gym, a frozen backbone and a place for prompts; it knows no ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from hashlib import sha256
+
+from torch import Tensor
+
+from mpt.backbone.frozen import Backbone, load_backbone
+from mpt.config import VOCABULARY, BackboneConfig, CellConfig, Frozen, RunConfig
+from mpt.engine.checkpoint import Checkpoints
+from mpt.engine.learn import Learned, learn
+from mpt.engine.pack import CellJob, MetaJob
+from mpt.engine.tune import Tuned, tune
+from mpt.errors import Diverged
+from mpt.gym.source import Gym
+from mpt.gym.tokens import TokenSplit
+from mpt.lab.artefacts import load_prompt, prompt_path, save_prompt
+from mpt.lab.home import Home
+from mpt.lab.ledger import Unit
+
+OnStep = Callable[[int], None]
+
+
+@dataclass
+class Worker:
+    """Computes units of work of one backbone on one gym.
+
+    A unit's artefact is on disk before the unit is handed back, so that a recorded unit always has
+    its prompt.
+    """
+
+    gym: Gym
+    backbone_config: BackboneConfig
+    home: Home
+    device: str | None = None
+    _tokens: dict[tuple[str, int], TokenSplit] = field(default_factory=dict)
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The frozen model, loaded when first needed. Raises ``ConfigError``."""
+        return load_backbone(self.backbone_config.name, self.device)
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """Where meta-trainings are saved while they go on."""
+        return Checkpoints(self.home.checkpoints)
+
+    def split_digest(self, task: str, seed: int) -> str:
+        """Identity of a task's rows under a data seed."""
+        return self.tokens(task, seed).split.digest
+
+    def data_digest(self, tasks: tuple[str, ...], seeds: tuple[int, ...]) -> str:
+        """Identity of the rows of several tasks."""
+        parts = (self.split_digest(task, seed) for task in tasks for seed in seeds)
+        return sha256(" ".join(parts).encode()).hexdigest()[:12]
+
+    def tokens(self, task: str, seed: int) -> TokenSplit:
+        """The task's split, tokenised when its rows are first read."""
+        key = (task, seed)
+        if key not in self._tokens:
+            config = self.backbone_config
+            self._tokens[key] = TokenSplit(
+                self.gym.split(task, seed), self._encode, config.max_input, config.max_target
+            )
+        return self._tokens[key]
+
+    def learn(self, configs: Sequence[RunConfig], on_step: OnStep) -> list[Unit]:
+        """Meta-train a pack; each run's prompt is its artefact, its losses are its result."""
+        began = time.monotonic()
+        jobs = [self._meta_job(config) for config in configs]
+        ends = learn(jobs, self.backbone, checkpoints=self.checkpoints, on_step=on_step)
+        seconds = (time.monotonic() - began) / len(configs)
+        return [self._unit(c, end, seconds) for c, end in zip(configs, ends, strict=True)]
+
+    def tune(self, configs: Sequence[CellConfig], on_step: OnStep) -> list[Unit]:
+        """Tune a pack of downstream cells; each one's best-dev prompt is its artefact."""
+        began = time.monotonic()
+        jobs = [self._cell_job(config) for config in configs]
+        ends = tune(jobs, self.backbone, on_step=on_step)
+        seconds = (time.monotonic() - began) / len(configs)
+        return [self._unit(c, end, seconds) for c, end in zip(configs, ends, strict=True)]
+
+    def _meta_job(self, config: RunConfig) -> MetaJob:
+        units = tuple(self.tokens(t, s) for t in config.sources for s in config.data_seeds)
+        start = self.backbone.vocabulary_prompt(config.backbone.prompt_tokens, "run", config.seed)
+        return MetaJob(config, units, start)
+
+    def _cell_job(self, config: CellConfig) -> CellJob:
+        return CellJob(config, self.tokens(config.task, config.data_seed), self._start(config))
+
+    def _start(self, config: CellConfig) -> Tensor:
+        if config.start == VOCABULARY:
+            length = config.backbone.prompt_tokens
+            return self.backbone.vocabulary_prompt(length, "cell", config.task, config.data_seed)
+        prompt = load_prompt(self.home, prompt_path(config.start))
+        return prompt.to(self.backbone.device, self.backbone.dtype)
+
+    def _encode(self, texts: Sequence[str], limit: int) -> list:
+        return self.backbone.encode(texts, limit)
+
+    def _unit(
+        self, config: RunConfig | CellConfig, end: Learned | Tuned | Diverged, seconds: float
+    ) -> Unit:
+        artefact = None
+        if not isinstance(end, Diverged):
+            artefact = save_prompt(self.home, config.digest, end.prompt, _about(config))
+        return Unit(
+            digest=config.digest,
+            kind="meta" if isinstance(config, RunConfig) else "cell",
+            config=config.model_dump(mode="json"),
+            state="diverged" if isinstance(end, Diverged) else "done",
+            result=_result(end),
+            artefact=artefact,
+            seconds=round(seconds, 3),
+            created=datetime.now(UTC),
+        )
+
+
+def _about(config: Frozen) -> dict[str, str]:
+    return {"digest": config.digest, "config": config.model_dump_json()}
+
+
+def _result(end: Learned | Tuned | Diverged) -> dict[str, object]:
+    match end:
+        case Diverged():
+            return {"step": end.step, "reason": str(end)}
+        case Learned():
+            return {"curve": list(end.curve)}
+        case Tuned():
+            return {
+                "dev": end.dev,
+                "test": end.test,
+                "best_step": end.best_step,
+                "looks": [list(look) for look in end.looks],
+                "curve": list(end.curve),
+            }

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from mpt.commands.console import ConsoleProgress, out
+from mpt.commands.console import ConsoleProgress
 
 app = typer.Typer(
     help="The 160 few-shot tasks of CrossFit: build them, check them, look at them.",
@@ -33,14 +33,14 @@ def list_tasks(
 
     Example: mpt gym list --family qa
     """
-    from mpt.commands.gym_view import task_table
+    from mpt.commands.gym_view import print_tasks
     from mpt.gym.overview import listed
 
     tasks = listed(family)
     if as_json:
         typer.echo(json.dumps([asdict(task) for task in tasks], indent=1, ensure_ascii=False))
     else:
-        out.print(task_table(tasks))
+        print_tasks(tasks)
 
 
 @app.command("show")

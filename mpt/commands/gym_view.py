@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.table import Table
-
 from mpt.commands.console import clock, out
 from mpt.gym.build import Outcome
 from mpt.gym.mirror import Copied
@@ -15,14 +13,15 @@ from mpt.gym.overview import Listed, Shown
 from mpt.gym.verify import FAILING, Verdict
 
 
-def task_table(tasks: Sequence[Listed]) -> Table:
-    """One line per task."""
-    table = Table("task", "family", "metric", "k", "source", "role in the paper", box=None)
+def print_tasks(tasks: Sequence[Listed]) -> None:
+    """One line per task: name, family, metric, k, how often source and target, data set."""
+    out.print(f"{'task':<53}{'family':<24}{'metric':<20}{'k':>3}  {'roles':<8}source", markup=False)
     for task in tasks:
-        roles = Counter(role.rsplit(" ", 1)[-1] for role in task.roles)
-        parts = ", ".join(f"{role} x{count}" for role, count in roles.items())
-        table.add_row(task.task, task.family, task.metric, str(task.shots), task.source, parts)
-    return table
+        ends = Counter(role.rsplit(" ", 1)[-1] for role in task.roles)
+        roles = f"{ends['source']}s {ends['target']}t{' v' if ends['validation'] else ''}"
+        facts = f"{task.task:<53}{task.family:<24}{task.metric:<20}{task.shots:>3}"
+        _note(f"{facts}  {roles:<8}{task.source}")
+    _note(f"{len(tasks)} tasks (s: source, t: target of so many settings, v: validation)")
 
 
 def print_task(shown: Shown) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
+from typing import Any
 
 from mpt.errors import ConfigError, InputError, UnknownName
 from mpt.gym.cards import Card
@@ -24,7 +25,7 @@ def read_card(task: str, fields: Mapping[str, object]) -> Card:
     try:
         return Card.model_validate({"task": task, **fields})
     except ValidationError as wrong:
-        raise ConfigError(f"card {task!r}: {_one_line(wrong.errors())}") from None
+        raise ConfigError(f"card {task!r}: {one_line(wrong.errors())}") from None
     except InputError as wrong:
         raise ConfigError(f"card {task!r}: {wrong}") from None
 
@@ -44,7 +45,7 @@ def card(task: str) -> Card:
         raise UnknownName("task", task, cards(), "See `mpt gym list`.") from None
 
 
-def _one_line(problems) -> str:
+def one_line(problems: Sequence[Any]) -> str:
     """``source.hubb: unknown field; shots: input should be greater than 0``, three at most."""
     told = []
     for problem in problems[:3]:

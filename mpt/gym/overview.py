@@ -10,7 +10,7 @@ from mpt.gym.cards import Card
 from mpt.gym.catalogue import card, cards
 from mpt.gym.crossfit import crossfit_partitions
 from mpt.gym.source import open_gym
-from mpt.gym.splits import PARTS, SEEDS
+from mpt.gym.splits import PARTS, SEEDS, Example, TaskCard
 
 MANY_LABELS = 50
 """Above this, distinct answers are no labels."""
@@ -64,27 +64,42 @@ def shown(task: str, folder: str | None = None) -> Shown:
     """One task, with sizes and examples from ``folder`` if given.
 
     Raises:
-        UnknownName: no such task in the catalogue or in the folder.
+        UnknownName: no such task in the catalogue (nor in the folder, where own tasks may be).
         DataError: the folder is no gym.
     """
-    one = card(task)
-    facts = _facts(one)
-    facts |= {"input": one.input, "notes": one.notes}
-    facts |= {"reason": one.checksum.reason if one.checksum else ""}
-    if folder is not None:
-        split = open_gym(folder).split(task, SEEDS[0])
-        answers = {
-            answer for part in PARTS for example in split.part(part) for answer in example.targets
-        }
-        facts |= {
-            "sizes": {part: len(split.part(part)) for part in PARTS},
-            "labels": tuple(sorted(answers)) if len(answers) <= MANY_LABELS else (),
-            "examples": {
-                part: f"{split.part(part)[0].input!r} -> {' | '.join(split.part(part)[0].targets)!r}"
-                for part in PARTS
-            },
-        }
-    return Shown(**facts)
+    if folder is None:
+        one = card(task)
+        return Shown(**_facts(one), **_recipe(one))
+    gym = open_gym(folder)
+    split = gym.split(task, SEEDS[0])
+    one = cards().get(task)
+    facts = {**_facts(one), **_recipe(one)} if one else _own_facts(gym.card(task), folder)
+    answers = {
+        answer for part in PARTS for example in split.part(part) for answer in example.targets
+    }
+    return Shown(
+        **facts,
+        sizes={part: len(split.part(part)) for part in PARTS},
+        labels=tuple(sorted(answers)) if len(answers) <= MANY_LABELS else (),
+        examples={part: _told(split.part(part)[0]) for part in PARTS},
+    )
+
+
+def _told(example: Example) -> str:
+    return f"{example.input!r} -> {' | '.join(map(repr, example.targets))}"
+
+
+def _recipe(one: Card) -> dict:
+    """The fields that ``Shown`` adds to ``Listed`` from the card alone."""
+    reason = one.checksum.reason if one.checksum else ""
+    return {"input": one.input, "notes": one.notes, "reason": reason}
+
+
+def _own_facts(facts: TaskCard, folder: str) -> dict:
+    """The fields of ``Listed`` for a task that is none of CrossFit's."""
+    known = {name: getattr(facts, name) for name in TaskCard.__slots__}
+    source = {"source": f"{folder}/{facts.task}", "hub": None, "licence": "unknown"}
+    return {**known, **source, "checksum": "own task", "roles": ()}
 
 
 def _facts(one: Card) -> dict:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from mpt.errors import DataError, UnknownName
-from mpt.gym.checksums import official_md5
+from mpt.gym.checksums import Record, official_md5, write_record
 from mpt.gym.source import open_gym
 from mpt.gym.splits import PARTS, SEEDS, Example
-from mpt.gym.tsv import TsvGym, parse_tsv, read_tsv
+from mpt.gym.tsv import TsvGym
+from mpt.gym.tsv_task import parse_tsv, read_tsv
 
 
 def fill(
@@ -79,10 +80,8 @@ def test_recorded_files_may_hold_newlines_in_inputs(tmp_path):
     home = fill(tmp_path, "glue-rte", text=text)
     with pytest.raises(DataError, match="no tab"):
         TsvGym(tmp_path).split("glue-rte", 13)
-    sums = ", ".join(
-        f'"{path.name}": "{md5(text.encode()).hexdigest()}"' for path in home.iterdir()
-    )
-    (home / "built.json").write_text(f'{{"files": {{{sums}}}}}')
+    sums = {path.name: md5(text.encode()).hexdigest() for path in home.iterdir()}
+    write_record(home, Record({}, sums))
     assert TsvGym(tmp_path).split("glue-rte", 13).train == (Example("two\nlines", ("yes",)),)
 
 

@@ -1,0 +1,216 @@
+"""A task of one's own: a folder with rows (JSONL, CSV, TSV) and a small ``card.yaml``.
+
+::
+
+    family: classification        # any name; settings are written in a file of one's own
+    kind: classification          # `shots` per distinct target; text_to_text: `shots` in all
+    metric: ACC
+    rows: reviews.csv             # or {pool: train.jsonl, test: test.jsonl}
+    input: "review: {text|clean}"
+    target: "{label}"
+
+Rows become examples exactly as CrossFit's do (same templates, transforms, splits and sampling);
+``docs/own-tasks.md`` has a worked example. Without ``rows`` the folder holds split files in
+CrossFit's TSV layout and the card only says what the task is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from mpt.errors import ConfigError, DataError, InputError
+from mpt.gym.cards import Card, Condition, Group, Options, Target, Texts
+from mpt.gym.catalogue import one_line, read_card
+from mpt.gym.conform import conform
+from mpt.gym.mapping import Line, map_rows
+from mpt.gym.own_rows import read_own_rows
+from mpt.gym.sampling import Lines, Parts, Shots, read_parts, sample
+from mpt.gym.splits import Example, FewShotSplit, TaskCard
+from mpt.gym.template import Path as RowPath
+from mpt.gym.template import Template
+from mpt.gym.tsv_task import TsvTask, find_tsv_task
+
+CARD = "card.yaml"
+
+
+class TwoFiles(BaseModel, frozen=True, extra="forbid"):
+    """Train and dev are drawn from ``pool``, ``test`` is the test set."""
+
+    pool: str
+    test: str
+
+
+class OwnCard(BaseModel, frozen=True, extra="forbid"):
+    """The fields of ``card.yaml``.
+
+    Attributes:
+        rows: one file, of which ``test_fraction`` (shuffled) becomes the test set; or two files;
+            or none, when the folder holds split files.
+        target: a template, or one of the forms of ``mpt.gym.cards.Target``.
+    """
+
+    family: str
+    subfamily: str = "own"
+    kind: Literal["classification", "text_to_text"]
+    metric: str
+    shots: int | None = Field(default=None, gt=0)
+    licence: str = "unknown"
+    rows: str | TwoFiles | None = None
+    test_fraction: float = Field(default=0.2, gt=0, lt=1)
+    input: str = ""
+    input_post: Texts = ()
+    target: str | Target | None = None
+    keep: tuple[Condition, ...] = ()
+    group: Group | None = None
+    options: Options | None = None
+    procedure: Mapping[str, str | int | Texts] | None = None
+
+
+@dataclass(frozen=True)
+class OwnTask:
+    """A task made from rows in its folder, split and sampled when asked for."""
+
+    folder: Path
+    card: Card
+    files: Mapping[str, Path]
+    shots: Shots
+
+    @property
+    def facts(self) -> TaskCard:
+        """What the task is, with the shots in use."""
+        facts = self.card.facts
+        return facts if self.shots == "all" else replace(facts, shots=self.shots)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file that the test set is taken from."""
+        return list(self.files.values())[-1].stat().st_size
+
+    def split(self, seed: int) -> FewShotSplit:
+        """The examples under ``seed``. Raises ``DataError``."""
+        parts, pool, test = self._parts
+        train, dev = sample(parts, self.card.kind, self.shots, seed)
+        chosen = {"train": (pool, train), "dev": (pool, dev), "test": (test, parts.test)}
+        found = {}
+        for part, (lines, numbers) in chosen.items():
+            found[part] = tuple(_example(lines[number]) for number in numbers)
+            if not found[part]:
+                raise DataError(
+                    f"{self.folder}: {part} is empty: too few rows for k = {self.shots}; give "
+                    "more rows or fewer `shots`"
+                )
+        return FewShotSplit(self.card.task, self.card.metric, seed, **found)
+
+    @cached_property
+    def _parts(self) -> tuple[Parts, list[Line], list[Line]]:
+        """Pool and test set, and the texts of either."""
+        texts = {}
+        for split, path in self.files.items():
+            rows = conform(self.card, split, read_own_rows(path))
+            texts[split] = list(map_rows(self.card, rows, path.name))
+        names = list(self.files)
+        lines = {split: Lines(found, f"{self.folder}: {split}") for split, found in texts.items()}
+        return read_parts(self.card, lines.get), texts[names[0]], texts[names[-1]]
+
+
+def _example(line: Line) -> Example:
+    text, target = line
+    return Example(text, tuple(target.split("\t")))
+
+
+def find_own_task(folder: Path, shots: int | str | None = None) -> OwnTask | TsvTask:
+    """The task that ``folder``'s card describes.
+
+    Raises:
+        ConfigError: the card has an unknown key, metric or transform, or a wrong type.
+        DataError: a file of rows is missing.
+    """
+    own = _read(folder)
+    k = own.shots or (16 if own.kind == "classification" else 32)
+    where = str(folder / CARD)
+    if own.rows is None:
+        fields = own.model_dump(include={"family", "subfamily", "kind", "metric"})
+        source = {"dataset": folder.name, "columns": []}
+        blank = {"splits": {"rule": "two_splits", "pool": "train", "test": "test"}, "input": ""}
+        text = {"form": "text", "template": ""}
+        facts = _card(
+            where, folder.name, {**fields, **blank, "source": source, "target": text, "shots": k}
+        )
+        return find_tsv_task(folder, facts.facts, shots)
+    if not own.input or own.target is None:
+        raise ConfigError(f"{where}: with `rows` the card also needs `input` and `target`")
+    names = own.rows.model_dump() if isinstance(own.rows, TwoFiles) else {"rows": own.rows}
+    files = {split: folder / name for split, name in names.items()}
+    for path in files.values():
+        if not path.is_file():
+            raise DataError(f"{where}: the rows {path} are missing; put the file there")
+    card = _recipe(where, folder.name, own, k)
+    wanted = k if shots is None else "all" if shots == "all" else int(shots)
+    return OwnTask(folder, card, files, wanted)
+
+
+def _read(folder: Path) -> OwnCard:
+    import yaml
+
+    path = folder / CARD
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as wrong:
+        raise ConfigError(
+            f"{path}: cannot be read as YAML ({' '.join(str(wrong).split())})"
+        ) from None
+    if not isinstance(given, dict):
+        raise ConfigError(
+            f"{path}: must hold keys such as family, kind, metric, rows, input, target"
+        )
+    target = given.get("target")
+    if isinstance(target, dict) and isinstance(target.get("map"), dict):
+        given["target"] = {**target, "map": {str(key): text for key, text in target["map"].items()}}
+    try:
+        return OwnCard.model_validate(given)
+    except ValidationError as wrong:
+        raise ConfigError(f"{path}: {one_line(wrong.errors())}") from None
+
+
+def _recipe(where: str, task: str, own: OwnCard, shots: int) -> Card:
+    """The card that CrossFit's builder would need for these rows."""
+    fields = own.model_dump(exclude={"rows", "test_fraction", "target"}, exclude_none=True)
+    target = own.target
+    if isinstance(target, str):
+        form: object = {"form": "text", "template": target}
+    else:
+        form = target.model_dump(exclude_none=True) if target is not None else None
+    if isinstance(own.rows, TwoFiles):
+        splits: dict = {"rule": "two_splits", "pool": "pool", "test": "test"}
+    else:
+        cut = 1 - own.test_fraction
+        splits = {"rule": "one_split", "from": "rows", "seed": 42}
+        splits |= {"pool_fraction": cut, "test_start_fraction": cut}
+    source = {"dataset": task, "columns": []}
+    made = {**fields, "shots": shots, "splits": splits, "source": source, "target": form}
+    card = _card(where, task, made)
+    columns = sorted(column for column in _columns(card) if not column.startswith("$"))
+    return _card(where, task, {**made, "source": {**source, "columns": columns}})
+
+
+def _columns(card: Card) -> set[str]:
+    """Columns named by the input and by the target."""
+    found = set(Template.parse(card.input).columns)
+    path = getattr(card.target, "path", None)
+    template = getattr(card.target, "template", None)
+    if path is not None:
+        found.add(RowPath.parse(path).column)
+    return found | set(Template.parse(template).columns) if template is not None else found
+
+
+def _card(where: str, task: str, fields: Mapping[str, object]) -> Card:
+    try:
+        return read_card(task, fields)
+    except InputError as wrong:
+        raise ConfigError(f"{where}: {wrong}") from None

@@ -1,0 +1,158 @@
+"""One task as CrossFit TSV files: ``<task>/<task>_<k>_<seed>_{train,dev,test}.tsv``.
+
+One example per line: input, TAB, answer, further acceptable answers after further TABs; UTF-8, no
+quoting, no header. An empty field is an empty text (some tasks have empty answers). Lines end at
+LF only; other separators that Python's ``splitlines`` knows (CR, U+2028, U+0085...) are content,
+except that a file in which *every* line ends in CR LF is read as if written with LF.
+
+A line without a TAB is an error, for some of the authors' loaders skip it in silence and others
+crash. One exception: official files may hold inputs that contain LF. If a file is known byte for
+byte (official MD5, or the record that ``mpt gym build`` leaves), a line without a TAB continues
+on the next one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+
+from mpt.errors import DataError
+from mpt.gym.checksums import digest, file_name, official_md5, read_record
+from mpt.gym.splits import PARTS, SEEDS, Example, FewShotSplit, Part, TaskCard
+
+_FILE = re.compile(r"_(\d+|all)_(\d+)_(train|dev|test)\.tsv")
+
+
+def read_tsv(path: Path, *, known: bool = False) -> tuple[Example, ...]:
+    """The examples of one file.
+
+    Args:
+        path: the file.
+        known: its bytes are the official or recorded ones, so lines without TAB are continued.
+
+    Raises:
+        DataError: unreadable, not UTF-8, empty, or a line without a TAB; with file and line.
+    """
+    return parse_tsv(_bytes(path), path, known=known)
+
+
+def parse_tsv(content: bytes, path: Path, *, known: bool) -> tuple[Example, ...]:
+    """As ``read_tsv``, for bytes already read; ``path`` is only named in errors."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as wrong:
+        line = content.count(b"\n", 0, wrong.start) + 1
+        raise DataError(f"{path}:{line}: not UTF-8; save the file in that encoding") from None
+    lines = text.removesuffix("\n").split("\n") if text else []
+    if lines and all(line.endswith("\r") for line in lines):
+        lines = [line[:-1] for line in lines]
+    examples = tuple(_examples(lines, path, known))
+    if not examples:
+        raise DataError(f"{path}: holds no example; each file needs at least one line")
+    return examples
+
+
+def _examples(lines: list[str], path: Path, known: bool) -> Iterator[Example]:
+    begun = ""
+    for number, line in enumerate(lines, start=1):
+        text, *answers = (begun + line).split("\t")
+        if answers:
+            yield Example(text, tuple(answers))
+            begun = ""
+        elif known and number < len(lines):
+            begun += line + "\n"
+        else:
+            raise DataError(
+                f"{path}:{number}: no tab between input and target in {line[:40]!r}; "
+                "write one example per line as input<TAB>answer"
+            )
+
+
+@dataclass(frozen=True)
+class TsvTask:
+    """One task's folder of split files, read when asked for."""
+
+    folder: Path
+    facts: TaskCard
+    shots: int | str
+    _test: dict[str, tuple[Example, ...]] = field(default_factory=dict, repr=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the test set."""
+        return self.path(SEEDS[0], "test").stat().st_size
+
+    def path(self, seed: int, part: str) -> Path:
+        """Where a part's file stands."""
+        return self.folder / file_name(self.facts.task, self.shots, seed, part)
+
+    def split(self, seed: int) -> FewShotSplit:
+        """The examples under ``seed``. Raises ``DataError``."""
+        train, dev, test = (self._part(seed, part) for part in PARTS)
+        return FewShotSplit(self.facts.task, self.facts.metric, seed, train, dev, test)
+
+    def _part(self, seed: int, part: Part) -> tuple[Example, ...]:
+        path = self.path(seed, part)
+        content = _bytes(path)
+        seen = digest(content)
+        if part == "test" and seen in self._test:  # the five seeds share one test set
+            return self._test[seen]
+        examples = parse_tsv(content, path, known=self._sums.get(path.name) == seen)
+        if part == "test":
+            self._test[seen] = examples
+        return examples
+
+    @cached_property
+    def _sums(self) -> Mapping[str, str]:
+        return {**official_md5(self.facts.task, self.shots), **read_record(self.folder).files}
+
+
+def find_tsv_task(folder: Path, facts: TaskCard, shots: int | str | None = None) -> TsvTask:
+    """The split files of ``facts.task`` in ``folder``.
+
+    Args:
+        folder: where the files stand.
+        facts: the task; its ``shots`` are replaced by those of the files.
+        shots: which k to read; by default the task's own k, or the only one there is.
+
+    Raises:
+        DataError: no file of that k, several k and none the task's own, or a file is missing.
+    """
+    names = {path.name for path in folder.iterdir()}
+    k = _shots_held(folder, names, facts, shots)
+    expected = [file_name(facts.task, k, *at) for at in product(SEEDS, PARTS)]
+    missing = [name for name in expected if name not in names]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise DataError(
+            f"{folder} lacks {missing[0]}{more}; a task needs train, dev and test for the seeds "
+            f"{', '.join(map(str, SEEDS))}: add them, rebuild the task, or move the folder away"
+        )
+    return TsvTask(folder, facts if isinstance(k, str) else replace(facts, shots=k), k)
+
+
+def _shots_held(
+    folder: Path, names: Collection[str], facts: TaskCard, wanted: int | str | None
+) -> int | str:
+    """The k to read: the wanted one, else the task's own, else the only one there is."""
+    matches = (_FILE.fullmatch(name.removeprefix(facts.task)) for name in sorted(names))
+    found = sorted({match[1] for match in matches if match})
+    k = wanted or (found[0] if len(found) == 1 else facts.shots)
+    if str(k) not in found:
+        held = f"files for k = {', '.join(found)}" if found else "no split files"
+        raise DataError(
+            f"{folder} holds {held}, not for k = {k}; expected "
+            f"{file_name(facts.task, k, SEEDS[0], 'train')} and its like"
+        )
+    return "all" if k == "all" else int(k)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as wrong:
+        raise DataError(f"{path}: cannot be read ({wrong.strerror})") from None

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from mpt.errors import DataError
-from mpt.gym.cards import Card, LabelMap, Restore
+from mpt.gym.card_source import Restore
+from mpt.gym.cards import Card, LabelMap
 from mpt.gym.rows import SplitRows
 from mpt.gym.template import Path, Row
 from mpt.gym.transforms import as_text

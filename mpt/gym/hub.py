@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 from mpt.errors import DataError
-from mpt.gym.cards import Source
+from mpt.gym.card_source import Source
 from mpt.gym.rows import BATCH, SplitRows, needed_columns
 from mpt.gym.template import Row
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from mpt.errors import InputError
-from mpt.gym.cards import Card, OneSplit, OneSplitCounts, Source
+from mpt.gym.card_source import OneSplit, OneSplitCounts, Source
+from mpt.gym.cards import Card
 from mpt.gym.hub import download, load_split
 
 

@@ -25,7 +25,8 @@ from typing import Literal
 from pydantic import BaseModel, Field, ValidationError
 
 from mpt.errors import ConfigError, DataError, InputError
-from mpt.gym.cards import Card, Condition, Group, Options, Target, Texts
+from mpt.gym.card_source import Texts
+from mpt.gym.cards import Card, Condition, Group, Options, Target
 from mpt.gym.catalogue import one_line, read_card
 from mpt.gym.conform import conform
 from mpt.gym.mapping import Line, map_rows

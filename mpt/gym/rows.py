@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mpt.errors import DataError
-from mpt.gym.cards import Source
+from mpt.gym.card_source import Source
 from mpt.gym.template import Row
 
 BATCH = 1024

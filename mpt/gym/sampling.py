@@ -15,7 +15,8 @@ from typing import Literal
 import numpy as np
 
 from mpt.errors import DataError
-from mpt.gym.cards import Card, OneSplit, OneSplitCounts, TwoSplits, TwoSplitsCutTest
+from mpt.gym.card_source import OneSplit, OneSplitCounts, TwoSplits, TwoSplitsCutTest
+from mpt.gym.cards import Card
 from mpt.gym.mapping import Line
 
 Numbers = Sequence[int] | np.ndarray

@@ -1,0 +1,263 @@
+"""Downstream scores, and the average relative gain (ARG) they amount to.
+
+ARG = 100 * mean over targets t of (M_t - B_t) / B_t, where M_t and B_t are a method's and the
+baseline's mean test score over seeds, each seed at the learning rate with the best dev score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import isfinite, nan
+from statistics import fmean
+from typing import Literal
+
+from mpt.errors import ResultsError, UnknownName
+from mpt.intervals import RESAMPLES, UNKNOWN, Interval, Target, over_seeds, over_tasks_and_seeds
+from mpt.seeding import stream
+
+Gaps = Literal["error", "report"]
+"""What to do about a target that has no relative gain: stop, or leave it out and say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One downstream cell: a method on a target task, under a data seed and learning rate.
+
+    Attributes:
+        dev: best dev score met in training; chooses between learning rates.
+        test: test score of the prompt chosen; a metric of at most 1.
+
+    Raises:
+        ResultsError: a score that is not a finite number.
+    """
+
+    setting: str
+    method: str
+    task: str
+    seed: int
+    dev: float
+    test: float
+    lr: float | None = None
+
+    def __post_init__(self) -> None:
+        for part, value in (("dev", self.dev), ("test", self.test)):
+            if not isfinite(value):
+                raise ResultsError(
+                    f"{self.setting}: {self.method} on {self.task}, seed {self.seed}, has a {part} "
+                    f"score of {value}; a failed cell is left out, not entered as a number"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Seeds of a target that one of two compared methods has and ``method`` lacks."""
+
+    method: str
+    task: str
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gain:
+    """A method's ARG in a setting. Gains and intervals are in percent; NaN is "cannot say".
+
+    Attributes:
+        interval: 95 % interval over tasks and seeds: would other tasks of this kind gain as much?
+        seed_interval: 95 % interval over seeds: would these tasks, drawn again?
+        per_task: relative gain of every target that entered the ARG.
+        tasks: every target of the setting.
+        zero_baseline: targets left out because the baseline's mean is not above zero.
+        missing: cells that only one side has; a target without any seed is not in the ARG.
+    """
+
+    setting: str
+    method: str
+    baseline: str
+    arg: float
+    interval: Interval
+    seed_interval: Interval
+    per_task: Mapping[str, float]
+    tasks: tuple[str, ...]
+    seeds: tuple[int, ...]
+    zero_baseline: tuple[str, ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+    @property
+    def low(self) -> float:
+        """Lower end of the interval over tasks and seeds."""
+        return self.interval.low
+
+    @property
+    def high(self) -> float:
+        """Upper end of the interval over tasks and seeds."""
+        return self.interval.high
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader should know before believing the number, a sentence each."""
+        where, left_out = f"{self.setting}: ", f"{self.method}'s ARG leaves it out"
+        found = []
+        for gap in self.missing:
+            if gap.task in self.per_task:
+                seeds = ", ".join(map(str, gap.seeds))
+                found.append(
+                    f"{where}{gap.method} on {gap.task} lacks seed{'s'[: len(gap.seeds) > 1]} "
+                    f"{seeds}; its mean is over the seeds it has"
+                )
+            elif gap.task not in self.zero_baseline:
+                found.append(f"{where}{gap.method} has no score on {gap.task}; {left_out}")
+        for task in self.zero_baseline:
+            found.append(f"{where}{self.baseline} is not above zero on {task}; {left_out}")
+        return tuple(found)
+
+
+def best_dev(scores: Iterable[Score]) -> list[Score]:
+    """One score per (setting, method, task, seed): the highest dev, ties to the larger rate."""
+    best: dict[tuple[str, str, str, int], Score] = {}
+    for score in scores:
+        key = (score.setting, score.method, score.task, score.seed)
+        if key not in best or _rank(score) > _rank(best[key]):
+            best[key] = score
+    return list(best.values())
+
+
+def relative_gain(method_mean: float, baseline_mean: float) -> float:
+    """(M - B) / B in percent. Raises ``ResultsError`` unless the baseline is above zero."""
+    if not baseline_mean > 0:
+        raise ResultsError(
+            f"a relative gain needs a baseline above zero, not {baseline_mean:g}; "
+            "report the absolute scores instead"
+        )
+    return 100 * (method_mean - baseline_mean) / baseline_mean
+
+
+def gains(
+    scores: Iterable[Score],
+    *,
+    baseline: str = "PT",
+    zero_baseline: Gaps = "error",
+    missing_task: Gaps = "error",
+    resamples: int = RESAMPLES,
+) -> list[Gain]:
+    """The ARG of every method in every setting, in the order of their first scores.
+
+    Args:
+        scores: of all methods, the baseline among them, at any number of learning rates.
+        zero_baseline: what to do about a target where the baseline's mean is not above zero.
+        missing_task: what to do about a target that only the method or only the baseline has.
+
+    Raises:
+        UnknownName: no score of the baseline.
+        ResultsError: no scores; a setting without the baseline; a gap that is to be an error.
+    """
+    means = _by_seed(best_dev(scores))
+    if not means:
+        raise ResultsError("there are no scores, so there is no ARG; give at least one row")
+    methods = dict.fromkeys(method for cells in means.values() for method in cells)
+    if baseline not in methods:
+        raise UnknownName("method", baseline, methods, "Name the baseline with --baseline.")
+    found = []
+    for setting, cells in means.items():
+        if baseline not in cells:
+            raise ResultsError(
+                f"setting {setting!r} has no scores of the baseline {baseline!r} (it has "
+                f"{', '.join(cells)}); add them, or leave the setting out"
+            )
+        for method in cells:
+            if method != baseline:
+                pair = _Pair(setting, method, baseline, cells[method], cells[baseline])
+                found.append(_gain(pair, zero_baseline, missing_task, resamples))
+    return found
+
+
+_Seeds = dict[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A method and the baseline in one setting: test scores by task and seed."""
+
+    setting: str
+    method: str
+    baseline: str
+    above: Mapping[str, _Seeds]
+    below: Mapping[str, _Seeds]
+
+
+def _gain(pair: _Pair, zero_baseline: Gaps, missing_task: Gaps, resamples: int) -> Gain:
+    tasks = tuple(dict.fromkeys([*pair.below, *pair.above]))
+    missing = _missing(pair, tasks)
+    shared = [task for task in tasks if task in pair.above and task in pair.below]
+    if missing_task == "error" and len(shared) < len(tasks):
+        raise _missing_error(pair, tasks)
+    zero = tuple(task for task in shared if fmean(pair.below[task].values()) <= 0)
+    if zero_baseline == "error" and zero:
+        raise ResultsError(
+            f"setting {pair.setting!r}: the baseline {pair.baseline!r} scores "
+            f"{fmean(pair.below[zero[0]].values()):g} on {', '.join(zero)}, and a relative gain "
+            "divides by it; leave the task out of the table"
+        )
+    targets = {t: _target(pair.above[t], pair.below[t]) for t in shared if t not in zero}
+    per_task = {task: 100 * target.gain for task, target in targets.items()}
+    rng = stream("ARG interval", pair.setting, pair.method)
+    in_order = [targets[task] for task in sorted(targets)]  # the rows' order must not matter
+    among = over_tasks_and_seeds(in_order, rng=rng, resamples=resamples)
+    return Gain(
+        setting=pair.setting,
+        method=pair.method,
+        baseline=pair.baseline,
+        arg=fmean(per_task.values()) if per_task else nan,
+        interval=_percent(among),
+        seed_interval=_percent(over_seeds(in_order)),
+        per_task=per_task,
+        tasks=tasks,
+        seeds=tuple(sorted({seed for t in shared for seed in pair.above[t]})),
+        zero_baseline=zero,
+        missing=missing,
+    )
+
+
+def _by_seed(scores: Iterable[Score]) -> dict[str, dict[str, dict[str, _Seeds]]]:
+    """Test scores by setting, method, task and seed."""
+    table: dict[str, dict[str, dict[str, _Seeds]]] = {}
+    for score in scores:
+        tasks = table.setdefault(score.setting, {}).setdefault(score.method, {})
+        tasks.setdefault(score.task, {})[score.seed] = score.test
+    return table
+
+
+def _target(above: _Seeds, below: _Seeds) -> Target:
+    return Target(
+        tuple(above[seed] for seed in sorted(above)),
+        tuple(below[seed] for seed in sorted(below)),
+        paired=above.keys() == below.keys(),
+    )
+
+
+def _missing(pair: _Pair, tasks: Iterable[str]) -> tuple[Missing, ...]:
+    found = []
+    for task in tasks:
+        above, below = pair.above.get(task, {}), pair.below.get(task, {})
+        for method, own, other in ((pair.method, above, below), (pair.baseline, below, above)):
+            if lacking := tuple(sorted(other.keys() - own.keys())):
+                found.append(Missing(method, task, lacking))
+    return tuple(found)
+
+
+def _missing_error(pair: _Pair, tasks: Iterable[str]) -> ResultsError:
+    who, other, lost = pair.method, pair.baseline, [t for t in tasks if t not in pair.above]
+    if not lost:
+        who, other, lost = other, who, [t for t in tasks if t not in pair.below]
+    return ResultsError(
+        f"setting {pair.setting!r}: {who!r} has no scores on {', '.join(lost)}, which {other!r} "
+        "has; an ARG compares the same tasks: add the missing rows, or take the task out for all"
+    )
+
+
+def _percent(interval: Interval) -> Interval:
+    return Interval(100 * interval.low, 100 * interval.high) if interval.known else UNKNOWN
+
+
+def _rank(score: Score) -> tuple[float, float]:
+    return score.dev, -1.0 if score.lr is None else score.lr

@@ -1,0 +1,148 @@
+"""Where state lives: one folder, three databases, and the refusal to mix them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from mpt.errors import StoreError
+
+_LOCAL = {"localhost": "127.0.0.1", "::1": "127.0.0.1", "": "127.0.0.1"}
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder that holds what mpt remembers, and the URLs of its three stores.
+
+    Attributes:
+        root: absolute; ``MPT_HOME``, else ``mlruns`` under the working directory.
+        ledger_url: finished units of work; ``MPT_LEDGER_URL``.
+        studies_url: Optuna's studies; ``MPT_STUDIES_URL``.
+        tracking_uri: MLflow's store or server; ``MPT_TRACKING_URI``.
+    """
+
+    root: Path
+    ledger_url: str
+    studies_url: str
+    tracking_uri: str
+
+    @classmethod
+    def find(cls, environment: Mapping[str, str] = os.environ) -> Home:
+        """The home that the environment names; writes nothing."""
+        root = Path(environment.get("MPT_HOME") or "mlruns").expanduser().absolute()
+        return cls(
+            root,
+            environment.get("MPT_LEDGER_URL") or _sqlite(root / "ledger.db"),
+            environment.get("MPT_STUDIES_URL") or _sqlite(root / "studies.db"),
+            environment.get("MPT_TRACKING_URI") or _sqlite(root / "mlflow.db"),
+        )
+
+    def open(self) -> Home:
+        """Make the folders.
+
+        Raises:
+            StoreError: two stores share a database, or the folder cannot be written.
+        """
+        self._refuse_shared()
+        try:
+            for folder in (
+                self.outbox,
+                self.checkpoints,
+                self.prompts,
+                self.artifacts,
+                self.reports,
+            ):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the home folder {self.root} cannot be written ({error.strerror}); "
+                "set MPT_HOME to a folder that can"
+            ) from None
+        if not os.access(self.root, os.W_OK):
+            raise StoreError(
+                f"the home folder {self.root} cannot be written; set MPT_HOME to a folder that can"
+            )
+        return self
+
+    @property
+    def mlflow_url(self) -> str:
+        """MLflow's local store, whether or not tracking goes there."""
+        return _sqlite(self.root / "mlflow.db")
+
+    @property
+    def outbox(self) -> Path:
+        """Tracking records that no server has taken yet."""
+        return self.root / "outbox"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Meta-trainings under way."""
+        return self.root / "checkpoints"
+
+    @property
+    def prompts(self) -> Path:
+        """Soft prompts, ``<digest>.safetensors``."""
+        return self.root / "prompts"
+
+    @property
+    def artifacts(self) -> Path:
+        """MLflow's files, when its store is local."""
+        return self.root / "artifacts"
+
+    @property
+    def reports(self) -> Path:
+        """Pages and tables of promotions."""
+        return self.root / "reports"
+
+    @staticmethod
+    def shown(url: str) -> str:
+        """The URL as it may be printed: every password and token replaced by ``***``."""
+        url = re.sub(r"(://[^:/?#@]*):.*@", r"\1:***@", url)
+        return re.sub(
+            r"(?i)([?&][^=&]*(?:password|passwd|token|secret)[^=&]*=)[^&]*", r"\1***", url
+        )
+
+    def _refuse_shared(self) -> None:
+        stores = {
+            "ledger": ("MPT_LEDGER_URL", self.ledger_url),
+            "studies": ("MPT_STUDIES_URL", self.studies_url),
+            "tracking": ("MPT_TRACKING_URI", self.tracking_uri),
+        }
+        seen: dict[tuple[str, ...], str] = {}
+        for name, (variable, url) in stores.items():
+            place = _place(url)
+            if place is None:
+                continue
+            other = seen.setdefault(place, name)
+            if other != name:
+                raise StoreError(
+                    f"the {other} and {name} stores are the same database, {self.shown(url)}: "
+                    "their tables would overwrite each other's schema version; give "
+                    f"{variable} a database of its own"
+                )
+
+
+def _sqlite(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def _place(url: str) -> tuple[str, ...] | None:
+    """What makes two database URLs the same schema; None for a server that owns its database."""
+    if url.startswith("sqlite"):
+        path = url.partition(":///")[2].partition("?")[0]
+        return ("sqlite", str(Path(path).resolve()))
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", str(parts.port or "")
+    except ValueError:
+        return None
+    if parts.scheme.startswith("http") or not host:
+        return None
+    kind = parts.scheme.partition("+")[0].replace("postgresql", "postgres")
+    options = parse_qs(parts.query).get("options", [""])[0]
+    default = "5432" if kind == "postgres" else ""
+    return (kind, _LOCAL.get(host, host), port or default, parts.path, options)

@@ -1,0 +1,203 @@
+"""Results of finished units of work, by content digest, inserted once.
+
+A unit is never rewritten: ``done`` and ``diverged`` are final, and after ``failed`` the next
+attempt is a row of its own. Every write here may be done twice with the same outcome, so a dropped
+connection is answered by doing it again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+from types import TracebackType
+from typing import Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from mpt.errors import StoreError
+from mpt.lab.database import OPENING, Database
+from mpt.lab.lease import Holder, Lease
+from mpt.lab.tables import LEASES, LINKS, UNITS, insert, now, prepare
+from mpt.lab.unit import State, Unit
+
+CHUNK = 500
+"""Digests in one query; SQLite and PostgreSQL bear more, planners like fewer."""
+
+
+class Ledger:
+    """Append-only results in SQLite or PostgreSQL; safe to share between threads and processes.
+
+    Args:
+        url: ``sqlite:///PATH`` or ``postgresql+psycopg://USER:PASSWORD@HOST/DATABASE``.
+
+    Raises:
+        StoreError: from every method, when the database cannot be used; it says why and what to do.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url)
+        try:
+            self._database.do(partial(prepare, shown=str(self._database)), OPENING)
+        except StoreError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._database.close()
+
+    def get(self, digest: str) -> Unit | None:
+        """The unit's last attempt; None when there is none."""
+        return self.get_many([digest]).get(digest)
+
+    def get_many(self, digests: Iterable[str]) -> dict[str, Unit]:
+        """The last attempts of those units that the ledger holds."""
+        wanted = list(dict.fromkeys(digests))
+        found: dict[str, Unit] = {}
+        for start in range(0, len(wanted), CHUNK):
+            chunk = UNITS.c.digest.in_(wanted[start : start + CHUNK])
+            query = sa.select(UNITS).where(chunk).order_by(UNITS.c.attempt)
+            rows = self._database.do(lambda db, query=query: db.execute(query).mappings().all())
+            found |= {row["digest"]: _unit(row) for row in rows}
+        return found
+
+    def units(self, kind: str | None = None, state: State | None = None) -> Iterator[Unit]:
+        """The last attempt of every unit, oldest first, of one kind or in one state if given."""
+        query = sa.select(UNITS.c.digest).group_by(UNITS.c.digest)
+        query = query.order_by(sa.func.max(UNITS.c.created), UNITS.c.digest)
+        if kind is not None:
+            query = query.where(UNITS.c.kind == kind)
+        digests = self._database.do(lambda db: db.execute(query).scalars().all())
+        for start in range(0, len(digests), CHUNK):
+            chunk = digests[start : start + CHUNK]
+            found = self.get_many(chunk)
+            units = (found[digest] for digest in chunk if digest in found)
+            yield from (unit for unit in units if state in (None, unit.state))
+
+    def record(self, unit: Unit) -> bool:
+        """Insert a unit; False, and nothing written, when its result is there already."""
+        last = sa.select(UNITS.c.attempt, UNITS.c.state).where(UNITS.c.digest == unit.digest)
+        last = last.order_by(UNITS.c.attempt.desc()).limit(1)
+
+        def attempt(db: sa.Connection) -> bool | None:
+            held = db.execute(last).one_or_none()
+            if held is not None and held.state != "failed":
+                return False
+            number = 1 if held is None else held.attempt + 1
+            return insert(db, UNITS, [_row(unit, number)]) == 1 or None
+
+        # None: another process inserted this very attempt in between, so look again
+        while (done := self._database.do(attempt)) is None:
+            continue
+        return done
+
+    def forget(self, digest: str) -> bool:
+        """Delete every attempt of a unit, so that it is computed again; False if there was none."""
+        gone = sa.delete(UNITS).where(UNITS.c.digest == digest)
+        return self._database.do(lambda db: db.execute(gone).rowcount) > 0
+
+    def link(self, owner: str, role: Mapping[str, object], digests: Iterable[str]) -> None:
+        """Note that units stand behind a number of ``owner``; noting it twice changes nothing.
+
+        Args:
+            owner: a study or promotion.
+            role: which number, e.g. ``{"trial": 3, "method": "maml"}``.
+            digests: the units behind it.
+        """
+        text = _json(role)
+        role_id = sha256(text.encode()).hexdigest()[:32]
+        rows = [
+            {"owner": owner, "role_id": role_id, "role": text, "digest": digest}
+            for digest in dict.fromkeys(digests)
+        ]
+        for start in range(0, len(rows), CHUNK):
+            chunk = rows[start : start + CHUNK]
+            self._database.do(lambda db, chunk=chunk: insert(db, LINKS, chunk))
+
+    def linked(self, owner: str) -> list[tuple[dict[str, Any], str]]:
+        """(role, digest) for every unit behind a number of ``owner``, in the order of linking."""
+        query = sa.select(LINKS.c.role, LINKS.c.digest)
+        query = query.where(LINKS.c.owner == owner).order_by(LINKS.c.id)
+        rows = self._database.do(lambda db: db.execute(query).all())
+        return [(json.loads(role), digest) for role, digest in rows]
+
+    def lease(self, name: str, holder: Holder | None = None, seconds: float = 120.0) -> Lease:
+        """Take ``name`` for this process alone, by the database's clock; use it with ``with``.
+
+        A lease that has run out, or whose holder is seen to be dead on this machine, is taken over.
+
+        Raises:
+            StoreError: somebody else holds it; the message says who, and since when.
+        """
+        mine, token = holder or Holder.me(), uuid4().hex
+        self._database.do(lambda db: _take(db, name, mine, token, seconds))
+        own = (LEASES.c.name == name) & (LEASES.c.token == token)
+
+        def renew(db: sa.Connection) -> bool:
+            longer = sa.update(LEASES).where(own).values(expires=now(db) + seconds)
+            return db.execute(longer).rowcount == 1
+
+        def release(db: sa.Connection) -> None:
+            db.execute(sa.delete(LEASES).where(own))
+
+        do = self._database.do
+        return Lease(name, seconds, renew=lambda: do(renew), release=lambda: do(release, OPENING))
+
+
+def _take(db: sa.Connection, name: str, mine: Holder, token: str, seconds: float) -> None:
+    """Insert the lease or take it over from a holder that is gone; else raise ``StoreError``."""
+    clock = now(db)
+    row = {"token": token, "holder": json.dumps(asdict(mine))}
+    row |= {"since": clock, "expires": clock + seconds}
+    at = LEASES.c.name == name
+    there = sa.select(LEASES, clock.label("now")).where(at)
+    if (held := db.execute(there).one_or_none()) is None:
+        insert(db, LEASES, [{"name": name, **row}])
+        held = db.execute(there).one()
+    theirs = Holder(**json.loads(held.holder))
+    if held.token == token:
+        return
+    if held.expires < held.now or theirs.is_dead:
+        taken = sa.update(LEASES).where(at & (LEASES.c.token == held.token)).values(row)
+        if db.execute(taken).rowcount == 1:
+            return
+    since = datetime.fromtimestamp(held.since, UTC)
+    raise StoreError(
+        f"{name} is held by process {theirs.pid} on {theirs.host} since {since:%Y-%m-%d %H:%M:%S} "
+        "UTC; let it finish or stop it, then run the same command"
+    )
+
+
+def _json(value: Mapping[str, object]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _row(unit: Unit, attempt: int) -> dict[str, Any]:
+    made = unit.created.replace(tzinfo=unit.created.tzinfo or UTC).astimezone(UTC)
+    texts = {"config": _json(unit.config), "result": _json(unit.result)}
+    return {**vars(unit), **texts, "created": made, "attempt": attempt}
+
+
+def _unit(row: Any) -> Unit:
+    fields = {key: value for key, value in row.items() if key != "attempt"}
+    made = row["created"]
+    # SQLite keeps no time zone; what _row put there was UTC
+    fields["created"] = made.astimezone(UTC) if made.tzinfo else made.replace(tzinfo=UTC)
+    fields["config"], fields["result"] = json.loads(row["config"]), json.loads(row["result"])
+    return Unit(**fields)

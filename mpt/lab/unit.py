@@ -1,0 +1,35 @@
+"""One finished unit of work, as the ledger keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+State = Literal["done", "diverged", "failed"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A meta-training or a downstream cell that has come to an end.
+
+    Attributes:
+        digest: identity of its configuration.
+        kind: ``meta`` or ``cell``.
+        config: the resolved configuration, as JSON.
+        state: ``done`` and ``diverged`` are final; ``failed`` may be tried again.
+        result: scores and curves, or the step and reason of its end. JSON; NaN may occur.
+        artefact: its prompt's file, relative to the home folder.
+        seconds: its share of the wall time.
+        created: when it ended, UTC.
+    """
+
+    digest: str
+    kind: str
+    config: Mapping[str, object]
+    state: State
+    result: Mapping[str, object]
+    artefact: str | None
+    seconds: float
+    created: datetime

@@ -181,7 +181,7 @@ def _settle(stage: Path, old: Path, home: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _write(card: Card, shots: Shots, parts: Parts, stage: Path) -> Iterator[tuple[str, str]]:
+def _write(card: Card, shots: Shots, parts: Parts[Lines], stage: Path) -> Iterator[tuple[str, str]]:
     """Writes every file that the source allows; gives names and MD5 sums."""
 
     def put(name: str, lines: Lines, numbers: Numbers) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from operator import itemgetter
 
 from mpt.errors import DataError
 from mpt.gym.card_source import Restore
@@ -102,22 +102,31 @@ def _restored(card: Card, split: str, rows: Iterator[Row]) -> Iterator[Row]:
     assert restore is not None
     for path in restore.strip:
         rows = _stripped_rows(rows, Path.parse(path).keys)
-    if restore.stable_sort_by or restore.group_order:
-        place = partial(_place, restore)
+    if not (restore.stable_sort_by or restore.group_order):
+        return rows
+    placed = []
+    for number, row in enumerate(rows):
         try:
-            return iter(sorted(rows, key=place))
+            placed.append((_place(restore, row), row))
         except ValueError as wrong:
-            raise DataError(f"{card.task}: split {split!r}: {wrong}") from None
-    return rows
+            raise DataError(
+                f"{card.task}: split {split!r}, row {number}: {wrong}; the rows cannot be put "
+                "into their official order: take the data set as of 2021"
+            ) from None
+    placed.sort(key=itemgetter(0))
+    return (row for _, row in placed)
 
 
 def _place(restore: Restore, row: Row) -> tuple[int, str]:
-    """Sort key of a row; Python's sort is stable."""
+    """Where a row stands; Python's sort is stable. Raises ``ValueError``."""
     at, text = 0, ""
     if restore.group_order is not None:
-        at = restore.group_order.values.index(as_text(row[restore.group_order.column]))
+        value = as_text(Path.parse(restore.group_order.column)(row))
+        if value not in restore.group_order.values:
+            raise ValueError(f"{restore.group_order.column!r} is {value!r}, an unknown group")
+        at = restore.group_order.values.index(value)
     if restore.stable_sort_by is not None:
-        text = as_text(row[restore.stable_sort_by])
+        text = as_text(Path.parse(restore.stable_sort_by)(row))
     return at, text
 
 

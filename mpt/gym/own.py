@@ -31,7 +31,7 @@ from mpt.gym.catalogue import one_line, read_card
 from mpt.gym.conform import conform
 from mpt.gym.mapping import Line, map_rows
 from mpt.gym.own_rows import read_own_rows
-from mpt.gym.sampling import Lines, Parts, Shots, read_parts, sample
+from mpt.gym.sampling import Numbers, Parts, Shots, read_parts, sample
 from mpt.gym.splits import Example, FewShotSplit, TaskCard
 from mpt.gym.template import Path as RowPath
 from mpt.gym.template import Template
@@ -74,6 +74,29 @@ class OwnCard(BaseModel, frozen=True, extra="forbid"):
 
 
 @dataclass(frozen=True)
+class HeldLines:
+    """The lines of one file, in memory; fields may hold LF and CR, TAB parts the answers."""
+
+    lines: list[Line]
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def label(self, number: int) -> int:
+        """See ``Labelled.label``."""
+        return self._labels[self.lines[number][1]]
+
+    @cached_property
+    def _labels(self) -> Mapping[str, int]:
+        return {target: at for at, target in enumerate(dict.fromkeys(t for _, t in self.lines))}
+
+    def examples(self, numbers: Numbers) -> tuple[Example, ...]:
+        """The lines with these numbers, as examples."""
+        found = (self.lines[number] for number in numbers)
+        return tuple(Example(text, tuple(target.split("\t"))) for text, target in found)
+
+
+@dataclass(frozen=True)
 class OwnTask:
     """A task made from rows in its folder, split and sampled when asked for."""
 
@@ -95,34 +118,29 @@ class OwnTask:
 
     def split(self, seed: int) -> FewShotSplit:
         """The examples under ``seed``. Raises ``DataError``."""
-        parts, pool, test = self._parts
+        parts = self._parts
         train, dev = sample(parts, self.card.kind, self.shots, seed)
-        chosen = {"train": (pool, train), "dev": (pool, dev), "test": (test, parts.test)}
-        found = {}
-        for part, (lines, numbers) in chosen.items():
-            found[part] = tuple(_example(lines[number]) for number in numbers)
-            if not found[part]:
+        pool = parts.pool_lines or parts.test_lines
+        chosen = {
+            "train": pool.examples(train),
+            "dev": pool.examples(dev),
+            "test": parts.test_lines.examples(parts.test),
+        }
+        for part, examples in chosen.items():
+            if not examples:
                 raise DataError(
                     f"{self.folder}: {part} is empty: too few rows for k = {self.shots}; give "
                     "more rows or fewer `shots`"
                 )
-        return FewShotSplit(self.card.task, self.card.metric, seed, **found)
+        return FewShotSplit(self.card.task, self.card.metric, seed, **chosen)
 
     @cached_property
-    def _parts(self) -> tuple[Parts, list[Line], list[Line]]:
-        """Pool and test set, and the texts of either."""
-        texts = {}
+    def _parts(self) -> Parts[HeldLines]:
+        lines = {}
         for split, path in self.files.items():
             rows = conform(self.card, split, read_own_rows(path))
-            texts[split] = list(map_rows(self.card, rows, path.name))
-        names = list(self.files)
-        lines = {split: Lines(found, f"{self.folder}: {split}") for split, found in texts.items()}
-        return read_parts(self.card, lines.get), texts[names[0]], texts[names[-1]]
-
-
-def _example(line: Line) -> Example:
-    text, target = line
-    return Example(text, tuple(target.split("\t")))
+            lines[split] = HeldLines(list(map_rows(self.card, rows, path.name)))
+        return read_parts(self.card, lines.get)
 
 
 def find_own_task(folder: Path, shots: int | str | None = None) -> OwnTask | TsvTask:

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
-from typing import Literal
+from typing import Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,19 @@ Shots = int | Literal["all"]
 
 IN_MEMORY = 64 * 2**20
 """Bytes of one split's lines that are held in memory; the rest goes to a temporary file."""
+
+
+class Labelled(Protocol):
+    """Lines by number: how many there are, and which of them have the same target."""
+
+    def __len__(self) -> int: ...
+
+    def label(self, number: int) -> int:
+        """A number that equals another line's exactly when the targets are equal."""
+        ...
+
+
+AnyLines = TypeVar("AnyLines", bound=Labelled)
 
 
 class Lines:
@@ -47,13 +60,20 @@ class Lines:
         self._file = SpooledTemporaryFile(max_size=IN_MEMORY, dir=folder)  # noqa: SIM115
         self._starts = array("q", [0])
         self._labels = array("q")
+        try:
+            self._fill(lines, name)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _fill(self, lines: Iterable[Line], name: str) -> None:
         labels: dict[str, int] = {}
         for number, (text, target) in enumerate(lines):
             self._labels.append(labels.setdefault(target, len(labels)))
             try:
                 content = f"{text}\t{target}\n".encode()
             except UnicodeEncodeError as wrong:
-                raise DataError(f"{name}: line {number}: {wrong.reason}; mend that row") from None
+                raise DataError(f"{name}, line {number}: {wrong.reason}; mend that row") from None
             self._file.write(content)
             self._starts.append(self._starts[-1] + len(content))
 
@@ -61,7 +81,7 @@ class Lines:
         return len(self._labels)
 
     def label(self, number: int) -> int:
-        """A number that equals another line's exactly when the targets are equal."""
+        """See ``Labelled.label``."""
         return self._labels[number]
 
     def content(self, numbers: Numbers) -> Iterator[bytes]:
@@ -77,16 +97,16 @@ class Lines:
 
 
 @dataclass(frozen=True)
-class Parts:
+class Parts(Generic[AnyLines]):
     """A task before sampling: which lines are the pool, which the test set."""
 
-    pool_lines: Lines | None
+    pool_lines: AnyLines | None
     pool: Numbers
-    test_lines: Lines
+    test_lines: AnyLines
     test: Numbers
 
 
-def read_parts(card: Card, lines: Callable[[str], Lines | None]) -> Parts:
+def read_parts(card: Card, lines: Callable[[str], AnyLines | None]) -> Parts[AnyLines]:
     """Pool and test set by the card's split rule.
 
     Args:
@@ -127,7 +147,9 @@ def shuffled(numbers: Numbers, seed: int) -> np.ndarray:
     return order
 
 
-def sample(parts: Parts, kind: str, shots: Shots, seed: int) -> tuple[list[int], list[int]]:
+def sample(
+    parts: Parts[AnyLines], kind: str, shots: Shots, seed: int
+) -> tuple[list[int], list[int]]:
     """Line numbers of the train and the dev set under ``seed``.
 
     ``text_to_text``: the first k lines of the shuffled pool, then the next k. ``classification``:
@@ -156,7 +178,7 @@ def _fractions(rule: OneSplit, order: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return order[: int(rule.pool_fraction * n)], order[int(rule.test_start_fraction * n) :]
 
 
-def _needed(card: Card, split: str, lines: Callable[[str], Lines | None]) -> Lines:
+def _needed(card: Card, split: str, lines: Callable[[str], AnyLines | None]) -> AnyLines:
     found = lines(split)
     if found is None:
         raise DataError(

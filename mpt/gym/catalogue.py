@@ -34,7 +34,9 @@ def read_card(task: str, fields: Mapping[str, object]) -> Card:
 def cards() -> Mapping[str, Card]:
     """Every task of CrossFit by name, in alphabetical order; read and checked once."""
     text = files("mpt.gym").joinpath("data/cards.json").read_text(encoding="utf-8")
-    return MappingProxyType({name: read_card(name, one) for name, one in json.loads(text).items()})
+    return MappingProxyType(
+        {name: read_card(name, one) for name, one in sorted(json.loads(text).items())}
+    )
 
 
 def card(task: str) -> Card:
@@ -50,8 +52,9 @@ def one_line(problems: Sequence[Any]) -> str:
     told = []
     for problem in problems[:3]:
         place = ".".join(str(part) for part in problem["loc"]) or "card"
+        said = problem["msg"].removeprefix("Value error, ")
         what = {"extra_forbidden": "unknown field", "missing": "missing field"}.get(
-            problem["type"], problem["msg"].removeprefix("Value error, ").lower()
+            problem["type"], said[:1].lower() + said[1:]
         )
         told.append(f"{place}: {what}")
     more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""

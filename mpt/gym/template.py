@@ -37,7 +37,7 @@ class Path:
         keys: list[str] = []
         for part in text.split("."):
             name = part.rstrip("[]")
-            if not name or part != name + "[]" * ((len(part) - len(name)) // 2):
+            if not name or "[" in name or part != name + "[]" * ((len(part) - len(name)) // 2):
                 raise ValueError(f"path {text!r} is not of the form a.b, a.0 or a[].b")
             keys += [name] + ["[]"] * ((len(part) - len(name)) // 2)
         return Path(text, tuple(keys))

@@ -1,0 +1,200 @@
+"""Tables for the terminal, and the same content as JSON. ``rich`` is imported late."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from mpt.intervals import LEVEL, Interval
+from mpt.report import words
+from mpt.scores import Gain
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from mpt.lab.search import Trial
+
+SCHEMA = 1
+"""Version of the JSON that ``arg_json`` prints; a key is never renamed under one version."""
+
+
+def arg_table(gains: Sequence[Gain], title: str | None = None) -> Table:
+    """Setting x method: ARG, its two intervals, and n = tasks x seeds; fits 80 columns."""
+    table = _table(title or "Average relative gain (%)")
+    for name in ("setting", "method"):
+        table.add_column(name, no_wrap=True)
+    for name in ("ARG", "95 % interval", "seeds only", "n"):
+        table.add_column(name, justify="right", no_wrap=True)
+    before = None
+    for gain in gains:
+        if before not in (None, gain.setting):
+            table.add_section()
+        table.add_row(
+            gain.setting if gain.setting != before else "",
+            words.method_name(gain.method),
+            words.percent(gain.arg),
+            words.interval(gain.interval),
+            words.interval(gain.seed_interval),
+            f"{len(gain.per_task)}x{len(gain.seeds)}",
+        )
+        before = gain.setting
+    return table
+
+
+def arg_json(gains: Sequence[Gain], **context: object) -> str:
+    """The ARG table as JSON: percent, unrounded, null for what cannot be said.
+
+    Args:
+        context: further top-level keys, such as the file that the table was read from.
+    """
+    return _dumps(
+        {
+            "schema": SCHEMA,
+            **context,
+            "level": LEVEL,
+            "gains": [_gain(gain) for gain in gains],
+            "warnings": [line for gain in gains for line in gain.warnings],
+        }
+    )
+
+
+def trials_table(title: str, trials: Sequence[Trial]) -> Table:
+    """A study's trials, the best one marked; a trial without an ARG shows why."""
+    from rich.markup import escape
+
+    best = best_trial(trials)
+    table = _table(f"Study {escape(title)}")
+    names = list(dict.fromkeys(name for trial in trials for name in trial.params))
+    table.add_column("trial", justify="right", no_wrap=True)
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for name in ("ARG %", "95 % interval"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("state", min_width=8)
+    for trial in trials:
+        mark = "* " if trial is best else ""
+        table.add_row(
+            f"{mark}{trial.number + 1}",
+            *(words.param(trial.params.get(name, "")) for name in names),
+            words.percent(trial.arg),
+            words.interval(trial_interval(trial)),
+            trial.state,
+            style="bold" if trial is best else None,
+        )
+    reasons = [f"trial {trial.number + 1}: {trial.reason}" for trial in trials if trial.reason]
+    if reasons:
+        table.caption, table.caption_justify = escape("\n".join(reasons)), "left"
+    return table
+
+
+def trials_json(trials: Sequence[Trial]) -> str:
+    """A study's trials as JSON."""
+    return _dumps({"schema": SCHEMA, "trials": [_trial(trial) for trial in trials]})
+
+
+def studies_table(found: Mapping[str, Sequence[Trial]]) -> Table:
+    """Studies by name: how far they are and their best trial."""
+    table = _table("Studies")
+    table.add_column("study", no_wrap=True)
+    for name in ("trials", "finished", "best ARG %", "95 % interval", "best trial"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, trials in found.items():
+        best = best_trial(trials)
+        table.add_row(
+            name,
+            str(len(trials)),
+            str(sum(trial.state == "complete" for trial in trials)),
+            words.percent(best.arg if best else None),
+            words.interval(trial_interval(best)) if best else words.CANNOT_SAY,
+            str(best.number + 1) if best else "",
+        )
+    return table
+
+
+def studies_json(found: Mapping[str, Sequence[Trial]]) -> str:
+    """Studies and their trials as JSON."""
+    studies = [
+        {"name": name, "trials": [_trial(trial) for trial in trials]}
+        for name, trials in found.items()
+    ]
+    return _dumps({"schema": SCHEMA, "studies": studies})
+
+
+def best_trial(trials: Sequence[Trial]) -> Trial | None:
+    """The finished trial with the highest ARG; the earlier one of two alike."""
+    done = [t for t in trials if t.arg is not None and isfinite(t.arg)]
+    return max(done, key=lambda trial: (trial.arg or 0.0, -trial.number), default=None)
+
+
+def trial_interval(trial: Trial) -> Interval:
+    """A trial's interval, unknown where it has none."""
+    nan = float("nan")
+    return Interval(
+        nan if trial.low is None else trial.low, nan if trial.high is None else trial.high
+    )
+
+
+def _table(title: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+
+
+def _gain(gain: Gain) -> dict[str, Any]:
+    return {
+        "setting": gain.setting,
+        "method": gain.method,
+        "baseline": gain.baseline,
+        "arg": gain.arg,
+        "interval": _pair(gain.interval),
+        "seed_interval": _pair(gain.seed_interval),
+        "tasks": list(gain.tasks),
+        "seeds": list(gain.seeds),
+        "per_task": dict(gain.per_task),
+        "zero_baseline": list(gain.zero_baseline),
+        "missing": [
+            {"method": gap.method, "task": gap.task, "seeds": list(gap.seeds)}
+            for gap in gain.missing
+        ],
+    }
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {
+        "number": trial.number + 1,
+        "state": trial.state,
+        "params": dict(trial.params),
+        "arg": trial.arg,
+        "interval": _pair(trial_interval(trial)),
+        "digest": trial.digest,
+        "reason": trial.reason,
+    }
+
+
+def _pair(interval: Interval) -> list[float] | None:
+    return [interval.low, interval.high] if interval.known else None
+
+
+def _dumps(value: dict[str, Any]) -> str:
+    return json.dumps(_finite(value), indent=2, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """``value`` with null for NaN, which JSON has no word for."""
+    match value:
+        case dict():
+            return {key: _finite(part) for key, part in value.items()}
+        case list():
+            return [_finite(part) for part in value]
+        case float() if not isfinite(value):
+            return None
+    return value

@@ -1,0 +1,54 @@
+"""How numbers and names are written, the same in every table, page and figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+
+from mpt.intervals import Interval
+
+CANNOT_SAY = "n/a"
+"""What stands for a number that the data do not give."""
+
+_NAMES = {
+    "maml": "MAML",
+    "fomaml": "FoMAML",
+    "reptile": "Reptile",
+    "mtl": "MTL",
+    "pt": "PT",
+    "ft": "Fine-tuning",
+    "fine-tuning": "Fine-tuning",
+}
+
+
+def method_name(method: str) -> str:
+    """A method's name as the paper prints it; an unknown one as it is."""
+    return _NAMES.get(method.lower(), method)
+
+
+def percent(value: float | None) -> str:
+    """``+11.14``: a gain in percent with its sign and two decimals, as the paper has them."""
+    return CANNOT_SAY if value is None or not isfinite(value) else f"{value:+.2f}"
+
+
+def interval(value: Interval) -> str:
+    """``[-4.1, +12.0]``, in percent; an end beyond 100 needs no decimals."""
+    if not value.known:
+        return CANNOT_SAY
+    digits = 0 if max(abs(value.low), abs(value.high)) >= 100 else 1
+    return f"[{value.low:+.{digits}f}, {value.high:+.{digits}f}]"
+
+
+def score(value: float | None) -> str:
+    """``0.713``: an absolute score."""
+    return CANNOT_SAY if value is None or not isfinite(value) else f"{value:.3f}"
+
+
+def params(values: Mapping[str, object]) -> str:
+    """``inner_lr 0.032  outer_steps 40``: hyper-parameters on one line."""
+    return "  ".join(f"{name} {param(value)}" for name, value in values.items())
+
+
+def param(value: object) -> str:
+    """One hyper-parameter; three digits of a rate are all that matter."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,131 @@
+"""`mpt arg`: the table, the JSON, and one clear error for each thing wrong with a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from mpt.commands.arg import arg
+from mpt.errors import InputError, ResultsError, UnknownName
+from mpt.report.results_table import read_scores
+
+app = typer.Typer()
+app.command()(arg)
+
+HEADER = "setting,method,task,seed,dev,test\n"
+ROWS = "A->B,PT,boolq,13,0.5,0.5\nA->B,MAML,boolq,13,0.5,0.6\n"
+
+
+def run(*words: str | Path):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "results.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_published_table_as_json(shared):
+    done = run(shared / "reference" / "published_results.csv", "--json", "--resamples", 100)
+    assert done.exit_code == 0
+    found = json.loads(done.stdout)
+    cells = {(g["setting"], g["method"]): round(g["arg"], 2) for g in found["gains"]}
+    assert len(cells) == 14
+    assert cells["NP->P", "MAML"] == 11.14
+    assert cells["Non-QA->QA", "Fine-tuning"] == -47.37
+    assert found["schema"] == 1
+    assert found["baseline"] == "PT"
+    assert found["warnings"] == []
+
+
+def test_published_table_fits_a_terminal_of_80_columns(shared):
+    done = run(shared / "reference" / "published_results.csv", "--resamples", 100)
+    assert "Reptile" in done.stdout
+    assert "-47.37" in done.stdout
+    assert "…" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_missing_seeds_are_warned_of(shared):
+    done = run(shared / "reference" / "published_results_by_lr.csv")
+    assert done.exit_code == 0
+    assert "+6.94" in done.stdout
+    assert "all: MAML on paws lacks seeds 42, 87" in " ".join(done.stderr.split())
+
+
+def test_what_cannot_be_said_is_null_and_na(tmp_path):
+    path = write(tmp_path, HEADER + ROWS)
+    (gain,) = json.loads(run(path, "--json").stdout)["gains"]
+    assert gain["arg"] == pytest.approx(20)
+    assert gain["interval"] is None
+    assert gain["seed_interval"] is None
+    assert "n/a" in run(path).stdout
+
+
+def test_columns_in_any_order_extra_ones_and_a_byte_order_mark(tmp_path):
+    path = write(
+        tmp_path,
+        "\ufefftest,note,seed,task,method,dev\n0.5,x,13,boolq,PT,0.5\n0.6,y,13.0,boolq,MAML,0.5\n\n",
+    )
+    (gain,) = json.loads(run(path, "--json").stdout)["gains"]
+    assert (gain["setting"], gain["seeds"]) == ("all", [13])
+
+
+def test_batch_size_is_an_alternative_like_the_rate(tmp_path):
+    path = write(
+        tmp_path,
+        "method,task,seed,lr,bsz,dev,test\n"
+        "PT,boolq,13,0.5,4,0.5,0.1\nPT,boolq,13,0.5,8,0.6,0.5\nMAML,boolq,13,0.5,8,0.5,0.6\n",
+    )
+    (gain,) = json.loads(run(path, "--json").stdout)["gains"]
+    assert gain["arg"] == pytest.approx(20)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"is not a CSV file with a header: its first line should name the columns setting"),
+        ("hello\nworld\n", "is not a CSV file with a header"),
+        (HEADER, "has a header and no rows"),
+        (HEADER.replace("dev", "devel") + ROWS, r"no column 'dev' - did you call it 'devel'\?"),
+        (HEADER.replace("task,", "") + ROWS, r"no column 'task'\. It has setting, method, seed"),
+        (HEADER.replace("test", "test,seed"), "the column 'seed' twice"),
+        (HEADER + ROWS + "A->B,PT,rte,13,0.5\n", "line 4: 5 values under 6 columns"),
+        (HEADER + ROWS + "A->B,PT,rte,13,0.5,high\n", r"line 4: test is 'high', not a finite"),
+        (HEADER + ROWS + "A->B,PT,rte,13,nan,1\n", r"line 4: dev is 'nan', not a finite number"),
+        (HEADER + ROWS + "A->B,PT,rte,1.5,0.5,0.5\n", r"line 4: seed is '1.5', not a whole"),
+        (HEADER + ROWS + "A->B,PT,,13,0.5,0.5\n", "line 4: the task is empty"),
+        (HEADER + ROWS + ROWS, r"lines 2 and 4 are the same cell \(A->B, PT, boolq, seed 13\)"),
+        (HEADER + ROWS + "A->B,PT,rte,13,0.5,0.5\n", "'MAML' has no scores on rte, which 'PT' has"),
+        (HEADER + ROWS.replace("0.5,0.5", "0.5,0"), "baseline 'PT' scores 0 on boolq"),
+    ],
+)
+def test_a_wrong_file_gets_one_clear_error(tmp_path, text, message):
+    done = run(write(tmp_path, text))
+    assert isinstance(done.exception, ResultsError)
+    assert done.exception.exit_code == 2
+    assert done.stdout == ""
+    with pytest.raises(ResultsError, match=message):
+        raise done.exception
+
+
+def test_files_that_are_not_tables(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere\.csv cannot be read \(No such file"):
+        read_scores(tmp_path / "nowhere.csv")
+    with pytest.raises(InputError, match=r"cannot be read \(Is a directory\)"):
+        read_scores(tmp_path)
+    (tmp_path / "image.csv").write_bytes(b"\x89PNG\xff\xfe\x00")
+    with pytest.raises(InputError, match="is not a CSV file in UTF-8"):
+        read_scores(tmp_path / "image.csv")
+
+
+def test_unknown_baseline_gets_its_near_miss(tmp_path):
+    done = run(write(tmp_path, HEADER + ROWS), "--baseline", "pt")
+    assert isinstance(done.exception, UnknownName)
+    assert "unknown method 'pt'" in str(done.exception)
+    assert "Known: MAML, PT" in str(done.exception)

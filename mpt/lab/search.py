@@ -105,12 +105,16 @@ class Search:
         """
         import optuna
 
-        running = self._store.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
+        states = optuna.trial.TrialState
+        known = self._store.get_trials(deepcopy=False)
+        running = [frozen for frozen in known if frozen.state == states.RUNNING]
         trials = [optuna.trial.Trial(self._store, frozen._trial_id) for frozen in running]
         if not running:
-            begun = len(self._store.get_trials(deepcopy=False))
-            for number in range(begun, min(begun + study.pack, study.trials)):
+            begun = sum(frozen.state != states.WAITING for frozen in known)
+            for number in range(begun, min(begun + study.pack, study.total)):
                 self._store.sampler = _sampler(study, number)
+                if study.sampler == "grid":
+                    self._store.enqueue_trial(study.grid[number], skip_if_exists=True)
                 trials.append(self._store.ask())
         for trial in trials:
             _suggest(trial, study)
@@ -157,7 +161,7 @@ def _sampler(study: Study, number: int) -> Any:
             )
         case "gp":
             return optuna.samplers.GPSampler(seed=seed, n_startup_trials=FIRST)
-        case "random":
+        case "random" | "grid":
             return optuna.samplers.RandomSampler(seed=seed)
 
 

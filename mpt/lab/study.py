@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -24,6 +26,7 @@ from mpt.config import (
 )
 from mpt.errors import ConfigError
 from mpt.gym.splits import SEEDS
+from mpt.seeding import stream
 
 
 class Interval(Frozen):
@@ -109,11 +112,40 @@ class Study(Frozen):
     source_seeds: tuple[int, ...] = SEEDS
     validation: Validation = Validation()
     final: Final = Final()
-    sampler: Literal["tpe", "gp", "random"] = "tpe"
+    sampler: Literal["tpe", "gp", "random", "grid"] = "tpe"
     seed: int = 0
     trials: Count = 12
     pack: Count = 4
     cells_per_pack: Count = 16
+
+    @model_validator(mode="after")
+    def _grid_has_choices(self) -> Study:
+        ranges = [
+            name
+            for name, choice in self.space.dimensions(self.method).items()
+            if isinstance(choice, Interval)
+        ]
+        if self.sampler == "grid" and ranges:
+            raise ValueError(
+                f"a grid needs lists of values, but {', '.join(ranges)} is a range; give a list "
+                "or another sampler"
+            )
+        return self
+
+    @cached_property
+    def grid(self) -> list[dict[str, float]]:
+        """Every combination of the choices, in an order drawn from the seed."""
+        dimensions = self.space.dimensions(self.method)
+        cells = [
+            dict(zip(dimensions, cell, strict=True))
+            for cell in product(*(tuple(choice) for choice in dimensions.values()))
+        ]
+        return [cells[i] for i in stream("grid", self.seed).permutation(len(cells))]
+
+    @property
+    def total(self) -> int:
+        """Trials in all; a grid ends with its last cell."""
+        return min(self.trials, len(self.grid)) if self.sampler == "grid" else self.trials
 
     @property
     def title(self) -> str:
@@ -216,6 +248,8 @@ def _fault(detail: Any) -> str:
         meant = f" - did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"
         return f"unknown key {place!r}{meant}"
     message = detail["msg"].removeprefix("Value error, ")
+    if not loc:
+        return message
     wanted = detail.get("ctx", {}).get("expected", "") if detail["type"] == "literal_error" else ""
     near = get_close_matches(str(detail["input"]), re.findall(r"'([^']*)'", wanted), n=1)
     meant = f" - did you mean {near[0]!r}?" if near else ""

@@ -29,6 +29,10 @@ WRONG = {
         {"space": {"outer_lr": {"low": 3, "high": 2}}},
         r"low \(3.0\) must be below high \(2.0\)",
     ),
+    "a grid over a range": (
+        {"sampler": "grid", "space": {"outer_lr": {"low": 0.1, "high": 1.0}}},
+        "a grid needs lists of values, but outer_lr is a range",
+    ),
     "bad name": ({"name": "../x"}, "'name' is '../x'"),
 }
 
@@ -110,7 +114,6 @@ keys = st.sampled_from([*Study.model_fields, "methd", ""])
 def test_any_data_is_a_study_or_a_clean_error(data):
     try:
         study = make_study(data)
-    except ConfigError as error:
-        assert str(error)
-    else:
-        assert study.digest == make_study(study.model_dump(mode="json")).digest
+    except ConfigError:
+        return
+    assert study.digest == make_study(study.model_dump(mode="json")).digest

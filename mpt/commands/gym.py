@@ -17,6 +17,9 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+JOBS = min(os.cpu_count() or 1, 8)
+"""Tasks built side by side by default; each takes a processor and about 0.3 GB."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Names = Annotated[list[str] | None, typer.Argument(help="Tasks; without names all of them.")]
 
@@ -75,7 +78,7 @@ def build(
     shots: Annotated[
         str | None, typer.Option(help="k per class (or per task), or `all`; default: official.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Tasks built at a time.")] = os.cpu_count() or 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Tasks built at a time.")] = JOBS,
     as_json: AsJson = False,
 ) -> None:
     """Build few-shot tasks as CrossFit's TSV files; what is there already is kept.
@@ -91,6 +94,8 @@ def build(
     source = MirrorRows(mirror) if mirror else HubRows()
     chosen = chosen_cards(tasks or (), source)
     plan = Plan(source, to, read_shots(shots))
+    if isinstance(source, HubRows):
+        source.reach()
     outcomes = []
     with ConsoleProgress().stage(f"tasks from {source.name}", len(chosen)) as advance:
         for outcome in build_many(chosen, plan, jobs=jobs):
@@ -150,6 +155,7 @@ def mirror(
     from mpt.gym.mirror import wanted_splits
 
     chosen = chosen_cards(tasks or (), HubRows())
+    HubRows().reach()
     copies = []
     with ConsoleProgress().stage("splits from the Hub", len(wanted_splits(chosen))) as advance:
         for copied in copy(chosen, to):

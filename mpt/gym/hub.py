@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from mpt.errors import DataError
@@ -34,6 +35,22 @@ class HubRows:
     def name(self) -> str:
         """For messages."""
         return "the Hugging Face Hub"
+
+    def reach(self) -> None:
+        """Raises ``DataError`` at once where the Hub does not answer, instead of task by task."""
+        from huggingface_hub import constants
+
+        if constants.HF_HUB_OFFLINE:
+            return  # the user asked for what is cached
+        try:
+            urlopen(constants.ENDPOINT, timeout=TIMEOUT / 4).close()
+        except HTTPError:
+            return  # an answer, if not a welcome
+        except OSError as wrong:
+            raise DataError(
+                f"the Hub at {constants.ENDPOINT} does not answer ({_short(wrong)}); check the "
+                "network, build from `--mirror DIR`, or set HF_HUB_OFFLINE=1 to use what is cached"
+            ) from None
 
     def holds(self, source: Source, split: str) -> bool:
         """Whether a repository or download is known; no network is used."""

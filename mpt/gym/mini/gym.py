@@ -1,0 +1,101 @@
+"""The embedded gym: every split is written on the spot, the same on every machine."""
+
+from __future__ import annotations
+
+from functools import cache
+from random import Random
+
+from mpt.errors import DataError, UnknownName
+from mpt.gym.mini.catalogue import TASKS, MiniTask
+from mpt.gym.mini.item import Item, draw
+from mpt.gym.mini.settings import settings
+from mpt.gym.partitions import Partitions
+from mpt.gym.splits import SEEDS, Example, FewShotSplit, TaskCard
+from mpt.seeding import entropy
+
+class MiniGym:
+    """The tasks of the mini world as a ``mpt.gym.source.Gym``; needs no file and no network."""
+
+    @property
+    def name(self) -> str:
+        """``mini``."""
+        return "mini"
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Every task's name, sorted."""
+        return tuple(TASKS)
+
+    @property
+    def partitions(self) -> Partitions:
+        """The paper's ten settings in miniature."""
+        return settings()
+
+    def card(self, task: str) -> TaskCard:
+        """What the task is. Raises ``UnknownName``."""
+        return _task(task).card
+
+    def split(self, task: str, seed: int) -> FewShotSplit:
+        """The task's examples under one of ``SEEDS``.
+
+        Train and dev hold 16 per class or 32 in all and share no text with each other or the test
+        set, which is the same for all seeds.
+
+        Raises:
+            UnknownName: no such task.
+            DataError: the seed is none of the five.
+        """
+        _task(task)
+        if seed not in SEEDS:
+            raise DataError(
+                f"task {task!r} has no split for seed {seed}; the data seeds are "
+                f"{', '.join(map(str, SEEDS))}"
+            )
+        return _split(task, seed)
+
+
+def _task(name: str) -> MiniTask:
+    try:
+        return TASKS[name]
+    except KeyError:
+        raise UnknownName("task", name, TASKS, "See `mpt gym list`.") from None
+
+
+@cache
+def _split(name: str, seed: int) -> FewShotSplit:
+    task, test = TASKS[name], _test(name)
+    rng = Random(entropy("mini", name, seed))
+    rows = _written(task, rng, 2 * task.card.shots, frozenset(row.input for row in test))
+    train, dev = rows[::2], rows[1::2]
+    return FewShotSplit(name, task.card.metric, seed, train, dev, test)
+
+
+@cache
+def _test(name: str) -> tuple[Example, ...]:
+    task = TASKS[name]
+    rng = Random(entropy("mini", name, "test"))
+    return _written(task, rng, task.test // (len(task.labels) or 1), frozenset())
+
+
+def _written(
+    task: MiniTask, rng: Random, each: int, taken: frozenset[str]
+) -> tuple[Example, ...]:
+    """``each`` distinct examples per class (or in all), classes by turns, none in ``taken``."""
+    seen = set(taken)
+    shelves: dict[str, list[Example]] = {label: [] for label in task.labels} or {"": []}
+    while any(len(shelf) < each for shelf in shelves.values()):
+        item: Item = draw(task.sampler, rng, held_out=True)
+        example, shelf = task.dress(item), shelves[item.answer if task.labels else ""]
+        if len(shelf) < each and example.input not in seen:
+            seen.add(example.input)
+            shelf.append(example)
+    return _mixed(rng, shelves)
+
+
+def _mixed(rng: Random, shelves: dict[str, list[Example]]) -> tuple[Example, ...]:
+    """Pairs of each class by turns, so that even and odd rows hold the classes equally."""
+    rows: list[list[Example]] = []
+    for shelf in shelves.values():
+        rows += [shelf[i : i + 2] for i in range(0, len(shelf), 2)]
+    rng.shuffle(rows)
+    return tuple(example for pair in rows for example in pair)

@@ -1,0 +1,37 @@
+"""The words of the mini world, read once from ``lexicon.txt``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+
+from mpt.errors import UnknownName
+
+
+@cache
+def _lexicon() -> dict[str, tuple[str, ...]]:
+    text = (files("mpt.gym.mini") / "lexicon.txt").read_text(encoding="utf-8")
+    entries = (line.partition(":") for line in text.splitlines() if line and line[0] != "#")
+    return {name: tuple(words.split()) for name, _, words in entries}
+
+
+def words(name: str) -> tuple[str, ...]:
+    """The words of a class, e.g. ``words("animal")``. Raises ``UnknownName``."""
+    try:
+        return _lexicon()[name]
+    except KeyError:
+        raise UnknownName("word class", name, _lexicon()) from None
+
+
+@cache
+def records(name: str) -> tuple[tuple[str, ...], ...]:
+    """The records of a class, e.g. ``records("capitals")`` is ``(("france", "paris"), ...)``."""
+    return tuple(tuple(word.split("/")) for word in words(name))
+
+
+def every_word() -> Iterator[str]:
+    """Each word of the world, with repetition, in the order of the file."""
+    for entry in _lexicon().values():
+        for word in entry:
+            yield from word.split("/")

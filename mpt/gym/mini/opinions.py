@@ -1,0 +1,154 @@
+"""Texts that carry an attitude: reviews, aspects, emotions, politeness, stance, subjectivity."""
+
+from __future__ import annotations
+
+from random import Random
+
+from mpt.gym.mini.item import Item, Sampler
+from mpt.gym.mini.lexicon import words
+
+DOMAINS = ("film", "dish", "hotel", "gadget", "book", "concert")
+EMOTIONS = ("joy", "anger", "fear", "sadness", "surprise", "love")
+
+FILLERS = (
+    "last night", "on {days}", "in {cities}", "with {names}", "for once", "after all",
+    "to be honest", "in the end", "at the {rooms}", "as {names} said", "{times}", "of all things",
+)  # fmt: skip
+
+
+def fill(rng: Random, template: str) -> str:
+    """``template`` with each ``{class}`` replaced by a word of that class."""
+    if "{" not in template:
+        return template
+    out = []
+    for piece in template.split("{"):
+        name, brace, rest = piece.partition("}")
+        out.append(rng.choice(words(name)) + rest if brace else piece)
+    return "".join(out)
+
+
+def _adjective(rng: Random, domain: str, mood: str) -> str:
+    own = rng.random() < 0.4
+    return rng.choice(words(f"{domain}_{mood}" if own else mood))
+
+
+def _claim(rng: Random, domain: str, mood: str, part: str) -> str:
+    """A clause about ``part`` with the given mood; one in four says it by negation."""
+    if rng.random() < 0.25:
+        word = _adjective(rng, domain, "bad" if mood == "good" else "good")
+        form = rng.choice(("was not {w}", "was not {w} at all", "was never {w}", "was hardly {w}"))
+    else:
+        word = _adjective(rng, domain, mood)
+        form = rng.choice(("was {w}", "was {a} {w}", "seemed {a} {w}", "was {w} and {s}"))
+    tail = form.format(w=word, a=rng.choice(words("adverbs")), s=rng.choice(words("sizes")))
+    return f"the {part} {tail}"
+
+
+def review(domain: str) -> Sampler:
+    """Reviews of one of ``DOMAINS``; the answer is ``good`` or ``bad``."""
+
+    def sample(rng: Random) -> Item:
+        mood = rng.choice(("good", "bad"))
+        part = rng.choice(words(f"{domain}_part"))
+        claim = _claim(rng, domain, mood, part)
+        shape = rng.randrange(4)
+        filler = fill(rng, rng.choice(FILLERS))
+        if shape == 0:
+            text = f"{claim} {filler}"
+        elif shape == 1:
+            text = f"{filler} {claim}"
+        elif shape == 2:
+            text = f"{fill(rng, '{names} and {names} think')} {claim}"
+        else:
+            seen = rng.choice(words(f"{domain}_part"))
+            text = f"we tried the {rng.choice(words('sizes'))} {seen} {filler} and {claim}"
+        return Item(text, mood)
+
+    return sample
+
+
+def aspect(rng: Random) -> Item:
+    """Two clauses of opposite mood; ``other`` names the part whose mood is asked."""
+    domain = rng.choice(DOMAINS)
+    first, second = rng.sample(words(f"{domain}_part"), 2)
+    mood = rng.choice(("good", "bad"))
+    flipped = "bad" if mood == "good" else "good"
+    text = f"{_claim(rng, domain, mood, first)} but {_claim(rng, domain, flipped, second)}"
+    asked, answer = (first, mood) if rng.random() < 0.5 else (second, flipped)
+    return Item(text, answer, asked)
+
+
+EVENTS = (
+    "the {vehicle} arrived", "{names} called", "the {profession} came in", "we reached {cities}",
+    "the {food} was served", "{names} opened the {furniture}", "the {instrument} started to play",
+    "{names} showed us the {animal}", "the lights went out", "it was {days} again",
+)  # fmt: skip
+
+
+def emotion(*kinds: str) -> Sampler:
+    """Feelings; the answer is one of ``kinds`` (default: all of ``EMOTIONS``)."""
+    chosen = kinds or EMOTIONS
+
+    def sample(rng: Random) -> Item:
+        kind = rng.choice(chosen)
+        feeling = rng.choice(words(kind))
+        event = fill(rng, rng.choice(EVENTS).replace("{profession}", "{professions}"))
+        who = rng.choice(("i was", "we were", f"{rng.choice(words('names'))} was", "they were"))
+        lead = rng.choice((f"{who} {feeling}", f"{who} {rng.choice(words('adverbs'))} {feeling}"))
+        return Item(rng.choice((f"{lead} when {event}", f"when {event} {lead}")), kind)
+
+    return sample
+
+
+POLITE = (
+    "could you please {r}", "would you mind if i asked you to {r}", "please {r} thank you",
+    "i would be grateful if you could {r}", "may i kindly ask you to {r}",
+)  # fmt: skip
+RUDE = (
+    "{r} now you {f}", "just {r} and shut up", "hurry up and {r} you {f}",
+    "how often must i tell you to {r}", "{r} or get out",
+)  # fmt: skip
+REQUESTS = (
+    "close the {furniture}", "move the {vehicle}", "bring the {food}", "clean the {rooms}",
+    "call {names}", "feed the {animal}", "sell the {instrument}", "wash the {clothing}",
+    "wait in the {rooms}", "give {names} the {tool}",
+)  # fmt: skip
+
+
+def manners(rng: Random) -> Item:
+    """A request; the answer is ``polite`` or ``rude``."""
+    answer, forms = rng.choice((("polite", POLITE), ("rude", RUDE)))
+    request = fill(rng, rng.choice(REQUESTS))
+    return Item(rng.choice(forms).format(r=request, f=rng.choice(words("fools"))), answer)
+
+
+FOR = ("i fully support {t}", "{t} should be allowed", "we need more {t}", "hooray for {t}")
+AGAINST = ("i strongly oppose {t}", "{t} should be banned", "we need less {t}", "no more {t}")
+
+
+def stance(rng: Random) -> Item:
+    """An opinion about a practice (``other``); the answer is ``for`` or ``against``."""
+    answer, forms = rng.choice((("for", FOR), ("against", AGAINST)))
+    topic = rng.choice(words("bans"))
+    said = rng.choice(forms).format(t=topic)
+    frame = rng.choice(("{s} in {cities}", "{names} said {s} in the {rooms}", "on {days} i read {s}"))
+    return Item(fill(rng, frame.replace("{s}", said)), answer, topic)
+
+
+FACTS = (
+    "the {furniture} is {numbers} metres long", "the {vehicle} left {cities} on {days}",
+    "{cities} has {numbers} museums", "the {tool} is made of metal",
+    "{names} was born in {cities}", "the {rooms} opens at {numbers} on {days}",
+)  # fmt: skip
+VIEWS = (
+    "i think the {furniture} is {good}", "nobody could ever like the {bad} {vehicle} of {cities}",
+    "{cities} must be the most {good} place", "in my view the {tool} looks {bad}",
+    "{names} is surely the most {good} person in {cities}", "i feel the {rooms} is {bad} on {days}",
+)  # fmt: skip
+
+
+def subjectivity(rng: Random) -> Item:
+    """A statement; the answer is ``fact`` or ``opinion``."""
+    answer, forms = rng.choice((("fact", FACTS), ("opinion", VIEWS)))
+    lead = rng.choice(("", "", "it is known that ", "as you know ", "listen "))
+    return Item(lead + fill(rng, rng.choice(forms)), answer)

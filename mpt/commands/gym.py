@@ -167,3 +167,14 @@ def mirror(
         print_copies(copies, to)
     if any(copied.state == "failed" for copied in copies):
         raise typer.Exit(1)
+
+
+@app.command("page")
+def page() -> None:
+    """Print docs/gym.md: the 160 tasks with source, licence, metric, k and official files.
+
+    Example: mpt gym page > docs/gym.md
+    """
+    from mpt.gym.page import gym_page
+
+    typer.echo(gym_page(), nl=False)

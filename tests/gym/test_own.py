@@ -1,0 +1,158 @@
+"""Tasks of one's own: rows and a card in a folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mpt.errors import ConfigError, DataError
+from mpt.gym.own import find_own_task
+from mpt.gym.source import open_gym
+
+CARD = """
+family: classification
+kind: classification
+metric: ACC
+shots: 4
+rows: {rows}
+input: "review: {{text|clean}}"
+target: "{{label}}"
+"""
+
+
+def task(home: Path, card: str, **files: str) -> Path:
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "card.yaml").write_text(card)
+    for name, content in files.items():
+        (home / name.replace("__", ".")).write_text(content)
+    return home
+
+
+def csv_rows(count: int = 60) -> str:
+    lines = [f'"good, ""film"" {row}\n",{"pos" if row % 2 else "neg"}' for row in range(count)]
+    return "text,label\n" + "\n".join(lines) + "\n"
+
+
+def test_csv_rows_become_a_few_shot_task(tmp_path):
+    found = find_own_task(task(tmp_path / "films", CARD.format(rows="r.csv"), r__csv=csv_rows()))
+    split = found.split(13)
+    assert (len(split.train), len(split.dev), len(split.test)) == (8, 8, 12)
+    assert split.train[0].input.startswith('review: good, "film" ')
+    assert {example.targets for example in split.test} == {("pos",), ("neg",)}
+    assert split == found.split(13)
+    assert split.train != found.split(21).train
+    assert split.test == found.split(21).test
+    assert not {*split.train, *split.dev} & {*split.test}
+    assert (found.facts.task, found.facts.shots, found.facts.subfamily) == ("films", 4, "own")
+
+
+def test_every_format_gives_the_same_task(tmp_path):
+    rows = [{"text": f"t {row}", "label": "ab"[row % 2]} for row in range(60)]
+    table = ["text\tlabel", *(f"{row['text']}\t{row['label']}" for row in rows)]
+    contents = {
+        "r__jsonl": "".join(json.dumps(row) + "\n" for row in rows),
+        "r__tsv": "\n".join(table) + "\n",
+        "r__csv": "\n".join(line.replace("\t", ",") for line in table) + "\n",
+    }
+    splits = []
+    for name, content in contents.items():
+        card = CARD.format(rows=name.replace("__", "."))
+        splits.append(
+            find_own_task(task(tmp_path / name / "same", card, **{name: content})).split(42)
+        )
+    assert splits[0] == splits[1] == splits[2]
+
+
+def test_two_files_options_and_several_answers(tmp_path):
+    card = """
+family: qa
+kind: text_to_text
+metric: EM
+shots: 3
+rows: {pool: train.jsonl, test: test.jsonl}
+options: {items: choices, letters: alphabet, show: " ({$letter}) {$item}"}
+input: "{question}{$options}"
+target: {form: answers, path: answers, join: TAB}
+"""
+    row = {"question": "q\nr", "choices": ["x", "y"], "answers": ["x", "X"]}
+    lines = "".join(json.dumps({**row, "n": at}) + "\n" for at in range(7))
+    home = task(tmp_path / "quiz", card, train__jsonl=lines, test__jsonl=lines)
+    split = find_own_task(home).split(13)
+    assert (len(split.train), len(split.dev), len(split.test)) == (3, 3, 7)
+    assert split.test[0].input == "q\nr (A) x (B) y"
+    assert split.test[0].targets == ("x", "X")
+    assert len(find_own_task(home, "all").split(13).train) == 4
+
+
+def test_label_maps_take_numbers_as_keys(tmp_path):
+    card = CARD.format(rows="r.csv").replace(
+        'target: "{label}"', "target: {form: label_map, path: label, map: {0: bad, 1: good}}"
+    )
+    rows = "text,label\n" + "".join(f"t{row},{row % 2}\n" for row in range(60))
+    split = find_own_task(task(tmp_path / "maps", card, r__csv=rows)).split(13)
+    assert {example.targets[0] for example in split.train} == {"bad", "good"}
+
+
+def test_a_card_beside_split_files_names_their_metric(tmp_path):
+    card = "{family: qa, kind: text_to_text, metric: EM, shots: 2}"
+    home = task(tmp_path / "mine", card)
+    for seed in (13, 21, 42, 87, 100):
+        for part in ("train", "dev", "test"):
+            (home / f"mine_2_{seed}_{part}.tsv").write_text("q\ta\tb\n")
+    split = find_own_task(home).split(87)
+    assert (split.metric, split.test[0].targets) == ("EM", ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("metric: ACC", "metric: acc"), r"unknown metric 'acc'"),
+        (("shots: 4", "shot: 4"), r"card.yaml: shot: unknown field"),
+        (("text|clean", "text|claen"), r"unknown transform 'claen' - did you mean .*'clean'"),
+        (("{text|clean}", "{body}"), r"r.csv has no column 'body'; it has text, label"),
+        (("r.csv", "s.csv"), r"the rows .*s.csv are missing; put the file there"),
+        (('target: "{label}"', ""), r"with `rows` the card also needs `input` and `target`"),
+        (("kind: classification", "kind: class"), r"kind: input should be 'classification' or"),
+        (("metric: ACC", "metric: [ACC"), r"card.yaml: cannot be read as YAML"),
+        (("shots: 4", "shots: 400"), r"dev is empty: too few rows for k = 400"),
+    ],
+)
+def test_slips_in_a_card_are_named(tmp_path, change, message):
+    home = task(tmp_path / "films", CARD.format(rows="r.csv").replace(*change), r__csv=csv_rows())
+    with pytest.raises(
+        (ConfigError, DataError), match=message.replace("input should", "[Ii]nput should")
+    ):
+        find_own_task(home).split(13)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("r.csv", "text,label\na\n", r"r.csv:2: 1 fields where the header has 2 \(text, label\)"),
+        ("r.jsonl", '{"text": "a", "label": "b"}\n{half\n', r"r.jsonl:2: not JSON"),
+        ("r.jsonl", "[1]\n", r"r.jsonl:1: not an object"),
+        ("r.jsonl", '{"text": null, "label": "b"}\n', r"row 0: null stands where a text is needed"),
+        ("r.csv", "text,label\n", r"r.csv: holds no rows"),
+        ("r.xlsx", "x", r"rows must be .jsonl, .csv or .tsv; convert the file"),
+    ],
+)
+def test_slips_in_rows_are_named(tmp_path, name, content, message):
+    home = task(tmp_path / "films", CARD.format(rows=name))
+    (home / name).write_text(content)
+    with pytest.raises(DataError, match=message):
+        find_own_task(home).split(13)
+
+
+def test_own_tasks_stand_beside_others_in_a_gym(tmp_path):
+    for name in ("a", "b", "films"):
+        task(tmp_path / name, CARD.format(rows="r.csv"), r__csv=csv_rows())
+    gym = open_gym(str(tmp_path))
+    assert gym.tasks == ("a", "b", "films")
+    assert gym.partitions.setting("all").targets == ("a",)
+    assert gym.split("films", 13).digest != gym.split("a", 13).digest
+    with pytest.raises(
+        DataError, match="is one task, not a gym; put its folder beside other tasks"
+    ):
+        open_gym(str(tmp_path / "films"))

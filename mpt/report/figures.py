@@ -1,0 +1,187 @@
+"""The figures of a report, drawn from records with matplotlib's object interface."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from mpt.report import words
+from mpt.report.console import best_trial, trial_interval
+from mpt.report.findings import Curve
+from mpt.report.style import BEST, FAINT, GRID, INK, LOST, Look, canvas, looks
+from mpt.scores import Gain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from mpt.lab.search import Trial
+
+WIDTH = 9.0
+"""Inches; the page scales it to its column."""
+
+
+def arg_figure(gains: Sequence[Gain]) -> Figure:
+    """A forest plot: a band a setting, a row a method.
+
+    Thin whiskers are the interval over tasks and seeds, thick ones over seeds alone. What does not
+    fit is cut off and ends in an arrow, so that one wild interval leaves the others legible.
+    """
+    look = looks([gain.method for gain in gains])
+    figure, axes = canvas(WIDTH, 1.0 + 0.26 * len(gains) + 0.22 * _changes(gains))
+    left, right = _reach([gain.arg for gain in gains], [g.interval for g in gains])
+    axes.set_xlim(left, right)
+    at, ticks, before = 0.0, [], None
+    for gain in gains:
+        if before is not None and gain.setting != before:
+            at += 0.8
+            axes.axhline(at - 0.9, color=GRID, linewidth=0.8)
+        if gain.setting != before:
+            ticks.append((at, gain.setting))
+        _whiskers(axes, at, gain, look[gain.method])
+        at, before = at + 1, gain.setting
+    axes.set_ylim(at - 0.3, -0.8)
+    axes.set_yticks([where for where, _ in ticks], [name for _, name in ticks])
+    _zero_line(axes)
+    axes.set_xlabel(f"average relative gain over {_baseline(gains)} (%)", color=INK, fontsize=9)
+    _legend(axes, look)
+    return figure
+
+
+def task_figure(gains: Sequence[Gain]) -> Figure:
+    """Every target's relative gain in one setting: a row a task, a marker a method."""
+    look = looks([gain.method for gain in gains])
+    tasks = list(dict.fromkeys(task for gain in gains for task in gain.tasks))
+    figure, axes = canvas(WIDTH, 1.1 + 0.27 * len(tasks))
+    step = 0.7 / max(len(gains), 1)
+    for row, task in enumerate(tasks):
+        axes.axhline(row, color=GRID, linewidth=0.8)
+        for place, gain in enumerate(gains):
+            offset = (place - (len(gains) - 1) / 2) * step
+            if task in gain.per_task:
+                _dot(axes, gain.per_task[task], row + offset, look[gain.method])
+            else:
+                axes.text(0, row + offset, " n/a", color=FAINT, fontsize=7, va="center")
+    axes.set_yticks(range(len(tasks)), tasks)
+    axes.set_ylim(len(tasks) - 0.4, -0.6)
+    _zero_line(axes)
+    axes.set_xlabel(f"relative gain over {_baseline(gains)} (%)", color=INK, fontsize=9)
+    _legend(axes, look)
+    return figure
+
+
+def trials_figure(trials: Sequence[Trial]) -> Figure:
+    """Validation ARG by trial with its interval, and the best one so far."""
+    from matplotlib.ticker import MaxNLocator
+
+    figure, axes = canvas(WIDTH, 3.2)
+    done = [t for t in trials if t.arg is not None and isfinite(t.arg)]
+    best = best_trial(trials)
+    axes.axhline(0, color=FAINT, linewidth=0.8)
+    for trial in done:
+        across = trial_interval(trial)
+        if across.known:
+            axes.plot([trial.number + 1] * 2, [across.low, across.high], color=GRID, linewidth=3)
+    axes.scatter(
+        [t.number + 1 for t in done],
+        [t.arg for t in done if t.arg is not None],
+        s=34, color=FAINT, zorder=3, label="trial, with its interval",
+    )  # fmt: skip
+    if best is not None and best.arg is not None:
+        peaks = [max(t.arg or 0.0 for t in done[: n + 1]) for n in range(len(done))]
+        numbers = [t.number + 1 for t in done]
+        axes.step(numbers, peaks, where="post", color=BEST, linewidth=1.6, label="best so far")
+        axes.scatter(
+            [best.number + 1], [best.arg], s=90, marker="*", color=BEST, zorder=4, label="winner"
+        )
+    lost = [t.number + 1 for t in trials if t.state == "diverged"]
+    if lost:
+        foot = axes.get_ylim()[0]
+        axes.scatter(lost, [foot] * len(lost), marker="x", color=LOST, label="diverged", zorder=3)
+    axes.set_xlabel("trial", color=INK, fontsize=9)
+    axes.set_ylabel("validation ARG (%)", color=INK, fontsize=9)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
+    return figure
+
+
+def curves_figure(curves: Sequence[Curve], label: str) -> Figure:
+    """How a number changed in training, a line a curve, named at its end."""
+    figure, axes = canvas(WIDTH, 3.2)
+    styles = ("-", "--", ":", "-.")
+    spare = looks([str(at) for at in range(len(curves))])
+    for at, curve in enumerate(curves):
+        axes.plot(
+            curve.steps, curve.values, styles[at % 4],
+            color=spare[str(at)].colour, linewidth=1.5, label=curve.name,
+        )  # fmt: skip
+    axes.set_xlabel("updates", color=INK, fontsize=9)
+    axes.set_ylabel(label, color=INK, fontsize=9)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def _whiskers(axes: Axes, at: float, gain: Gain, look: Look) -> None:
+    left, right = axes.get_xlim()
+    for across, width, alpha in ((gain.interval, 1.2, 0.9), (gain.seed_interval, 5.0, 0.35)):
+        if across.known:
+            ends = [max(across.low, left), min(across.high, right)]
+            axes.plot(ends, [at, at], color=look.colour, linewidth=width, alpha=alpha,
+                      solid_capstyle="butt")  # fmt: skip
+    if gain.interval.known:
+        for outside, edge, arrow in (
+            (gain.interval.low < left, left, "<"),
+            (gain.interval.high > right, right, ">"),
+        ):
+            if outside:
+                axes.plot(edge, at, arrow, color=look.colour, markersize=6, clip_on=False)
+    if isfinite(gain.arg):
+        _dot(axes, gain.arg, at, look)
+    else:
+        axes.text(0, at, " n/a", color=FAINT, fontsize=8, va="center")
+
+
+def _dot(axes: Axes, x: float, y: float, look: Look) -> None:
+    axes.plot(x, y, look.marker, color=look.colour, markersize=6.5,
+              markeredgecolor="white", markeredgewidth=0.8, zorder=3)  # fmt: skip
+
+
+def _reach(values: Sequence[float], intervals: Sequence) -> tuple[float, float]:
+    """An x range for all values and most whiskers: at most twice as far as the values reach."""
+    known = [value for value in values if isfinite(value)] or [0.0]
+    widest = max(20.0, 2.5 * max(abs(value) for value in known))
+    lows = [max(i.low, -widest) for i in intervals if i.known]
+    highs = [min(i.high, widest) for i in intervals if i.known]
+    left, right = min([0.0, *known, *lows]), max([0.0, *known, *highs])
+    margin = 0.04 * (right - left or 1.0)
+    return left - margin, right + margin
+
+
+def _zero_line(axes: Axes) -> None:
+    axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+
+
+def _baseline(gains: Sequence[Gain]) -> str:
+    return " or ".join(dict.fromkeys(words.method_name(gain.baseline) for gain in gains))
+
+
+def _changes(gains: Sequence[Gain]) -> int:
+    return len({gain.setting for gain in gains})
+
+
+def _legend(axes: Axes, look: dict[str, Look]) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=one.colour, marker=one.marker, markersize=6.5, markeredgecolor="white",
+               linewidth=1.2, label=words.method_name(method))
+        for method, one in look.items()
+    ]  # fmt: skip
+    axes.legend(
+        handles=handles, frameon=False, fontsize=8.5, ncols=6, loc="lower left",
+        bbox_to_anchor=(0, 1), borderaxespad=0.2,
+    )  # fmt: skip

@@ -1,0 +1,103 @@
+"""What a report tells: plain records, whatever they were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mpt.scores import Gain, Score
+
+if TYPE_CHECKING:
+    from mpt.lab.search import Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitLine:
+    """One unit of work behind the numbers.
+
+    Attributes:
+        kind: ``meta-training`` or ``cell``.
+        task, seed, lr: of a downstream cell.
+        state: ``done`` or ``diverged``; ``failed`` may be tried again.
+        reason: why it has no score.
+    """
+
+    digest: str
+    kind: str
+    setting: str
+    method: str
+    task: str = ""
+    seed: int | None = None
+    lr: float | None = None
+    state: str = "done"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A number that changed while training: ``values[i]`` was seen after ``steps[i]`` updates."""
+
+    name: str
+    steps: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """Everything that a report is made from; only the title and the gains are a must.
+
+    Attributes:
+        title: what the page is called.
+        gains: every (setting, method) with its ARG.
+        created: when, as it should be read, with its time zone.
+        command: the line that makes these findings again.
+        gym: ``mini``, a folder, or whatever the targets came from.
+        backbone: the frozen language model's name.
+        trials: of the sweep that chose the hyper-parameters; ``winner`` is the number of one.
+        scores: every downstream cell, all learning rates.
+        curves: of the meta-trainings, on one y axis called ``curve_label``.
+        config: what was run, a label and a value a line.
+        software: versions, commit, device.
+        cautions: what a reader should know beside what the gains themselves warn of.
+    """
+
+    title: str
+    gains: tuple[Gain, ...]
+    created: str = ""
+    command: str = ""
+    gym: str = ""
+    backbone: str = ""
+    study: str = ""
+    trials: tuple[Trial, ...] = ()
+    winner: int | None = None
+    scores: tuple[Score, ...] = ()
+    units: tuple[UnitLine, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    curve_label: str = "training loss (nats per token)"
+    config: Mapping[str, str] = field(default_factory=dict)
+    software: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Settings in the order of their gains."""
+        return tuple(dict.fromkeys(gain.setting for gain in self.gains))
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Compared methods in the order of their gains, the baseline not among them."""
+        return tuple(dict.fromkeys(gain.method for gain in self.gains))
+
+    @property
+    def lost(self) -> tuple[UnitLine, ...]:
+        """Units without a result."""
+        return tuple(unit for unit in self.units if unit.state != "done")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader should know before believing the numbers, a sentence each."""
+        from mpt.report.caution import small_print
+
+        return (*small_print(self), *self.cautions)

@@ -1,0 +1,77 @@
+"""How figures look: colours that the colour-blind can tell apart, and a marker for each as well."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+INK, FAINT, GRID = "#1b1f24", "#6a737d", "#e4e7eb"
+
+BEST, LOST = "#0072B2", "#B3261E"
+"""Of the best trial so far, and of trials without an ARG."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A method's colour (Okabe and Ito 2008) and matplotlib marker."""
+
+    colour: str
+    marker: str
+
+
+_KNOWN = {
+    "maml": Look("#0072B2", "o"),
+    "fomaml": Look("#D55E00", "s"),
+    "reptile": Look("#009E73", "^"),
+    "mtl": Look("#AA4499", "D"),
+    "fine-tuning": Look("#8C6D00", "v"),
+    "ft": Look("#8C6D00", "v"),
+}
+_OTHERS = (Look("#56B4E9", "P"), Look("#000000", "X"), Look("#E69F00", "*"), Look("#882255", "h"))
+
+
+def looks(methods: Sequence[str]) -> dict[str, Look]:
+    """A look for each method; the paper's methods always have the same one."""
+    others = [method for method in methods if method.lower() not in _KNOWN]
+    spare = {method: _OTHERS[at % len(_OTHERS)] for at, method in enumerate(others)}
+    return {method: _KNOWN.get(method.lower()) or spare[method] for method in methods}
+
+
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of so many inches and its axes, without pyplot's global state."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(GRID)
+    axes.tick_params(length=0, colors=INK, labelsize=9)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def svg(figure: Figure, name: str) -> str:
+    """The figure as an SVG element with real text, the same bytes every time."""
+    import matplotlib
+
+    held = io.StringIO()
+    # the name salts the ids of clip paths, so that figures can share one page
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})
+    text = held.getvalue()
+    return text[text.index("<svg") :]
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG, for readers that show no SVG."""
+    held = io.BytesIO()
+    figure.savefig(held, format="png", dpi=144, metadata={"Software": None})
+    return held.getvalue()

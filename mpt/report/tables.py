@@ -1,0 +1,221 @@
+"""Tables of a report, each as rows of text that Markdown, LaTeX and HTML print alike."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from mpt.report import words
+from mpt.report.console import trial_interval
+from mpt.report.findings import Findings, UnitLine
+from mpt.report.paper import paper_arg
+from mpt.scores import Gain, best_dev
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A header and rows of text; the first ``names`` columns hold names, the others numbers.
+
+    Attributes:
+        marked: rows to be set in bold.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    names: int = 1
+    marked: frozenset[int] = frozenset()
+
+
+def arg_grid(findings: Findings) -> Grid:
+    """Setting x method: ARG, its intervals, tasks x seeds, and the paper's value where it has one.
+
+    A row is marked where the interval over tasks and seeds is wholly above zero.
+    """
+    papers = [paper_arg(gain, findings.backbone) for gain in findings.gains]
+    header = ("Setting", "Method", "ARG %", "95 % interval", "seeds only", "tasks x seeds")
+    rows = [
+        (
+            gain.setting,
+            words.method_name(gain.method),
+            words.percent(gain.arg),
+            words.interval(gain.interval),
+            words.interval(gain.seed_interval),
+            f"{_share(len(gain.per_task), len(gain.tasks))} x {len(gain.seeds)}",
+        )
+        for gain in findings.gains
+    ]
+    if any(value is not None for value in papers):
+        header = (*header, "paper")
+        rows = [
+            (*row, "" if value is None else words.percent(value))
+            for row, value in zip(rows, papers, strict=True)
+        ]
+    above = frozenset(at for at, gain in enumerate(findings.gains) if gain.interval.low > 0)
+    return Grid(header, tuple(rows), names=2, marked=above)
+
+
+def score_grid(findings: Findings, setting: str) -> Grid:
+    """Targets of a setting: mean test score +- sd over seeds, and each method's relative gain."""
+    gains = [gain for gain in findings.gains if gain.setting == setting]
+    tests: dict[tuple[str, str], list[float]] = {}
+    for score in best_dev(s for s in findings.scores if s.setting == setting):
+        tests.setdefault((score.method, score.task), []).append(score.test)
+    baseline = gains[0].baseline
+    header = ["Target task", words.method_name(baseline)]
+    for gain in gains:
+        name = words.method_name(gain.method)
+        header += [name, f"{name} gain %"]
+    rows = []
+    for task in dict.fromkeys(task for gain in gains for task in gain.tasks):
+        row = [task, _spread(tests.get((baseline, task), []))]
+        for gain in gains:
+            row += [
+                _spread(tests.get((gain.method, task), [])),
+                words.percent(gain.per_task.get(task)),
+            ]
+        rows.append(tuple(row))
+    return Grid(tuple(header), tuple(rows))
+
+
+def trial_grid(findings: Findings) -> Grid:
+    """The sweep's trials; the winner is marked."""
+    names = list(dict.fromkeys(name for trial in findings.trials for name in trial.params))
+    header = ("Trial", *(name.replace("_", " ") for name in names), "ARG %", "95 % interval")
+    rows = [
+        (
+            str(trial.number + 1),
+            *(words.param(trial.params.get(name, "")) for name in names),
+            words.percent(trial.arg),
+            words.interval(trial_interval(trial)),
+            f"{trial.state}{': ' if trial.reason else ''}{trial.reason}",
+            trial.digest,
+        )
+        for trial in findings.trials
+    ]
+    won = frozenset(at for at, t in enumerate(findings.trials) if t.number == findings.winner)
+    return Grid((*header, "state", "digest"), tuple(rows), marked=won)
+
+
+def unit_grid(units: Iterable[UnitLine]) -> Grid:
+    """Units of work and how they ended."""
+    header = ("Digest", "kind", "setting", "method", "task", "seed", "lr", "state", "reason")
+    rows = [
+        (
+            unit.digest,
+            unit.kind,
+            unit.setting,
+            words.method_name(unit.method),
+            unit.task,
+            "" if unit.seed is None else str(unit.seed),
+            "" if unit.lr is None else words.param(unit.lr),
+            unit.state,
+            unit.reason,
+        )
+        for unit in units
+    ]
+    return Grid(header, tuple(rows), names=len(header))
+
+
+def markdown(grid: Grid) -> str:
+    """The grid as a Markdown table."""
+    rule = [":--" if at < grid.names else "--:" for at in range(len(grid.header))]
+    lines = [grid.header, rule, *(_bold(grid, at, row) for at, row in enumerate(grid.rows))]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"
+                     for line in lines)  # fmt: skip
+
+
+def latex(grid: Grid, caption: str) -> str:
+    """The grid as a LaTeX table; needs ``\\usepackage{booktabs}``."""
+    columns = "l" * grid.names + "r" * (len(grid.header) - grid.names)
+    body = [" & ".join(map(_tex, grid.header)) + r" \\", r"\midrule"]
+    before = None
+    for at, row in enumerate(grid.rows):
+        if before not in (None, row[0]):
+            body.append(r"\addlinespace")
+        cells = [_tex(cell) for cell in row]
+        if at in grid.marked:
+            cells[2] = rf"\textbf{{{cells[2]}}}"
+        body.append(" & ".join(cells) + r" \\")
+        before = row[0]
+    lines = [
+        r"\begin{table}[t]",
+        r"\centering",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+        rf"\caption{{{_tex(caption)}}}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows as CSV, numbers unrounded, nothing for None and NaN."""
+    held = io.StringIO()
+    writer = csv.writer(held, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow(["" if value is None or value != value else value for value in row])
+    return held.getvalue()
+
+
+def arg_csv(gains: Iterable[Gain]) -> str:
+    """The ARG table, unrounded, a (setting, method) a line."""
+    header = [
+        "setting",
+        "method",
+        "baseline",
+        "arg",
+        "low",
+        "high",
+        "seed_low",
+        "seed_high",
+        "tasks",
+        "seeds",
+    ]
+    return csv_text(
+        header,
+        [
+            (
+                gain.setting, gain.method, gain.baseline, gain.arg, gain.low, gain.high,
+                gain.seed_interval.low, gain.seed_interval.high,
+                len(gain.per_task), len(gain.seeds),
+            )
+            for gain in gains
+        ],
+    )  # fmt: skip
+
+
+def score_csv(findings: Findings) -> str:
+    """Every downstream cell: a table that ``mpt arg`` reads."""
+    header = ("setting", "method", "task", "seed", "lr", "dev", "test")
+    rows = [(s.setting, s.method, s.task, s.seed, s.lr, s.dev, s.test) for s in findings.scores]
+    return csv_text(header, rows)
+
+
+def _bold(grid: Grid, at: int, row: tuple[str, ...]) -> tuple[str, ...]:
+    if at not in grid.marked:
+        return row
+    return tuple(f"**{cell}**" if cell else cell for cell in row)
+
+
+def _spread(tests: Sequence[float]) -> str:
+    if len(tests) < 2:
+        return words.score(tests[0] if tests else None)
+    return f"{words.score(fmean(tests))} ± {stdev(tests):.3f}"
+
+
+def _share(part: int, whole: int) -> str:
+    return str(whole) if part == whole else f"{part} of {whole}"
+
+
+_TEX = str.maketrans({c: f"\\{c}" for c in "%_&#${}"} | {"±": r"$\pm$", "~": r"\textasciitilde{}"})
+
+
+def _tex(text: str) -> str:
+    return text.replace("\\", "/").translate(_TEX).replace("->", r"$\to$").replace("^", r"\^{}")

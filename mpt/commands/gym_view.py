@@ -15,11 +15,11 @@ from mpt.gym.verify import FAILING, Verdict
 
 def print_tasks(tasks: Sequence[Listed]) -> None:
     """One line per task: name, family, metric, k, how often source and target, data set."""
-    out.print(f"{'task':<53}{'family':<24}{'metric':<20}{'k':>3}  {'roles':<8}source", markup=False)
+    _note(f"{'task':<53}{'family':<24}{'metric':<20}{'k':>3}  {'roles':<8}source")
     for task in tasks:
         ends = Counter(role.rsplit(" ", 1)[-1] for role in task.roles)
         roles = f"{ends['source']}s {ends['target']}t{' v' if ends['validation'] else ''}"
-        facts = f"{task.task:<53}{task.family:<24}{task.metric:<20}{task.shots:>3}"
+        facts = f"{task.task:<53}{task.family:<24}{task.metric:<20}{task.k:>3}"
         _note(f"{facts}  {roles:<8}{task.source}")
     _note(f"{len(tasks)} tasks (s: source, t: target of so many settings, v: validation)")
 
@@ -30,7 +30,7 @@ def print_task(shown: Shown) -> None:
         ("task", shown.task),
         ("family", f"{shown.family} / {shown.subfamily}"),
         ("metric", shown.metric),
-        ("shots", f"{shown.shots} per {'class' if shown.kind == 'classification' else 'task'}"),
+        ("k", f"{shown.k} per {'class' if shown.kind == 'classification' else 'task'}"),
         ("source", f"{shown.source} ({shown.hub or 'no Hub repository known'})"),
         ("licence", shown.licence),
         ("checksum", f"{shown.checksum} {shown.reason}".strip()),
@@ -42,7 +42,7 @@ def print_task(shown: Shown) -> None:
         *(("note", note) for note in shown.notes),
     ):
         if value:
-            out.print(f"{name:<16}{value}", markup=False, soft_wrap=True)
+            _note(f"{name:<16}{value}")
 
 
 def print_outcomes(outcomes: Sequence[Outcome], to: Path) -> None:
@@ -51,8 +51,8 @@ def print_outcomes(outcomes: Sequence[Outcome], to: Path) -> None:
     official = sum(outcome.official == outcome.files == 15 for outcome in outcomes)
     seconds = sum(outcome.seconds for outcome in outcomes)
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    out.print(f"{len(outcomes)} tasks in {to}: {told} ({clock(seconds)} of work)", markup=False)
-    out.print(f"{official} of them have all 15 official MD5s", markup=False)
+    _note(f"{len(outcomes)} tasks in {to}: {told} ({clock(seconds)} of work)")
+    _note(f"{official} of them have all 15 official MD5s")
     for outcome in outcomes:
         if outcome.state == "short":
             _note(f"short   {outcome.task}: {outcome.note} ({_ratio(outcome)} files official)")
@@ -69,14 +69,14 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
         _note(f"{line}: {verdict.note}" if verdict.note else line)
     counts = Counter(verdict.state for verdict in verdicts)
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    out.print(f"{len(verdicts)} tasks: {told}", markup=False)
+    _note(f"{len(verdicts)} tasks: {told}")
 
 
 def print_copies(copies: Sequence[Copied], to: Path) -> None:
     """What was copied, and in full what was not."""
     counts = Counter(copied.state for copied in copies)
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    out.print(f"{len(copies)} splits in {to}: {told}", markup=False)
+    _note(f"{len(copies)} splits in {to}: {told}")
     for copied in copies:
         if copied.state in ("failed", "absent"):
             _note(f"{copied.state:<8}{copied.data}: {copied.note}".rstrip(": "))

@@ -21,7 +21,7 @@ class Listed:
     """One line of ``mpt gym list``.
 
     Attributes:
-        shots: k per class (``kind`` classification) or per task.
+        k: examples per class (``kind`` classification) or per task.
         source: data set and configuration.
         roles: e.g. ``R->R source``, ``validation``.
         checksum: whether the official MD5s can be met today; see ``Checksum``.
@@ -32,7 +32,7 @@ class Listed:
     subfamily: str
     kind: str
     metric: str
-    shots: int
+    k: int
     source: str
     hub: str | None
     licence: str
@@ -97,9 +97,19 @@ def _recipe(one: Card) -> dict:
 
 def _own_facts(facts: TaskCard, folder: str) -> dict:
     """The fields of ``Listed`` for a task that is none of CrossFit's."""
-    known = {name: getattr(facts, name) for name in TaskCard.__slots__}
-    source = {"source": f"{folder}/{facts.task}", "hub": None, "licence": "unknown"}
-    return {**known, **source, "checksum": "own task", "roles": ()}
+    return {
+        "task": facts.task,
+        "family": facts.family,
+        "subfamily": facts.subfamily,
+        "kind": facts.kind,
+        "metric": facts.metric,
+        "k": facts.shots,
+        "source": f"{folder}/{facts.task}",
+        "hub": None,
+        "licence": "unknown",
+        "checksum": "own task",
+        "roles": (),
+    }
 
 
 def _facts(one: Card) -> dict:
@@ -111,7 +121,7 @@ def _facts(one: Card) -> dict:
         "subfamily": one.subfamily,
         "kind": one.kind,
         "metric": one.metric,
-        "shots": one.shots,
+        "k": one.shots,
         "source": f"{source.dataset}/{source.config or 'default'}",
         "hub": source.hub,
         "licence": one.licence,

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Literal
 
 from mpt.errors import InputError
@@ -149,11 +150,12 @@ def _kept(card: Card, plan: Plan) -> Outcome | None:
 
 
 def _build(card: Card, plan: Plan) -> Outcome:
-    stage = plan.out / f".building-{card.task}"
-    old = plan.out / f".old-{card.task}"
     home = plan.out / card.task
-    _settle(stage, old, home)
-    stage.mkdir(parents=True)
+    old = plan.out / f".old-{card.task}"
+    _settle(card.task, plan.out)
+    plan.out.mkdir(parents=True, exist_ok=True)
+    stage = Path(mkdtemp(prefix=_stage_prefix(card.task), dir=plan.out))
+    stage.chmod(0o755)  # mkdtemp's is for the owner alone
     reading = _Reading(card, plan, stage)
     try:
         sums = dict(_write(card, plan.of(card), read_parts(card, reading.lines), stage))
@@ -173,9 +175,15 @@ def _build(card: Card, plan: Plan) -> Outcome:
     return Outcome(card.task, "short" if note else "built", len(sums), official, note)
 
 
-def _settle(stage: Path, old: Path, home: Path) -> None:
+def _stage_prefix(task: str) -> str:
+    return f".building-{task}."
+
+
+def _settle(task: str, out: Path) -> None:
     """Clears what a killed builder left: its half-made folder goes, a set-aside one comes back."""
-    shutil.rmtree(stage, ignore_errors=True)
+    home, old = out / task, out / f".old-{task}"
+    for stage in out.glob(f"{_stage_prefix(task)}*"):
+        shutil.rmtree(stage, ignore_errors=True)
     if old.exists() and not home.exists():
         old.rename(home)
     shutil.rmtree(old, ignore_errors=True)

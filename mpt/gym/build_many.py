@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 from mpt.errors import ConfigError, DataError, StoreError
 from mpt.gym.build import Outcome, Plan, build_task
@@ -62,7 +64,8 @@ def build_many(chosen: Sequence[Card], plan: Plan, *, jobs: int = 1) -> Iterator
 
 def _in_processes(chosen: Sequence[Card], plan: Plan, jobs: int) -> Iterator[Outcome]:
     workers = min(jobs, len(chosen))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_end_with_parent) as pool:
         tasks = {pool.submit(build_task, one, plan): one.task for one in chosen}
         try:
             for done in as_completed(tasks):
@@ -73,6 +76,18 @@ def _in_processes(chosen: Sequence[Card], plan: Plan, jobs: int) -> Iterator[Out
                     yield Outcome(tasks[done], "failed", note=f"{tasks[done]}: {note}")
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for ever, and write beside the next builder."""
+
+    def watch() -> None:
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -186,8 +186,8 @@ def test_leftovers_of_a_killed_builder_are_settled(tmp_path):
     build_rte(tmp_path, mirror, 4)
     before = state(tmp_path)
     (out / "glue-rte").rename(out / ".old-glue-rte")
-    (out / ".building-glue-rte").mkdir()
-    (out / ".building-glue-rte" / "glue-rte_4_13_train.tsv").write_text("half a li")
+    (out / ".building-glue-rte.x1").mkdir()
+    (out / ".building-glue-rte.x1" / "glue-rte_4_13_train.tsv").write_text("half a li")
     assert build_rte(tmp_path, mirror, 4).state == "short"
     assert state(tmp_path) == before
     assert [path.name for path in out.iterdir()] == ["glue-rte"]
@@ -231,6 +231,30 @@ def test_many_tasks_in_processes_and_one_that_fails(tmp_path):
     assert found["glue-rte"].state == "short"
     assert found["boolq"].state == "failed"
     assert "has no split 'validation' of boolq/default" in found["boolq"].note
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for a process in /proc")
+def test_workers_end_with_a_killed_parent(tmp_path):
+    script = (
+        "import sys, time\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from multiprocessing import get_context\n"
+        "from mpt.gym.build_many import _end_with_parent\n"
+        "import os\n"
+        "pool = ProcessPoolExecutor(1, get_context('spawn'), _end_with_parent)\n"
+        "print(pool.submit(os.getpid).result(), flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        parent.kill()
+    for _ in range(100):
+        stat = Path(f"/proc/{worker}/stat")
+        if not stat.exists() or stat.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+            return
+        time.sleep(0.05)
+    pytest.fail(f"worker {worker} lives on")
 
 
 def test_one_builder_at_a_time(tmp_path):

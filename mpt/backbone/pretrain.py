@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from mpt.backbone import hub
-from mpt.backbone.corpus import SENTINELS, Doc, Mixture, document, vocabulary
+from mpt.backbone.corpus import SENTINELS, Mixture, document, vocabulary
+from mpt.backbone.feed import Feed, feed
 from mpt.backbone.probe import probe
 from mpt.backbone.tokenizer import SPECIALS, word_tokenizer
 from mpt.seeding import entropy
@@ -35,24 +35,23 @@ class Recipe:
         batch: documents per update.
         lr: peak rate of AdamW.
         width, depth, decoder_depth, ff, heads: the model.
-        embedding_std, head_std: initial spread of the two tables.
+        table_std: initial spread of the embedding table, which is also the output head's.
     """
 
     seed: int = 0
-    steps: int = 40_000
+    steps: int = 25_000
     minutes: float | None = None
-    warmup: int = 500
+    warmup: int = 300
     cooldown: float = 0.4
-    batch: int = 96
-    lr: float = 1.5e-3
+    batch: int = 64
+    lr: float = 7e-4
     weight_decay: float = 0.01
     width: int = 128
     depth: int = 3
     decoder_depth: int = 2
     ff: int = 384
     heads: int = 4
-    embedding_std: float = 0.3
-    head_std: float = 0.05
+    table_std: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +83,13 @@ def pretrain(
         ``out``.
     """
     torch.manual_seed(entropy("pretrain", recipe.seed) % 2**63)
+    corpus = Random(entropy("corpus", recipe.seed))
     tokenizer, model = new_tokenizer(recipe), new_model(recipe)
     optimiser = torch.optim.AdamW(
         model.parameters(), recipe.lr, (0.9, 0.98), weight_decay=recipe.weight_decay, fused=True
     )
     began, losses, step, done = time.monotonic(), [], 0, 0.0
-    for step, batch in enumerate(batches(tokenizer, recipe), 1):
+    for step, batch in enumerate(feed(tokenizer, corpus, batch=recipe.batch), 1):
         done = _done(recipe, step, time.monotonic() - began)
         for group in optimiser.param_groups:
             group["lr"] = recipe.lr * min(1, step / recipe.warmup, (1 - done) / recipe.cooldown)
@@ -131,8 +131,7 @@ def new_model(recipe: Recipe) -> Any:
         num_decoder_layers=recipe.decoder_depth,
     )
     with torch.no_grad():
-        model.get_input_embeddings().weight.normal_(std=recipe.embedding_std)
-        model.lm_head.weight.normal_(std=recipe.head_std)
+        model.get_input_embeddings().weight.normal_(std=recipe.table_std)
     return hub.native_norms(model).train()
 
 
@@ -156,65 +155,17 @@ def new_tokenizer(recipe: Recipe) -> Any:
     )
 
 
-def batches(tokenizer: Any, recipe: Recipe, pool: int = 32) -> Iterator[tuple[Tensor, ...]]:
-    """Endless batches of documents of similar length: input, its mask, labels, their weights."""
-    rng, ids = Random(entropy("corpus", recipe.seed)), _Ids(tokenizer)
-    while True:
-        docs = [ids.of(document(rng, Mixture())) for _ in range(pool * recipe.batch)]
-        docs.sort(key=lambda doc: (len(doc[0]), len(doc[1])))
-        cuts = list(range(0, len(docs), recipe.batch))
-        rng.shuffle(cuts)
-        for cut in cuts:
-            yield _collate(docs[cut : cut + recipe.batch])
-
-
-class _Ids:
-    """Token ids word by word: the tokenizer's own result, without its cost for known words."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-        self._known: dict[str, list[int]] = {
-            f"<extra_id_{i}>": [tokenizer.convert_tokens_to_ids(f"<extra_id_{i}>")]
-            for i in range(SENTINELS)
-        }
-
-    def of(self, doc: Doc) -> tuple[list[int], list[int]]:
-        return self._text(doc.source), self._text(doc.target)
-
-    def _text(self, text: str) -> list[int]:
-        row = []
-        for word in text.split(" "):
-            if word not in self._known:
-                found = self._tokenizer(word, add_special_tokens=False)["input_ids"]
-                if len(found) > 1:
-                    row += found
-                    continue
-                self._known[word] = found
-            row += self._known[word]
-        return [*row, 1]
-
-
-def _collate(docs: list[tuple[list[int], list[int]]]) -> tuple[Tensor, ...]:
-    longest = [max(len(doc[side]) for doc in docs) for side in (0, 1)]
-    ids = np.zeros((len(docs), longest[0]), np.int64)
-    labels = np.full((len(docs), longest[1]), -100, np.int64)
-    weights = np.zeros(labels.shape, np.float32)
-    for row, (source, target) in enumerate(docs):
-        ids[row, : len(source)] = source
-        labels[row, : len(target)] = target
-        weights[row, : len(target)] = len(target) ** -0.5
-    tensors = (ids, (ids != 0).astype(np.int64), labels, weights / weights.sum())
-    return tuple(torch.from_numpy(array) for array in tensors)
-
-
-def _update(model: Any, optimiser: torch.optim.Optimizer, batch: tuple[Tensor, ...]) -> float:
-    ids, mask, labels, weights = batch
-    start = torch.zeros_like(labels[:, :1])
-    given = torch.cat([start, labels[:, :-1].clamp_min(0)], 1)
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = model(input_ids=ids, attention_mask=mask, decoder_input_ids=given).logits
-    nats = F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), reduction="none")
-    loss = (nats * weights.flatten()).sum()
+def _update(model: Any, optimiser: torch.optim.Optimizer, batch: Feed) -> float:
+    start = torch.zeros_like(batch.target[:, :1])
+    given = torch.cat([start, batch.target[:, :-1].clamp_min(0)], 1)
+    with torch.autocast(
+        "cpu", torch.bfloat16
+    ):  # twice as fast as float32 on the CPU it was made on
+        logits = model(
+            input_ids=batch.input, attention_mask=batch.mask, decoder_input_ids=given
+        ).logits
+    nats = F.cross_entropy(logits.flatten(0, 1).float(), batch.target.flatten(), reduction="none")
+    loss = (nats * batch.weights.flatten()).sum()
     optimiser.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -1,0 +1,309 @@
+"""How a record becomes MLflow's: runs found by their key, so that sending twice is sending once."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import logging
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mpt import __version__
+from mpt.lab.home import Home
+from mpt.lab.outbox import Entry
+from mpt.lab.shipper import Refused
+
+KEY = "mpt.key"
+DIGEST = "mpt.digest"
+
+_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # the outbox retries; a call that hangs only delays the next one
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
+_VALUE = 6000
+_METRICS, _PARAMS = 1000, 100
+"""MLflow's limits: characters of a param's value, metrics and params of one batch."""
+
+_NOISE = ("The ``noload`` loader", r".*type hint .*is inferred as AnyType")
+"""Warnings that MLflow 3.17 draws by itself; under -W error they would look like outages."""
+
+DOUBTS = 8
+"""Times that a record is sent although MLflow calls it bad, before it is put aside."""
+
+_CURES = {
+    "401": "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+    "Invalid Host": "start the server with --allowed-hosts naming this address",
+    "403": "this user may not write there; see MLFLOW_TRACKING_USERNAME",
+    "404": "see that the address is an MLflow server's",
+    "connection": "see that the server runs and the address is right",
+}
+"""What to do, by a sign in MLflow's message."""
+
+
+class Delivery:
+    """Sends records to one MLflow store or server; for one thread.
+
+    Args:
+        uri: a server's address, or the URL of a database.
+        experiment: under which runs lie; made if it is not there.
+        artifacts: where files go when ``uri`` is a database.
+    """
+
+    def __init__(self, uri: str, experiment: str, artifacts: Path) -> None:
+        self._uri, self._experiment, self._artifacts = uri, experiment, artifacts
+        self._runs: dict[str, str] = {}
+        self._client: Any = None
+        self._experiment_id = ""
+        self._doubts = 0
+
+    def __call__(self, entry: Entry) -> None:
+        """Send a record. Raises ``Refused``, or ``ConnectionError`` saying what MLflow said."""
+        try:
+            if self._client is None:
+                self._client = _client(self._uri)
+            self._send(entry)
+            self._doubts = 0
+        except Refused:
+            raise
+        except Exception as error:
+            # what was remembered of the server may be what is wrong: look everything up again
+            self._runs.clear()
+            self._experiment_id = ""
+            self._raise(entry, error)
+
+    def _send(self, entry: Entry) -> None:
+        match entry.record["do"]:
+            case "open":
+                self._open(entry)
+            case "metrics":
+                self._metrics(entry)
+            case "text":
+                self._text(entry)
+            case "file":
+                self._file(entry)
+            case "register":
+                self._register(entry)
+            case "close":
+                self._close(entry)
+            case other:
+                raise Refused(f"a record asks for {other!r}, which this version of mpt cannot do")
+
+    def close(self) -> None:
+        """Close the connections of a local store."""
+        client, self._client = self._client, None
+        for part in ("_tracking_client", "_registry_client"):
+            store = getattr(getattr(client, part, None), "store", None)
+            if engine := getattr(store, "engine", None):
+                engine.dispose()
+
+    def _raise(self, entry: Entry, error: Exception) -> None:
+        shown, text = Home.shown(self._uri), Home.shown(" ".join(str(error).split()))[:300]
+        code = getattr(error, "error_code", "")
+        # MLflow says BAD_REQUEST of some lost connections too
+        self._doubts += code == "BAD_REQUEST"
+        is_reply = not text.startswith("API request")
+        if is_reply and (code == "INVALID_PARAMETER_VALUE" or self._doubts >= DOUBTS):
+            about = f"{entry.record['do']} of run {entry.record['key']!r}"
+            raise Refused(f"MLflow at {shown} refuses {about} ({text}); it is in refused.jsonl")
+        cure = next((cure for sign, cure in _CURES.items() if sign in text), "")
+        raise ConnectionError(f"MLflow at {shown}: {text}{f'; {cure}' if cure else ''}") from error
+
+    def _open(self, entry: Entry) -> None:
+        record = entry.record
+        run = self._run(record["key"], record)
+        held = self._client.get_run(run)
+        if held.info.status != "RUNNING":
+            self._client.update_run(run, status="RUNNING")
+        params, known = _texts(record["params"]), held.data.params
+        # a param of MLflow is written once; what changed since is a tag
+        changed = {f"now.{k}": v for k, v in params.items() if known.get(k, v) != v}
+        self._log(run, {k: v for k, v in params.items() if k not in known})
+        self._tag(run, {**_texts(record["tags"]), **changed})
+
+    def _metrics(self, entry: Entry) -> None:
+        from mlflow.entities import Metric
+
+        run = self._run(entry.record["key"])
+        points = [Metric(_name(n), v, time, step) for n, v, step, time in entry.record["points"]]
+        for start in range(0, len(points), _METRICS):
+            self._client.log_batch(run, metrics=points[start : start + _METRICS])
+
+    def _text(self, entry: Entry) -> None:
+        record = entry.record
+        self._client.log_text(self._run(record["key"]), record["text"], record["name"])
+
+    def _file(self, entry: Entry) -> None:
+        run, folder = self._run(entry.record["key"]), entry.record["folder"]
+        self._client.log_artifact(run, str(_there(entry)), folder or None)
+
+    def _close(self, entry: Entry) -> None:
+        record = entry.record
+        run = self._run(record["key"])
+        self._tag(run, _texts(record["tags"]))
+        self._client.set_terminated(run, record["state"].upper(), record["time"])
+
+    def _register(self, entry: Entry) -> None:
+        from mlflow.exceptions import MlflowException
+
+        record = entry.record
+        run, name, digest = self._run(record["key"]), record["model"], record["digest"]
+        try:
+            self._client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        found = self._client.search_model_versions(f"name = '{name}' and run_id = '{run}'")
+        same = [v for v in found if v.tags.get(DIGEST) == digest]
+        made = same[0] if same else self._make_version(entry, run)
+        self._client.set_registered_model_alias(name, record["alias"], made.version)
+
+    def _make_version(self, entry: Entry, run: str) -> Any:
+        record = entry.record
+        with tempfile.TemporaryDirectory() as folder:
+            model = Path(folder) / "model"
+            save_model(model, prompt=_there(entry), config=record["config"])
+            self._client.log_artifacts(run, str(model), "model")
+        return self._client.create_model_version(
+            record["model"], f"runs:/{run}/model", run, tags={DIGEST: record["digest"]}
+        )
+
+    def _run(self, key: str, record: Mapping[str, Any] | None = None) -> str:
+        """The id of the run with this key; made if it is not there, as when a server is new."""
+        if key in self._runs:
+            return self._runs[key]
+        experiment = self._its_experiment()
+        found = self._client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
+        if found:
+            self._runs[key] = found[0].info.run_id
+            return self._runs[key]
+        record = record or {"parent": None, "name": key, "time": None}
+        tags = {KEY: key, "mlflow.user": _user(), "mlflow.source.name": "mpt"}
+        if record["parent"]:
+            tags["mlflow.parentRunId"] = self._run(record["parent"])
+        made = self._client.create_run(experiment, record["time"], tags, run_name=record["name"])
+        self._runs[key] = made.info.run_id
+        return self._runs[key]
+
+    def _its_experiment(self) -> str:
+        if not self._experiment_id:
+            found = self._client.get_experiment_by_name(self._experiment)
+            if found is not None and found.lifecycle_stage != "active":
+                raise LookupError(
+                    f"experiment {self._experiment!r} was deleted there; restore it with "
+                    f"`mlflow experiments restore -x {found.experiment_id}`"
+                )
+            here = None if self._uri.startswith("http") else self._artifacts.as_uri()
+            self._experiment_id = (
+                found.experiment_id
+                if found
+                else self._client.create_experiment(self._experiment, artifact_location=here)
+            )
+        return self._experiment_id
+
+    def _log(self, run: str, params: Mapping[str, str]) -> None:
+        from mlflow.entities import Param
+
+        every = [Param(key, value) for key, value in params.items()]
+        for start in range(0, len(every), _PARAMS):
+            self._client.log_batch(run, params=every[start : start + _PARAMS])
+
+    def _tag(self, run: str, tags: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        every = [RunTag(key, value) for key, value in tags.items()]
+        for start in range(0, len(every), _PARAMS):
+            self._client.log_batch(run, tags=every[start : start + _PARAMS])
+
+
+def _client(uri: str) -> Any:
+    """MLflow's client, quiet; the import and a new database's migration take seconds."""
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    for noise in _NOISE:
+        warnings.filterwarnings("ignore", noise)
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # it prints the traceback of an error that is raised, and told, anyway
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def save_model(folder: Path, *, prompt: Path, config: Mapping[str, Any]) -> None:
+    """Write an MLflow model that answers texts with a prompt: code, config and tensors, no pickle.
+
+    Args:
+        folder: where the model goes; must not exist.
+        prompt: the prompt's safetensors file.
+        config: handed to ``mpt.lab.predict.predict`` when the model is loaded.
+    """
+    from mlflow.pyfunc import save_model
+
+    save_model(
+        str(folder),
+        python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+        artifacts={"prompt": str(prompt)},
+        model_config=dict(config),
+        pip_requirements=[f"{name}=={version(name)}" for name in ("mlflow", "torch")],
+        metadata={"mpt": __version__},
+    )
+
+
+def announce_model() -> None:
+    """Tell MLflow, which is loading a model, what answers for it."""
+    from mlflow.models import set_model
+    from mlflow.pyfunc.model import PythonModel
+
+    class Prompted(PythonModel):
+        """Answers texts with the backbone and the prompt that the model was saved with."""
+
+        def load_context(self, context: Any) -> None:
+            """Remember what was saved with the model."""
+            self.prompt, self.config = Path(context.artifacts["prompt"]), context.model_config
+
+        def predict(  # pyright: ignore[reportIncompatibleMethodOverride]
+            self, context: Any, model_input: list[str]
+        ) -> list[str]:
+            """The answer to each text; MLflow makes a list of frames and arrays."""
+            from mpt.lab.predict import predict
+
+            return predict(self.prompt, self.config, model_input)
+
+    set_model(Prompted())
+
+
+def _there(entry: Entry) -> Path:
+    if entry.file is None or not entry.file.is_file():
+        raise Refused(f"the file {entry.file} of run {entry.record['key']!r} is gone")
+    return entry.file
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # a container's user need not have a name
+        return str(os.getuid())
+
+
+def _name(text: str) -> str:
+    """A name that MLflow takes for a metric, param or tag."""
+    return re.sub(r"[^\w./: -]", "_", text.replace("->", " to "))[:250]
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """Values as MLflow keeps them: texts of bounded length."""
+    made = {_name(k): v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
+    return {k: v if len(v) <= _VALUE else f"{v[: _VALUE - 1]}…" for k, v in made.items()}

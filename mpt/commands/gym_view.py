@@ -56,8 +56,18 @@ def print_outcomes(outcomes: Sequence[Outcome], to: Path) -> None:
     for outcome in outcomes:
         if outcome.state == "short":
             _note(f"short   {outcome.task}: {outcome.note} ({_ratio(outcome)} files official)")
-        elif outcome.state == "failed":
-            _note(f"failed  {outcome.note}")
+    for note, tasks in _failures(outcomes).items():
+        _note(f"failed  {', '.join(tasks)}: {note}")
+
+
+def _failures(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
+    """Tasks by what stopped them: a full disk stops many, and is told once."""
+    found: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.state == "failed":
+            note = outcome.note.removeprefix(f"{outcome.task}: ")
+            found.setdefault(note, []).append(outcome.task)
+    return found
 
 
 def print_verdicts(verdicts: Sequence[Verdict]) -> None:

@@ -65,7 +65,7 @@ def _reclassed(
     card: Card, rows: Iterator[Row], column: str, official: Sequence[str], given: SplitRows
 ) -> Iterator[Row]:
     """Class ids of ``column`` as the official source numbers them; texts become ids."""
-    names = given.class_names.get(column, ())
+    names = _spelt(given.class_names.get(column, ()), official)
     nameless = all(name == str(at) for at, name in enumerate(names))
     if not nameless:
         _same_labels(card, given, column, names, official)
@@ -83,6 +83,16 @@ def _reclassed(
         return row
 
     return rows if tuple(names) == tuple(official) else map(reclass, rows)
+
+
+def _spelt(names: Sequence[str], official: Sequence[str]) -> tuple[str, ...]:
+    """The copy's names, spelt as officially where only case, ``_``, ``-`` or blanks differ."""
+    plain = {_plain(name): name for name in official}
+    return tuple(plain.get(_plain(name), name) for name in names)
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", " ").replace("-", " ")
 
 
 def _same_labels(

@@ -23,6 +23,14 @@ TASKS = {
 }
 
 
+OWN = {
+    "films": ("ACC", ("good", "bad")),
+    "letters": ("EM", ("a1", "b1")),
+    "numbers": ("Pearson-Correlation", ("1", "2.5")),
+    "songs": ("Classification-F1", ("loud", "soft")),
+}
+
+
 def _tsv_folder(home: Path) -> Gym:
     """Six tasks of CrossFit with rows made here."""
     for task, answers in TASKS.items():
@@ -36,7 +44,20 @@ def _tsv_folder(home: Path) -> Gym:
     return open_gym(str(home))
 
 
-MAKERS: dict[str, Callable[[Path], Gym]] = {"tsv": _tsv_folder}
+def _own_tasks(home: Path) -> Gym:
+    """Four tasks of one's own, each of rows and a card."""
+    for name, (metric, answers) in OWN.items():
+        (home / name).mkdir()
+        rows = [f"{name} {row},{answers[row % 2]}" for row in range(60)]
+        (home / name / "rows.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+        (home / name / "card.yaml").write_text(
+            f"{{family: own, kind: classification, metric: {metric}, shots: 4, rows: rows.csv, "
+            'input: "{text}", target: "{label}"}\n'
+        )
+    return open_gym(str(home))
+
+
+MAKERS: dict[str, Callable[[Path], Gym]] = {"tsv": _tsv_folder, "own": _own_tasks}
 with suppress(ImportError):
     from mpt.gym.mini import MiniGym
 

@@ -32,7 +32,7 @@ from mpt.gym.checksums import (
 from mpt.gym.conform import conform
 from mpt.gym.mapping import map_rows
 from mpt.gym.rows import RowSource
-from mpt.gym.sampling import Lines, Numbers, Parts, Shots, read_parts, sample, tested_split
+from mpt.gym.sampling import Lines, Numbers, Parts, Shots, read_parts, sample, split_of_tests
 from mpt.gym.splits import SEEDS
 
 State = Literal["built", "kept", "short", "failed"]
@@ -228,7 +228,7 @@ def _note(card: Card, plan: Plan, sums: Mapping[str, str], short: Mapping[str, s
     if len(sums) == len(known) and not wrong:
         return ""
     if known and not any(name.endswith("_test.tsv") for name in wrong):
-        short = {split: told for split, told in short.items() if split != tested_split(card)}
+        short = {split: told for split, told in short.items() if split != split_of_tests(card)}
     return "; ".join(short.values())
 
 

@@ -17,7 +17,7 @@ from mpt.gym.build import Outcome, Plan, build_task
 from mpt.gym.cards import Card
 from mpt.gym.catalogue import card, cards
 from mpt.gym.rows import RowSource
-from mpt.gym.sampling import Shots, tested_split
+from mpt.gym.sampling import Shots, split_of_tests
 
 
 def chosen_cards(names: Sequence[str], source: RowSource) -> list[Card]:
@@ -29,7 +29,7 @@ def chosen_cards(names: Sequence[str], source: RowSource) -> list[Card]:
     """
     if names:
         return [card(name) for name in dict.fromkeys(names)]
-    held = [one for one in cards().values() if source.holds(one.source, tested_split(one))]
+    held = [one for one in cards().values() if source.holds(one.source, split_of_tests(one))]
     if not held:
         raise DataError(
             f"{source.name} holds the rows of no task; expected "

@@ -134,7 +134,7 @@ def read_parts(card: Card, lines: Callable[[str], AnyLines | None]) -> Parts[Any
     return Parts(all_lines, pool, all_lines, test)
 
 
-def tested_split(card: Card) -> str:
+def split_of_tests(card: Card) -> str:
     """The split that the test set is taken from."""
     rule = card.splits
     return rule.origin if isinstance(rule, OneSplit | OneSplitCounts) else rule.test

@@ -9,7 +9,7 @@ from synthetic_rows import HeldRows
 from mpt.errors import DataError
 from mpt.gym import sampling
 from mpt.gym.catalogue import read_card
-from mpt.gym.sampling import Lines, read_parts, sample, shuffled, tested_split
+from mpt.gym.sampling import Lines, read_parts, sample, shuffled, split_of_tests
 from mpt.gym.splits import SEEDS
 
 LINES = [(f"text {number}", "abc"[number % 3]) for number in range(53)]
@@ -51,7 +51,7 @@ def test_two_splits_are_whole_and_in_order():
     card, parts = parts_of({"rule": "two_splits", "pool": "train", "test": "dev"})
     assert list(parts.pool) == list(parts.test) == list(range(53))
     assert next(iter(parts.test_lines.content([3]))) == b"dev text 3\ta\n"
-    assert tested_split(card) == "dev"
+    assert split_of_tests(card) == "dev"
 
 
 def test_a_cut_test_set_is_shuffled_and_truncated():
@@ -67,7 +67,7 @@ def test_one_split_is_cut_by_a_truncated_double():
     order = shuffled(range(53), 42).tolist()
     assert list(parts.pool) == order[:42]
     assert list(parts.test) == order[52:]
-    assert tested_split(card) == "train"
+    assert split_of_tests(card) == "train"
 
 
 def test_one_split_counts():

@@ -21,12 +21,11 @@ def small_print(findings: Findings) -> Iterator[str]:
     yield from met
     yield from _few(findings)
     yield from _low_baselines(findings)
-    if findings.lost:
-        states = sorted({unit.state for unit in findings.lost})
-        yield (
-            f"{len(findings.lost)} of {len(findings.units)} units of work {' or '.join(states)}; "
-            "the page lists them"
-        )
+    lost = {unit.digest: unit.state for unit in findings.lost}
+    if lost:
+        units = _count(len({unit.digest for unit in findings.units}), "unit")
+        how = " or ".join(sorted({*lost.values()}))
+        yield f"{len(lost)} of {units} of work {how} and gave no result; the report lists them"
     done = sum(trial.arg is not None for trial in findings.trials)
     if done > 1:
         yield (
@@ -53,13 +52,14 @@ def _low_baselines(findings: Findings) -> Iterator[str]:
         gain = baselines.get(score.setting)
         if gain is not None and score.method == gain.baseline:
             by_cell.setdefault((score.setting, score.task), []).append(score.test)
-    for (setting, task), tests in by_cell.items():
-        mean = fmean(tests)
-        if 0 < mean < LOW_BASELINE:
-            yield (
-                f"{setting}: {_name(baselines[setting])} scores {mean:.3f} on {task}; relative "
-                "gains there are large for small reasons"
-            )
+    low = {task: fmean(tests) for (_, task), tests in by_cell.items() if fmean(tests) > 0}
+    named = [f"{task} ({mean:.3f})" for task, mean in low.items() if mean < LOW_BASELINE]
+    if named:
+        name = " or ".join(dict.fromkeys(_name(gain) for gain in findings.gains))
+        yield (
+            f"{name} scores under {LOW_BASELINE} on {', '.join(named)}; relative gains there are "
+            "large for small reasons"
+        )
 
 
 def _name(gain: Gain) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mpt.report import words
 from mpt.report.console import best_trial, trial_interval
 from mpt.report.findings import Curve
-from mpt.report.style import BEST, FAINT, GRID, INK, LOST, Look, canvas, looks
+from mpt.report.style import BAND, BEST, FAINT, GRID, INK, LINES, LOST, Look, canvas, looks
 from mpt.scores import Gain
 
 if TYPE_CHECKING:
@@ -60,6 +60,9 @@ def task_figure(gains: Sequence[Gain]) -> Figure:
         for place, gain in enumerate(gains):
             offset = (place - (len(gains) - 1) / 2) * step
             if task in gain.per_task:
+                if len(gains) == 1:
+                    colour = look[gain.method].colour
+                    axes.plot([0, gain.per_task[task]], [row, row], color=colour, linewidth=2.5)
                 _dot(axes, gain.per_task[task], row + offset, look[gain.method])
             else:
                 axes.text(0, row + offset, " n/a", color=FAINT, fontsize=7, va="center")
@@ -82,7 +85,7 @@ def trials_figure(trials: Sequence[Trial]) -> Figure:
     for trial in done:
         across = trial_interval(trial)
         if across.known:
-            axes.plot([trial.number + 1] * 2, [across.low, across.high], color=GRID, linewidth=3)
+            axes.plot([trial.number + 1] * 2, [across.low, across.high], color=BAND, linewidth=3)
     axes.scatter(
         [t.number + 1 for t in done],
         [t.arg for t in done if t.arg is not None],
@@ -110,13 +113,10 @@ def trials_figure(trials: Sequence[Trial]) -> Figure:
 def curves_figure(curves: Sequence[Curve], label: str) -> Figure:
     """How a number changed in training, a line a curve, named at its end."""
     figure, axes = canvas(WIDTH, 3.2)
-    styles = ("-", "--", ":", "-.")
-    spare = looks([str(at) for at in range(len(curves))])
+    dashes = ("-", "--", ":", "-.")
     for at, curve in enumerate(curves):
-        axes.plot(
-            curve.steps, curve.values, styles[at % 4],
-            color=spare[str(at)].colour, linewidth=1.5, label=curve.name,
-        )  # fmt: skip
+        colour, dash = LINES[at % len(LINES)], dashes[at // len(LINES) % len(dashes)]
+        axes.plot(curve.steps, curve.values, dash, color=colour, linewidth=1.3, label=curve.name)
     axes.set_xlabel("updates", color=INK, fontsize=9)
     axes.set_ylabel(label, color=INK, fontsize=9)
     axes.grid(axis="y", color=GRID, linewidth=0.8)

@@ -91,6 +91,16 @@ class Findings:
         return tuple(dict.fromkeys(gain.method for gain in self.gains))
 
     @property
+    def unlearned(self) -> tuple[UnitLine, ...]:
+        """Meta-trainings without a prompt, so that their setting and method have no gain."""
+        have = {(gain.setting, gain.method) for gain in self.gains}
+        return tuple(
+            unit
+            for unit in self.lost
+            if unit.kind == "meta-training" and (unit.setting, unit.method) not in have
+        )
+
+    @property
     def lost(self) -> tuple[UnitLine, ...]:
         """Units without a result."""
         return tuple(unit for unit in self.units if unit.state != "done")

@@ -20,6 +20,7 @@ from mpt.report.tables import (
     Grid,
     arg_csv,
     arg_grid,
+    csv_text,
     latex,
     markdown,
     score_csv,
@@ -154,8 +155,6 @@ def _summary(findings: Findings, table: Grid) -> str:
 
 
 def _plain_csv(grid: Grid) -> str:
-    from mpt.report.tables import csv_text
-
     return csv_text([name.lower() for name in grid.header], grid.rows)
 
 

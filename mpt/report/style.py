@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-INK, FAINT, GRID = "#1b1f24", "#6a737d", "#e4e7eb"
+INK, FAINT, GRID, BAND = "#1b1f24", "#6a737d", "#e4e7eb", "#c9d1d9"
 
 BEST, LOST = "#0072B2", "#B3261E"
 """Of the best trial so far, and of trials without an ARG."""
@@ -35,6 +35,10 @@ _KNOWN = {
     "ft": Look("#8C6D00", "v"),
 }
 _OTHERS = (Look("#56B4E9", "P"), Look("#000000", "X"), Look("#E69F00", "*"), Look("#882255", "h"))
+
+
+LINES = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#8C6D00", "#56B4E9", "#000000")
+"""Colours of unnamed lines; past the last one the dashes change."""
 
 
 def looks(methods: Sequence[str]) -> dict[str, Look]:

@@ -17,33 +17,44 @@ from mpt.scores import Gain, best_dev
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A header and rows of text; the first ``names`` columns hold names, the others numbers.
+    """A header and rows of text.
 
     Attributes:
+        align: a letter a column: ``l`` for names and words, ``r`` for numbers.
         marked: rows to be set in bold.
+        grouped: neighbours with the same first cell belong together.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    names: int = 1
+    align: str
     marked: frozenset[int] = frozenset()
+    grouped: bool = False
 
 
 def arg_grid(findings: Findings) -> Grid:
-    """Setting x method: ARG, its intervals, tasks x seeds, and the paper's value where it has one.
+    """Setting x method: ARG, its intervals, tasks × seeds, and the paper's value where it has one.
 
-    A row is marked where the interval over tasks and seeds is wholly above zero.
+    A row is marked where the interval over tasks and seeds is wholly above zero. What could not be
+    learned has its row too, below the others.
     """
     papers = [paper_arg(gain, findings.backbone) for gain in findings.gains]
-    header = ("Setting", "Method", "ARG %", "95 % interval", "seeds only", "tasks x seeds")
-    rows = [
+    header: tuple[str, ...] = (
+        "Setting",
+        "Method",
+        "ARG %",
+        "95 % interval",
+        "seeds only",
+        "tasks × seeds",
+    )
+    rows: list[tuple[str, ...]] = [
         (
             gain.setting,
             words.method_name(gain.method),
             words.percent(gain.arg),
             words.interval(gain.interval),
             words.interval(gain.seed_interval),
-            f"{_share(len(gain.per_task), len(gain.tasks))} x {len(gain.seeds)}",
+            f"{_share(len(gain.per_task), len(gain.tasks))} × {len(gain.seeds)}",
         )
         for gain in findings.gains
     ]
@@ -53,8 +64,13 @@ def arg_grid(findings: Findings) -> Grid:
             (*row, "" if value is None else words.percent(value))
             for row, value in zip(rows, papers, strict=True)
         ]
+    for unit in findings.unlearned:
+        name = words.method_name(unit.method)
+        blanks = ("",) * (len(header) - 4)
+        rows.append((unit.setting, name, words.CANNOT_SAY, unit.state, *blanks))
     above = frozenset(at for at, gain in enumerate(findings.gains) if gain.interval.low > 0)
-    return Grid(header, tuple(rows), names=2, marked=above)
+    align = "ll" + "r" * (len(header) - 2)
+    return Grid(header, tuple(rows), align, marked=above, grouped=True)
 
 
 def score_grid(findings: Findings, setting: str) -> Grid:
@@ -77,7 +93,7 @@ def score_grid(findings: Findings, setting: str) -> Grid:
                 words.percent(gain.per_task.get(task)),
             ]
         rows.append(tuple(row))
-    return Grid(tuple(header), tuple(rows))
+    return Grid(tuple(header), tuple(rows), "l" + "r" * (len(header) - 1))
 
 
 def trial_grid(findings: Findings) -> Grid:
@@ -90,13 +106,14 @@ def trial_grid(findings: Findings) -> Grid:
             *(words.param(trial.params.get(name, "")) for name in names),
             words.percent(trial.arg),
             words.interval(trial_interval(trial)),
-            f"{trial.state}{': ' if trial.reason else ''}{trial.reason}",
             trial.digest,
+            f"{trial.state}{': ' if trial.reason else ''}{trial.reason}",
         )
         for trial in findings.trials
     ]
     won = frozenset(at for at, t in enumerate(findings.trials) if t.number == findings.winner)
-    return Grid((*header, "state", "digest"), tuple(rows), marked=won)
+    align = "r" * len(header) + "ll"
+    return Grid((*header, "digest", "state"), tuple(rows), align, marked=won)
 
 
 def unit_grid(units: Iterable[UnitLine]) -> Grid:
@@ -116,12 +133,12 @@ def unit_grid(units: Iterable[UnitLine]) -> Grid:
         )
         for unit in units
     ]
-    return Grid(header, tuple(rows), names=len(header))
+    return Grid(header, tuple(rows), "l" * 5 + "rrll")
 
 
 def markdown(grid: Grid) -> str:
     """The grid as a Markdown table."""
-    rule = [":--" if at < grid.names else "--:" for at in range(len(grid.header))]
+    rule = [":--" if side == "l" else "--:" for side in grid.align]
     lines = [grid.header, rule, *(_bold(grid, at, row) for at, row in enumerate(grid.rows))]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"
                      for line in lines)  # fmt: skip
@@ -129,11 +146,10 @@ def markdown(grid: Grid) -> str:
 
 def latex(grid: Grid, caption: str) -> str:
     """The grid as a LaTeX table; needs ``\\usepackage{booktabs}``."""
-    columns = "l" * grid.names + "r" * (len(grid.header) - grid.names)
     body = [" & ".join(map(_tex, grid.header)) + r" \\", r"\midrule"]
     before = None
     for at, row in enumerate(grid.rows):
-        if before not in (None, row[0]):
+        if grid.grouped and before not in (None, row[0]):
             body.append(r"\addlinespace")
         cells = [_tex(cell) for cell in row]
         if at in grid.marked:
@@ -143,7 +159,7 @@ def latex(grid: Grid, caption: str) -> str:
     lines = [
         r"\begin{table}[t]",
         r"\centering",
-        rf"\begin{{tabular}}{{{columns}}}",
+        rf"\begin{{tabular}}{{{grid.align}}}",
         r"\toprule",
         *body,
         r"\bottomrule",
@@ -166,29 +182,16 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def arg_csv(gains: Iterable[Gain]) -> str:
     """The ARG table, unrounded, a (setting, method) a line."""
-    header = [
-        "setting",
-        "method",
-        "baseline",
-        "arg",
-        "low",
-        "high",
-        "seed_low",
-        "seed_high",
-        "tasks",
-        "seeds",
+    header = ("setting", "method", "baseline", "arg", "low", "high", "seed_low", "seed_high")
+    rows = [
+        (
+            *(gain.setting, gain.method, gain.baseline, gain.arg, gain.low, gain.high),
+            *(gain.seed_interval.low, gain.seed_interval.high),
+            *(len(gain.per_task), len(gain.seeds)),
+        )
+        for gain in gains
     ]
-    return csv_text(
-        header,
-        [
-            (
-                gain.setting, gain.method, gain.baseline, gain.arg, gain.low, gain.high,
-                gain.seed_interval.low, gain.seed_interval.high,
-                len(gain.per_task), len(gain.seeds),
-            )
-            for gain in gains
-        ],
-    )  # fmt: skip
+    return csv_text((*header, "tasks", "seeds"), rows)
 
 
 def score_csv(findings: Findings) -> str:
@@ -214,7 +217,9 @@ def _share(part: int, whole: int) -> str:
     return str(whole) if part == whole else f"{part} of {whole}"
 
 
-_TEX = str.maketrans({c: f"\\{c}" for c in "%_&#${}"} | {"±": r"$\pm$", "~": r"\textasciitilde{}"})
+_TEX = str.maketrans(
+    {c: f"\\{c}" for c in "%_&#${}"} | {"±": r"$\pm$", "×": r"$\times$", "~": r"\textasciitilde{}"}
+)
 
 
 def _tex(text: str) -> str:

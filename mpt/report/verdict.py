@@ -8,30 +8,41 @@ from mpt.scores import Gain
 
 
 def verdict(findings: Findings) -> str:
-    """A sentence for each method: in how many settings its ARG is above or below zero."""
-    if not findings.gains:
+    """In how many settings each method's ARG is above, below or not told from the baseline's."""
+    gains = findings.gains
+    if not gains:
         return "No setting has an average relative gain."
-    return " ".join(
-        _sentence([gain for gain in findings.gains if gain.method == method])
-        for method in findings.methods
-    )
-
-
-def _sentence(gains: list[Gain]) -> str:
-    method, baseline = (words.method_name(n) for n in (gains[0].method, gains[0].baseline))
     if len(gains) == 1:
         (gain,) = gains
+        method, baseline = (words.method_name(name) for name in (gain.method, gain.baseline))
         return (
             f"{method} gains {words.percent(gain.arg)} % over {baseline} on {gain.setting}, "
             f"95 % interval {words.interval(gain.interval)}: {_told(gain)}."
         )
-    above = sum(gain.interval.low > 0 for gain in gains)
-    below = sum(gain.interval.high < 0 for gain in gains)
-    untold = len(gains) - above - below
-    return (
-        f"Of {len(gains)} settings, {method} is above {baseline} in {above}, below in {below} "
-        f"and not told from it in {untold} (95 % intervals over tasks and seeds)."
+    above = _tally(findings, [gain for gain in gains if gain.interval.low > 0])
+    below = _tally(findings, [gain for gain in gains if gain.interval.high < 0])
+    baseline = " or ".join(dict.fromkeys(words.method_name(gain.baseline) for gain in gains))
+    said = [
+        f"{side} {baseline}: {who}" for side, who in (("above", above), ("below", below)) if who
+    ]
+    rest = "nothing else is" if said else "no method is"
+    sentence = "; ".join([*said, f"{rest} told from it"])
+    return f"{sentence[0].upper()}{sentence[1:]} (95 % intervals over tasks and seeds)."
+
+
+def _tally(findings: Findings, found: list[Gain]) -> str:
+    """``MTL in 2 of 3 settings, MAML in 1 of 3``."""
+    counts = {method: sum(gain.method == method for gain in found) for method in findings.methods}
+    return ", ".join(
+        f"{words.method_name(method)} in {count} of "
+        f"{_settings(sum(gain.method == method for gain in findings.gains))}"
+        for method, count in counts.items()
+        if count
     )
+
+
+def _settings(number: int) -> str:
+    return f"{number} setting{'' if number == 1 else 's'}"
 
 
 def _told(gain: Gain) -> str:

@@ -7,9 +7,12 @@ consumed, so a resumed run, a packed run and a run alone draw exactly the same n
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 Name = str | int
 
@@ -27,4 +30,6 @@ def stream(*path: Name) -> np.random.Generator:
 
 def torch_stream(*path: Name) -> torch.Generator:
     """A CPU torch generator for the stream named by ``path``."""
+    import torch  # late: much that needs a stream of numbers needs no tensors
+
     return torch.Generator().manual_seed(entropy(*path) % 2**63)

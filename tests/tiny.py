@@ -23,19 +23,19 @@ def word_tokenizer():
     return hub.wrap_tokenizer(tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
 
 
-def tiny_t5(seed: int = 0, dtype: torch.dtype = torch.float64, width: int = 16):
+def tiny_t5(seed: int = 0, dtype: torch.dtype = torch.float64, *, spread: float = 3.0):
     """A T5 v1.1 of a few thousand parameters, spread out enough for its argmaxes to differ."""
     torch.manual_seed(seed)
     tokenizer = word_tokenizer()
     model = hub.new_t5(
         vocab_size=len(tokenizer),
-        d_model=width,
+        d_model=16,
         d_kv=8,
         d_ff=32,
         num_layers=2,
         num_decoder_layers=2,
         num_heads=2,
-        initializer_factor=3.0,
+        initializer_factor=spread,
         attn_implementation="eager",
     )
     return FrozenSeq2Seq(model.to(dtype), tokenizer, f"tiny-{seed}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isnan
 
 import numpy as np
 import torch
@@ -20,7 +21,9 @@ TOKENS_PER_PASS = 16_384
 def evaluate(
     backbone: Backbone, theta: Prompts, questions: Sequence[Questions], *, limit: int
 ) -> list[float]:
-    """Each run's score under its own metric.
+    """Each run's score under its own metric; 0 where a correlation is undefined.
+
+    The same answer to every question has no correlation with anything: it shows no skill.
 
     Args:
         backbone: the frozen language model.
@@ -29,10 +32,11 @@ def evaluate(
         limit: tokens generated at most.
     """
     answers = answer(backbone, theta, [q.rows for q in questions], limit=limit)
-    return [
+    found = [
         score(q.metric, predictions, [list(gold) for gold in q.golds])
         for q, predictions in zip(questions, answers, strict=True)
     ]
+    return [0.0 if isnan(value) else value for value in found]
 
 
 def answer(

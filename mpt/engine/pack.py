@@ -80,4 +80,3 @@ def packs(
     for item in work:
         groups.setdefault(shape(item), []).append(item)
     return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
-

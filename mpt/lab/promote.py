@@ -96,7 +96,7 @@ def promote(study: Study, trial: Trial, lab: Lab) -> Promotion:
         Promoted(s, c, units[c.digest], tuple(j for j in judged if j.case.setting == s.name))
         for s, c in zip(settings, configs, strict=True)
     )
-    found = gains(scores(judged), baseline=BASELINE, zero_baseline="report")
+    found = gains(scores(judged), baseline=BASELINE, zero_baseline="report", missing_task="report")
     computed, reused = lab.computed - before[0], lab.reused - before[1]
     return Promotion(study, trial, shares, tuple(found), computed, reused)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mpt.errors import StoreError, UnknownName
+from mpt.errors import InputError, StoreError, UnknownName
 from mpt.lab.home import Home
 from mpt.lab.study import Interval, Study, make_study
 from mpt.seeding import entropy
@@ -86,6 +86,17 @@ class Search:
         except KeyError:
             hint = "Run `mpt sweep` to begin one."
             raise UnknownName("study", title, study_names(home), hint) from None
+
+    @classmethod
+    def latest(cls, home: Home) -> Search:
+        """The study begun last. Raises ``InputError`` where there is none."""
+        names = study_names(home) if home.root.is_dir() else []
+        if not names:
+            raise InputError(
+                f"there is no study in {home.shown(home.studies_url)} yet; begin one with "
+                "`mpt sweep --method reptile`"
+            )
+        return cls.load(home, names[0])
 
     @property
     def study(self) -> Study:

@@ -1,0 +1,70 @@
+"""`mpt promote`: the final evaluation of a study's best trial."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mpt.commands.console import err, out
+
+
+def promote(
+    which: Annotated[
+        str, typer.Argument(help="best, or a trial's number as `mpt studies show` prints it.")
+    ] = "best",
+    study: Annotated[
+        str | None, typer.Option(help="The study's name [default: the one begun last]")
+    ] = None,
+    settings: Annotated[
+        str | None, typer.Option(help="Settings, by commas, e.g. 'Cls->Cls,NP->P' [default: all]")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow server [default: a local store under mlruns/]")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the ARG table as JSON.")] = False,
+) -> None:
+    """Run the best trial's configuration on the full settings: ARG table, report, champion.
+
+    Each setting's prompt is learned on its source tasks and judged on its targets, all data seeds
+    and learning rates, against plain prompt tuning. What the ledger holds is not computed again.
+
+    Example: mpt promote best --settings 'Cls->Cls,NP->P'
+    """
+    import shlex
+    import sys
+
+    from mpt.commands.session import Session
+    from mpt.lab.home import Home
+    from mpt.lab.projection import Projection
+    from mpt.lab.promote import choose
+    from mpt.lab.promote import promote as run
+    from mpt.lab.search import Search
+    from mpt.report.collect import promotion_findings
+    from mpt.report.console import arg_json, arg_table
+    from mpt.report.page import write_report
+
+    search = Search.latest(Home.find()) if study is None else Search.load(Home.find(), study)
+    chosen, trial = search.study, choose(search.trials, which)
+    if settings is not None:
+        names = tuple(name.strip() for name in settings.split(","))
+        chosen = chosen.model_copy(
+            update={"final": chosen.final.model_copy(update={"settings": names})}
+        )
+    with Session(chosen, device=device, tracking_uri=tracking_uri) as session:
+        promotion = run(chosen, trial, session.lab)
+        command = shlex.join(["mpt", *sys.argv[1:]])
+        found = promotion_findings(promotion, search.trials, command)
+        page = write_report(found, session.home.reports / f"{chosen.title}-{trial.number + 1}")
+        model = Projection(session.tracker, chosen, session.home).promotion(promotion, page)
+        session.progress.say(session.summary())
+    if json:
+        typer.echo(arg_json(promotion.gains))
+        return
+    out.print(arg_table(promotion.gains, found.title))
+    for warning in found.warnings:
+        err.print(f"warning: {warning}", markup=False, style="yellow")
+    out.print(f"Report:   {page}", markup=False, soft_wrap=True)
+    if model:
+        out.print(f"Champion: models:/{model}@champion", markup=False)

@@ -1,0 +1,51 @@
+"""`mpt studies`: what has been searched so far."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mpt.commands.console import out
+
+app = typer.Typer(help="List studies and their trials.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """The studies of this store, the youngest first.
+
+    Example: mpt studies list
+    """
+    from mpt.lab.home import Home
+    from mpt.lab.search import Search, study_names
+    from mpt.report.console import studies_json, studies_table
+
+    home = Home.find()
+    found = {name: Search.load(home, name).trials for name in study_names(home)}
+    if json:
+        typer.echo(studies_json(found))
+    else:
+        out.print(studies_table(found))
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="The study's name.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """The trials of a study: parameters, ARG with interval, state.
+
+    Example: mpt studies show mini-reptile
+    """
+    from mpt.lab.home import Home
+    from mpt.lab.search import Search
+    from mpt.report.console import trials_json, trials_table
+
+    trials = Search.load(Home.find(), name).trials
+    if json:
+        typer.echo(trials_json(trials))
+    else:
+        out.print(trials_table(name, trials))

@@ -1,0 +1,77 @@
+"""`mpt sweep`: search the hyper-parameters of a method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mpt.commands.console import out
+
+
+def sweep(
+    method: Annotated[
+        str | None, typer.Option(help="maml, fomaml, reptile or mtl [default: reptile]")
+    ] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="A study file (YAML); options here override its keys.")
+    ] = None,
+    gym: Annotated[
+        str | None, typer.Option(help="mini, or a folder of tasks [default: mini]")
+    ] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="mini, a Hub id or a local folder [default: mini]")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Trials of the study in all, earlier ones included.")
+    ] = None,
+    pack: Annotated[int | None, typer.Option(help="Trials that share one pass.")] = None,
+    name: Annotated[str | None, typer.Option(help="The study's name [default: GYM-METHOD]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the study.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow server [default: a local store under mlruns/]")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the trials as JSON.")] = False,
+) -> None:
+    """Search learning rates and steps of a meta-learning method on the validation tasks.
+
+    The same command continues a study that was stopped: nothing recorded is computed again, and
+    --trials is the total.
+
+    Example: mpt sweep --method reptile --trials 12
+    """
+    from mpt.commands.session import Session, given
+    from mpt.lab.projection import Projection
+    from mpt.lab.study import resolve
+    from mpt.lab.sweep import plan
+    from mpt.lab.sweep import sweep as run
+    from mpt.methods import method as known_method
+    from mpt.report.console import trials_json, trials_table
+
+    if method is not None:
+        known_method(method)
+    changes: dict[str, Any] = given(
+        method=method, gym=gym, trials=trials, pack=pack, name=name, seed=seed
+    )
+    if backbone is not None:
+        changes["backbone"] = {"name": backbone}
+    chosen = resolve(study, changes)
+    with Session(chosen, device=device, tracking_uri=tracking_uri) as session:
+        concrete = plan(chosen, session.worker)
+        projection = Projection(session.tracker, chosen, session.home)
+        finished = run(concrete, session.lab, session.home, on_trial=projection.trial)
+        projection.close_study(finished)
+        session.progress.say(session.summary())
+    if json:
+        typer.echo(trials_json(finished))
+        return
+    out.print(trials_table(chosen.title, finished))
+    name_it = "" if name is None and study is None else f" --study {chosen.title}"
+    out.print(
+        f"""\
+Next: mpt promote best{name_it}   the best trial on the full settings: ARG table and report
+      mpt ui{" " * len(name_it)}             the runs in MLflow""",
+        markup=False,
+    )

@@ -1,0 +1,197 @@
+"""The ledger as MLflow shows it: a parent run per study, a child per trial, one per promotion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import yaml
+
+from mpt import __version__
+from mpt.config import VOCABULARY, RunConfig
+from mpt.lab.home import Home
+from mpt.lab.promote import Promoted, Promotion
+from mpt.lab.run import BASELINE, Judged
+from mpt.lab.search import Trial
+from mpt.lab.study import Study
+from mpt.lab.sweep import Record
+from mpt.lab.tracker import End, Point, PromptModel, RunKey, Tracker
+from mpt.lab.unit import Unit
+from mpt.scores import Gain
+
+POINTS = 200
+"""Points of a curve at most, each the mean of a stretch: a database grows with every point."""
+
+
+class Projection:
+    """Tells a tracker of a study. Everything may be told twice: runs are known by their keys."""
+
+    def __init__(self, tracker: Tracker, study: Study, home: Home) -> None:
+        self._tracker, self._study, self._home = tracker, study, home
+
+    def trial(self, record: Record) -> None:
+        """One child run: parameters, curves, scores of every cell, prompt, configuration, ARG."""
+        trial = record.trial
+        run = self._run("sweep", f"trial-{trial.number + 1}", record.config, record.unit)
+        self._tracker.metrics(run, [*_curve(record.unit), *_looks(record.judged), *_arg(trial)])
+        self._contents(run, record.config, record.unit, record.judged)
+        end: End = "finished" if trial.state == "complete" else "killed"
+        self._tracker.close_run(run, end, _tags(trial.state, trial.reason))
+
+    def close_study(self, trials: Sequence[Trial]) -> None:
+        """The parent run: the trials as a table, the best ARG so far, its parameters."""
+        parent = self._parent("sweep")
+        rows = [
+            {"trial": t.number + 1, "state": t.state, "arg": t.arg, "low": t.low, "high": t.high}
+            | {"digest": t.digest, **t.params, "reason": t.reason}
+            for t in trials
+        ]
+        self._tracker.table(parent, "trials", rows)
+        complete = [t for t in trials if t.arg is not None]
+        best: list[Point] = []
+        for trial in complete:
+            value = max(t.arg or 0.0 for t in complete if t.number <= trial.number)
+            best.append(Point("best_arg", value, trial.number + 1))
+        self._tracker.metrics(parent, best)
+        self._tracker.close_run(parent, "finished", {"mpt.trials": str(len(trials))})
+
+    def promotion(self, promotion: Promotion, report: Path) -> str:
+        """A run per setting under one parent, the report, and the champion's prompt registered.
+
+        Returns:
+            The registered model's name; empty when every meta-training diverged.
+        """
+        kind = f"promotion-of-trial-{promotion.trial.number + 1}"
+        gains = {gain.setting: gain for gain in promotion.gains}
+        runs = {share.setting.name: self._share(kind, share, gains) for share in promotion.shares}
+        parent = self._parent(kind)
+        points = [Point(_named("arg", name), gain.arg) for name, gain in gains.items()]
+        self._tracker.metrics(parent, [point for point in points if point.value == point.value])
+        self._tracker.artifact(parent, report.parent, "report")
+        name = ""
+        if champion := promotion.champion:
+            name = f"mpt-{self._study.title}"
+            self._tracker.register_prompt(
+                runs[champion.setting.name],
+                PromptModel(
+                    name=name,
+                    digest=champion.unit.digest,
+                    file=self._home.root / str(champion.unit.artefact),
+                    config=champion.config.model_dump(mode="json"),
+                ),
+            )
+        self._tracker.close_run(parent, "finished", {})
+        return name
+
+    def _share(self, kind: str, share: Promoted, gains: Mapping[str, Gain]) -> RunKey:
+        name = share.setting.name
+        run = self._run(kind, name, share.config, share.unit)
+        points = [*_curve(share.unit), *_looks(share.judged)]
+        if gain := gains.get(name):
+            shown = {"arg": gain.arg, "arg_low": gain.low, "arg_high": gain.high}
+            points += [Point(key, value) for key, value in shown.items() if value == value]
+        self._tracker.metrics(run, points)
+        self._contents(run, share.config, share.unit, share.judged)
+        done = share.unit.state == "done"
+        tags = _tags(share.unit.state, str(share.unit.result.get("reason", "")))
+        self._tracker.close_run(run, "finished" if done else "killed", tags)
+        return run
+
+    def _parent(self, kind: str) -> RunKey:
+        title = self._study.title
+        name = title if kind == "sweep" else f"{title} {kind}"
+        return self._tracker.open_study(
+            name,
+            params=_flat(self._study.definition),
+            tags={"mpt.study": title, "mpt.kind": kind, "mpt.version": __version__},
+            key=f"{title}/{kind}",
+        )
+
+    def _run(self, kind: str, name: str, config: RunConfig, unit: Unit) -> RunKey:
+        tags = {"mpt.study": self._study.title, "mpt.kind": kind, "mpt.digest": unit.digest}
+        return self._tracker.open_run(
+            name,
+            parent=self._parent(kind),
+            name=name,
+            params=_flat(config.model_dump(mode="json", exclude={"sources", "data_seeds"})),
+            tags=tags,
+        )
+
+    def _contents(
+        self, run: RunKey, config: RunConfig, unit: Unit, judged: Sequence[Judged]
+    ) -> None:
+        resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        self._tracker.text(run, "config.yaml", resolved)
+        self._tracker.table(run, "cells", [_row(one) for one in judged])
+        if unit.artefact:
+            with TemporaryDirectory() as folder:
+                named = Path(folder) / "prompt.safetensors"
+                named.write_bytes((self._home.root / unit.artefact).read_bytes())
+                self._tracker.artifact(run, named)
+
+
+def _curve(unit: Unit) -> list[Point]:
+    """The loss of the meta-training, thinned to ``POINTS`` means."""
+    curve: Any = unit.result.get("curve", [])
+    stretch = max(1, -(-len(curve) // POINTS))
+    return [
+        Point("loss", fmean(curve[i : i + stretch]), min(i + stretch, len(curve)))
+        for i in range(0, len(curve), stretch)
+    ]
+
+
+def _looks(judged: Sequence[Judged]) -> list[Point]:
+    """Mean dev score of the method's cells at each look, one curve per target task."""
+    seen: dict[tuple[str, int], list[float]] = {}
+    for one in judged:
+        if one.unit.state == "done" and one.cell.start != VOCABULARY:
+            looks: Any = one.unit.result["looks"]
+            for step, dev in looks:
+                seen.setdefault((one.cell.task, int(step)), []).append(float(dev))
+    return [Point(_named("dev", task), fmean(v), step) for (task, step), v in seen.items()]
+
+
+def _arg(trial: Trial) -> list[Point]:
+    found = {"arg": trial.arg, "arg_low": trial.low, "arg_high": trial.high}
+    return [
+        Point(name, value) for name, value in found.items() if value is not None and value == value
+    ]
+
+
+def _row(one: Judged) -> dict[str, object]:
+    result = one.unit.result
+    return {
+        "setting": one.case.setting,
+        "method": BASELINE if one.cell.start == VOCABULARY else "this run",
+        "task": one.cell.task,
+        "seed": one.cell.data_seed,
+        "lr": one.cell.lr,
+        "state": one.unit.state,
+        "dev": result.get("dev"),
+        "test": result.get("test"),
+        "best_step": result.get("best_step"),
+        "digest": one.unit.digest,
+    }
+
+
+def _tags(state: Literal["complete", "done", "diverged", "failed", "running"], reason: str) -> dict:
+    return {"mpt.state": state} | ({"mpt.reason": reason} if reason else {})
+
+
+def _named(metric: str, what: str) -> str:
+    """A metric name that MLflow takes: it allows no ``>``."""
+    return f"{metric}/{what.replace('->', ' to ')}"
+
+
+def _flat(values: Mapping[str, Any], under: str = "") -> dict[str, object]:
+    """Nested settings as ``outer.lr``; what is not set is left out."""
+    found: dict[str, object] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{under}{key}.")
+        elif value is not None:
+            found[f"{under}{key}"] = value
+    return found

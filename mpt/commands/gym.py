@@ -85,9 +85,9 @@ def build(
 
     Example: mpt gym build glue-mrpc boolq --out data/gym
     """
-    from mpt.commands.gym_view import print_outcomes
+    from mpt.commands.gym_view import print_left_out, print_outcomes
     from mpt.gym.build import Plan
-    from mpt.gym.build_many import build_many, chosen_cards, read_shots
+    from mpt.gym.build_many import build_many, chosen_cards, left_out, read_shots
     from mpt.gym.hub import HubRows
     from mpt.gym.rows import MirrorRows
 
@@ -106,6 +106,8 @@ def build(
         typer.echo(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
     else:
         print_outcomes(outcomes, to)
+        if not tasks:
+            print_left_out(left_out(chosen), source.name)
     if any(outcome.state == "failed" for outcome in outcomes):
         raise typer.Exit(1)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mpt.commands.console import clock, out
 from mpt.gym.build import Outcome
+from mpt.gym.catalogue import cards
 from mpt.gym.mirror import Copied
 from mpt.gym.overview import Listed, Shown
 from mpt.gym.verify import FAILING, Verdict
@@ -36,6 +37,7 @@ def print_task(shown: Shown) -> None:
         ("checksum", f"{shown.checksum} {shown.reason}".strip()),
         ("input", shown.input),
         ("roles", ", ".join(shown.roles) or "in no setting of the paper"),
+        ("rows in 2021", ", ".join(f"{split} {n:,}" for split, n in shown.rows.items())),
         *((f"{part} size", str(size)) for part, size in shown.sizes.items()),
         ("labels", ", ".join(shown.labels)),
         *((f"{part} example", text) for part, text in shown.examples.items()),
@@ -58,6 +60,13 @@ def print_outcomes(outcomes: Sequence[Outcome], to: Path) -> None:
             _note(f"short   {outcome.task}: {outcome.note} ({_ratio(outcome)} files official)")
     for note, tasks in _failures(outcomes).items():
         _note(f"failed  {', '.join(tasks)}: {note}")
+
+
+def print_left_out(tasks: Sequence[str], source: str) -> None:
+    """Which tasks the source has no rows for, so that none is missing in silence."""
+    if tasks:
+        named = ", ".join(tasks[:10]) + (", ..." if len(tasks) > 10 else "")
+        _note(f"{len(tasks)} of the {len(cards())} tasks have no test rows in {source}: {named}")
 
 
 def _failures(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:

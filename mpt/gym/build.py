@@ -12,7 +12,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
@@ -116,14 +116,7 @@ def build_task(card: Card, plan: Plan) -> Outcome:
     except MemoryError:
         note = f"{card.task}: out of memory; build it alone with `--jobs 1`"
         outcome = Outcome(card.task, "failed", note=note)
-    return Outcome(
-        outcome.task,
-        outcome.state,
-        outcome.files,
-        outcome.official,
-        outcome.note,
-        time.monotonic() - started,
-    )
+    return replace(outcome, seconds=time.monotonic() - started)
 
 
 def recipe(card: Card, plan: Plan) -> str:
@@ -161,7 +154,10 @@ def _build(card: Card, plan: Plan) -> Outcome:
         sums = dict(_write(card, plan.of(card), read_parts(card, reading.lines), stage))
         official = _official(card, plan.of(card), sums)
         note = _note(card, plan, sums, reading.short)
-        _record(card, plan, stage, home, sums, note)
+        made = BuildRecord(recipe(card, plan), plan.source.name, note, tuple(sorted(sums)))
+        earlier = read_record(home)
+        builds = {**earlier.builds, str(plan.of(card)): made}
+        write_record(stage, Record(builds, {**earlier.files, **sums}))
         if home.exists():
             for path in home.iterdir():
                 if not (stage / path.name).exists():
@@ -209,16 +205,6 @@ def _write(card: Card, shots: Shots, parts: Parts[Lines], stage: Path) -> Iterat
         else:
             shutil.copyfile(stage / first, stage / name)
         yield name, tested
-
-
-def _record(
-    card: Card, plan: Plan, stage: Path, home: Path, sums: Mapping[str, str], note: str
-) -> None:
-    """Writes ``built.json``: this build, and those of other shots in the same folder."""
-    earlier = read_record(home)
-    build = BuildRecord(recipe(card, plan), plan.source.name, note, tuple(sorted(sums)))
-    builds = {**earlier.builds, str(plan.of(card)): build}
-    write_record(stage, Record(builds, {**earlier.files, **sums}))
 
 
 def _note(card: Card, plan: Plan, sums: Mapping[str, str], short: Mapping[str, str]) -> str:

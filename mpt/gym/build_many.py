@@ -38,6 +38,11 @@ def chosen_cards(names: Sequence[str], source: RowSource) -> list[Card]:
     return held
 
 
+def left_out(chosen: Sequence[Card]) -> list[str]:
+    """Tasks of the catalogue that are not among the chosen, in alphabetical order."""
+    return sorted(set(cards()) - {one.task for one in chosen})
+
+
 def read_shots(given: str | None) -> Shots | None:
     """``16``, ``all`` or None as typed. Raises ``ConfigError``."""
     if given is None or given == "all":

@@ -42,11 +42,17 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Shown(Listed):
-    """Everything about one task; sizes, labels and examples need a gym's folder."""
+    """Everything about one task; sizes, labels and examples need a gym's folder.
+
+    Attributes:
+        rows: how many rows the data set's splits had in 2021.
+        sizes: examples in train, dev and test under the first seed.
+    """
 
     input: str = ""
     reason: str = ""
     notes: tuple[str, ...] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     examples: Mapping[str, str] = field(default_factory=dict)
@@ -92,7 +98,7 @@ def _told(example: Example) -> str:
 def _recipe(one: Card) -> dict:
     """The fields that ``Shown`` adds to ``Listed`` from the card alone."""
     reason = one.checksum.reason if one.checksum else ""
-    return {"input": one.input, "notes": one.notes, "reason": reason}
+    return {"input": one.input, "notes": one.notes, "reason": reason, "rows": one.source.rows}
 
 
 def _own_facts(facts: TaskCard, folder: str) -> dict:

@@ -68,6 +68,7 @@ def test_show_tells_the_card_and_the_roles():
     shown = mpt_gym("show", "superglue-rte").stdout
     assert "super_glue/rte (aps/super_glue)" in shown
     assert "R->R target" in shown
+    assert "rows in 2021    train 2,490, validation 277" in shown
     assert json.loads(mpt_gym("show", "superglue-rte", "--json").stdout)["k"] == 16
     assert isinstance(mpt_gym("show", "superglue-rt").exception, UnknownName)
 
@@ -95,6 +96,7 @@ def test_build_and_verify(small_mirror, tmp_path):
     assert first.exit_code == 0, first.output
     assert "1 tasks in" in first.stdout
     assert "1 of them have all 15 official MD5s" in first.stdout
+    assert "159 of the 160 tasks have no test rows in mirror" in first.stdout
     assert "1 kept" in mpt_gym(*words).stdout
     verified = mpt_gym("verify", str(tmp_path / "out"))
     assert verified.exit_code == 0

@@ -48,6 +48,11 @@ class Interval:
         """Whether the data could say."""
         return isfinite(self.low) and isfinite(self.high)
 
+    @property
+    def percent(self) -> Interval:
+        """The interval of a fraction, in percent."""
+        return Interval(100 * self.low, 100 * self.high)
+
 
 UNKNOWN = Interval(nan, nan)
 """The interval of a single task or a single seed."""

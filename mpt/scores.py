@@ -6,14 +6,14 @@ baseline's mean test score over seeds, each seed at the learning rate with the b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
 from statistics import fmean
 from typing import Literal
 
 from mpt.errors import ResultsError, UnknownName
-from mpt.intervals import RESAMPLES, UNKNOWN, Interval, Target, over_seeds, over_tasks_and_seeds
+from mpt.intervals import RESAMPLES, Interval, Target, over_seeds, over_tasks_and_seeds
 from mpt.seeding import stream
 
 Gaps = Literal["error", "report"]
@@ -97,18 +97,14 @@ class Gain:
     def warnings(self) -> tuple[str, ...]:
         """What a reader should know before believing the number, a sentence each."""
         where, left_out = f"{self.setting}: ", f"{self.method}'s ARG leaves it out"
-        found = []
+        zero = (f"{self.baseline} is not above zero on {task}" for task in self.zero_baseline)
+        found = [f"{where}{fault}; {left_out}" for fault in zero]
         for gap in self.missing:
             if gap.task in self.per_task:
-                seeds = ", ".join(map(str, gap.seeds))
-                found.append(
-                    f"{where}{gap.method} on {gap.task} lacks seed{'s'[: len(gap.seeds) > 1]} "
-                    f"{seeds}; its mean is over the seeds it has"
-                )
+                lacks = f"{gap.method} on {gap.task} lacks seed {', '.join(map(str, gap.seeds))}"
+                found.append(f"{where}{lacks}; its mean is over the others")
             elif gap.task not in self.zero_baseline:
                 found.append(f"{where}{gap.method} has no score on {gap.task}; {left_out}")
-        for task in self.zero_baseline:
-            found.append(f"{where}{self.baseline} is not above zero on {task}; {left_out}")
         return tuple(found)
 
 
@@ -117,7 +113,8 @@ def best_dev(scores: Iterable[Score]) -> list[Score]:
     best: dict[tuple[str, str, str, int], Score] = {}
     for score in scores:
         key = (score.setting, score.method, score.task, score.seed)
-        if key not in best or _rank(score) > _rank(best[key]):
+        held = best.setdefault(key, score)
+        if (score.dev, score.lr or 0.0) > (held.dev, held.lr or 0.0):
             best[key] = score
     return list(best.values())
 
@@ -126,8 +123,7 @@ def relative_gain(method_mean: float, baseline_mean: float) -> float:
     """(M - B) / B in percent. Raises ``ResultsError`` unless the baseline is above zero."""
     if not baseline_mean > 0:
         raise ResultsError(
-            f"a relative gain needs a baseline above zero, not {baseline_mean:g}; "
-            "report the absolute scores instead"
+            f"a relative gain needs a baseline above zero, not {baseline_mean:g}; give the scores"
         )
     return 100 * (method_mean - baseline_mean) / baseline_mean
 
@@ -189,8 +185,9 @@ def _gain(pair: _Pair, zero_baseline: Gaps, missing_task: Gaps, resamples: int) 
     tasks = tuple(dict.fromkeys([*pair.below, *pair.above]))
     missing = _missing(pair, tasks)
     shared = [task for task in tasks if task in pair.above and task in pair.below]
-    if missing_task == "error" and len(shared) < len(tasks):
-        raise _missing_error(pair, tasks)
+    lost = [gap for gap in missing if gap.task not in shared]
+    if missing_task == "error" and lost:
+        raise _lost_error(pair, lost)
     zero = tuple(task for task in shared if fmean(pair.below[task].values()) <= 0)
     if zero_baseline == "error" and zero:
         raise ResultsError(
@@ -208,8 +205,8 @@ def _gain(pair: _Pair, zero_baseline: Gaps, missing_task: Gaps, resamples: int) 
         method=pair.method,
         baseline=pair.baseline,
         arg=fmean(per_task.values()) if per_task else nan,
-        interval=_percent(among),
-        seed_interval=_percent(over_seeds(in_order)),
+        interval=among.percent,
+        seed_interval=over_seeds(in_order).percent,
         per_task=per_task,
         tasks=tasks,
         seeds=tuple(sorted({seed for t in shared for seed in pair.above[t]})),
@@ -245,19 +242,11 @@ def _missing(pair: _Pair, tasks: Iterable[str]) -> tuple[Missing, ...]:
     return tuple(found)
 
 
-def _missing_error(pair: _Pair, tasks: Iterable[str]) -> ResultsError:
-    who, other, lost = pair.method, pair.baseline, [t for t in tasks if t not in pair.above]
-    if not lost:
-        who, other, lost = other, who, [t for t in tasks if t not in pair.below]
+def _lost_error(pair: _Pair, lost: Sequence[Missing]) -> ResultsError:
+    who = lost[0].method
+    other = pair.baseline if who == pair.method else pair.method
+    tasks = ", ".join(gap.task for gap in lost if gap.method == who)
     return ResultsError(
-        f"setting {pair.setting!r}: {who!r} has no scores on {', '.join(lost)}, which {other!r} "
-        "has; an ARG compares the same tasks: add the missing rows, or take the task out for all"
+        f"setting {pair.setting!r}: {who!r} has no scores on {tasks}, which {other!r} has; an ARG "
+        "compares the same tasks: add the missing rows, or take the task out for all methods"
     )
-
-
-def _percent(interval: Interval) -> Interval:
-    return Interval(100 * interval.low, 100 * interval.high) if interval.known else UNKNOWN
-
-
-def _rank(score: Score) -> tuple[float, float]:
-    return score.dev, -1.0 if score.lr is None else score.lr

@@ -74,13 +74,16 @@ def task_figure(gains: Sequence[Gain]) -> Figure:
     return figure
 
 
-def trials_figure(trials: Sequence[Trial]) -> Figure:
-    """Validation ARG by trial with its interval, and the best one so far."""
+def trials_figure(trials: Sequence[Trial], winner: int | None = None) -> Figure:
+    """Validation ARG by trial with its interval, the best so far, and the one that was chosen.
+
+    Args:
+        winner: number of the chosen trial; the best one without it.
+    """
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = canvas(WIDTH, 3.2)
     done = [t for t in trials if t.arg is not None and isfinite(t.arg)]
-    best = best_trial(trials)
     axes.axhline(0, color=FAINT, linewidth=0.8)
     for trial in done:
         across = trial_interval(trial)
@@ -91,13 +94,17 @@ def trials_figure(trials: Sequence[Trial]) -> Figure:
         [t.arg for t in done if t.arg is not None],
         s=34, color=FAINT, zorder=3, label="trial, with its interval",
     )  # fmt: skip
-    if best is not None and best.arg is not None:
-        peaks = [max(t.arg or 0.0 for t in done[: n + 1]) for n in range(len(done))]
-        numbers = [t.number + 1 for t in done]
-        axes.step(numbers, peaks, where="post", color=BEST, linewidth=1.6, label="best so far")
-        axes.scatter(
-            [best.number + 1], [best.arg], s=90, marker="*", color=BEST, zorder=4, label="winner"
-        )
+    peaks = [max(t.arg or 0.0 for t in done[: n + 1]) for n in range(len(done))]
+    numbers = [t.number + 1 for t in done]
+    axes.step(numbers, peaks, where="post", color=BEST, linewidth=1.6, label="best so far")
+    best = best_trial(trials)
+    chosen = best.number if winner is None and best is not None else winner
+    for trial in done:
+        if trial.number == chosen and trial.arg is not None:
+            axes.plot(
+                trial.number + 1, trial.arg, "*", markersize=12, color=BEST, label="chosen",
+                linestyle="none", zorder=4,
+            )  # fmt: skip
     lost = [t.number + 1 for t in trials if t.state == "diverged"]
     if lost:
         foot = axes.get_ylim()[0]
@@ -150,7 +157,7 @@ def _dot(axes: Axes, x: float, y: float, look: Look) -> None:
 
 
 def _reach(values: Sequence[float], intervals: Sequence) -> tuple[float, float]:
-    """An x range for all values and most whiskers: at most twice as far as the values reach."""
+    """An x range for all values and most whiskers: at most 2.5 times as far as the values reach."""
     known = [value for value in values if isfinite(value)] or [0.0]
     widest = max(20.0, 2.5 * max(abs(value) for value in known))
     lows = [max(i.low, -widest) for i in intervals if i.known]

@@ -99,7 +99,7 @@ def _figures(findings: Findings) -> Iterator[tuple[str, Figure]]:
             task_figure([gain for gain in findings.gains if gain.setting == setting]),
         )
     if findings.trials:
-        yield "trials", trials_figure(findings.trials)
+        yield "trials", trials_figure(findings.trials, findings.winner)
     if findings.curves:
         yield "curves", curves_figure(findings.curves, findings.curve_label)
 

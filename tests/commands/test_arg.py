@@ -55,7 +55,7 @@ def test_missing_seeds_are_warned_of(shared):
     done = run(shared / "reference" / "published_results_by_lr.csv")
     assert done.exit_code == 0
     assert "+6.94" in done.stdout
-    assert "all: MAML on paws lacks seeds 42, 87" in " ".join(done.stderr.split())
+    assert "all: MAML on paws lacks seed 42, 87" in " ".join(done.stderr.split())
 
 
 def test_what_cannot_be_said_is_null_and_na(tmp_path):

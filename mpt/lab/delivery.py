@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mpt import __version__
-from mpt.lab.home import Home
+from mpt.lab.faults import Faults
 from mpt.lab.outbox import Entry
 from mpt.lab.shipper import Refused
 
@@ -28,7 +28,7 @@ _SETTINGS = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # the outbox retries; a call that hangs only delays the next one
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
 _VALUE = 6000
@@ -37,18 +37,6 @@ _METRICS, _PARAMS = 1000, 100
 
 _NOISE = ("The ``noload`` loader", r".*type hint .*is inferred as AnyType")
 """Warnings that MLflow 3.17 draws by itself; under -W error they would look like outages."""
-
-DOUBTS = 8
-"""Times that a record is sent although MLflow calls it bad, before it is put aside."""
-
-_CURES = {
-    "401": "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
-    "Invalid Host": "start the server with --allowed-hosts naming this address",
-    "403": "this user may not write there; see MLFLOW_TRACKING_USERNAME",
-    "404": "see that the address is an MLflow server's",
-    "connection": "see that the server runs and the address is right",
-}
-"""What to do, by a sign in MLflow's message."""
 
 
 class Delivery:
@@ -63,9 +51,10 @@ class Delivery:
     def __init__(self, uri: str, experiment: str, artifacts: Path) -> None:
         self._uri, self._experiment, self._artifacts = uri, experiment, artifacts
         self._runs: dict[str, str] = {}
+        self._earlier: set[str] = set()
         self._client: Any = None
         self._experiment_id = ""
-        self._doubts = 0
+        self._faults = Faults(uri)
 
     def __call__(self, entry: Entry) -> None:
         """Send a record. Raises ``Refused``, or ``ConnectionError`` saying what MLflow said."""
@@ -73,14 +62,15 @@ class Delivery:
             if self._client is None:
                 self._client = _client(self._uri)
             self._send(entry)
-            self._doubts = 0
+            self._faults.clear()
         except Refused:
             raise
         except Exception as error:
             # what was remembered of the server may be what is wrong: look everything up again
             self._runs.clear()
             self._experiment_id = ""
-            self._raise(entry, error)
+            about = f"{entry.record['do']} of run {entry.record['key']!r}"
+            raise self._faults.sorted(error, about) from error
 
     def _send(self, entry: Entry) -> None:
         match entry.record["do"]:
@@ -107,20 +97,10 @@ class Delivery:
             if engine := getattr(store, "engine", None):
                 engine.dispose()
 
-    def _raise(self, entry: Entry, error: Exception) -> None:
-        shown, text = Home.shown(self._uri), Home.shown(" ".join(str(error).split()))[:300]
-        code = getattr(error, "error_code", "")
-        # MLflow says BAD_REQUEST of some lost connections too
-        self._doubts += code == "BAD_REQUEST"
-        is_reply = not text.startswith("API request")
-        if is_reply and (code == "INVALID_PARAMETER_VALUE" or self._doubts >= DOUBTS):
-            about = f"{entry.record['do']} of run {entry.record['key']!r}"
-            raise Refused(f"MLflow at {shown} refuses {about} ({text}); it is in refused.jsonl")
-        cure = next((cure for sign, cure in _CURES.items() if sign in text), "")
-        raise ConnectionError(f"MLflow at {shown}: {text}{f'; {cure}' if cure else ''}") from error
-
     def _open(self, entry: Entry) -> None:
         record = entry.record
+        if record["key"] in self._runs:
+            self._earlier.add(self._runs[record["key"]])
         run = self._run(record["key"], record)
         held = self._client.get_run(run)
         if held.info.status != "RUNNING":
@@ -134,10 +114,17 @@ class Delivery:
     def _metrics(self, entry: Entry) -> None:
         from mlflow.entities import Metric
 
-        run = self._run(entry.record["key"])
-        points = [Metric(_name(n), v, time, step) for n, v, step, time in entry.record["points"]]
+        run, told = self._run(entry.record["key"]), entry.record["points"]
+        points = [Metric(_name(n), v, time, step) for n, v, step, time in told]
+        if run in self._earlier:
+            known = {name: self._history(run, name) for name in {p.key for p in points}}
+            points = [p for p in points if (p.step, str(p.value)) not in known[p.key]]
         for start in range(0, len(points), _METRICS):
             self._client.log_batch(run, metrics=points[start : start + _METRICS])
+
+    def _history(self, run: str, name: str) -> set[tuple[int, str]]:
+        """The points that a run holds from an earlier telling, at another time."""
+        return {(p.step, str(p.value)) for p in self._client.get_metric_history(run, name)}
 
     def _text(self, entry: Entry) -> None:
         record = entry.record
@@ -186,6 +173,7 @@ class Delivery:
         found = self._client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
         if found:
             self._runs[key] = found[0].info.run_id
+            self._earlier.add(self._runs[key])
             return self._runs[key]
         record = record or {"parent": None, "name": key, "time": None}
         tags = {KEY: key, "mlflow.user": _user(), "mlflow.source.name": "mpt"}
@@ -259,29 +247,6 @@ def save_model(folder: Path, *, prompt: Path, config: Mapping[str, Any]) -> None
         pip_requirements=[f"{name}=={version(name)}" for name in ("mlflow", "torch")],
         metadata={"mpt": __version__},
     )
-
-
-def announce_model() -> None:
-    """Tell MLflow, which is loading a model, what answers for it."""
-    from mlflow.models import set_model
-    from mlflow.pyfunc.model import PythonModel
-
-    class Prompted(PythonModel):
-        """Answers texts with the backbone and the prompt that the model was saved with."""
-
-        def load_context(self, context: Any) -> None:
-            """Remember what was saved with the model."""
-            self.prompt, self.config = Path(context.artifacts["prompt"]), context.model_config
-
-        def predict(  # pyright: ignore[reportIncompatibleMethodOverride]
-            self, context: Any, model_input: list[str]
-        ) -> list[str]:
-            """The answer to each text; MLflow makes a list of frames and arrays."""
-            from mpt.lab.predict import predict
-
-            return predict(self.prompt, self.config, model_input)
-
-    set_model(Prompted())
 
 
 def _there(entry: Entry) -> Path:

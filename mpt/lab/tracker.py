@@ -73,11 +73,11 @@ class Tracker(Protocol):
         ...
 
     def metrics(self, run: RunKey, points: Sequence[Point]) -> None:
-        """Points of curves."""
+        """Points of curves; the same value at the same step again is no new point."""
         ...
 
     def table(self, run: RunKey, name: str, rows: Sequence[Mapping[str, object]]) -> None:
-        """A table as a CSV file called ``name``; columns are the keys, in order of appearance."""
+        """A table as the file ``name``.csv; columns are the keys, in order of appearance."""
         ...
 
     def text(self, run: RunKey, name: str, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -96,7 +97,8 @@ class MlflowTracker:
 
     def metrics(self, run: RunKey, points: Sequence[Point]) -> None:
         """See ``Tracker``."""
-        rows = [(p.name, float(p.value), int(p.step), p.time_ms or _now()) for p in points]
+        now = _now()
+        rows = [(p.name, _finite(p.value), int(p.step), p.time_ms or now) for p in points]
         if rows:
             self._tell("metrics", run, points=rows)
 
@@ -107,7 +109,7 @@ class MlflowTracker:
         writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        self.text(run, name, text.getvalue())
+        self.text(run, name if name.endswith(".csv") else f"{name}.csv", text.getvalue())
 
     def text(self, run: RunKey, name: str, text: str) -> None:
         """See ``Tracker``."""
@@ -202,6 +204,12 @@ def ui_environment(home: Home) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
+
+
+def _finite(value: float) -> float:
+    """MLflow's databases hold NaN, but the largest number in place of infinity."""
+    number = float(value)
+    return math.copysign(sys.float_info.max, number) if math.isinf(number) else number
 
 
 def _now() -> int:

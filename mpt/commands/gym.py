@@ -142,13 +142,13 @@ def verify(
 def mirror(
     to: Annotated[Path, typer.Option("--out", help="The mirror's folder.")],
     tasks: Annotated[
-        list[str] | None, typer.Option("--tasks", help="A task; repeat it for more. Default: all.")
+        str | None, typer.Option(help="Tasks, separated by commas. Default: all of them.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Copy the rows that the tasks need from the Hub, for machines without internet.
 
-    Example: mpt gym mirror --out mirror --tasks boolq --tasks glue-mrpc
+    Example: mpt gym mirror --out mirror --tasks boolq,glue-mrpc
     """
     from mpt.commands.gym_view import print_copies
     from mpt.gym.build_many import chosen_cards
@@ -156,7 +156,8 @@ def mirror(
     from mpt.gym.mirror import mirror as copy
     from mpt.gym.mirror import wanted_splits
 
-    chosen = chosen_cards(tasks or (), HubRows())
+    named = [name.strip() for name in tasks.split(",")] if tasks else []
+    chosen = chosen_cards(named, HubRows())
     HubRows().reach()
     copies = []
     with ConsoleProgress().stage("splits from the Hub", len(wanted_splits(chosen))) as advance:

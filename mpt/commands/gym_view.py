@@ -54,7 +54,8 @@ def print_outcomes(outcomes: Sequence[Outcome], to: Path) -> None:
     seconds = sum(outcome.seconds for outcome in outcomes)
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     _note(f"{len(outcomes)} tasks in {to}: {told} ({clock(seconds)} of work)")
-    _note(f"{official} of them have all 15 official MD5s")
+    if any(outcome.official is not None for outcome in outcomes):
+        _note(f"{official} of them have all 15 official MD5s")
     for outcome in outcomes:
         if outcome.state == "short":
             _note(f"short   {outcome.task}: {outcome.note} ({_ratio(outcome)} files official)")

@@ -128,3 +128,10 @@ def test_wrong_input_is_one_error_and_writes_nothing(tmp_path):
     assert isinstance(unknown.exception, UnknownName)
     assert unknown.exception.exit_code == 2
     assert not out.exists()
+
+
+def test_a_mirror_of_an_unknown_task_is_refused_before_any_network(tmp_path):
+    found = mpt_gym("mirror", "--out", str(tmp_path / "m"), "--tasks", "boolq, glue-mrcp")
+    assert isinstance(found.exception, UnknownName)
+    assert "unknown task 'glue-mrcp' - did you mean 'glue-mrpc'" in str(found.exception)
+    assert not (tmp_path / "m").exists()

@@ -5,22 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import math
-import os
-from pathlib import Path
 
 import pytest
 
 from mpt.errors import DataError, UnknownName
 from mpt.gym.metrics import METRICS, exact_match_decides, normalize, score
 from mpt.gym.rouge import rouge_l_f
-
-
-@pytest.fixture
-def shared() -> Path:
-    folder = Path(os.environ.get("MPT_SHARED", Path(__file__).parents[2] / ".." / "shared"))
-    if not (folder / "reference" / "published_predictions.jsonl.gz").exists():
-        pytest.skip(f"no published predictions under {folder}")
-    return folder
 
 
 def test_published_predictions_score_as_published(shared):

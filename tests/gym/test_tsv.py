@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from hashlib import md5
 from pathlib import Path
 
@@ -27,14 +26,6 @@ def fill(
             path = home / f"{task}_{shots}_{seed}_{part}.tsv"
             path.write_bytes(text.encode())
     return home
-
-
-@pytest.fixture
-def shared() -> Path:
-    folder = Path(os.environ.get("MPT_SHARED", Path(__file__).parents[2] / ".." / "shared"))
-    if not (folder / "gym" / "tsv").exists():
-        pytest.skip(f"no official TSV files under {folder}")
-    return folder
 
 
 def test_answers_empty_fields_and_odd_separators(tmp_path):

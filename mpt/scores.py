@@ -122,9 +122,7 @@ def best_dev(scores: Iterable[Score]) -> list[Score]:
 def relative_gain(method_mean: float, baseline_mean: float) -> float:
     """(M - B) / B in percent. Raises ``ResultsError`` unless the baseline is above zero."""
     if not baseline_mean > 0:
-        raise ResultsError(
-            f"a relative gain needs a baseline above zero, not {baseline_mean:g}; give the scores"
-        )
+        raise ResultsError(f"a relative gain needs a baseline above zero, not {baseline_mean:g}")
     return 100 * (method_mean - baseline_mean) / baseline_mean
 
 
@@ -191,14 +189,13 @@ def _gain(pair: _Pair, zero_baseline: Gaps, missing_task: Gaps, resamples: int) 
     zero = tuple(task for task in shared if fmean(pair.below[task].values()) <= 0)
     if zero_baseline == "error" and zero:
         raise ResultsError(
-            f"setting {pair.setting!r}: the baseline {pair.baseline!r} scores "
-            f"{fmean(pair.below[zero[0]].values()):g} on {', '.join(zero)}, and a relative gain "
-            "divides by it; leave the task out of the table"
+            f"setting {pair.setting!r}: the baseline {pair.baseline!r} scores 0 or less on "
+            f"{', '.join(zero)}, and a relative gain divides by it; leave the task out of the table"
         )
     targets = {t: _target(pair.above[t], pair.below[t]) for t in shared if t not in zero}
     per_task = {task: 100 * target.gain for task, target in targets.items()}
-    rng = stream("ARG interval", pair.setting, pair.method)
     in_order = [targets[task] for task in sorted(targets)]  # the rows' order must not matter
+    rng = stream("ARG interval", pair.setting, pair.method)
     among = over_tasks_and_seeds(in_order, rng=rng, resamples=resamples)
     return Gain(
         setting=pair.setting,

@@ -91,6 +91,12 @@ class Findings:
         return tuple(dict.fromkeys(gain.method for gain in self.gains))
 
     @property
+    def facts(self) -> dict[str, str]:
+        """What was run, a label and a value a line: gym and backbone first, nothing empty."""
+        named = {"gym": self.gym, "backbone": self.backbone, **self.config}
+        return {label: value for label, value in named.items() if value}
+
+    @property
     def unlearned(self) -> tuple[UnitLine, ...]:
         """Meta-trainings without a prompt, so that their setting and method have no gain."""
         have = {(gain.setting, gain.method) for gain in self.gains}

@@ -138,7 +138,7 @@ def _page(findings: Findings, drawings: dict[str, str]) -> str:
 def _summary(findings: Findings, table: Grid) -> str:
     """The report in Markdown: verdict, tables, warnings, provenance."""
     parts = [f"# {findings.title}", verdict(findings)]
-    facts = {"made": findings.created, "command": findings.command, **findings.config}
+    facts = {"made": findings.created, "command": findings.command, **findings.facts}
     parts.append("\n".join(f"- {name}: {value}" for name, value in facts.items() if value))
     parts += ["## Average relative gain", "![ARG](figures/arg.png)", markdown(table)]
     if findings.warnings:

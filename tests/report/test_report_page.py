@@ -123,6 +123,7 @@ def test_page_says_what_was_found_and_what_was_not(findings, tmp_path):
         "c0ffee",
         "+3.25",
         "Read with care.",
+        "backbonemini",
         "winner's curse",
     ):
         assert said in text

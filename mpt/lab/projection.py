@@ -36,7 +36,9 @@ class Projection:
         """One child run: parameters, curves, scores of every cell, prompt, configuration, ARG."""
         trial = record.trial
         run = self._run("sweep", f"trial-{trial.number + 1}", record.config, record.unit)
-        self._tracker.metrics(run, [*_curve(record.unit), *_looks(record.judged), *_arg(trial)])
+        spent = Point("seconds", record.unit.seconds)
+        points = [*_curve(record.unit), *_looks(record.judged), *_arg(trial), spent]
+        self._tracker.metrics(run, points)
         self._contents(run, record.config, record.unit, record.judged)
         end: End = "finished" if trial.state == "complete" else "killed"
         self._tracker.close_run(run, end, _tags(trial.state, trial.reason))
@@ -89,7 +91,8 @@ class Projection:
     def _share(self, kind: str, share: Promoted, gains: Mapping[str, Gain]) -> RunKey:
         name = share.setting.name
         run = self._run(kind, name, share.config, share.unit)
-        points = [*_curve(share.unit), *_looks(share.judged)]
+        spent = Point("seconds", share.unit.seconds)
+        points = [*_curve(share.unit), *_looks(share.judged), spent]
         if gain := gains.get(name):
             shown = {"arg": gain.arg, "arg_low": gain.low, "arg_high": gain.high}
             points += [Point(key, value) for key, value in shown.items() if value == value]

@@ -1,0 +1,260 @@
+"""The lab on a small gym and a tiny model: settled once, resumed, packed, and never done twice."""
+
+from __future__ import annotations
+
+import pytest
+from synthetic import write_backbone, write_gym
+
+from mpt.config import VOCABULARY
+from mpt.errors import ConfigError, InputError, StoreError, UnknownName
+from mpt.gym.source import open_gym
+from mpt.lab.home import Home
+from mpt.lab.ledger import Ledger
+from mpt.lab.promote import choose, promote
+from mpt.lab.run import BASELINE, Case, Judging, Lab, scores
+from mpt.lab.search import Search
+from mpt.lab.study import make_study
+from mpt.lab.sweep import VALIDATION, plan, sweep
+from mpt.lab.worker import Worker
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    return write_gym(folder / "gym"), write_backbone(folder / "backbone")
+
+
+@pytest.fixture
+def study(world):
+    gym, backbone = world
+    return make_study(
+        {
+            "name": "small",
+            "gym": str(gym),
+            "backbone": {
+                "name": str(backbone),
+                "prompt_tokens": 3,
+                "max_input": 16,
+                "max_target": 4,
+            },
+            "method": "fomaml",
+            "setting": "Cls->Cls",
+            "sources": ["glue-mrpc", "glue-qqp"],
+            "source_seeds": [13],
+            "inner": {"steps": 1, "batch": 2},
+            "outer": {"steps": 3, "episodes": 2, "batch": 2},
+            "space": {"outer_lr": {"low": 0.1, "high": 1.0}},
+            "tuning": {"steps": 4, "batch": 4, "looks": 2},
+            "validation": {"tasks": ["trec", "liar"], "seeds": [13, 21]},
+            "final": {"settings": ["Cls->Cls"], "seeds": [13, 21], "lrs": [0.5, 0.2]},
+            "trials": 3,
+            "pack": 2,
+            "cells_per_pack": 4,
+        }
+    )
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home.find({"MPT_HOME": str(tmp_path / "home")}).open()
+
+
+class Opened:
+    """A lab over a home, as a fresh process would open it."""
+
+    def __init__(self, study, home):
+        self.study, self.home = study, home
+        self.worker = Worker(open_gym(study.gym), study.backbone, home, "cpu")
+        self.told = []
+
+    def __enter__(self):
+        self.ledger = Ledger(self.home.ledger_url)
+        self.lab = Lab(self.worker, self.ledger)
+        return self
+
+    def __exit__(self, *gone):
+        self.ledger.close()
+
+    def sweep(self):
+        concrete = plan(self.study, self.worker)
+        return sweep(concrete, self.lab, self.home, on_trial=self.told.append)
+
+
+def test_a_sweep_ends_with_its_total_and_tells_every_trial_once(study, home):
+    with Opened(study, home) as opened:
+        trials = opened.sweep()
+        told = [record.trial.number for record in opened.told]
+    assert [trial.number for trial in trials] == told == [0, 1, 2]
+    for trial, record in zip(trials, opened.told, strict=True):
+        assert trial.arg == pytest.approx(record.trial.arg)
+        assert record.config.digest == trial.digest == record.unit.digest
+        assert len(record.unit.result["curve"]) == 3
+        assert (home.root / record.unit.artefact).is_file()
+        judged = {(j.case.method, j.cell.task, j.cell.data_seed) for j in record.judged}
+        methods = (BASELINE, trial.digest)
+        expected = {(m, t, s) for m in methods for t in ("trec", "liar") for s in (13, 21)}
+        assert judged == expected
+
+
+def test_the_same_command_again_computes_nothing(study, home):
+    with Opened(study, home) as opened:
+        first = opened.sweep()
+    with Opened(study, home) as again:
+        assert again.sweep() == first
+        assert again.lab.computed == 0
+        assert again.told == []
+
+
+def test_a_larger_total_continues(study, home):
+    with Opened(study, home) as opened:
+        first = opened.sweep()
+    longer = study.model_copy(update={"trials": 5})
+    with Opened(longer, home) as again:
+        assert again.sweep()[:3] == first
+        assert [record.trial.number for record in again.told] == [3, 4]
+
+
+class Killed(Exception):
+    """The driver dies here."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", [1, 2, 3, 4, 6])
+def test_a_driver_that_died_is_continued_to_the_same_end(
+    study, home, tmp_path, monkeypatch, moment
+):
+    with Opened(study, home) as opened:
+        undisturbed = opened.sweep()
+        everything = {unit.digest for unit in opened.ledger.units()}
+    other = Home.find({"MPT_HOME": str(tmp_path / "other")}).open()
+    recorded = []
+    record = Ledger.record
+
+    def dying(ledger, unit):
+        if len(recorded) == moment * 3:
+            raise Killed
+        recorded.append(unit.digest)
+        return record(ledger, unit)
+
+    monkeypatch.setattr(Ledger, "record", dying)
+    with Opened(study, other) as opened, pytest.raises(Killed):
+        opened.sweep()
+    monkeypatch.setattr(Ledger, "record", record)
+    with Opened(study, other) as opened:
+        resumed = opened.sweep()
+        again = {unit.digest for unit in opened.ledger.units()}
+        assert opened.lab.computed == len(everything) - moment * 3
+    assert again == everything
+    assert [(t.number, t.params, t.digest) for t in resumed] == [
+        (t.number, t.params, t.digest) for t in undisturbed
+    ]
+    assert [t.arg for t in resumed] == pytest.approx([t.arg for t in undisturbed], abs=1e-3)
+
+
+def test_a_diverged_trial_is_pruned_and_the_study_goes_on(study, home):
+    wild = study.model_copy(
+        update={
+            "outer": study.outer.model_copy(update={"optimiser": "sgd"}),
+            "space": study.space.model_copy(update={"outer_lr": (1e-3, 1e300)}),
+            "sampler": "grid",
+            "trials": 2,
+        }
+    )
+    with Opened(wild, home) as opened:
+        trials = opened.sweep()
+    by_rate = {trial.params["outer_lr"]: trial for trial in trials}
+    assert by_rate[1e-3].state == "complete"
+    assert by_rate[1e300].state == "diverged"
+    assert "diverged at step" in by_rate[1e300].reason
+
+
+def test_promotion_judges_the_winner_and_a_second_one_computes_nothing(study, home):
+    with Opened(study, home) as opened:
+        trial = choose(opened.sweep(), "best")
+        promotion = promote(study, trial, opened.lab)
+    assert promotion.computed > 0
+    (share,) = promotion.shares
+    assert share.setting.targets == ("superglue-cb", "ethos-race")
+    assert {j.cell.lr for j in share.judged} == {0.5, 0.2}
+    (gain,) = promotion.gains
+    assert (gain.setting, gain.method, gain.baseline) == ("Cls->Cls", "fomaml", BASELINE)
+    assert promotion.champion is share
+    with Opened(study, home) as again:
+        second = promote(study, trial, again.lab)
+    assert second.computed == 0
+    assert second.reused == promotion.computed + promotion.reused
+    assert second.gains == promotion.gains
+
+
+def test_forgetting_one_unit_computes_exactly_that_one(study, home):
+    judging = Judging((13,), (0.3,), study.tuning)
+    case = Case(VALIDATION, BASELINE, VOCABULARY, ("trec", "liar"))
+    with Opened(study, home) as opened:
+        first = opened.lab.judge([case], judging, title="x", pack=4)
+        opened.ledger.forget(first[0].unit.digest)
+        second = opened.lab.judge([case], judging, title="x", pack=4)
+        assert opened.lab.computed == 3
+    assert scores(first) == scores(second)
+
+
+def test_packing_is_not_part_of_a_unit_s_identity(study, home, tmp_path):
+    alone = study.model_copy(update={"pack": 1, "cells_per_pack": 1})
+    other = Home.find({"MPT_HOME": str(tmp_path / "alone")}).open()
+    found = []
+    for chosen, where in ((study, home), (alone, other)):
+        with Opened(chosen, where) as opened:
+            opened.lab.judge(
+                [plan(chosen, opened.worker).baseline],
+                plan(chosen, opened.worker).judging,
+                title="x",
+                pack=chosen.cells_per_pack,
+            )
+            found.append({u.digest: u.result["curve"] for u in opened.ledger.units()})
+    assert found[0].keys() == found[1].keys()
+    for digest, curve in found[0].items():
+        assert curve == pytest.approx(found[1][digest], rel=1e-3)
+
+
+def test_a_study_that_does_not_fit_its_gym_writes_nothing(study, tmp_path):
+    home = Home.find({"MPT_HOME": str(tmp_path / "untouched")})
+    worker = Worker(open_gym(study.gym), study.backbone, home, "cpu")
+    wrong = {
+        "validation": study.validation.model_copy(update={"tasks": ("trek",)}),
+        "setting": "Cls->Clz",
+        "sources": ("glue-mrpc", "liar"),
+    }
+    expected = {
+        "validation": (UnknownName, "unknown task 'trek' - did you mean 'trec'"),
+        "setting": (UnknownName, "unknown setting 'Cls->Clz' - did you mean"),
+        "sources": (ConfigError, "liar among its sources and its targets"),
+    }
+    for key, value in wrong.items():
+        changes = {key: value} if key != "setting" else {key: value, "sources": None}
+        error, message = expected[key]
+        with pytest.raises(error, match=message):
+            plan(study.model_copy(update=changes), worker)
+    assert not home.root.exists()
+
+
+def test_another_definition_under_the_same_name_is_refused(study, home):
+    with Opened(study, home) as opened:
+        opened.sweep()
+    other = study.model_copy(update={"method": "mtl"})
+    with (
+        Opened(other, home) as opened,
+        pytest.raises(StoreError, match="method was fomaml, is mtl"),
+    ):
+        opened.sweep()
+
+
+def test_choose_finds_the_best_and_explains_what_cannot_be_promoted(study, home):
+    with Opened(study, home) as opened:
+        trials = opened.sweep()
+    best = choose(trials, "best")
+    assert best.arg == max(trial.arg for trial in trials)
+    assert choose(trials, "2").number == 1
+    with pytest.raises(InputError, match="no trial '9'; give 'best' or a number from 1 to 3"):
+        choose(trials, "9")
+    with pytest.raises(InputError, match="no finished trial"):
+        choose([], "best")
+    assert Search.latest(home).study == study

@@ -6,10 +6,12 @@ a task is ever read in pretraining.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from random import Random
 from string import ascii_letters, digits
+from types import MappingProxyType
 
 from mpt.backbone.skills import SKILLS, Cue, Skill
 from mpt.gym.mini.catalogue import TASKS
@@ -18,6 +20,9 @@ from mpt.gym.mini.lexicon import every_word, records, words
 
 SENTINELS = 4
 """Pieces ``<extra_id_0>`` ... that mark holes in span corruption."""
+
+START: Mapping[str, float] = MappingProxyType({name: s.share for name, s in SKILLS.items()})
+"""Shares of the skills before anything is known of how hard they are."""
 
 UNKNOWN_LETTERS = ascii_letters + digits + "-_.,;:!?()[]#@&%+*='"
 
@@ -51,14 +56,14 @@ class Mixture:
     offered: float = 0.3
 
 
-def document(rng: Random, mix: Mixture) -> Doc:
-    """One training document."""
+def document(rng: Random, mix: Mixture, shares: Mapping[str, float]) -> Doc:
+    """One training document; ``shares`` weigh the skills (``START`` to begin with)."""
     kind = rng.random()
     if kind < mix.spans:
-        return corrupted(rng, _bare(rng))
+        return corrupted(rng, _bare(rng, shares))
     if kind < mix.spans + mix.glossary:
         return glossed(rng)
-    skill = _chosen(rng)
+    skill = _chosen(rng, shares)
     item = draw(rng.choice(skill.samplers), rng, held_out=False)
     if rng.random() < mix.unknown:
         item = _with_unknown_name(rng, item)
@@ -127,8 +132,8 @@ def corrupted(rng: Random, text: str) -> Doc:
     return Doc(" ".join(source + row[last:]), " ".join(target))
 
 
-def _bare(rng: Random) -> str:
-    skill = _chosen(rng)
+def _bare(rng: Random, shares: Mapping[str, float]) -> str:
+    skill = _chosen(rng, shares)
     item = draw(rng.choice(skill.samplers), rng, held_out=False)
     if item.options:
         return f"{item.text} {_either(item.options)}".strip()
@@ -158,18 +163,8 @@ def _either(options: tuple[str, ...], listed: bool = False) -> str:
     return f"{' , '.join(options[:-1])} or {options[-1]}"
 
 
-def _chosen(rng: Random) -> Skill:
-    skills, shares = _shares()
-    return rng.choices(skills, cum_weights=shares)[0]
-
-
-@cache
-def _shares() -> tuple[tuple[Skill, ...], tuple[float, ...]]:
-    total, shares = 0.0, []
-    for skill in SKILLS.values():
-        total += skill.share
-        shares.append(total)
-    return tuple(SKILLS.values()), tuple(shares)
+def _chosen(rng: Random, shares: Mapping[str, float]) -> Skill:
+    return SKILLS[rng.choices(tuple(shares), tuple(shares.values()))[0]]
 
 
 @cache
@@ -180,7 +175,7 @@ def _words() -> tuple[str, ...]:
 @cache
 def _glossary() -> tuple[tuple[str, str], ...]:
     labels = {(own, canon) for task in TASKS.values() for canon, own in task.labels.items()}
-    return tuple(sorted(labels | set(records("synonyms"))))
+    return tuple(sorted(labels | {(a, b) for a, b in records("synonyms")}))
 
 
 def vocabulary() -> frozenset[str]:
@@ -209,5 +204,5 @@ def _sampled_words() -> set[str]:
             found.update(item.text.split(), item.answer.split(), item.other.split())
     for _ in range(2000):
         doc = glossed(rng)
-        found.update(doc.source.split(), doc.target.split(), "1 2 3 4 5 ) ( or ,".split())
-    return found
+        found.update(doc.source.split(), doc.target.split())
+    return found | {*"12345)(,", "or"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -61,11 +61,20 @@ class Reader:
         return [*row, self._end]
 
 
-def feed(tokenizer: Any, rng: Random, *, batch: int, pool: int = 32) -> Iterator[Feed]:
-    """Endless batches; ``pool`` of them are drawn at once and sorted by length."""
+def feed(
+    tokenizer: Any,
+    rng: Random,
+    *,
+    batch: int,
+    shares: Callable[[], Mapping[str, float]],
+    pool: int = 32,
+) -> Iterator[Feed]:
+    """Endless batches; ``pool`` of them are drawn at once, under the ``shares`` of the moment, and
+    sorted by length."""
     read, mix = Reader(tokenizer), Mixture()
     while True:
-        docs = [read(document(rng, mix)) for _ in range(pool * batch)]
+        now = shares()
+        docs = [read(document(rng, mix, now)) for _ in range(pool * batch)]
         docs.sort(key=lambda doc: (len(doc[0]), len(doc[1])))
         cuts = list(range(0, len(docs), batch))
         rng.shuffle(cuts)

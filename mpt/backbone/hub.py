@@ -103,7 +103,7 @@ def new_t5(**dims: Any) -> Any:
     return T5ForConditionalGeneration(T5Config(**{**settings, **dims}))
 
 
-def wrap_tokenizer(tokenizer: Any, **special: str) -> Any:
+def wrap_tokenizer(tokenizer: Any, **special: Any) -> Any:
     """A ``tokenizers.Tokenizer`` as a transformers tokenizer, ready for ``save_pretrained``."""
     from transformers import PreTrainedTokenizerFast
 

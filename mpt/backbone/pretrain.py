@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
+from statistics import fmean
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
 from mpt.backbone import hub
-from mpt.backbone.corpus import SENTINELS, Mixture, document, vocabulary
+from mpt.backbone.corpus import SENTINELS, START, Mixture, document, vocabulary
 from mpt.backbone.feed import Feed, feed
-from mpt.backbone.probe import probe
+from mpt.backbone.probe import Probe, probe
 from mpt.backbone.tokenizer import SPECIALS, word_tokenizer
 from mpt.seeding import entropy
+
+EVERY, KEEP = 500, 2500
+"""Updates between reports, and between checkpoints of the weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a pretraining stands; ``loss`` is the mean since the last report, in nats."""
+
+    step: int
+    done: float
+    seconds: float
+    loss: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +49,14 @@ class Recipe:
         batch: documents per update.
         lr: peak rate of AdamW.
         width, depth, decoder_depth, ff, heads: the model.
+        attend: every so many updates each skill is probed (on pretraining's own items), and its
+            share becomes its first share times ``patience`` + its error rate: time goes where
+            something is left to learn.
+        bias_boost: factor on the rate of the relative position biases. They start near zero and
+            must reach several nats before a head can look at one place: at the common rate word
+            order, and every skill that needs it, stays unlearned for thousands of updates.
         table_std: initial spread of the embedding table, which is also the output head's.
+        probed: held-out items per skill in the closing probe.
     """
 
     seed: int = 0
@@ -51,71 +72,102 @@ class Recipe:
     decoder_depth: int = 2
     ff: int = 384
     heads: int = 4
+    attend: int = 1000
+    patience: float = 0.15
+    bias_boost: float = 20.0
     table_std: float = 0.05
+    probed: int = 200
 
+    def done(self, step: int, seconds: float) -> float:
+        """How much of the budget is used, by updates or by time, whichever is nearer its end."""
+        spent = seconds / (60 * self.minutes) if self.minutes else 0.0
+        return min(1.0, max(step / self.steps, spent))
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a pretraining stands; ``loss`` is the mean since the last report, in nats."""
-
-    step: int
-    done: float
-    seconds: float
-    loss: float
+    def rate(self, at: Progress) -> float:
+        """The learning rate of the update that follows ``at``."""
+        return self.lr * min(1.0, (at.step + 1) / self.warmup, (1 - at.done) / self.cooldown)
 
 
 def pretrain(
     out: Path,
     recipe: Recipe,
     *,
+    begin: Path | None = None,
     report: Callable[[Progress], None] = lambda _: None,
-    every: int = 500,
-    keep_every: int = 5000,
 ) -> Path:
     """Train a mini backbone and write it to ``out`` as ``save_pretrained`` does.
 
     Args:
-        out: folder for weights, tokenizer and ``made.json``; written again every ``keep_every``.
+        out: folder for weights, tokenizer and ``made.json``, which says how they came about.
         recipe: what to train.
-        report: called every ``every`` updates.
+        begin: a folder that ``pretrain`` wrote, to go on from its weights (optimiser state is not
+            kept; the rate warms up again).
+        report: called every ``EVERY`` updates.
 
     Returns:
         ``out``.
     """
     torch.manual_seed(entropy("pretrain", recipe.seed) % 2**63)
-    corpus = Random(entropy("corpus", recipe.seed))
-    tokenizer, model = new_tokenizer(recipe), new_model(recipe)
-    optimiser = torch.optim.AdamW(
-        model.parameters(), recipe.lr, (0.9, 0.98), weight_decay=recipe.weight_decay, fused=True
+    tokenizer, model = _begun(begin) if begin else (new_tokenizer(recipe), new_model(recipe))
+    shares = {"now": START}
+    corpus = feed(
+        tokenizer,
+        Random(entropy("corpus", recipe.seed)),
+        batch=recipe.batch,
+        shares=lambda: shares["now"],
     )
-    began, losses, step, done = time.monotonic(), [], 0, 0.0
-    for step, batch in enumerate(feed(tokenizer, corpus, batch=recipe.batch), 1):
-        done = _done(recipe, step, time.monotonic() - began)
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.lr * min(1, step / recipe.warmup, (1 - done) / recipe.cooldown)
-        losses.append(_update(model, optimiser, batch))
-        if step % every == 0:
-            seconds, loss = time.monotonic() - began, float(np.mean(losses[-every:]))
-            report(Progress(step, done, seconds, loss))
-        if step % keep_every == 0:
+    optimiser = _optimiser(model, recipe)
+    losses: deque[float] = deque(maxlen=EVERY)
+    began, at = time.monotonic(), Progress(0, 0.0, 0.0, 0.0)
+    while at.done < 1:
+        losses.append(_update(model, optimiser, next(corpus), recipe.rate(at)))
+        seconds = time.monotonic() - began
+        at = Progress(at.step + 1, recipe.done(at.step + 1, seconds), seconds, fmean(losses))
+        if at.step % EVERY == 0:
+            report(at)
+        if at.step % recipe.attend == 0:
+            shares["now"] = _attention(model, tokenizer, recipe, at.step)
+        if at.step % KEEP == 0:
             model.save_pretrained(out)
             tokenizer.save_pretrained(out)
-        if done >= 1:
-            break
     model.eval().save_pretrained(out)
     tokenizer.save_pretrained(out)
-    seconds, loss = time.monotonic() - began, float(np.mean(losses[-every:]))
+    _sign(out, recipe, at, probe(model, tokenizer, items=recipe.probed))
+    return out
+
+
+def _sign(out: Path, recipe: Recipe, end: Progress, found: Sequence[Probe]) -> None:
     made = {
         "recipe": asdict(recipe),
-        "steps": step,
-        "seconds": round(seconds),
-        "loss": round(loss, 4),
+        "steps": end.step,
+        "seconds": round(end.seconds),
+        "loss": round(end.loss, 4),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "probe": {p.skill: p.accuracy for p in probe(model, tokenizer)},
+        "probe": {one.skill: one.accuracy for one in found},
     }
     (out / "made.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
-    return out
+
+
+def _begun(folder: Path) -> tuple[Any, Any]:
+    model, tokenizer, _ = hub.load(str(folder))
+    return tokenizer, hub.native_norms(model).train()
+
+
+def _optimiser(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
+    bias, rest = [], []
+    for name, weight in model.named_parameters():
+        (bias if "relative_attention_bias" in name else rest).append(weight)
+    groups = [
+        {"params": rest, "boost": 1.0, "weight_decay": recipe.weight_decay},
+        {"params": bias, "boost": recipe.bias_boost, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, recipe.lr, (0.9, 0.98), fused=True)
+
+
+def _attention(model: Any, tokenizer: Any, recipe: Recipe, step: int) -> Mapping[str, float]:
+    found = probe(model, tokenizer, items=48, seed=step, held_out=False)
+    return {one.skill: START[one.skill] * (recipe.patience + 1 - one.accuracy) for one in found}
 
 
 def new_model(recipe: Recipe) -> Any:
@@ -138,7 +190,7 @@ def new_model(recipe: Recipe) -> Any:
 def new_tokenizer(recipe: Recipe) -> Any:
     """The tokenizer of the mini world, ids in order of frequency in the recipe's corpus."""
     rng = Random(entropy("vocabulary", recipe.seed))
-    docs = [document(rng, Mixture()) for _ in range(20_000)]
+    docs = [document(rng, Mixture(), START) for _ in range(20_000)]
     texts = [text for doc in docs for text in (doc.source, doc.target)]
     known = vocabulary()
     texts = [" ".join(word for word in text.split() if word in known) for text in texts]
@@ -155,7 +207,9 @@ def new_tokenizer(recipe: Recipe) -> Any:
     )
 
 
-def _update(model: Any, optimiser: torch.optim.Optimizer, batch: Feed) -> float:
+def _update(model: Any, optimiser: torch.optim.Optimizer, batch: Feed, rate: float) -> float:
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["boost"]
     start = torch.zeros_like(batch.target[:, :1])
     given = torch.cat([start, batch.target[:, :-1].clamp_min(0)], 1)
     with torch.autocast(
@@ -171,9 +225,3 @@ def _update(model: Any, optimiser: torch.optim.Optimizer, batch: Feed) -> float:
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimiser.step()
     return float(loss.detach())
-
-
-def _done(recipe: Recipe, step: int, seconds: float) -> float:
-    """How much of the budget is used up, by updates or by time, whichever is nearer its end."""
-    spent = seconds / (60 * recipe.minutes) if recipe.minutes else 0.0
-    return min(1.0, max(step / recipe.steps, spent))

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from mpt.backbone.corpus import Mixture, cued
+from mpt.backbone.corpus import Doc, Mixture, cued
 from mpt.backbone.skills import SKILLS
 from mpt.gym.mini.item import draw
 from mpt.seeding import entropy
@@ -25,24 +25,30 @@ class Probe:
     items: int
 
 
-def probe(model: Any, tokenizer: Any, *, items: int = 200, seed: int = 0) -> tuple[Probe, ...]:
-    """Exact-match accuracy per skill, on items of the gym's bucket, which pretraining never saw.
+def probe(
+    model: Any, tokenizer: Any, *, items: int = 200, seed: int = 0, held_out: bool = True
+) -> tuple[Probe, ...]:
+    """Exact-match accuracy per skill, on items of the gym's bucket, which pretraining never saw
+    (or, if not ``held_out``, of its own).
 
     Greedy decoding is not run: it writes the answer exactly if every teacher-forced argmax does.
     """
     return tuple(
-        Probe(name, _accuracy(model, tokenizer, name, items, seed), items) for name in SKILLS
+        Probe(name, _accuracy(model, tokenizer, _docs(name, items, seed, held_out)), items)
+        for name in SKILLS
     )
 
 
-@torch.inference_mode()
-def _accuracy(model: Any, tokenizer: Any, name: str, items: int, seed: int) -> float:
-    rng = Random(entropy("probe", name, seed))
-    skill = SKILLS[name]
-    docs = [
-        cued(rng, skill, draw(rng.choice(skill.samplers), rng, held_out=True), PLAIN)
+def _docs(name: str, items: int, seed: int, held_out: bool) -> list[Doc]:
+    rng, skill = Random(entropy("probe", name, seed)), SKILLS[name]
+    return [
+        cued(rng, skill, draw(rng.choice(skill.samplers), rng, held_out=held_out), PLAIN)
         for _ in range(items)
     ]
+
+
+@torch.inference_mode()
+def _accuracy(model: Any, tokenizer: Any, docs: list[Doc]) -> float:
     source = tokenizer([doc.source for doc in docs], padding=True, return_tensors="pt")
     target = tokenizer([doc.target for doc in docs], padding=True, return_tensors="pt")
     labels = target["input_ids"].masked_fill(target["attention_mask"] == 0, -100)

@@ -50,7 +50,8 @@ class Skill:
 def _cue(line: str) -> Cue:
     """``words | canonical=word ...`` as a cue."""
     words, _, labels = line.partition(" | ")
-    return Cue(words, MappingProxyType(dict(pair.split("=") for pair in labels.split())))
+    pairs = (pair.partition("=") for pair in labels.split())
+    return Cue(words, MappingProxyType({a: b for a, _, b in pairs}))
 
 
 def _skills() -> dict[str, Skill]:
@@ -58,22 +59,29 @@ def _skills() -> dict[str, Skill]:
     pair = " first : {t} second : {o}"
     rows: tuple[tuple[str, float, tuple[Sampler, ...], tuple[str, ...]], ...] = (
         ("sentiment", 2.5, tuple(map(o.review, o.DOMAINS)),
-         ("mood", "verdict | good=up bad=down", "liked | good=yes bad=no", "feeling | good=pro bad=con")),
+         ("mood", "verdict | good=up bad=down", "liked | good=yes bad=no",
+          "feeling | good=pro bad=con")),
         ("aspect", 2, (o.aspect,), ("mood of {o} : {t}", "{t} . how was the {o} ?",
          "was the {o} liked ? {t} | good=yes bad=no", "{o} verdict : {t} | good=up bad=down")),
         ("emotion", 1, (o.emotion(),), ("emotion", "feels", "heart | joy=sun anger=fire fear=ice "
          "sadness=rain surprise=flash love=rose")),
-        ("manners", 0.7, (o.manners,), ("tone", "manners | polite=yes rude=no", "style | polite=good rude=bad")),
-        ("stance", 0.7, (o.stance,), ("stance", "side | for=yes against=no", "{o} vote : {t} | for=up against=down")),
+        ("manners", 0.7, (o.manners,), ("tone", "manners | polite=yes rude=no",
+         "style | polite=good rude=bad")),
+        ("stance", 0.7, (o.stance,), ("stance", "side | for=yes against=no",
+         "{o} vote : {t} | for=up against=down")),
         ("subjectivity", 0.7, (o.subjectivity,), ("claim", "provable | fact=yes opinion=no")),
-        ("topic", 1.2, (s.topic(),), ("topic", "section", "desk | sport=ball politics=vote science=lab "
+        ("topic", 1.2, (s.topic(),), ("topic", "section",
+         "desk | sport=ball politics=vote science=lab "
          "business=money health=body weather=sky music=song travel=road")),
-        ("kind", 1.2, (s.kind_of_thing(),), ("category", "sort", "shelf | animal=one food=two tool=three "
+        ("kind", 1.2, (s.kind_of_thing(),), ("category", "sort",
+         "shelf | animal=one food=two tool=three "
          "vehicle=four clothing=five furniture=six plant=seven instrument=eight")),
         ("intent", 1, (s.intent(),), ("wish", "command", "app | alarm=bell music=song weather=sky "
          "travel=road call=voice shop=cart")),
-        ("spam", 0.7, (s.spam,), ("filter", "trust | spam=no normal=yes", "mail | spam=bad normal=good")),
-        ("asked", 0.8, (s.asked_for(),), ("expects", "wanted", "word | person=who place=where time=when "
+        ("spam", 0.7, (s.spam,), ("filter", "trust | spam=no normal=yes",
+         "mail | spam=bad normal=good")),
+        ("asked", 0.8, (s.asked_for(),), ("expects", "wanted",
+         "word | person=who place=where time=when "
          "number=how thing=what")),
         ("entailment", 3, (w.entailment,), (
             "{t} . so {o} ?", "given {t} , does it follow that {o} ?", "follows" + pair,
@@ -83,22 +91,32 @@ def _skills() -> dict[str, Skill]:
             "logic" + pair + " | yes=right no=wrong maybe=open")),
         ("rewording", 2.5, (w.rewording,), ("compare" + pair, "{t} . {o} . same or different ?",
          "meaning kept ?" + pair + " | same=yes different=no")),
-        ("question_pair", 2, (w.question_pair,), ("compare" + pair, "{t} . {o} . same or different ?",
+        ("question_pair", 2, (w.question_pair,), ("compare" + pair,
+         "{t} . {o} . same or different ?",
          "asked twice ?" + pair + " | same=yes different=no")),
         ("roles", 2.5, (w.who_did_what,), ("compare" + pair, "{t} . {o} . same or different ?",
          "meaning kept ?" + pair + " | same=yes different=no")),
         ("grammar", 2.5, (w.acceptability,), ("grammar", "english | correct=good wrong=bad",
          "well formed | correct=yes wrong=no")),
-        ("tense", 1, (w.tense,), ("tense", "verb form", "{t} . is it over ? | past=yes present=no future=no")),
-        ("where", 1.5, (q.story("where"),), ("place of {o} : {t}", "{t} . find {o}", "{t} . location of {o} ?")),
-        ("who", 1.5, (q.story("who"),), ("owner of {o} : {t}", "{t} . person by {o} ?", "{t} . name with {o} ?")),
-        ("colour", 1.5, (q.story("colour"),), ("colour of {o} : {t}", "{t} . {o} colour", "paint of {o} ? {t}")),
-        ("what", 1.5, (q.story("what"),), ("thing of {o} : {t}", "{t} . {o} holds ?", "{t} . belongings of {o}")),
-        ("yes_no", 2.5, (q.yes_no,), ("true ? {o} . {t}", "{t} . check {o}", "{t} . {o} , right or wrong ? | "
+        ("tense", 1, (w.tense,), ("tense", "verb form",
+         "{t} . is it over ? | past=yes present=no future=no")),
+        ("where", 1.5, (q.story("where"),), ("place of {o} : {t}", "{t} . find {o}",
+         "{t} . location of {o} ?")),
+        ("who", 1.5, (q.story("who"),), ("owner of {o} : {t}", "{t} . person by {o} ?",
+         "{t} . name with {o} ?")),
+        ("colour", 1.5, (q.story("colour"),), ("colour of {o} : {t}", "{t} . {o} colour",
+         "paint of {o} ? {t}")),
+        ("what", 1.5, (q.story("what"),), ("thing of {o} : {t}", "{t} . {o} holds ?",
+         "{t} . belongings of {o}")),
+        ("yes_no", 2.5, (q.yes_no,), ("true ? {o} . {t}", "{t} . check {o}",
+         "{t} . {o} , right or wrong ? | "
          "yes=right no=wrong")),
-        ("story_choice", 1.5, (q.story_choice,), ("place of {o} : {t} . {x}", "{t} . find {o} . choose {x}")),
-        ("pick_kind", 2, (q.pick_kind,), ("choose the {o} : {x}", "{x} . the {o} is", "find a {o} among {x}")),
-        ("odd", 2, (q.odd_one,), ("stranger : {x}", "{x} . the odd one is", "three are alike : {x}")),
+        ("story_choice", 1.5, (q.story_choice,), ("place of {o} : {t} . {x}",
+         "{t} . find {o} . choose {x}")),
+        ("pick_kind", 2, (q.pick_kind,), ("choose the {o} : {x}", "{x} . the {o} is",
+         "find a {o} among {x}")),
+        ("odd", 2, (q.odd_one,), ("stranger : {x}", "{x} . the odd one is",
+         "three are alike : {x}")),
         ("fact", 2, (q.fact(),), ("answer : {t}", "{t} . answer", "tell me . {t}")),
         ("fact_choice", 1.5, (q.fact_choice(),), ("answer : {t} . {x}", "{t} . choose {x}")),
         ("headline", 1.5, (g.headline,), ("short", "title", "{t} . in brief")),

@@ -48,49 +48,66 @@ def _classification() -> Iterator[MiniTask]:
     o, s, w = opinions, subjects, language
     yesno = "yes=entailment no=contradiction maybe=neutral"
     rows: tuple[tuple[str, str, Sampler, str, str], ...] = (
-        ("film-sentiment", "sentiment", o.review("film"), "film review : {t}", "good=positive bad=negative"),
-        ("food-sentiment", "sentiment", o.review("dish"), "the guest wrote : {t}", "good=recommend bad=avoid"),
-        ("hotel-sentiment", "sentiment", o.review("hotel"), "{t}", "good=satisfied bad=unsatisfied"),
-        ("gadget-sentiment", "sentiment", o.review("gadget"), "customer : {t}", "good=keep bad=return"),
-        ("book-sentiment", "sentiment", o.review("book"), "a reader says {t}", "good=praise bad=criticism"),
-        ("concert-sentiment", "sentiment", o.review("concert"), "{t} ( live )", "good=cheers bad=boos"),
+        ("film-sentiment", "sentiment", o.review("film"), "film review : {t}",
+         "good=positive bad=negative"),
+        ("food-sentiment", "sentiment", o.review("dish"), "the guest wrote : {t}",
+         "good=recommend bad=avoid"),
+        ("hotel-sentiment", "sentiment", o.review("hotel"), "{t}",
+         "good=satisfied bad=unsatisfied"),
+        ("gadget-sentiment", "sentiment", o.review("gadget"), "customer : {t}",
+         "good=keep bad=return"),
+        ("book-sentiment", "sentiment", o.review("book"), "a reader says {t}",
+         "good=praise bad=criticism"),
+        ("concert-sentiment", "sentiment", o.review("concert"), "{t} ( live )",
+         "good=cheers bad=boos"),
         ("aspect-sentiment", "sentiment", o.aspect, "{t} | {o}", "good=positive bad=negative"),
-        ("diary-emotion", "emotion", o.emotion("joy", "anger", "fear", "sadness"), "dear diary , {t}",
+        ("diary-emotion", "emotion", o.emotion("joy", "anger", "fear", "sadness"),
+         "dear diary , {t}",
          "joy=happiness anger=rage fear=terror sadness=sorrow"),
         ("tweet-emotion", "emotion", o.emotion("surprise", "love", "sadness"), "tweet : {t} @ all",
          "surprise=wonder love=affection sadness=grief"),
         ("news-topic", "topic", s.topic("sport", "politics", "science", "business"), "{t} ( news )",
          "sport=athletics politics=government science=research business=economy"),
-        ("forum-topic", "topic", s.topic("health", "weather", "music", "travel"), "new thread : {t}",
+        ("forum-topic", "topic", s.topic("health", "weather", "music", "travel"),
+         "new thread : {t}",
          "health=medical weather=climate music=sound travel=journey"),
-        ("scene-kind", "category", s.kind_of_thing("animal", "food", "tool", "vehicle"), "scene : {t}",
+        ("scene-kind", "category", s.kind_of_thing("animal", "food", "tool", "vehicle"),
+         "scene : {t}",
          "animal=creature food=edible tool=equipment vehicle=transport"),
-        ("shop-department", "category", s.kind_of_thing("clothing", "furniture", "plant", "instrument"),
-         "lost and found : {t}", "clothing=fashion furniture=interior plant=nature instrument=musical"),
+        ("shop-department", "category", s.kind_of_thing("clothing", "furniture", "plant",
+         "instrument"),
+         "lost and found : {t}",
+          "clothing=fashion furniture=interior plant=nature instrument=musical"),
         ("scene-entailment", "nli", w.entailment, "premise : {t} hypothesis : {o}", yesno),
-        ("quantity-entailment", "nli", w.quantity, "{t} . claim : {o}", "yes=true no=false maybe=unknown"),
+        ("quantity-entailment", "nli", w.quantity, "{t} . claim : {o}",
+         "yes=true no=false maybe=unknown"),
         ("sentence-paraphrase", "paraphrase", w.rewording, "sentence 1 : {t} sentence 2 : {o}",
          "same=equivalent different=distinct"),
-        ("question-paraphrase", "paraphrase", w.question_pair, "question 1 : {t} ? question 2 : {o} ?",
+        ("question-paraphrase", "paraphrase", w.question_pair,
+         "question 1 : {t} ? question 2 : {o} ?",
          "same=duplicate different=unique"),
-        ("role-paraphrase", "paraphrase", w.who_did_what, "{t} / {o}", "same=match different=clash"),
+        ("role-paraphrase", "paraphrase", w.who_did_what, "{t} / {o}",
+         "same=match different=clash"),
         ("sentence-acceptability", "acceptability", w.acceptability, "{t} .",
          "correct=acceptable wrong=unacceptable"),
-        ("question-type", "question_type", s.asked_for("person", "place", "time", "number"), "{t} ?",
+        ("question-type", "question_type", s.asked_for("person", "place", "time", "number"),
+         "{t} ?",
          "person=human place=location time=date number=quantity"),
         ("verb-tense", "tense", w.tense, "{t} .", "past=before present=now future=later"),
         ("statement-subjectivity", "subjectivity", o.subjectivity, "statement : {t}",
          "fact=objective opinion=subjective"),
-        ("request-politeness", "politeness", o.manners, "he said : {t} !", "polite=courteous rude=impolite"),
+        ("request-politeness", "politeness", o.manners, "he said : {t} !",
+         "polite=courteous rude=impolite"),
         ("message-spam", "spam", s.spam, "sms : {t}", "spam=junk normal=ham"),
         ("assistant-intent", "intent", s.intent("alarm", "weather", "call"), "user : {t}",
          "alarm=clock weather=forecast call=contact"),
         ("voice-intent", "intent", s.intent("music", "travel", "shop"), "hello robot , {t}",
          "music=audio travel=trip shop=purchase"),
-        ("practice-stance", "stance", o.stance, "topic : {o} . comment : {t}", "for=pro against=con"),
+        ("practice-stance", "stance", o.stance, "topic : {o} . comment : {t}",
+         "for=pro against=con"),
     )  # fmt: skip
     for name, subfamily, sampler, template, labels in rows:
-        words = dict(pair.split("=") for pair in labels.split())
+        words = {label: word for label, _, word in (p.partition("=") for p in labels.split())}
         metric = "Classification-F1" if len(words) > 2 else "ACC"
         card = TaskCard(name, "classification", subfamily, "classification", PER_CLASS, metric)
         yield MiniTask(card, sampler, template, MappingProxyType(words))
@@ -100,17 +117,23 @@ def _text_to_text() -> Iterator[MiniTask]:
     """Name, family, subfamily, metric, sampler, template."""
     q, w, gen = questions, writing, "conditional_generation"
     rows: tuple[tuple[str, str, str, str, Sampler, str], ...] = (
-        ("story-where", "qa", "extractive", "EM", q.story("where"), "context : {t} question : where is {o} ?"),
+        ("story-where", "qa", "extractive", "EM", q.story("where"),
+         "context : {t} question : where is {o} ?"),
         ("story-who", "qa", "extractive", "QA-F1", q.story("who"), "who goes with {o} ? {t} ."),
-        ("story-colour", "qa", "extractive", "EM", q.story("colour"), "read : {t} . what colour is {o} ?"),
+        ("story-colour", "qa", "extractive", "EM", q.story("colour"),
+         "read : {t} . what colour is {o} ?"),
         ("story-what", "qa", "extractive", "QA-F1", q.story("what"), "{t} . what does {o} have ?"),
         ("story-yes-no", "qa", "yes_no", "ACC", q.yes_no, "passage : {t} . question : is {o} ?"),
-        ("story-choice", "qa", "multiple_choice", "ACC", q.story_choice, "{t} . where is {o} ? {x}"),
-        ("kind-choice", "qa", "multiple_choice", "ACC", q.pick_kind, "which of these is a kind of {o} ? {x}"),
-        ("odd-choice", "qa", "multiple_choice", "ACC", q.odd_one, "which one does not belong ? {x}"),
+        ("story-choice", "qa", "multiple_choice", "ACC", q.story_choice,
+         "{t} . where is {o} ? {x}"),
+        ("kind-choice", "qa", "multiple_choice", "ACC", q.pick_kind,
+         "which of these is a kind of {o} ? {x}"),
+        ("odd-choice", "qa", "multiple_choice", "ACC", q.odd_one,
+         "which one does not belong ? {x}"),
         ("capital-facts", "qa", "closed_book", "EM", q.fact("capitals"), "quiz : {t}"),
         ("animal-facts", "qa", "closed_book", "EM", q.fact("sounds", "babies", "homes"), "{t} ?"),
-        ("object-choice", "qa", "multiple_choice", "ACC", q.fact_choice("uses", "materials"), "{t} ? {x}"),
+        ("object-choice", "qa", "multiple_choice", "ACC", q.fact_choice("uses", "materials"),
+         "{t} ? {x}"),
         ("country-choice", "qa", "multiple_choice", "ACC", q.fact_choice("capitals", "languages"),
          "exam : {t} {x}"),
         ("report-headline", gen, "summarization", "Rouge-L", w.headline, "article : {t} ."),
@@ -133,6 +156,9 @@ def _text_to_text() -> Iterator[MiniTask]:
 
 
 TASKS: Mapping[str, MiniTask] = MappingProxyType(
-    {task.card.task: task for task in sorted((*_classification(), *_text_to_text()), key=lambda t: t.card.task)}
+    {
+        task.card.task: task
+        for task in sorted((*_classification(), *_text_to_text()), key=lambda t: t.card.task)
+    }
 )
 """Every task of the mini gym by name, sorted."""

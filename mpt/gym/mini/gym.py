@@ -13,6 +13,7 @@ from mpt.gym.partitions import Partitions
 from mpt.gym.splits import SEEDS, Example, FewShotSplit, TaskCard
 from mpt.seeding import entropy
 
+
 class MiniGym:
     """The tasks of the mini world as a ``mpt.gym.source.Gym``; needs no file and no network."""
 
@@ -77,9 +78,7 @@ def _test(name: str) -> tuple[Example, ...]:
     return _written(task, rng, task.test // (len(task.labels) or 1), frozenset())
 
 
-def _written(
-    task: MiniTask, rng: Random, each: int, taken: frozenset[str]
-) -> tuple[Example, ...]:
+def _written(task: MiniTask, rng: Random, each: int, taken: frozenset[str]) -> tuple[Example, ...]:
     """``each`` distinct examples per class (or in all), classes by turns, none in ``taken``."""
     seen = set(taken)
     shelves: dict[str, list[Example]] = {label: [] for label in task.labels} or {"": []}

@@ -37,9 +37,13 @@ def entailment(rng: Random) -> Item:
 
 
 QUANTITIES = {
-    "yes": (("all", "some"), ("all", "many"), ("many", "some"), ("no", "not all"), ("three", "some")),
+    "yes": (
+        ("all", "some"), ("all", "many"), ("many", "some"), ("no", "not all"), ("three", "some"),
+    ),
     "no": (("all", "no"), ("no", "some"), ("some", "no"), ("no", "many"), ("all", "not all")),
-    "maybe": (("some", "all"), ("some", "many"), ("many", "all"), ("three", "many"), ("some", "not all")),
+    "maybe": (
+        ("some", "all"), ("some", "many"), ("many", "all"), ("three", "many"), ("some", "not all"),
+    ),
 }  # fmt: skip
 
 
@@ -58,7 +62,7 @@ def quantity(rng: Random) -> Item:
 
 def _reworded(rng: Random, parts: dict[str, str]) -> str:
     """The same scene with a synonym and, perhaps, another order."""
-    synonyms = dict((*records("synonyms"), *((b, a) for a, b in records("synonyms"))))
+    synonyms = {a: b for one, two in records("synonyms") for a, b in ((one, two), (two, one))}
     said = {key: synonyms.get(word, word) for key, word in parts.items()}
     return rng.choice(ORDERS).format(**said)
 
@@ -77,12 +81,15 @@ def rewording(rng: Random) -> Item:
     thing = rng.choice(("car", "shop", "house", "film", "gift", "photo", "boat", "store", "home"))
     trait = rng.choice(("big", "small", "strange", "quiet", "rich", "whole", "large", "little"))
     parts = {"name": rng.choice(words("names")), "past": past, "done": done, "thing": thing,
-             "trait": trait, "city": rng.choice(words("cities")), "day": rng.choice(words("days"))}  # fmt: skip
+             "trait": trait, "city": rng.choice(words("cities")),
+             "day": rng.choice(words("days"))}  # fmt: skip
     first = rng.choice(ORDERS).format(**parts)
     answer = rng.choice(("same", "different"))
     changed = dict(parts)
     if answer == "different":
-        key, name = rng.choice((("name", "names"), ("city", "cities"), ("day", "days"), ("thing", "tool")))
+        key, name = rng.choice(
+            (("name", "names"), ("city", "cities"), ("day", "days"), ("thing", "tool"))
+        )
         changed[key] = _other(rng, name, parts[key])
     return Item(first, answer, _reworded(rng, changed))
 
@@ -118,7 +125,9 @@ def who_did_what(rng: Random) -> Item:
     answer = rng.choice(("same", "different"))
     doer, done = (one, two) if answer == "same" else (two, one)
     second = rng.choice((f"{done} was {past} by {doer}", f"it was {doer} who {past} {done}"))
-    return Item(f"{one} {past} {two} in the {room} on {day}", answer, f"{second} on {day} in the {room}")
+    return Item(
+        f"{one} {past} {two} in the {room} on {day}", answer, f"{second} on {day} in the {room}"
+    )
 
 
 def acceptability(rng: Random) -> Item:
@@ -135,7 +144,8 @@ def acceptability(rng: Random) -> Item:
         text = f"the {trait} {noun} {verb} {tail}"
     elif rule == 1:
         word, noun = rng.choice((("this", one), ("these", many), ("a", one), ("many", many)))
-        text = f"{rng.choice(words('names'))} saw {word} {noun if right else _twin(one, many, noun)} {tail}"
+        noun = noun if right else {one: many, many: one}[noun]
+        text = f"{rng.choice(words('names'))} saw {word} {noun} {tail}"
     elif rule == 2:
         base, third, _, _ = rng.choice(records("acts"))
         noun, verb, slip = rng.choice(((one, third, base), (many, base, third)))
@@ -145,10 +155,6 @@ def acceptability(rng: Random) -> Item:
         pair = f"{trait} {noun}" if right else f"{noun} {trait}"
         text = f"{rng.choice(words('names'))} likes the {pair} {tail}"
     return Item(text, answer)
-
-
-def _twin(one: str, many: str, noun: str) -> str:
-    return many if noun == one else one
 
 
 def tense(rng: Random) -> Item:

@@ -131,7 +131,9 @@ def stance(rng: Random) -> Item:
     answer, forms = rng.choice((("for", FOR), ("against", AGAINST)))
     topic = rng.choice(words("bans"))
     said = rng.choice(forms).format(t=topic)
-    frame = rng.choice(("{s} in {cities}", "{names} said {s} in the {rooms}", "on {days} i read {s}"))
+    frame = rng.choice(
+        ("{s} in {cities}", "{names} said {s} in the {rooms}", "on {days} i read {s}")
+    )
     return Item(fill(rng, frame.replace("{s}", said)), answer, topic)
 
 

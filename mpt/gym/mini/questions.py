@@ -38,7 +38,10 @@ def _story(rng: Random, people: list[tuple[str, str, str, str]]) -> str:
 
 
 def story(asked: str) -> Sampler:
-    """Two people, their rooms and things; ``asked`` is ``where``, ``who``, ``colour`` or ``what``."""
+    """Two people, their rooms and things.
+
+    ``asked`` is ``where``, ``who``, ``colour`` or ``what``.
+    """
 
     def sample(rng: Random) -> Item:
         people = _people(rng)
@@ -93,7 +96,9 @@ def story_choice(rng: Random) -> Item:
 
 
 def _asks(rng: Random, name: str, key: str) -> str:
-    who = fill(rng, rng.choice(("{names} the {professions}", "the {traits} {professions}", "{names}")))
+    who = fill(
+        rng, rng.choice(("{names} the {professions}", "the {traits} {professions}", "{names}"))
+    )
     return f"{who} asks {ABOUT[name].format(k=key)}"
 
 

@@ -7,7 +7,8 @@ from mpt.gym.partitions import Partitions, Setting
 VALIDATION = ("diary-emotion", "gadget-sentiment", "story-colour", "verb-past", "country-choice")
 
 CLS_TARGETS = (
-    "film-sentiment", "forum-topic", "scene-entailment", "assistant-intent", "sentence-acceptability",
+    "film-sentiment", "forum-topic", "scene-entailment", "assistant-intent",
+    "sentence-acceptability",
 )  # fmt: skip
 NON_CLS_TARGETS = (
     "story-where", "odd-choice", "adjective-opposite", "request-city", "statement-question",

@@ -15,7 +15,8 @@ KINDS = (
 
 REPORTS = (
     "{names} told the {professions} about the {a} and the {b}", "the {a} in {cities} after the {b}",
-    "on {days} the {a} met the {b}", "{cities} waits for the {a}", "why the {a} matters in {cities}",
+    "on {days} the {a} met the {b}", "{cities} waits for the {a}",
+     "why the {a} matters in {cities}",
     "the {a} and the {b} of {names}", "a {professions} from {cities} on the {a}",
 )  # fmt: skip
 
@@ -60,10 +61,12 @@ INTENTS = {
     "weather": ("will it rain in {cities} on {days}", "do i need a {clothing} in {cities} {times}",
                 "how warm is it in {cities} on {days}", "is there snow near {cities} on {days}"),
     "travel": ("book a seat to {cities} on {days}", "find me a {vehicle} from {cities} to {cities}",
-               "i need a room in {cities} for {numbers} nights", "how do i get to {cities} by {vehicle}"),
+               "i need a room in {cities} for {numbers} nights",
+                "how do i get to {cities} by {vehicle}"),
     "call": ("tell {names} i am late on {days}", "ring up {names} in {cities}",
              "send {names} a note about the {food}", "answer the message of {names} on {days}"),
-    "shop": ("order {numbers} {clothing} for {names}", "how much is the {colours} {furniture} in {cities}",
+    "shop": ("order {numbers} {clothing} for {names}",
+     "how much is the {colours} {furniture} in {cities}",
              "add {food} and {food} to my list", "i want to buy a {traits} {tool} on {days}"),
 }  # fmt: skip
 
@@ -82,7 +85,8 @@ def intent(*kinds: str) -> Sampler:
 
 SPAM = (
     "you won {numbers} free {prizes} call now", "claim your {prizes} today {names}",
-    "cheap {clothing} and {prizes} only on {days}", "urgent {names} your {prizes} expires on {days}",
+    "cheap {clothing} and {prizes} only on {days}",
+     "urgent {names} your {prizes} expires on {days}",
     "click here for a free {prizes} in {cities}", "last chance to win a {vehicle} or {prizes}",
 )  # fmt: skip
 NOTES = (
@@ -102,13 +106,16 @@ ASKED = {
     "person": ("who {acts} in the {rooms}", "name the {professions} who lives in {cities}",
                "which {professions} likes the {animal}", "whose {clothing} is in the {rooms}"),
     "place": ("where does {names} live", "in which city is the {colours} {furniture} of {names}",
-              "name the country of the {animal} and the {plant}", "to where did {names} take the {tool}"),
+              "name the country of the {animal} and the {plant}",
+               "to where did {names} take the {tool}"),
     "time": ("when did the {professions} leave {cities}", "on which day does the {rooms} open",
-             "what year was the {instrument} of {names} built", "since when is {names} in {cities}"),
+             "what year was the {instrument} of {names} built",
+              "since when is {names} in {cities}"),
     "number": ("how many {food} are in the {rooms}", "how much does the {vehicle} of {names} cost",
                "what is the weight of the {animal}", "how far is {cities} from {cities}"),
     "thing": ("what did {names} eat in {cities}", "which tool does the {professions} use on {days}",
-              "what is in the {furniture} of {names}", "name the animal that {names} saw in {cities}"),
+              "what is in the {furniture} of {names}",
+               "name the animal that {names} saw in {cities}"),
 }  # fmt: skip
 
 

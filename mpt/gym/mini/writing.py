@@ -26,7 +26,9 @@ def headline(rng: Random) -> Item:
 
 def restaurant(rng: Random) -> Item:
     """Slots of a restaurant; the answer is a sentence that says them."""
-    place, dish, area, price = (rng.choice(words(c)) for c in ("places", "dishes", "areas", "prices"))
+    place, dish, area, price = (
+        rng.choice(words(c)) for c in ("places", "dishes", "areas", "prices")
+    )
     slots = rng.sample((f"name {place}", f"food {dish}", f"area {area}", f"price {price}"), 4)
     return Item(" , ".join(slots), f"{place} serves {price} {dish} food in the {area}")
 
@@ -46,14 +48,19 @@ def past(rng: Random) -> Item:
 
 
 def slot(wanted: str) -> Sampler:
-    """A request to an assistant; ``wanted`` (``person``, ``day``, ``city``, ``thing``) is its answer."""
+    """A request to an assistant.
+
+    The answer is its ``wanted``: ``person``, ``day``, ``city`` or ``thing``.
+    """
     classes = {"person": "names", "day": "days", "city": "cities", "thing": "clothing"}
 
     def sample(rng: Random) -> Item:
         found = {key: rng.choice(words(name)) for key, name in classes.items()}
         frame = rng.choice((
-            "ask {person} in {city} for a {thing} on {day}", "on {day} send the {thing} to {person} in {city}",
-            "buy a {thing} in {city} with {person} on {day}", "meet {person} on {day} in {city} without the {thing}",
+            "ask {person} in {city} for a {thing} on {day}",
+            "on {day} send the {thing} to {person} in {city}",
+            "buy a {thing} in {city} with {person} on {day}",
+            "meet {person} on {day} in {city} without the {thing}",
         ))  # fmt: skip
         return Item(frame.format(**found), found[wanted], wanted)
 
@@ -81,7 +88,13 @@ def backwards(rng: Random) -> Item:
     return Item(" ".join(row), " ".join(reversed(row)))
 
 
-FIELDS = {"name": "names", "city": "cities", "job": "professions", "pet": "animal", "car": "colours"}
+FIELDS = {
+    "name": "names",
+    "city": "cities",
+    "job": "professions",
+    "pet": "animal",
+    "car": "colours",
+}
 
 
 def field(rng: Random) -> Item:
@@ -98,7 +111,9 @@ def opposite(rng: Random) -> Item:
     word, contrary = rng.choice(records("opposites"))
     if rng.random() < 0.5:
         word, contrary = contrary, word
-    frame = rng.choice(("the {x} was {w}", "a {w} {x}", "{names} has a {w} {x}", "the {w} {x} of {names}"))
+    frame = rng.choice(
+        ("the {x} was {w}", "a {w} {x}", "{names} has a {w} {x}", "the {w} {x} of {names}")
+    )
     thing = rng.choice(words(rng.choice(KINDS)))
     return Item(fill(rng, frame.replace("{x}", thing).replace("{w}", word)), contrary)
 
@@ -116,7 +131,9 @@ def nth(place: int) -> Sampler:
 def statement_to_question(rng: Random) -> Item:
     """A statement; the answer is the yes/no question it answers."""
     name, trait = rng.choice(words("names")), rng.choice(words("traits"))
-    place = rng.choice((f"in {rng.choice(words('cities'))}", f"in the {rng.choice(words('rooms'))}"))
+    place = rng.choice(
+        (f"in {rng.choice(words('cities'))}", f"in the {rng.choice(words('rooms'))}")
+    )
     thing = rng.choice(words(rng.choice(KINDS)))
     who = rng.choice((name, f"the {trait} {thing}"))
     return Item(f"{who} is {place}", f"is {who} {place}")

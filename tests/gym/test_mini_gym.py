@@ -1,0 +1,75 @@
+"""The embedded gym: the same everywhere, split without overlap, out of pretraining's reach."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from mpt.errors import DataError, UnknownName
+from mpt.gym.metrics import METRICS
+from mpt.gym.mini import MiniGym
+from mpt.gym.mini.catalogue import FEW, TASKS, TEST
+from mpt.gym.splits import SEEDS
+
+FAMILIES = {"classification", "qa", "conditional_generation", "other"}
+
+
+@pytest.fixture(scope="module")
+def gym() -> MiniGym:
+    return MiniGym()
+
+
+def test_forty_tasks_in_four_families(gym: MiniGym) -> None:
+    cards = [gym.card(task) for task in gym.tasks]
+    assert len(cards) >= 40
+    assert {card.family for card in cards} == FAMILIES
+    assert all(card.metric in METRICS for card in cards)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_splits_share_no_text(gym: MiniGym, task: str) -> None:
+    test = gym.split(task, SEEDS[0]).test
+    for seed in SEEDS:
+        split = gym.split(task, seed)
+        train, dev, held = ([e.input for e in part] for part in (split.train, split.dev, test))
+        assert split.test == test
+        assert len({*train, *dev, *held}) == len(train) + len(dev) + len(held)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_sizes_and_balance(gym: MiniGym, task: str) -> None:
+    card, split = gym.card(task), gym.split(task, 21)
+    size = FEW.get(task, TEST)
+    assert size - 4 < len(split.test) <= size
+    for part in (split.train, split.dev):
+        found = Counter(example.targets for example in part)
+        if card.kind == "classification":
+            assert set(found.values()) == {card.shots}
+            assert set(found) == {(word,) for word in TASKS[task].labels.values()}
+        else:
+            assert len(part) == card.shots
+
+
+def test_a_second_gym_writes_the_same_rows() -> None:
+    from mpt.gym.mini import gym as module
+
+    before = [MiniGym().split(task, 42).digest for task in TASKS]
+    module._split.cache_clear()
+    module._test.cache_clear()
+    assert [MiniGym().split(task, 42).digest for task in TASKS] == before
+
+
+def test_seeds_draw_different_rows(gym: MiniGym) -> None:
+    trains = {gym.split("film-sentiment", seed).train for seed in SEEDS}
+    assert len(trains) == len(SEEDS)
+
+
+def test_unknown_task_is_told_its_neighbours(gym: MiniGym) -> None:
+    with pytest.raises(UnknownName, match="did you mean 'film-sentiment'"):
+        gym.split("film-sentimnet", 13)
+
+
+def test_unknown_seed_is_told_the_five(gym: MiniGym) -> None:
+    with pytest.raises(DataError, match="no split for seed 7; the data seeds are 13, 21, 42, 87"):
+        gym.split("film-sentiment", 7)

@@ -12,7 +12,7 @@ scalar: runs in a pack do not mix. One run alone is ``R = 1``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from torch import Tensor
 
@@ -25,5 +25,5 @@ Losses: TypeAlias = Tensor
 Rates: TypeAlias = Tensor
 """``[R, 1, 1]``: one learning rate per run, ready to multiply ``Prompts``."""
 
-Loss: TypeAlias = Callable[[Prompts, object], Losses]
+Loss: TypeAlias = Callable[[Prompts, Any], Losses]
 """``loss(theta, batch) -> [R]``: all that a method ever sees of a language model."""

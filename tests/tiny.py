@@ -7,7 +7,10 @@ import torch
 from mpt.backbone import hub
 from mpt.backbone.frozen import FrozenSeq2Seq
 
-WORDS = "the a cat dog sat ran on under mat hill good bad yes no red blue is was very not".split()
+WORDS = (
+    *("the", "a", "cat", "dog", "sat", "ran", "on", "under", "mat", "hill", "good", "bad"),
+    *("yes", "no", "red", "blue", "is", "was", "very", "not"),
+)
 
 
 def word_tokenizer():

@@ -75,9 +75,7 @@ class Episodes:
         return tuple(example for unit in self.units for example in (*unit.train, *unit.dev))
 
 
-def training_rows(
-    examples: Sequence[TokenExample], size: int, step: int, *name: Name
-) -> list[Row]:
+def training_rows(examples: Sequence[TokenExample], size: int, step: int, *name: Name) -> list[Row]:
     """Rows of update ``step`` (from 0) of a tuning: epochs without replacement, never short.
 
     Args:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TypeVar
 
 from mpt.config import CellConfig, RunConfig, Tuning
@@ -124,7 +123,10 @@ class Lab:
         if not left:
             return units
         with self.progress.stage(title, sum(map(steps, left))) as advance:
-            job = partial(compute, on_step=advance)
+
+            def job(pack: Sequence[Config]) -> list[Unit]:
+                return compute(pack, advance)
+
             for finished in self.fleet.map(job, packs(left, shape=shape, size=size)):
                 for unit in finished:
                     self.ledger.record(unit)

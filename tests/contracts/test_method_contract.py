@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mpt.methods import METHODS, method
 from mpt.errors import UnknownName
+from mpt.methods import METHODS, method
 
 R, P, H = 3, 2, 4
 

@@ -1,4 +1,4 @@
-"""Packs of meta-trainings and cells on the toy backbone: together as alone, stopped as unstopped."""
+"""Packs on the toy backbone: together as alone, stopped as unstopped."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ def verdict(findings: Findings) -> str:
     said = [
         f"{side} {baseline}: {who}" for side, who in (("above", above), ("below", below)) if who
     ]
-    rest = "nothing else is" if said else "no method is"
-    sentence = "; ".join([*said, f"{rest} told from it"])
+    rest = "nothing else is told from it" if said else f"no method is told from {baseline}"
+    sentence = "; ".join([*said, rest])
     return f"{sentence[0].upper()}{sentence[1:]} (95 % intervals over tasks and seeds)."
 
 

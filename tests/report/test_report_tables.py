@@ -152,7 +152,7 @@ def test_score_grid_takes_the_best_dev_rate():
         ([gain(interval=UNKNOWN)], "interval n/a: too few tasks to say more."),
         ([gain(-1, 3)], "not told from zero."),
         ([gain(), gain(-3, -1, method="mtl")], "Above PT: MAML in 1 of 1 setting; below PT: MTL"),
-        ([gain(-1, 3)] * 2, "No method is told from it"),
+        ([gain(-1, 3)] * 2, "No method is told from PT (95 %"),
         ([], "No setting has an average relative gain."),
     ],
 )

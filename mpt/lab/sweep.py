@@ -17,7 +17,7 @@ from mpt.lab.run import BASELINE, Case, Judged, Judging, Lab, scores
 from mpt.lab.search import Search, Trial
 from mpt.lab.study import Study
 from mpt.lab.worker import Worker
-from mpt.scores import gains
+from mpt.scores import best_dev, gains
 
 VALIDATION = "validation"
 """The setting under which a sweep's scores are kept: the validation tasks."""
@@ -106,21 +106,33 @@ def sweep(
     study = concrete.study
     with lab.ledger.lease(f"study:{study.title}"):
         search = Search.begin(study, concrete.definition, home)
-        title = "plain prompt tuning"
-        plain = lab.judge(
-            [concrete.baseline], concrete.judging, title=title, pack=study.cells_per_pack
-        )
-        if not any(score.test > 0 for score in scores(plain)):
-            raise InputError(
-                f"plain prompt tuning scores 0 on every validation task "
-                f"({', '.join(concrete.tasks)}), so there is no relative gain to search for; give "
-                "a larger 'tuning.steps', other 'validation.tasks' or another backbone"
-            )
+        _baseline(concrete, lab)
         while asked := search.ask(study):
             for trial, record in zip(asked, _settle(asked, concrete, lab), strict=True):
                 on_trial(record)
                 search.tell(trial, record.trial)
         return search.trials
+
+
+def _baseline(concrete: Plan, lab: Lab) -> None:
+    """Plain prompt tuning on the validation tasks; a task it scores 0 on has no relative gain."""
+    size = concrete.study.cells_per_pack
+    judged = lab.judge(
+        [concrete.baseline], concrete.judging, title="plain prompt tuning", pack=size
+    )
+    above = {score.task for score in best_dev(scores(judged)) if score.test > 0}
+    zero = [task for task in concrete.tasks if task not in above]
+    if not above:
+        raise InputError(
+            f"plain prompt tuning scores 0 on every validation task ({', '.join(zero)}), so there "
+            "is no relative gain to search for; give a larger 'tuning.steps', other "
+            "'validation.tasks' or another backbone"
+        )
+    if zero:
+        lab.progress.say(
+            f"warning: plain prompt tuning scores 0 on {', '.join(zero)}; ARG leaves "
+            f"{'it' if len(zero) == 1 else 'them'} out and is over {', '.join(sorted(above))}"
+        )
 
 
 def _settle(asked: Sequence[Any], concrete: Plan, lab: Lab) -> list[Record]:

@@ -10,9 +10,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from mpt.engine.checkpoint import write_whole
 from mpt.errors import DataError, StoreError
 from mpt.lab.home import Home
+from mpt.storage import write_whole
 
 _NAME = "prompt"
 

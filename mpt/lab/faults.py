@@ -13,7 +13,7 @@ _CURES = {
     "Invalid Host": "start the server with --allowed-hosts naming this address",
     "403": "this user may not write there; see MLFLOW_TRACKING_USERNAME",
     "404": "see that the address is an MLflow server's",
-    "alembic": "give MLflow a database of its own with MPT_TRACKING_URI",
+    "locate revision": "give MLflow a database of its own with MPT_TRACKING_URI",
     "refused": "see that the server runs and the address is right",
     "resolve": "see that the server runs and the address is right",
     "timed out": "the server is slow or out of reach",
@@ -35,7 +35,7 @@ class Faults:
 
     def sorted(self, error: Exception, about: str) -> Refused | ConnectionError:
         """``Refused`` if ``about`` can never be sent; else what is wrong for the moment."""
-        text = Home.shown(" ".join(str(error).split()))[:300]
+        text = Home.shown(" ".join(str(error).split()))
         code = getattr(error, "error_code", "")
         # MLflow says BAD_REQUEST of some lost database connections too
         self._bad_requests += code == "BAD_REQUEST"
@@ -43,6 +43,14 @@ class Faults:
         is_reply = not text.startswith("API request")
         is_final = code == "INVALID_PARAMETER_VALUE" or self._bad_requests >= PATIENCE
         if is_reply and is_final:
-            return Refused(f"MLflow at {self._shown} refuses {about} ({text}); see refused.jsonl")
-        cure = next((cure for sign, cure in _CURES.items() if sign in text), "")
-        return ConnectionError(f"MLflow at {self._shown}: {text}{f'; {cure}' if cure else ''}")
+            why = f"({_short(text)}); see refused.jsonl"
+            return Refused(f"MLflow at {self._shown} refuses {about} {why}")
+        cure = next((f"; {cure}" for sign, cure in _CURES.items() if sign in text), "")
+        return ConnectionError(f"MLflow at {self._shown}: {_short(text)}{cure}")
+
+
+def _short(text: str) -> str:
+    """The innermost cause of a failed connection, else the beginning."""
+    if "Caused by" in text:
+        return text.rpartition(": ")[2].strip("'\") ")
+    return text if len(text) <= 240 else f"{text[:239]}…"

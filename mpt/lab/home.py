@@ -47,7 +47,7 @@ class Home:
         Raises:
             StoreError: two stores share a database, or the folder cannot be written.
         """
-        self._refuse_shared()
+        self.refuse_shared()
         try:
             for folder in (
                 self.outbox,
@@ -84,6 +84,11 @@ class Home:
         return self.root / "checkpoints"
 
     @property
+    def tokens(self) -> Path:
+        """Token ids of task splits, ``<key>.npy``; made again where they are missing."""
+        return self.root / "tokens"
+
+    @property
     def prompts(self) -> Path:
         """Soft prompts, ``<digest>.safetensors``."""
         return self.root / "prompts"
@@ -106,7 +111,8 @@ class Home:
             r"(?i)([?&][^=&]*(?:password|passwd|token|secret)[^=&]*=)[^&]*", r"\1***", url
         )
 
-    def _refuse_shared(self) -> None:
+    def refuse_shared(self) -> None:
+        """Raise ``StoreError`` when two stores are one database; writes nothing."""
         stores = {
             "ledger": ("MPT_LEDGER_URL", self.ledger_url),
             "studies": ("MPT_STUDIES_URL", self.studies_url),

@@ -28,6 +28,9 @@ from mpt.lab.unit import State, Unit
 CHUNK = 500
 """Digests in one query; SQLite and PostgreSQL bear more, planners like fewer."""
 
+RACES = 20
+"""Failed attempts of other processes that may come in between while a unit is recorded."""
+
 
 class Ledger:
     """Append-only results in SQLite or PostgreSQL; safe to share between threads and processes.
@@ -102,10 +105,11 @@ class Ledger:
             number = 1 if held is None else held.attempt + 1
             return insert(db, UNITS, [_row(unit, number)]) == 1 or None
 
-        # None: another process inserted this very attempt in between, so look again
-        while (done := self._database.do(attempt)) is None:
-            continue
-        return done
+        for _ in range(RACES):
+            # None: another process inserted this very attempt in between, so look again
+            if (done := self._database.do(attempt)) is not None:
+                return done
+        raise StoreError(f"{RACES} other attempts at unit {unit.digest} failed while this one ended")
 
     def forget(self, digest: str) -> bool:
         """Delete every attempt of a unit, so that it is computed again; False if there was none."""

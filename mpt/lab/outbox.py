@@ -2,28 +2,27 @@
 
 A spool is one process's folder under the outbox, and the process holds its lock until it dies::
 
-    outbox/20260131T120000-4711-9f3c/
+    outbox/20260131T120000.123456-4711-9f3c/
         owner               locked by the process that appends; free when it is dead
         000001.jsonl        "CRC32 JSON\\n" per record; a torn last line is no record
         files/000007/       copies of files that records speak of
-        cursor.json         the first byte that has not been taken yet
+        cursor              the first byte that has not been taken yet
 
 When the disk refuses, records wait in memory and are written as soon as it takes them again.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
 import shutil
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -49,14 +48,15 @@ class Spool:
         trouble: why the disk does not take records at the moment; empty when it does.
     """
 
-    def __init__(self, folder: Path, lock: int | None, *, is_new: bool) -> None:
+    def __init__(self, folder: Path, lock: int, *, is_new: bool) -> None:
         self.folder = folder
         self.trouble = ""
         self._lock, self._is_new = lock, is_new
         self._waiting: deque[bytes] = deque()
         self._in_flight = False
         self._mutex = threading.Lock()
-        self._segment, self._end, self._handle = 1, 0, -1
+        self._segment, self._end = 1, 0
+        self._handle = self._mark = -1
         self._is_dirty = False
         self._cursor = (1, 0) if is_new else self._read_cursor()
         self._appended = 0 if is_new else sum(1 for _ in self._from(self._cursor))
@@ -65,8 +65,9 @@ class Spool:
     @classmethod
     def begin(cls, outbox: Path) -> Spool:
         """A new spool of this process; on disk from its first record on."""
-        name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}-{uuid4().hex[:4]}"
-        return cls(outbox / name, None, is_new=True)
+        now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+        name = f"{now}-{os.getpid()}-{uuid4().hex[:4]}"
+        return cls(outbox / name, -1, is_new=True)
 
     @classmethod
     def adopt(cls, folder: Path) -> Spool | None:
@@ -98,7 +99,7 @@ class Spool:
                     file, f"files/{self._appended:06d}/{name or file.name}"
                 )
             text = json.dumps(fields, separators=(",", ":"), default=_plain).encode()
-            self._waiting.append(b"%08x %s\n" % (crc32(text), text))
+            self._waiting.append(_sealed(text))
             self._drain()
 
     def next(self) -> Entry | None:
@@ -144,10 +145,10 @@ class Spool:
             self._drain()
             if self.left == 0:
                 shutil.rmtree(self.folder, ignore_errors=True)
-            for handle in (self._handle, self._lock):
-                if handle is not None and handle >= 0:
+            for handle in (self._handle, self._mark, self._lock):
+                if handle >= 0:
                     os.close(handle)
-            self._handle, self._lock = -1, None
+            self._handle = self._mark = self._lock = -1
 
     def _drain(self) -> None:
         """Write what waits in memory; what was written in part is cut off again."""
@@ -157,8 +158,9 @@ class Spool:
             while self._waiting:
                 self._open_segment()
                 line = self._waiting[0]
-                if os.write(self._handle, line) < len(line):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                done = 0
+                while done < len(line):
+                    done += os.write(self._handle, line[done:])
                 self._end += len(line)
                 self._is_dirty = True
                 self._waiting.popleft()
@@ -215,7 +217,7 @@ class Spool:
                 file.seek(offset)
                 for line in file:
                     offset += len(line)
-                    if line.endswith(b"\n") and line[:8] == b"%08x" % crc32(line[9:-1]):
+                    if _is_whole(line):
                         yield line, (segment, offset)
             segment, offset = segment + 1, 0
 
@@ -223,22 +225,32 @@ class Spool:
         for done in range(self._cursor[0], to[0]):
             self._path(done).unlink(missing_ok=True)
         self._cursor = to
-        temporary = self.folder / ".cursor"
-        # a cursor that cannot be written only means that records are given twice after a crash
+        # a cursor that cannot be written only means that records are given twice after a crash;
+        # overwritten in place, for replacing a file makes some file systems flush it
         with suppress(OSError):
-            temporary.write_text(json.dumps(to))
-            temporary.replace(self.folder / "cursor.json")
+            if self._mark < 0:
+                self._mark = os.open(self.folder / "cursor", os.O_WRONLY | os.O_CREAT, 0o600)
+            os.pwrite(self._mark, _sealed(b"%06d %012d" % to), 0)
 
     def _read_cursor(self) -> tuple[int, int]:
-        try:
-            segment, offset = json.loads((self.folder / "cursor.json").read_text())
-        except (OSError, ValueError):
-            first = min((int(p.stem) for p in self.folder.glob("*.jsonl")), default=1)
-            return first, 0
-        return segment, offset
+        with suppress(OSError):
+            line = (self.folder / "cursor").read_bytes()
+            if _is_whole(line):
+                segment, offset = line[9:].split()
+                return int(segment), int(offset)
+        return min((int(path.stem) for path in self.folder.glob("*.jsonl")), default=1), 0
 
     def _path(self, segment: int) -> Path:
         return self.folder / f"{segment:06d}.jsonl"
+
+
+def _sealed(text: bytes) -> bytes:
+    """A line that tells whether it is whole."""
+    return b"%08x %s\n" % (crc32(text), text)
+
+
+def _is_whole(line: bytes) -> bool:
+    return line.endswith(b"\n") and line[:8] == b"%08x" % crc32(line[9:-1])
 
 
 def _plain(value: Any) -> Any:

@@ -93,7 +93,9 @@ def prepare(db: sa.Connection, shown: str) -> None:
 def insert(db: sa.Connection, table: sa.Table[Any], rows: Sequence[Mapping[str, Any]]) -> int:
     """Insert the rows whose key is not there yet; how many were."""
     kind = sqlite if db.dialect.name == "sqlite" else postgresql
-    return db.execute(kind.insert(table).values(list(rows)).on_conflict_do_nothing()).rowcount
+    fresh = kind.insert(table).values(list(rows)).on_conflict_do_nothing()
+    # SQLAlchemy keeps no row count of an INSERT in PostgreSQL
+    return len(db.execute(fresh.returning(sa.literal(1))).all())
 
 
 def now(db: sa.Connection) -> sa.ColumnElement[float]:

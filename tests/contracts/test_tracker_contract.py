@@ -1,0 +1,486 @@
+"""What every tracker must do, and what MLflow must hold afterwards."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import torch
+
+from mpt.errors import StoreError
+from mpt.lab.artefacts import save_prompt
+from mpt.lab.home import Home
+from mpt.lab.tracker import NullTracker, Point, PromptModel, RunKey, Tracker
+from mpt.lab.tracking import MlflowTracker, sync, ui_environment
+
+DIGEST = "0123456789ab"
+
+
+@dataclass
+class Place:
+    """A tracking store, an experiment of its own in it, and the home that tells it."""
+
+    uri: str
+    home: Home
+    experiment: str
+    said: list[str]
+
+    def tracker(self, uri: str = "") -> MlflowTracker:
+        return MlflowTracker(uri or self.uri, self.experiment, self.home, warn=self.said.append)
+
+    @property
+    def client(self) -> Any:
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+
+    def runs(self) -> dict[str, Any]:
+        """Every run by its key."""
+        experiment = self.client.get_experiment_by_name(self.experiment)
+        found = self.client.search_runs([experiment.experiment_id]) if experiment else []
+        assert len({run.data.tags["mpt.key"] for run in found}) == len(found)
+        return {run.data.tags["mpt.key"]: run for run in found}
+
+    def points(self, key: str, name: str) -> list[tuple[int, float]]:
+        history = self.client.get_metric_history(self.runs()[key].info.run_id, name)
+        return sorted((point.step, point.value) for point in history)
+
+    def file(self, key: str, path: str, into: Path) -> str:
+        run = self.runs()[key].info.run_id
+        return Path(self.client.download_artifacts(run, path, str(into))).read_text()
+
+
+@contextmanager
+def server(folder: Path, port: int = 0) -> Iterator[str]:
+    """A real MLflow server, listening when the block begins."""
+    if not port:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
+    command += ["--port", str(port), "--backend-store-uri", f"sqlite:///{folder}/server.db"]
+    command += ["--artifacts-destination", str(folder / "files")]
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (folder / "server.log").open("ab") as log:
+        process = subprocess.Popen(
+            command, env={**os.environ, **quiet}, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        uri, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
+        while not _answers(f"{uri}/health"):
+            assert process.poll() is None, (folder / "server.log").read_text()
+            assert time.monotonic() < deadline, "the MLflow server did not start"
+            time.sleep(0.2)
+        yield uri
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(20)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as reply:
+            return reply.status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("server", marks=pytest.mark.slow)])
+def store(request, tmp_path_factory):
+    """One store for all tests: making MLflow's tables takes seconds."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    if request.param == "sqlite":
+        yield f"sqlite:///{folder}/mlflow.db"
+    else:
+        with server(folder) as uri:
+            yield uri
+
+
+@pytest.fixture
+def place(store, tmp_path):
+    home = Home.find({"MPT_HOME": str(tmp_path / "home"), "MPT_TRACKING_URI": store}).open()
+    return Place(store, home, f"mpt-{uuid4().hex[:6]}", [])
+
+
+@pytest.fixture
+def prompt(place):
+    path = save_prompt(place.home, DIGEST, torch.ones(2, 3), {})
+    return place.home.root / path
+
+
+def tell(tracker: Tracker, prompt: Path, *, trials: int = 2) -> RunKey:
+    """Everything that a small study tells."""
+    study = tracker.open_study("mini", params={"trials": 2, "space": {"lr": [1]}}, tags={"a": "b"})
+    for n in range(trials):
+        run = tracker.open_run(
+            f"trial/{n}", parent=study, name=f"trial {n}", params={"outer.lr": 0.1 * n}, tags={}
+        )
+        tracker.metrics(run, [Point("loss", 1 / (k + 1), k) for k in range(20)])
+        tracker.metrics(run, [Point("arg/NP->P", 3.5), Point("odd", float("nan"))])
+        tracker.metrics(run, [Point("huge", float("inf"))])
+        tracker.metrics(run, [])
+        tracker.table(run, "cells", [{"task": "a, b", "dev": 0.5}, {"task": "c", "test": 1}])
+        tracker.text(run, "config.yaml", "method: maml\n")
+        tracker.artifact(run, prompt, name="prompt.safetensors")
+        tracker.close_run(run, "killed" if n else "finished", {"mpt.state": "done"})
+    tracker.register_prompt(study, PromptModel("mpt-mini", DIGEST, prompt, {"k": 1}))
+    tracker.close_run(study, "finished", {})
+    return study
+
+
+def test_keys_are_the_same_for_every_tracker(tmp_path, place, prompt):
+    with place.tracker() as tracker, NullTracker() as null:
+        assert tell(tracker, prompt, trials=1) == tell(null, prompt, trials=1) == "mini"
+        arguments: dict[str, Any] = {"name": "n", "params": {}, "tags": {}}
+        for one in (tracker, null):
+            assert one.open_run("a", parent=RunKey("s"), **arguments) == "s/a"
+            assert one.flush(60) == one.unsent == 0
+    assert place.said == []
+    assert list(place.home.outbox.iterdir()) == []
+
+
+def test_everything_told_is_in_mlflow(place, prompt, tmp_path):
+    with place.tracker() as tracker:
+        tell(tracker, prompt)
+    assert place.said == []
+    runs = place.runs()
+    assert sorted(runs) == ["mini", "mini/trial/0", "mini/trial/1"]
+    study, first = runs["mini"], runs["mini/trial/0"]
+    assert study.data.params == {"trials": "2", "space": '{"lr": [1]}'}
+    assert study.data.tags["a"] == "b"
+    assert first.data.tags["mlflow.parentRunId"] == study.info.run_id
+    assert first.info.run_name == "trial 0"
+    assert first.data.params == {"outer.lr": "0.0"}
+    assert [runs[key].info.status for key in sorted(runs)] == ["FINISHED", "FINISHED", "KILLED"]
+    assert first.data.tags["mpt.state"] == "done"
+    assert first.info.end_time >= first.info.start_time
+    assert place.points("mini/trial/1", "loss") == [(k, 1 / (k + 1)) for k in range(20)]
+    assert first.data.metrics["arg/NP to P"] == 3.5
+    assert first.data.metrics["huge"] == sys.float_info.max
+    assert place.file("mini/trial/0", "config.yaml", tmp_path) == "method: maml\n"
+    cells = list(csv.DictReader(place.file("mini/trial/0", "cells.csv", tmp_path).splitlines()))
+    assert cells == [
+        {"task": "a, b", "dev": "0.5", "test": ""},
+        {"task": "c", "dev": "", "test": "1"},
+    ]
+    listed = place.client.list_artifacts(first.info.run_id)
+    assert sorted(file.path for file in listed) == [
+        "cells.csv",
+        "config.yaml",
+        "prompt.safetensors",
+    ]
+
+
+def test_telling_everything_again_changes_nothing(place, prompt):
+    for _ in range(2):
+        with place.tracker() as tracker:
+            tell(tracker, prompt)
+            tell(tracker, prompt)
+    assert place.said == []
+    assert len(place.runs()) == 3
+    assert len(place.points("mini/trial/0", "loss")) == 20
+    assert len(place.points("mini/trial/0", "odd")) == 1
+    assert len(place.client.search_model_versions(f"run_id = '{_id(place, 'mini')}'")) == 1
+
+
+def _id(place: Place, key: str) -> str:
+    return place.runs()[key].info.run_id
+
+
+def test_a_run_is_continued_by_its_key(place):
+    arguments: dict[str, Any] = {"parent": None, "name": "s", "tags": {}}
+    with place.tracker() as tracker:
+        run = tracker.open_run("s", params={"trials": 3, "kept": 1}, **arguments)
+        tracker.close_run(run, "finished", {})
+    with place.tracker() as tracker:
+        run = tracker.open_run("s", params={"trials": 5, "kept": 1, "new": 2}, **arguments)
+        assert tracker.flush(60) == 0
+        held = place.runs()["s"]
+        assert held.info.status == "RUNNING"
+        assert held.data.params == {"trials": "3", "kept": "1", "new": "2"}
+        assert held.data.tags["now.trials"] == "5"
+        assert "now.kept" not in held.data.tags
+        tracker.close_run(run, "failed", {"why": "test"})
+    assert place.runs()["s"].info.status == "FAILED"
+
+
+def test_odd_names_and_long_values_are_taken(place):
+    with place.tracker() as tracker:
+        run = tracker.open_run(
+            'it\'s "odd"/é', parent=None, name="x" * 300, params={"a->b?": "v" * 9000}, tags={}
+        )
+        tracker.metrics(run, [Point("é→%", 1.0)])
+        tracker.close_run(run, "finished", {"reason": "w" * 9000})
+    assert place.said == []
+    (held,) = place.runs().values()
+    assert len(held.data.params["a to b_"]) == 6000
+    assert held.data.tags["reason"].endswith("w…")
+
+
+def test_a_folder_keeps_its_shape(place, tmp_path):
+    page = tmp_path / "report"
+    (page / "figures").mkdir(parents=True)
+    (page / "index.html").write_text("<p>")
+    (page / "figures" / "a.svg").write_text("<svg>")
+    with place.tracker() as tracker:
+        run = tracker.open_study("s", params={}, tags={})
+        tracker.artifact(run, page, "report")
+        tracker.artifact(run, tmp_path / "nowhere.txt")
+        tracker.close_run(run, "finished", {})
+    assert place.file("s", "report/index.html", tmp_path) == "<p>"
+    assert place.file("s", "report/figures/a.svg", tmp_path) == "<svg>"
+    (said,) = [line for line in place.said if "outbox" not in line]
+    assert said.startswith("the file ")
+    assert said.endswith("nowhere.txt of run 's' is gone")
+
+
+def test_a_registered_prompt_predicts(place, prompt, monkeypatch):
+    asked = []
+
+    def predict(file: Path, config: Any, texts: list[str]) -> list[str]:
+        asked.append((file.name, dict(config)))
+        return [text.upper() for text in texts]
+
+    monkeypatch.setattr("mpt.lab.predict.predict", predict)
+    name = f"mpt-{uuid4().hex[:6]}"
+    with place.tracker() as tracker:
+        study = tracker.open_study("s", params={}, tags={})
+        for digest in ("a" * 12, "b" * 12, "a" * 12):
+            tracker.register_prompt(study, PromptModel(name, digest, prompt, {"k": [1, "x"]}))
+        tracker.close_run(study, "finished", {})
+    assert place.said == []
+    versions = place.client.search_model_versions(f"name = '{name}'")
+    made = {str(version.version): version.tags["mpt.digest"][0] for version in versions}
+    assert made == {"1": "a", "2": "b"}
+    assert str(place.client.get_model_version_by_alias(name, "champion").version) == "1"
+
+    import mlflow
+
+    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    mlflow.set_tracking_uri(place.uri)
+    mlflow.set_registry_uri(place.uri)
+    try:
+        model = mlflow.pyfunc.load_model(f"models:/{name}@champion")
+    finally:
+        mlflow.set_tracking_uri(before[0])
+        mlflow.set_registry_uri(before[1])
+    assert model.predict(["one", "two"]) == ["ONE", "TWO"]
+    assert asked == [("prompt.safetensors", {"k": [1, "x"]})]
+
+
+def test_no_pickle_is_in_a_registered_prompt(place, prompt, tmp_path):
+    with place.tracker() as tracker:
+        study = tracker.open_study("s", params={}, tags={})
+        tracker.register_prompt(study, PromptModel("mpt-plain", DIGEST, prompt, {}))
+    folder = Path(place.client.download_artifacts(_id(place, "s"), "model", str(tmp_path)))
+    files = {file.suffix for file in folder.rglob("*") if file.is_file()}
+    assert files <= {".py", ".txt", ".yaml", ".safetensors", ""}
+    assert "pkl" not in (folder / "MLmodel").read_text()
+
+
+def test_a_call_costs_less_than_a_millisecond(place):
+    with place.tracker() as tracker:
+        study = tracker.open_study("s", params={}, tags={})
+        began = time.monotonic()
+        for step in range(100):
+            tracker.metrics(study, [Point("loss", 1.0, step)])
+        assert (time.monotonic() - began) / 100 < 0.001
+        tracker.close_run(study, "finished", {})
+        assert tracker.flush(60) == 0
+    assert len(place.points("s", "loss")) == 100
+
+
+class _Broken(BaseHTTPRequestHandler):
+    status = 500
+
+    def _reply(self) -> None:
+        self.send_response(self.status)
+        self.end_headers()
+        self.wfile.write(b"no")
+
+    do_GET = do_POST = do_PATCH = _reply
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def broken(status: int) -> Iterator[int]:
+    """A server on 127.0.0.1 that answers everything with one status; its port."""
+    handler = type("Handler", (_Broken,), {"status": status})
+    with HTTPServer(("127.0.0.1", 0), handler) as http:
+        thread = Thread(target=http.serve_forever, daemon=True)
+        thread.start()
+        yield http.server_port
+        http.shutdown()
+        thread.join()
+
+
+FAULTS = [
+    (500, "500"),
+    (401, "401.*set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
+    (403, "403.*this user may not write there"),
+    (404, "404.*see that the address is an MLflow server's"),
+    (400, "400"),
+    (None, r"Connection refused; see that the server runs and the address is right"),
+]
+
+
+@pytest.mark.parametrize(("status", "wording"), FAULTS)
+def test_a_server_that_does_not_answer_costs_nothing_and_loses_nothing(
+    tmp_path, status, wording, place, monkeypatch
+):
+    monkeypatch.setattr("mpt.lab.shipper.GRACE", 1.0)
+    with broken(status or 500) as port:
+        where = f"user:s3cret@127.0.0.1:{port if status else 9}"
+        tracker = place.tracker(f"http://{where}")
+        run = tracker.open_study("s", params={}, tags={})
+        tracker.metrics(run, [Point("loss", 1.0, step) for step in range(3)])
+        deadline = time.monotonic() + 30
+        while not place.said:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        tracker.close_run(run, "finished", {})
+        tracker.close()
+    outage, left = place.said
+    assert "s3cret" not in outage
+    assert "user:***@127.0.0.1" in outage
+    assert outage.endswith(f"; training goes on, records wait in {place.home.outbox}")
+    assert re.search(wording, outage)
+    assert left == f"3 tracking records wait in {place.home.outbox}; `mpt sync` sends them"
+    assert sync(place.home, place.uri, experiment=place.experiment) == (3, 0)
+    assert place.points("s", "loss") == [(0, 1.0), (1, 1.0), (2, 1.0)]
+    assert place.runs()["s"].info.status == "FINISHED"
+    assert sync(place.home, place.uri, experiment=place.experiment) == (0, 0)
+
+
+CHILD = """
+import sys, time
+from mpt.lab.home import Home
+from mpt.lab.tracking import MlflowTracker, Point
+home = Home.find({"MPT_HOME": sys.argv[1]})
+tracker = MlflowTracker("http://127.0.0.1:9", sys.argv[2], home, warn=lambda line: None)
+run = tracker.open_study("s", params={"a": 1}, tags={})
+for step in range(40):
+    tracker.metrics(run, [Point("loss", float(step), step)])
+print("told", flush=True)
+time.sleep(60)
+"""
+
+
+def test_what_a_killed_process_told_is_sent_by_the_next_one_first(place):
+    command = [sys.executable, "-c", CHILD, place.home.root, place.experiment]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "told\n"
+        child.kill()
+    with place.tracker() as tracker:
+        run = tracker.open_study("s", params={"a": 1}, tags={})
+        tracker.close_run(run, "finished", {})
+        assert tracker.flush(60) == 0
+    assert place.points("s", "loss") == [(step, float(step)) for step in range(40)]
+    assert place.runs()["s"].info.status == "FINISHED"
+
+
+def test_another_tools_database_is_an_outage_with_a_cause(place, tmp_path):
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    url = f"sqlite:///{tmp_path}/studies.db"
+    optuna.storages.RDBStorage(url).remove_session()
+    tracker = place.tracker(url)
+    tracker.open_study("s", params={}, tags={})
+    deadline = time.monotonic() + 30
+    while not place.said:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    tracker.close()
+    assert "give MLflow a database of its own with MPT_TRACKING_URI" in place.said[0]
+
+
+def test_a_tracking_server_has_its_own_pages(tmp_path):
+    home = Home.find({"MPT_HOME": str(tmp_path), "MPT_TRACKING_URI": "https://u:s3cret@x/y"})
+    with pytest.raises(
+        StoreError, match=r"tracked on https://u:\*\*\*@x/y: open that in a browser"
+    ):
+        ui_environment(home)
+
+
+@pytest.mark.slow
+def test_a_server_that_goes_down_and_comes_back_has_everything_once(tmp_path):
+    home = Home.find({"MPT_HOME": str(tmp_path / "home")}).open()
+    with server(tmp_path) as uri:
+        place = Place(uri, home, "mpt", [])
+        prompt = home.root / save_prompt(home, DIGEST, torch.ones(2, 3), {})
+        tracker = place.tracker()
+        run = tracker.open_study("long", params={}, tags={})
+        tracker.metrics(run, [Point("loss", float(k), k) for k in range(1500)])
+        assert tracker.flush(60) == 0
+    tell(tracker, prompt)
+    tracker.metrics(run, [Point("loss", float(k), k) for k in range(1500, 3000)])
+    tracker.close_run(run, "finished", {})
+    time.sleep(3)
+    assert tracker.unsent > 10
+    with server(tmp_path, int(uri.rpartition(":")[2])):
+        assert tracker.flush(90) == 0
+        assert len(place.points("long", "loss")) == 1000
+        assert len(place.points("mini/trial/1", "loss")) == 20
+        assert {run.info.status for run in place.runs().values()} == {"FINISHED", "KILLED"}
+        tracker.close()
+    assert len(place.said) == 2
+    assert place.said[1] == "the tracking server takes records again"
+
+
+@pytest.mark.slow
+def test_the_local_pages_serve_runs_and_files(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {"MPT_HOME": str(tmp_path / "home")}
+    home = Home.find(environment).open()
+    place = Place(home.tracking_uri, home, "mpt", [])
+    with place.tracker() as tracker:
+        run = tracker.open_study("s", params={}, tags={})
+        tracker.text(run, "config.yaml", "a: 1\n")
+        tracker.close_run(run, "finished", {})
+    script = "import sys; from mpt.lab.home import Home; from mpt.lab.tracking import serve_ui;"
+    script += f"sys.exit(serve_ui(Home.find(), '127.0.0.1', {port}))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        uri, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
+        while not _answers(f"{uri}/health"):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        query = f"path=config.yaml&run_uuid={_id(place, 's')}"
+        with urllib.request.urlopen(f"{uri}/get-artifact?{query}") as reply:
+            assert reply.read() == b"a: 1\n"
+        body = json.dumps({"experiment_ids": ["1"]}).encode()
+        request = urllib.request.Request(
+            f"{uri}/api/2.0/mlflow/runs/search", body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request) as reply:
+            assert len(json.load(reply)["runs"]) == 1
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(20)

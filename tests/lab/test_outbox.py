@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from mpt.lab import outbox
+from mpt.lab.outbox import Spool, orphans
+
+
+def drained(spool: Spool) -> list[int]:
+    """The numbers of all records, taken one after the other."""
+    found = []
+    while (entry := spool.next()) is not None:
+        found.append(entry.record["n"])
+        spool.take(entry)
+    return found
+
+
+def abandon(spool: Spool) -> None:
+    """What the kernel does for a process that was killed: its locks and files are closed."""
+    for handle in (spool._lock, spool._handle, spool._mark):
+        if handle >= 0:
+            os.close(handle)
+    spool._lock = spool._handle = spool._mark = -1
+
+
+def test_records_come_back_in_order_and_once(tmp_path):
+    spool = Spool.begin(tmp_path)
+    for n in range(100):
+        spool.append({"n": n, "text": "é\n\u2028"})
+    assert spool.left == 100
+    first = spool.next()
+    assert first.record == {"n": 0, "text": "é\n\u2028"}
+    assert spool.next() == first, "it is given until it is taken"
+    assert drained(spool) == list(range(100))
+    assert spool.left == 0
+    spool.close()
+    assert list(tmp_path.iterdir()) == [], "an empty spool leaves nothing behind"
+
+
+def test_nothing_is_made_before_the_first_record(tmp_path):
+    Spool.begin(tmp_path).close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_living_process_keeps_its_spool_and_a_dead_one_loses_it(tmp_path):
+    spool = Spool.begin(tmp_path)
+    for n in range(5):
+        spool.append({"n": n})
+    spool.take(spool.next())
+    assert orphans(tmp_path) == []
+    abandon(spool)
+    (adopted,) = orphans(tmp_path)
+    assert adopted.left == 4
+    assert drained(adopted) == [1, 2, 3, 4]
+    adopted.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("cut", [1, 5, 20])
+def test_a_torn_last_line_is_no_record(tmp_path, cut):
+    spool = Spool.begin(tmp_path)
+    for n in range(3):
+        spool.append({"n": n, "text": "x" * 20})
+    abandon(spool)
+    file = spool.folder / "000001.jsonl"
+    file.write_bytes(file.read_bytes()[:-cut])
+    (adopted,) = orphans(tmp_path)
+    assert adopted.left == 2
+    assert drained(adopted) == [0, 1]
+    adopted.close()
+
+
+def test_a_damaged_line_costs_only_itself(tmp_path):
+    spool = Spool.begin(tmp_path)
+    for n in range(3):
+        spool.append({"n": n})
+    abandon(spool)
+    file = spool.folder / "000001.jsonl"
+    file.write_bytes(file.read_bytes().replace(b'"n":1', b'"n":7'))
+    (adopted,) = orphans(tmp_path)
+    assert drained(adopted) == [0, 2]
+    adopted.close()
+
+
+def test_segments_are_deleted_once_they_are_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr(outbox, "SEGMENT", 200)
+    spool = Spool.begin(tmp_path)
+    for n in range(50):
+        spool.append({"n": n})
+    assert len(list(spool.folder.glob("*.jsonl"))) > 3
+    for _ in range(30):
+        spool.take(spool.next())
+    abandon(spool)
+    (adopted,) = orphans(tmp_path)
+    assert drained(adopted) == list(range(30, 50))
+    assert len(list(spool.folder.glob("*.jsonl"))) == 1
+    adopted.close()
+
+
+def test_a_file_is_kept_as_it_was_when_it_was_told(tmp_path):
+    source = tmp_path / "page.html"
+    source.write_text("old")
+    spool = Spool.begin(tmp_path / "outbox")
+    spool.append({"n": 0}, source, "report.html")
+    source.write_text("new")
+    entry = spool.next()
+    assert entry.file.name == "report.html"
+    assert entry.file.read_text() == "old"
+    spool.take(entry)
+    assert not entry.file.exists()
+    spool.close()
+
+
+def test_scalars_of_numpy_are_numbers(tmp_path):
+    spool = Spool.begin(tmp_path)
+    spool.append({"n": np.int64(3), "value": np.float32(0.5), "path": tmp_path})
+    assert spool.next().record == {"n": 3, "value": 0.5, "path": str(tmp_path)}
+    spool.take(spool.next())
+    spool.close()
+
+
+class Disk:
+    """Stands in for ``os.write``: takes ``room`` bytes, then refuses like a full disk."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self._write = room, os.write
+
+    def __call__(self, handle: int, data: bytes) -> int:
+        if self.room <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        part = data[: self.room]
+        self.room -= len(part)
+        return self._write(handle, part)
+
+
+@pytest.mark.parametrize("room", [0, 10, 100, 130])
+def test_a_full_disk_loses_nothing_and_raises_nothing(tmp_path, monkeypatch, room):
+    disk = Disk(room)
+    monkeypatch.setattr(os, "write", disk)
+    spool = Spool.begin(tmp_path)
+    for n in range(10):
+        spool.append({"n": n})
+    assert spool.trouble == "No space left on device"
+    assert spool.left == 10
+    spool.take(spool.next())
+    disk.room = 10**6
+    spool.append({"n": 10})
+    assert spool.trouble == ""
+    assert drained(spool) == list(range(1, 11))
+    spool.close()
+
+
+def test_records_in_memory_are_given_while_the_disk_is_full(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "write", Disk(0))
+    spool = Spool.begin(tmp_path)
+    for n in range(5):
+        spool.append({"n": n})
+    assert drained(spool) == list(range(5))
+    spool.close()
+
+
+def test_a_record_in_flight_from_memory_is_not_written_meanwhile(tmp_path, monkeypatch):
+    disk = Disk(0)
+    monkeypatch.setattr(os, "write", disk)
+    spool = Spool.begin(tmp_path)
+    spool.append({"n": 0})
+    entry = spool.next()
+    disk.room = 10**6
+    spool.append({"n": 1})
+    spool.take(entry)
+    assert drained(spool) == [1]
+    spool.close()
+
+
+def test_half_a_line_that_cannot_be_cut_off_costs_no_other_record(tmp_path, monkeypatch):
+    def stuck(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    disk = Disk(40)
+    monkeypatch.setattr(os, "write", disk)
+    monkeypatch.setattr(os, "ftruncate", stuck)
+    spool = Spool.begin(tmp_path)
+    for n in range(4):
+        spool.append({"n": n})
+    disk.room = 10**6
+    spool.append({"n": 4})
+    assert drained(spool) == [0, 1, 2, 3, 4]
+    spool.close()
+
+
+def test_a_limit_of_the_real_file_system_is_borne(tmp_path):
+    """RLIMIT_FSIZE refuses writes as a full disk does, in part and for real."""
+    script = """
+import resource, signal, sys
+from pathlib import Path
+from mpt.lab.outbox import Spool
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+spool = Spool.begin(Path(sys.argv[1]))
+for n in range(100):
+    spool.append({"n": n})
+print(spool.trouble)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+spool.append({"n": 100})
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "File too large"
+    (spool,) = orphans(tmp_path)
+    assert drained(spool) == list(range(101))
+    spool.close()
+
+
+APPENDER = """
+import sys
+from pathlib import Path
+from mpt.lab.outbox import Spool
+spool = Spool.begin(Path(sys.argv[1]))
+n = 0
+while True:
+    spool.append({"n": n, "text": "x" * (n % 977)})
+    print(n, flush=True)
+    n += 1
+"""
+
+
+@pytest.mark.parametrize("milliseconds", [1, 7, 23, 61])
+def test_sigkill_in_mid_append_loses_no_record_that_was_told(tmp_path, milliseconds):
+    command = [sys.executable, "-c", APPENDER, tmp_path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        time.sleep(milliseconds / 1000)
+        process.send_signal(signal.SIGKILL)
+        told = [0, *(int(line) for line in process.stdout if line.endswith("\n"))]
+    (spool,) = orphans(tmp_path)
+    found = drained(spool)
+    assert found == list(range(len(found)))
+    assert len(found) - 1 in (told[-1], told[-1] + 1)
+    spool.close()
+
+
+def test_two_processes_do_not_adopt_the_same_spool(tmp_path):
+    spool = Spool.begin(tmp_path)
+    spool.append({"n": 0})
+    abandon(spool)
+    (first,) = orphans(tmp_path)
+    assert orphans(tmp_path) == []
+    first.close()
+    (second,) = orphans(tmp_path)
+    assert drained(second) == [0]
+    second.close()
+
+
+def test_a_cursor_that_cannot_be_read_gives_records_again(tmp_path):
+    spool = Spool.begin(tmp_path)
+    for n in range(3):
+        spool.append({"n": n})
+    spool.take(spool.next())
+    abandon(spool)
+    mark = spool.folder / "cursor"
+    assert mark.read_text().split()[1] == "000001"
+    mark.write_bytes(mark.read_bytes()[:-2])
+    (adopted,) = orphans(tmp_path)
+    assert drained(adopted) == [0, 1, 2]
+    adopted.close()

@@ -41,7 +41,8 @@ class UnknownName(InputError):
 
     def __init__(self, kind: str, given: str, known: Iterable[str], hint: str = "") -> None:
         known = sorted(known)
-        near = get_close_matches(given, known, n=3, cutoff=0.6)
+        folded = {name.casefold(): name for name in reversed(known)}
+        near = [folded[n] for n in get_close_matches(given.casefold(), folded, n=3, cutoff=0.6)]
         meant = f" - did you mean {' or '.join(repr(n) for n in near)}?" if near else "."
         few = len(known) <= 20
         listing = f" Known: {', '.join(known)}." if few else f" {len(known)} are known."

@@ -64,7 +64,7 @@ class FrozenSeq2Seq:
     """
 
     def __init__(self, model: Any, tokenizer: Any, weights: str) -> None:
-        self.model = hub.native_norms(model).eval().requires_grad_(False)
+        self.model = hub.native_kernels(model).eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.weights = weights
         self.device = next(model.parameters()).device

@@ -48,22 +48,25 @@ def load(name: str) -> tuple[Any, Any, str]:
     return model, tokenizer, identity(place, config)
 
 
-def native_norms(model: Any) -> Any:
-    """The model with T5's own layer norms replaced by torch's RMSNorm, in place.
+def native_kernels(model: Any) -> Any:
+    """The model with T5's own layer norm and GELU replaced by torch's, in place.
 
-    The same function and weights, in one kernel; and unlike T5's it stays in float64, where tests
-    tell a packing error from rounding.
+    The same functions and weights, each in one kernel; and unlike T5's the norm stays in float64,
+    where tests tell a packing error from rounding.
     """
-    from torch.nn import RMSNorm
+    from torch.nn import GELU, RMSNorm
+    from transformers.activations import NewGELUActivation
     from transformers.models.t5.modeling_t5 import T5LayerNorm
 
     for parent in list(model.modules()):
-        for name, norm in list(parent.named_children()):
-            if isinstance(norm, T5LayerNorm):
-                width, weight = norm.weight.shape[0], norm.weight
-                fused = RMSNorm(width, eps=norm.variance_epsilon, device="meta")
-                fused.weight = weight
-                setattr(parent, name, fused)
+        for name, child in list(parent.named_children()):
+            if isinstance(child, T5LayerNorm):
+                width = child.weight.shape[0]
+                norm = RMSNorm(width, eps=child.variance_epsilon, device="meta")
+                norm.weight = child.weight
+                setattr(parent, name, norm)
+            elif isinstance(child, NewGELUActivation):
+                setattr(parent, name, GELU(approximate="tanh"))
     return model
 
 

@@ -25,6 +25,9 @@ from mpt.seeding import entropy
 EVERY, KEEP = 500, 2500
 """Updates between reports, and between checkpoints of the weights."""
 
+SHARP, FADE = 5.0, 0.5
+"""Nats by which a head prefers a neighbour at the start, and by which a place fades per bucket."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -73,7 +76,7 @@ class Recipe:
     ff: int = 384
     heads: int = 4
     attend: int = 1000
-    patience: float = 0.15
+    patience: float = 0.1
     bias_boost: float = 20.0
     table_std: float = 0.05
     probed: int = 200
@@ -149,9 +152,25 @@ def _sign(out: Path, recipe: Recipe, end: Progress, found: Sequence[Probe]) -> N
     (out / "made.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
 
 
+@torch.no_grad()
+def look_around(model: Any) -> None:
+    """Set the encoder's position biases: one head looks at the previous token, one at the next,
+    one around itself, the others anywhere.
+
+    The layers of a T5 share one table of biases. From a flat start its few heads need many
+    thousand updates to find word order, and every skill that needs it waits.
+    """
+    table = model.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight
+    half = table.shape[0] // 2  # buckets of keys before the query (0 is the query), then behind it
+    table[:, :3] = 0.0
+    table[1, 0] = table[half + 1, 1] = SHARP
+    for distance in range(half):
+        table[distance, 2] = table[half + distance, 2] = -FADE * distance
+
+
 def _begun(folder: Path) -> tuple[Any, Any]:
     model, tokenizer, _ = hub.load(str(folder))
-    return tokenizer, hub.native_norms(model).train()
+    return tokenizer, hub.native_kernels(model).train()
 
 
 def _optimiser(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
@@ -184,7 +203,8 @@ def new_model(recipe: Recipe) -> Any:
     )
     with torch.no_grad():
         model.get_input_embeddings().weight.normal_(std=recipe.table_std)
-    return hub.native_norms(model).train()
+    look_around(model)
+    return hub.native_kernels(model).train()
 
 
 def new_tokenizer(recipe: Recipe) -> Any:

@@ -117,3 +117,8 @@ def test_any_data_is_a_study_or_a_clean_error(data):
     except ConfigError:
         return
     assert study.digest == make_study(study.model_dump(mode="json")).digest
+
+
+def test_the_written_out_default_is_the_default(repository):
+    written = read_study(repository / "sweeps" / "mini.yaml", {})
+    assert written == resolve(None, {"method": "reptile"})

@@ -109,7 +109,7 @@ class Ledger:
             # None: another process inserted this very attempt in between, so look again
             if (done := self._database.do(attempt)) is not None:
                 return done
-        raise StoreError(f"{RACES} other attempts at unit {unit.digest} failed while this one ended")
+        raise StoreError(f"unit {unit.digest} failed {RACES} times elsewhere while it was recorded")
 
     def forget(self, digest: str) -> bool:
         """Delete every attempt of a unit, so that it is computed again; False if there was none."""

@@ -7,12 +7,12 @@ import io
 import logging
 import math
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
 from mpt.errors import StoreError
 from mpt.lab.delivery import Delivery
@@ -176,18 +176,17 @@ def sync(
             spool.close()
 
 
-def serve_ui(home: Home, host: str, port: int) -> int:
-    """Serve MLflow's pages over the home's store until interrupted; the exit status.
+def serve_ui(home: Home, host: str, port: int) -> NoReturn:
+    """Become the process that serves MLflow's pages over the home's store, until it is stopped.
 
     Raises:
         StoreError: runs are tracked on a server, which has its own pages.
     """
     environment = ui_environment(home)
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port)]
-    try:
-        return subprocess.call([*command, "--workers", "1"], env=environment)
-    except KeyboardInterrupt:
-        return 0
+    sys.stdout.flush()
+    # not a child of ours: a signal that ends mpt would leave it running
+    os.execve(command[0], [*command, "--workers", "1"], environment)
 
 
 def ui_environment(home: Home) -> dict[str, str]:

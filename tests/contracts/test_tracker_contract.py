@@ -438,7 +438,7 @@ def test_a_server_that_goes_down_and_comes_back_has_everything_once(tmp_path):
     assert tracker.unsent > 10
     with server(tmp_path, int(uri.rpartition(":")[2])):
         assert tracker.flush(90) == 0
-        assert len(place.points("long", "loss")) == 1000
+        assert len(place.points("long", "loss")) == 3000
         assert len(place.points("mini/trial/1", "loss")) == 20
         assert {run.info.status for run in place.runs().values()} == {"FINISHED", "KILLED"}
         tracker.close()
@@ -458,14 +458,13 @@ def test_the_local_pages_serve_runs_and_files(tmp_path):
         run = tracker.open_study("s", params={}, tags={})
         tracker.text(run, "config.yaml", "a: 1\n")
         tracker.close_run(run, "finished", {})
-    script = "import sys; from mpt.lab.home import Home; from mpt.lab.tracking import serve_ui;"
-    script += f"sys.exit(serve_ui(Home.find(), '127.0.0.1', {port}))"
+    script = "from mpt.lab.home import Home; from mpt.lab.tracking import serve_ui;"
+    script += f"serve_ui(Home.find(), '127.0.0.1', {port})"
     process = subprocess.Popen(
         [sys.executable, "-c", script],
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,
     )
     try:
         uri, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
@@ -482,5 +481,6 @@ def test_the_local_pages_serve_runs_and_files(tmp_path):
         with urllib.request.urlopen(request) as reply:
             assert len(json.load(reply)["runs"]) == 1
     finally:
-        os.killpg(process.pid, 15)
+        process.terminate()
         process.wait(20)
+    assert not _answers(f"{uri}/health"), "the server ends with mpt"

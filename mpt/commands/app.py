@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from mpt import __version__
 from mpt.commands import arg, backbone, gym, promote, studies, sweep, sync, ui
 from mpt.commands.console import err
 from mpt.errors import MptError
+
+STOPPED = 130
+"""What a shell calls a command that was stopped with Ctrl-C."""
 
 app = typer.Typer(
     name="mpt",
@@ -49,11 +54,28 @@ def main() -> None:
 
     Exit codes: 0 done, 1 failed, 2 wrong input (nothing was written), 130 stopped by the user.
     """
+    code = STOPPED
+    with suppress(KeyboardInterrupt):
+        code = _run()
+    if code == STOPPED:
+        _say("stopped; what is recorded is kept: the same command continues")
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
-        app()
+        # Typer's own way with errors is a frame of several lines, and silence for an interrupt
+        return app(standalone_mode=False) or 0
     except MptError as error:
-        err.print(f"error: {error}", markup=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err.print("stopped; what is recorded is kept: the same command continues", markup=False)
-        sys.exit(130)
+        _say(f"error: {error}")
+        return error.exit_code
+    except TyperException as error:
+        # nothing left to say: a group called without a command has shown its help
+        if message := error.format_message().rstrip("."):
+            context = getattr(error, "ctx", None)
+            _say(f"error: {message} (see `{context.command_path if context else 'mpt'} --help`)")
+        return error.exit_code
+
+
+def _say(line: str) -> None:
+    err.print(line, markup=False, soft_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -28,7 +28,7 @@ class ConsoleProgress:
 
     def say(self, line: str) -> None:
         """See ``Progress.say``."""
-        err.print(line, markup=False)
+        err.print(line, markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -67,6 +67,14 @@ def _lines(title: str, total: int) -> Iterator[Callable[[int], None]]:
     yield advance
     seconds = time.monotonic() - began
     print(f"{title}: {total} steps in {clock(seconds)}", flush=True, file=err.file)
+
+
+def steps_on(lines: Mapping[str, str]) -> None:
+    """What to type next, and what for."""
+    width = max(map(len, lines))
+    for place, (command, purpose) in enumerate(lines.items()):
+        lead = "" if place else "Next:"
+        out.print(f"{lead:<6}{command:<{width}}  # {purpose}", markup=False, soft_wrap=True)
 
 
 def clock(seconds: float) -> str:

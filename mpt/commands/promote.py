@@ -64,7 +64,7 @@ def promote(
         return
     out.print(arg_table(promotion.gains, found.title))
     for warning in found.warnings:
-        err.print(f"warning: {warning}", markup=False, style="yellow")
+        err.print(f"warning: {warning}", markup=False, soft_wrap=True, style="yellow")
     out.print(f"Report:   {page}", markup=False, soft_wrap=True)
     if model:
-        out.print(f"Champion: models:/{model}@champion", markup=False)
+        out.print(f"Champion: models:/{model}@champion", markup=False, soft_wrap=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 from mpt.commands.console import ConsoleProgress, clock
+from mpt.errors import ConfigError, StoreError
 from mpt.gym.source import open_gym
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
@@ -17,20 +19,26 @@ from mpt.lab.tracker import Tracker
 from mpt.lab.tracking import MlflowTracker
 from mpt.lab.worker import Worker
 
+SERVERS = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
+"""What an address of MLflow begins with."""
+
 
 class Session:
     """Opens nothing that writes until ``lab`` or ``tracker`` is asked for.
 
     So that a study which does not fit its gym is refused before anything is made.
+
+    Raises:
+        InputError: a gym, device, tracking address or pair of stores that cannot be used.
     """
 
     def __init__(
         self, study: Study, *, device: str | None = None, tracking_uri: str | None = None
     ) -> None:
-        self.home = Home.find()
-        self.worker = Worker(open_gym(study.gym), study.backbone, self.home, device)
+        self.home = find_home(tracking_uri)
+        self.home.refuse_shared()
+        self.worker = Worker(open_gym(study.gym), study.backbone, self.home, _device(device))
         self.progress = ConsoleProgress()
-        self._tracking_uri = tracking_uri or self.home.tracking_uri
         self._title = study.title
         self._open = ExitStack()
         self._lab: Lab | None = None
@@ -52,8 +60,7 @@ class Session:
     def lab(self) -> Lab:
         """The lab, its ledger opened when first asked for. Raises ``StoreError``."""
         if self._lab is None:
-            self.home.open()
-            ledger = self._open.enter_context(Ledger(self.home.ledger_url))
+            ledger = self._open.enter_context(_open_ledger(self.home))
             self._lab = Lab(self.worker, ledger, progress=self.progress)
         return self._lab
 
@@ -63,9 +70,15 @@ class Session:
         if self._tracker is None:
             self.home.open()
             self._tracker = self._open.enter_context(
-                MlflowTracker(self._tracking_uri, "mpt", self.home, warn=self.progress.say)
+                MlflowTracker(self.home.tracking_uri, "mpt", self.home, warn=self.progress.say)
             )
         return self._tracker
+
+    @property
+    def see_runs(self) -> str:
+        """What shows the runs that this session tells of."""
+        uri = self.home.tracking_uri
+        return Home.shown(uri) if uri.startswith("http") else "mpt ui"
 
     def summary(self) -> str:
         """What was computed, what was not, and how long it took."""
@@ -77,6 +90,58 @@ class Session:
         return (
             f"{self._lab.computed} units computed, {self._lab.reused} found in the ledger, {spent}"
         )
+
+
+def find_home(tracking_uri: str | None = None) -> Home:
+    """The home, its runs tracked at ``tracking_uri`` if one is given.
+
+    Raises:
+        ConfigError: an address that is neither a server's nor a database's.
+    """
+    home = Home.find()
+    home = replace(home, tracking_uri=tracking_uri or home.tracking_uri)
+    kind = home.tracking_uri.partition("://")[0].partition("+")[0]
+    if "://" not in home.tracking_uri or kind not in SERVERS:
+        raise ConfigError(
+            f"runs cannot be tracked at {home.shown(home.tracking_uri)!r}; give a server such as "
+            "http://127.0.0.1:5000 or a database such as sqlite:///PATH"
+        )
+    return home
+
+
+def _open_ledger(home: Home) -> Ledger:
+    """The ledger in its home; a home made for a ledger that cannot be opened is unmade."""
+    folders = (home.root, home.outbox, home.checkpoints, home.prompts, home.artifacts, home.reports)
+    new = [folder for folder in folders if not folder.exists()]
+    home.open()
+    try:
+        return Ledger(home.ledger_url)
+    except StoreError:
+        for folder in reversed(new):
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _device(name: str | None) -> str | None:
+    """The device as it was given. Raises ``ConfigError`` if torch knows none of that name."""
+    import torch
+
+    if name is None:
+        return None
+    try:
+        place = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"unknown device {name!r}; give cpu, cuda or cuda:N") from None
+    if place.type not in ("cpu", "cuda"):
+        raise ConfigError(f"mpt does not compute on {name!r}; give cpu, cuda or cuda:N")
+    seen = torch.cuda.device_count()
+    if place.type == "cuda" and (place.index or 0) >= seen:
+        raise ConfigError(
+            f"device {name!r} was asked for, but torch sees {seen} CUDA devices; give "
+            f"{'cpu' if not seen else f'cuda:0 to cuda:{seen - 1}, or cpu'}"
+        )
+    return name
 
 
 def given(**options: Any) -> dict[str, Any]:

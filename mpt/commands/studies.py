@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mpt.commands.console import out
+from mpt.commands.console import err, out
 
 app = typer.Typer(help="List studies and their trials.", no_args_is_help=True)
 
@@ -27,6 +27,8 @@ def list_(
     found = {name: Search.load(home, name).trials for name in study_names(home)}
     if json:
         typer.echo(studies_json(found))
+    elif not found:
+        err.print("no study yet; begin one with `mpt sweep --method reptile`", markup=False)
     else:
         out.print(studies_table(found))
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mpt.commands.console import out
+from mpt.commands.console import out, steps_on
 
 
 def sweep(
@@ -44,11 +44,13 @@ def sweep(
     """
     from mpt.commands.session import Session, given
     from mpt.lab.projection import Projection
+    from mpt.lab.search import Search, study_names
     from mpt.lab.study import resolve
     from mpt.lab.sweep import plan
     from mpt.lab.sweep import sweep as run
     from mpt.methods import method as known_method
-    from mpt.report.console import trials_json, trials_table
+    from mpt.report.console import best_trial, trial_interval, trials_json, trials_table
+    from mpt.report.words import interval, params, percent
 
     if method is not None:
         known_method(method)
@@ -60,18 +62,25 @@ def sweep(
     chosen = resolve(study, changes)
     with Session(chosen, device=device, tracking_uri=tracking_uri) as session:
         concrete = plan(chosen, session.worker)
-        projection = Projection(session.tracker, chosen, session.home)
-        finished = run(concrete, session.lab, session.home, on_trial=projection.trial)
+        Search.check(chosen, concrete.definition, session.home)
+        lab, projection = session.lab, Projection(session.tracker, chosen, session.home)
+        finished = run(concrete, lab, session.home, on_trial=projection.trial)
         projection.close_study(finished)
         session.progress.say(session.summary())
     if json:
         typer.echo(trials_json(finished))
         return
     out.print(trials_table(chosen.title, finished))
-    name_it = "" if name is None and study is None else f" --study {chosen.title}"
-    out.print(
-        f"""\
-Next: mpt promote best{name_it}   the best trial on the full settings: ARG table and report
-      mpt ui{" " * len(name_it)}             the runs in MLflow""",
-        markup=False,
+    if (best := best_trial(finished)) is None:
+        out.print("No trial has an ARG, so there is none to promote.", markup=False)
+        return
+    gain = f"{percent(best.arg)} % {interval(trial_interval(best))}"
+    out.print(f"Best: trial {best.number + 1}, ARG {gain}: {params(best.params)}\n", markup=False)
+    is_latest = study_names(session.home)[0] == chosen.title
+    name_it = "" if is_latest else f" --study {chosen.title}"
+    steps_on(
+        {
+            f"mpt promote best{name_it}": "the best trial on the full settings: ARG, report",
+            session.see_runs: "the runs in MLflow",
+        }
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mpt.commands.console import out
+from mpt.commands.console import err, out
 from mpt.errors import MptError
 
 
@@ -19,11 +19,15 @@ def sync(
 
     Example: mpt sync --tracking-uri http://127.0.0.1:5000
     """
-    from mpt.lab.home import Home
+    from mpt.commands.session import find_home
     from mpt.lab.tracking import sync as run
 
-    home = Home.find()
-    sent, left = run(home, tracking_uri or home.tracking_uri)
+    home = find_home(tracking_uri)
+
+    def warn(line: str) -> None:
+        err.print(f"warning: {line}", markup=False, soft_wrap=True)
+
+    sent, left = run(home, home.tracking_uri, warn=warn)
     out.print(f"{sent} records sent, {left} left")
     if left:
         raise MptError(f"{left} records could not be sent; they are kept, run `mpt sync` again")

@@ -44,7 +44,8 @@ class Lab:
     """Settles units of work: what the ledger holds is never computed again.
 
     Attributes:
-        computed: units computed since the lab was opened; reused: units found in the ledger.
+        computed: units computed since the lab was opened.
+        reused: units that the ledger held before.
     """
 
     worker: Worker
@@ -53,6 +54,7 @@ class Lab:
     progress: Progress = field(default_factory=Silent)
     computed: int = 0
     reused: int = 0
+    _counted: set[str] = field(default_factory=set)
 
     def learn(self, configs: Sequence[RunConfig], title: str, pack: int) -> dict[str, Unit]:
         """Meta-trainings by digest, all settled."""
@@ -119,7 +121,8 @@ class Lab:
         held = self.ledger.get_many(distinct)
         units = {digest: unit for digest, unit in held.items() if unit.state != "failed"}
         left = [config for digest, config in distinct.items() if digest not in units]
-        self.reused += len(units)
+        self.reused += len(units.keys() - self._counted)
+        self._counted.update(distinct)
         if not left:
             return units
         with self.progress.stage(title, sum(map(steps, left))) as advance:

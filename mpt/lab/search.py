@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from mpt.errors import InputError, StoreError, UnknownName
+from mpt.lab.choices import Interval
 from mpt.lab.home import Home
-from mpt.lab.study import Interval, Study, make_study
+from mpt.lab.study import Study, make_study
 from mpt.seeding import entropy
 
 FIRST = 4
@@ -55,48 +58,40 @@ class Search:
         import optuna
 
         store = optuna.create_study(
-            storage=_storage(home),
+            storage=_storage(home, make=True),
             study_name=study.title,
             direction="maximize",
             load_if_exists=True,
         )
-        known = store.user_attrs.get(_DEFINITION)
-        if known is None and store.get_trials(deepcopy=False):
-            raise StoreError(
-                f"the store {home.shown(home.studies_url)} holds a study {study.title!r} that mpt "
-                "did not make; give this one another name with --name"
-            )
-        if known is not None and known != definition:
-            raise StoreError(
-                f"study {study.title!r} was begun with another definition: "
-                f"{'; '.join(_differences(known, definition))}. Give this one another name with "
-                "--name, or go back to the definition it was begun with"
-            )
+        _refuse_another(store, definition, home)
         store.set_user_attr(_DEFINITION, dict(definition))
         store.set_user_attr(_STUDY, study.model_dump(mode="json"))
         return cls(store)
+
+    @classmethod
+    def check(cls, study: Study, definition: Mapping[str, Any], home: Home) -> None:
+        """Raise ``StoreError`` where ``begin`` would, without writing anything."""
+        import optuna
+
+        if _is_there(home):
+            with suppress(KeyError):
+                found = optuna.load_study(study_name=study.title, storage=_storage(home))
+                _refuse_another(found, definition, home)
 
     @classmethod
     def load(cls, home: Home, title: str) -> Search:
         """A study that was begun before."""
         import optuna
 
-        try:
-            return cls(optuna.load_study(study_name=title, storage=_storage(home)))
-        except KeyError:
-            hint = "Run `mpt sweep` to begin one."
-            raise UnknownName("study", title, study_names(home), hint) from None
+        names = _begun(home)
+        if title not in names:
+            raise UnknownName("study", title, names, "Run `mpt sweep` to begin one.")
+        return cls(optuna.load_study(study_name=title, storage=_storage(home)))
 
     @classmethod
     def latest(cls, home: Home) -> Search:
         """The study begun last. Raises ``InputError`` where there is none."""
-        names = study_names(home) if home.root.is_dir() else []
-        if not names:
-            raise InputError(
-                f"there is no study in {home.shown(home.studies_url)} yet; begin one with "
-                "`mpt sweep --method reptile`"
-            )
-        return cls.load(home, names[0])
+        return cls.load(home, _begun(home)[0])
 
     @property
     def study(self) -> Study:
@@ -148,9 +143,21 @@ def study_names(home: Home) -> list[str]:
     """The studies that mpt began in this store, the youngest first. Raises ``StoreError``."""
     import optuna
 
+    if not _is_there(home):
+        return []
     summaries = optuna.get_all_study_summaries(_storage(home))
     own = [summary for summary in summaries if _DEFINITION in summary.user_attrs]
     return [summary.study_name for summary in sorted(own, key=lambda s: -s._study_id)]
+
+
+def _begun(home: Home) -> list[str]:
+    """As ``study_names``, but there must be one. Raises ``InputError``."""
+    if names := study_names(home):
+        return names
+    raise InputError(
+        f"there is no study in {home.shown(home.studies_url)} yet; begin one with "
+        "`mpt sweep --method reptile`"
+    )
 
 
 def _suggest(trial: Any, study: Study) -> None:
@@ -192,15 +199,40 @@ def _trial(frozen: Any) -> Trial:
     return Trial(frozen.number, frozen.params, state, digest, arg, low, high, reason)
 
 
-def _storage(home: Home) -> Any:
+def _is_there(home: Home) -> bool:
+    """Whether the store exists; looking into it would make it."""
+    place = home.studies_url.partition("?")[0]
+    return not place.startswith("sqlite") or Path(place.partition(":///")[2]).exists()
+
+
+def _refuse_another(store: Any, definition: Mapping[str, Any], home: Home) -> None:
+    known, name = store.user_attrs.get(_DEFINITION), store.study_name
+    if known is None and store.get_trials(deepcopy=False):
+        raise StoreError(
+            f"the store {home.shown(home.studies_url)} holds a study {name!r} that mpt did not "
+            "make; give this one another name with --name"
+        )
+    if known is not None and known != definition:
+        raise StoreError(
+            f"study {name!r} was begun with another definition: "
+            f"{'; '.join(_differences(known, definition))}. Give this one another name with "
+            "--name, or go back to the definition it was begun with"
+        )
+
+
+def _storage(home: Home, *, make: bool = False) -> Any:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     # SQLite: wait for a lock rather than fail; servers: notice a dropped connection
-    waits = {"timeout": 60} if home.studies_url.startswith("sqlite") else {}
+    is_file = home.studies_url.startswith("sqlite")
+    waits = {"timeout": 60} if is_file else {}
     try:
         return optuna.storages.RDBStorage(
-            home.studies_url, engine_kwargs={"pool_pre_ping": True, "connect_args": waits}
+            home.studies_url,
+            engine_kwargs={"pool_pre_ping": True, "connect_args": waits},
+            # a reader must not put tables into a file that may be another tool's
+            skip_table_creation=is_file and not make,
         )
     except Exception as error:
         # Optuna lets through whatever driver, URL parser or schema check fails

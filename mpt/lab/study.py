@@ -8,10 +8,10 @@ from difflib import get_close_matches
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError, model_validator
 
 from mpt.config import (
     BackboneConfig,
@@ -20,38 +20,13 @@ from mpt.config import (
     InnerLoop,
     MethodName,
     OuterLoop,
-    Rate,
     RunConfig,
     Tuning,
 )
 from mpt.errors import ConfigError
 from mpt.gym.splits import SEEDS
+from mpt.lab.choices import Counts, Interval, Names, RateList, Rates, Seeds, Title
 from mpt.seeding import stream
-
-
-class Interval(Frozen):
-    """Any value from ``low`` to ``high``, log-uniform for rates."""
-
-    low: Rate
-    high: Rate
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Interval:
-        if self.low >= self.high:
-            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
-        return self
-
-
-def _kind(given: Any) -> str:
-    return "interval" if isinstance(given, dict | Interval) else "choices"
-
-
-Rates = Annotated[
-    Annotated[Interval, Tag("interval")]
-    | Annotated[tuple[Rate, ...], Field(min_length=1), Tag("choices")],
-    Discriminator(_kind),
-]
-Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
 
 
 class Space(Frozen):
@@ -74,17 +49,17 @@ class Space(Frozen):
 class Validation(Frozen):
     """Where trials are judged: ARG over ``tasks`` (default: the gym's five) against plain PT."""
 
-    tasks: tuple[str, ...] | None = None
-    seeds: tuple[int, ...] = SEEDS[:2]
-    lrs: tuple[Rate, ...] = (0.3,)
+    tasks: Names | None = None
+    seeds: Seeds = SEEDS[:2]
+    lrs: RateList = (0.3,)
 
 
 class Final(Frozen):
     """What a promotion runs: settings (default: all of the gym's), data seeds and rates."""
 
-    settings: tuple[str, ...] | None = None
-    seeds: tuple[int, ...] = SEEDS
-    lrs: tuple[Rate, ...] = (0.5, 0.2)
+    settings: Names | None = None
+    seeds: Seeds = SEEDS
+    lrs: RateList = (0.5, 0.2)
 
 
 class Study(Frozen):
@@ -99,17 +74,17 @@ class Study(Frozen):
         cells_per_pack: downstream cells that share one pass.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = None
+    name: Title | None = None
     gym: str = "mini"
     backbone: BackboneConfig = BackboneConfig()
     method: MethodName = "reptile"
     setting: str = "R->R"
-    sources: tuple[str, ...] | None = None
+    sources: Names | None = None
     inner: InnerLoop = InnerLoop()
     outer: OuterLoop = OuterLoop()
     space: Space = Space()
     tuning: Tuning = Tuning()
-    source_seeds: tuple[int, ...] = SEEDS
+    source_seeds: Seeds = SEEDS
     validation: Validation = Validation()
     final: Final = Final()
     sampler: Literal["tpe", "gp", "random", "grid"] = "tpe"
@@ -150,7 +125,8 @@ class Study(Frozen):
     @property
     def title(self) -> str:
         """The study's name."""
-        return self.name or f"{Path(self.gym).name or 'gym'}-{self.method}"
+        folder = re.sub(r"[^A-Za-z0-9._-]", "-", Path(self.gym).name).lstrip("._-")
+        return self.name or f"{folder or 'gym'}-{self.method}"
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -220,14 +196,21 @@ def read_study(path: Path, overrides: Mapping[str, Any]) -> Study:
             f"study file {path} cannot be read ({error.strerror}); see sweeps/ for examples"
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        cause = " ".join(str(error).split())
-        raise ConfigError(f"study file {path} is not YAML: {cause}") from None
+        raise ConfigError(f"study file {path} is not YAML: {_cause(error)}") from None
     if not isinstance(given, dict):
         raise ConfigError(
             f"study file {path} holds {type(given).__name__}, not a mapping of keys such as "
             "'method: reptile'; see sweeps/ for examples"
         )
     return make_study(_merged(given, overrides), f"study file {path}")
+
+
+def _cause(error: Exception) -> str:
+    """What is wrong and where, on one line."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(error).split())
+    return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', '')}"
 
 
 def make_study(given: Mapping[str, Any], where: str = "study") -> Study:
@@ -247,7 +230,8 @@ def _fault(detail: Any) -> str:
         near = get_close_matches(str(loc[-1]), known, n=1)
         meant = f" - did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"
         return f"unknown key {place!r}{meant}"
-    message = detail["msg"].removeprefix("Value error, ")
+    message = detail["msg"].removeprefix("Value error, ").replace("valid tuple", "list of values")
+    message = re.sub(r"a valid dictionary or instance of \w+", "a mapping of keys", message)
     if not loc:
         return message
     wanted = detail.get("ctx", {}).get("expected", "") if detail["type"] == "literal_error" else ""

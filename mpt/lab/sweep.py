@@ -42,6 +42,7 @@ class Plan:
     sources: tuple[str, ...]
     weights: str
     data: str
+    judged_data: str
 
     @cached_property
     def judging(self) -> Judging:
@@ -53,7 +54,8 @@ class Plan:
     def definition(self) -> dict[str, Any]:
         """What makes it this study: its file, and the rows and weights it runs on."""
         found = {"sources": self.sources, "tasks": self.tasks, "weights": self.weights}
-        return json.loads(json.dumps({**self.study.definition, **found, "data": self.data}))
+        rows = {"data": self.data, "validation rows": self.judged_data}
+        return json.loads(json.dumps({**self.study.definition, **found, **rows}))
 
     @cached_property
     def baseline(self) -> Case:
@@ -79,9 +81,11 @@ def plan(study: Study, worker: Worker) -> Plan:
     Setting(VALIDATION, sources, tasks)
     for task in (*tasks, *sources):
         gym.card(task)
-    worker.data_digest(tasks, study.validation.seeds)
+    for name in study.final.settings or ():
+        gym.partitions.setting(name)
+    judged = worker.data_digest(tasks, study.validation.seeds)
     data = worker.data_digest(sources, study.source_seeds)
-    return Plan(study, tasks, sources, worker.backbone.weights, data)
+    return Plan(study, tasks, sources, worker.backbone.weights, data, judged)
 
 
 def sweep(

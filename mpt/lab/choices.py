@@ -1,0 +1,68 @@
+"""What the keys of a study may hold: lists without repetition, ranges, data seeds, a name."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Discriminator, Tag, model_validator
+
+from mpt.config import Count, Frozen, Rate
+from mpt.gym.splits import SEEDS
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise ValueError("give at least one value, or leave the key out")
+    if twice := [str(value) for value in dict.fromkeys(values) if values.count(value) > 1]:
+        raise ValueError(f"name each value once; {', '.join(twice)} stands here more often")
+    return values
+
+
+def _named(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError(
+            "a name consists of letters, digits, '.', '_' and '-', a letter or digit first"
+        )
+    return name
+
+
+def _sown(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if odd := [str(seed) for seed in seeds if seed not in SEEDS]:
+        raise ValueError(
+            f"there are no rows for {', '.join(odd)}; data seeds are {', '.join(map(str, SEEDS))}"
+        )
+    return seeds
+
+
+Title = Annotated[str, AfterValidator(_named)]
+"""A study's name: part of file names, of MLflow's names and of its filters."""
+
+Names = Annotated[tuple[str, ...], AfterValidator(_distinct)]
+RateList = Annotated[tuple[Rate, ...], AfterValidator(_distinct)]
+Counts = Annotated[tuple[Count, ...], AfterValidator(_distinct)]
+Seeds = Annotated[tuple[int, ...], AfterValidator(_distinct), AfterValidator(_sown)]
+"""Data seeds: which few-shot samples of a task are read."""
+
+
+class Interval(Frozen):
+    """Any value from ``low`` to ``high``, log-uniform for rates."""
+
+    low: Rate
+    high: Rate
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Interval:
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
+        return self
+
+
+def _kind(given: Any) -> str:
+    return "interval" if isinstance(given, dict | Interval) else "choices"
+
+
+Rates = Annotated[
+    Annotated[Interval, Tag("interval")] | Annotated[RateList, Tag("choices")],
+    Discriminator(_kind),
+]

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "mpt"
 FLOORS = [
-    "errors seeding notation",
+    "errors seeding notation storage",
     "config scores intervals results methods gym",
     "backbone",
     "engine",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from mpt.engine.optim import State
 from mpt.engine.train import TrainState
+from mpt.storage import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +94,3 @@ def resume(fresh: TrainState, saved: Sequence[Saved | None]) -> TrainState:
             moments[key][row] = torch.as_tensor(value, device=device)
         position[row] = found.position
     return TrainState(fresh.lanes, theta, moments, tuple(position))
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write ``data`` so that a reader sees the old file or the new one, never half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

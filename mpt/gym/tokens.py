@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from mpt.gym.splits import Example, FewShotSplit, Part
+from mpt.gym.token_cache import Texts, TokenCache
 
 Encode = Callable[[Sequence[str], int], list[np.ndarray]]
 """``encode(texts, limit)``: token ids of each text, at most ``limit``, the last one ``</s>``."""
@@ -41,12 +42,16 @@ class TokenExample:
 
 @dataclass(frozen=True)
 class TokenSplit:
-    """A ``FewShotSplit`` as token ids; each part is tokenised when first asked for."""
+    """A ``FewShotSplit`` as token ids; each part is tokenised when first asked for.
+
+    With a ``cache`` it is tokenised once for all: the next start maps the ids from disk.
+    """
 
     split: FewShotSplit
     encode: Encode
     max_input: int
     max_target: int
+    cache: TokenCache | None = None
 
     @cached_property
     def train(self) -> tuple[TokenExample, ...]:
@@ -71,12 +76,23 @@ class TokenSplit:
 
     def _tokenised(self, part: Part) -> tuple[TokenExample, ...]:
         examples = self.split.part(part)
-        inputs = self.encode([example.input for example in examples], self.max_input)
-        targets = iter(self.encode(_answers(examples), self.max_target))
+        inputs = [example.input for example in examples]
+        ids = iter(self._ids((inputs, self.max_input), (_answers(examples), self.max_target)))
+        asked = [next(ids) for _ in examples]
         return tuple(
-            TokenExample(ids, tuple(next(targets) for _ in example.targets))
-            for ids, example in zip(inputs, examples, strict=True)
+            TokenExample(question, tuple(next(ids) for _ in example.targets))
+            for question, example in zip(asked, examples, strict=True)
         )
+
+    def _ids(self, *lists: Texts) -> list[np.ndarray]:
+        """Ids of every text of every list, from the cache if it holds them."""
+        key = self.cache.key(*lists) if self.cache else ""
+        ids = self.cache.read(key) if self.cache else None
+        if ids is None:
+            ids = [row for texts, limit in lists for row in self.encode(texts, limit)]
+            if self.cache:
+                self.cache.write(key, ids)
+        return ids
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,11 @@ class Home:
         return self.root / "tokens"
 
     @property
+    def tokens(self) -> Path:
+        """Token ids of task splits, ``<key>.i32``; made again where they are missing."""
+        return self.root / "tokens"
+
+    @property
     def prompts(self) -> Path:
         """Soft prompts, ``<digest>.safetensors``."""
         return self.root / "prompts"

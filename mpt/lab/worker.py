@@ -19,6 +19,7 @@ from mpt.engine.pack import CellJob, MetaJob
 from mpt.engine.tune import Tuned, tune
 from mpt.errors import Diverged
 from mpt.gym.source import Gym
+from mpt.gym.token_cache import TokenCache
 from mpt.gym.tokens import TokenSplit
 from mpt.lab.artefacts import load_prompt, prompt_path, save_prompt
 from mpt.lab.home import Home
@@ -51,6 +52,10 @@ class Worker:
         """Where meta-trainings are saved while they go on."""
         return Checkpoints(self.home.checkpoints)
 
+    @cached_property
+    def _token_cache(self) -> TokenCache:
+        return TokenCache(self.home.tokens, self.backbone.weights)
+
     def split_digest(self, task: str, seed: int) -> str:
         """Identity of a task's rows under a data seed."""
         return self.tokens(task, seed).split.digest
@@ -61,12 +66,16 @@ class Worker:
         return sha256(" ".join(parts).encode()).hexdigest()[:12]
 
     def tokens(self, task: str, seed: int) -> TokenSplit:
-        """The task's split, tokenised when its rows are first read."""
+        """The task's split, tokenised when its rows are first read, if no earlier start has."""
         key = (task, seed)
         if key not in self._tokens:
             config = self.backbone_config
             self._tokens[key] = TokenSplit(
-                self.gym.split(task, seed), self._encode, config.max_input, config.max_target
+                self.gym.split(task, seed),
+                self._encode,
+                config.max_input,
+                config.max_target,
+                self._token_cache,
             )
         return self._tokens[key]
 

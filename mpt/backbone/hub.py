@@ -71,12 +71,17 @@ def native_kernels(model: Any) -> Any:
 
 
 def identity(place: str, config: Any) -> str:
-    """12 hex digits that name the weights: the Hub's commit, or the bytes of a local folder."""
+    """12 hex digits that name the weights: the Hub's commit, or the bytes of a local folder.
+
+    Of a folder every form of weights and tokenizer counts, T5's ``spiece.model`` too: prompts and
+    kept token ids are taken to belong together by this name.
+    """
     folder = Path(place)
     if not folder.is_dir():
-        return str(config._commit_hash or place)[:12]
+        return (config._commit_hash or sha256(place.encode()).hexdigest())[:12]
     seen = sha256()
-    for path in sorted(folder.glob("*.safetensors")) + sorted(folder.glob("tokenizer*")):
+    kinds = ("*.safetensors", "tokenizer*", "*.bin", "*.model")
+    for path in [path for kind in kinds for path in sorted(folder.glob(kind))]:
         seen.update(path.name.encode())
         with path.open("rb") as file:
             while chunk := file.read(1 << 22):

@@ -85,11 +85,6 @@ class Home:
 
     @property
     def tokens(self) -> Path:
-        """Token ids of task splits, ``<key>.npy``; made again where they are missing."""
-        return self.root / "tokens"
-
-    @property
-    def tokens(self) -> Path:
         """Token ids of task splits, ``<key>.i32``; made again where they are missing."""
         return self.root / "tokens"
 

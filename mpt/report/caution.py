@@ -15,8 +15,15 @@ LOW_BASELINE = 0.05
 """A mean score under which a gain of a few answers is a large relative gain."""
 
 
-def small_print(findings: Findings) -> Iterator[str]:
-    """Warnings, a sentence each: gaps, few tasks or seeds, low baselines, the winner's curse."""
+def warnings(findings: Findings) -> tuple[str, ...]:
+    """What a reader should know before believing the numbers, a sentence each.
+
+    Gaps, few tasks or seeds, low baselines, the winner's curse, and the findings' own cautions.
+    """
+    return (*_small_print(findings), *findings.cautions)
+
+
+def _small_print(findings: Findings) -> Iterator[str]:
     met = dict.fromkeys(line for gain in findings.gains for line in gain.warnings)
     yield from met
     yield from _few(findings)

@@ -110,10 +110,3 @@ class Findings:
     def lost(self) -> tuple[UnitLine, ...]:
         """Units without a result."""
         return tuple(unit for unit in self.units if unit.state != "done")
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What a reader should know before believing the numbers, a sentence each."""
-        from mpt.report.caution import small_print
-
-        return (*small_print(self), *self.cautions)

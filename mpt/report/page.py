@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mpt.errors import InputError
 from mpt.report import words
+from mpt.report.caution import warnings
 from mpt.report.figures import arg_figure, curves_figure, task_figure, trials_figure
 from mpt.report.findings import Findings
 from mpt.report.paper import paper_source
@@ -118,6 +119,7 @@ def _page(findings: Findings, drawings: dict[str, str]) -> str:
     template = environment.from_string(_packaged("page.html"))
     cells = [unit for unit in findings.units if unit.kind != "meta-training"]
     return template.render(
+        warnings=warnings(findings),
         findings=findings,
         verdict=verdict(findings),
         style=Markup(_packaged("page.css")),
@@ -141,8 +143,8 @@ def _summary(findings: Findings, table: Grid) -> str:
     facts = {"made": findings.created, "command": findings.command, **findings.facts}
     parts.append("\n".join(f"- {name}: {value}" for name, value in facts.items() if value))
     parts += ["## Average relative gain", "![ARG](figures/arg.png)", markdown(table)]
-    if findings.warnings:
-        parts += ["## Warnings", "\n".join(f"- {line}" for line in findings.warnings)]
+    if met := warnings(findings):
+        parts += ["## Warnings", "\n".join(f"- {line}" for line in met)]
     for setting in findings.settings:
         parts += [f"## {setting}", f"![{setting}](figures/{_task_figure_name(setting)}.png)"]
         parts.append(markdown(score_grid(findings, setting)))

@@ -12,7 +12,7 @@ from rich.console import Console
 from mpt.intervals import UNKNOWN, Interval
 from mpt.lab.search import Trial
 from mpt.report import words
-from mpt.report.caution import small_print
+from mpt.report.caution import warnings
 from mpt.report.console import (
     arg_json,
     arg_table,
@@ -165,7 +165,7 @@ def test_warnings_name_what_weakens_the_numbers():
     low = tuple(Score("NP->P", "PT", "a", seed, 0.5, 0.01) for seed in (13, 21))
     lost = UnitLine(digest="x", kind="cell", setting="NP->P", method="PT", state="diverged")
     found = list(
-        small_print(
+        warnings(
             Findings(
                 title="",
                 gains=(few,),
@@ -184,7 +184,7 @@ def test_warnings_name_what_weakens_the_numbers():
         "best of 2 trials",
     ):
         assert any(said in line for line in found), said
-    assert list(small_print(Findings(title="", gains=(gain(),)))) == []
+    assert warnings(Findings(title="", gains=(gain(),))) == ()
 
 
 def test_paper_values_only_for_the_papers_targets_and_backbone():

@@ -55,6 +55,11 @@ class Shipper:
         """Records not delivered yet, those of dead processes among them."""
         return sum(spool.left for spool in self._spools)
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread still uses ``deliver``; after closing, only while a server hangs."""
+        return self._thread.is_alive()
+
     def wake(self) -> None:
         """Say that there is something to deliver."""
         with self._changed:
@@ -82,7 +87,7 @@ class Shipper:
         self._thread.join(timeout=2.0)
         left = self.unsent
         # a thread that still waits for a server keeps its spools; they are free when we are gone
-        if not self._thread.is_alive():
+        if not self.is_alive:
             for spool in self._spools:
                 spool.close()
         return left

@@ -141,7 +141,8 @@ class MlflowTracker:
     def close(self, timeout: float = FAREWELL) -> None:
         """See ``Tracker``; says how many records are left, and what sends them."""
         left = self._shipper.close(timeout)
-        self._delivery.close()
+        if not self._shipper.is_alive:
+            self._delivery.close()
         if left:
             self._warn(f"{left} tracking records wait in {self._outbox}; `mpt sync` sends them")
 

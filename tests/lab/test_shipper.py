@@ -96,7 +96,7 @@ def test_a_slow_server_slows_nobody_down(tmp_path, server, said):
     ship = Shipper(tmp_path, server, said.append)
     began = time.monotonic()
     tell(ship, range(500))
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 2.0
     began = time.monotonic()
     assert ship.close(timeout=0.5) > 490
     assert time.monotonic() - began < 3.5

@@ -16,13 +16,15 @@ from types import MappingProxyType
 from mpt.backbone.skills import SKILLS, Cue, Skill
 from mpt.gym.mini.catalogue import TASKS
 from mpt.gym.mini.item import Item, draw
-from mpt.gym.mini.lexicon import every_word, records, words
+from mpt.gym.mini.lexicon import every_word, records, small_world, words
 
 SENTINELS = 4
 """Pieces ``<extra_id_0>`` ... that mark holes in span corruption."""
 
 START: Mapping[str, float] = MappingProxyType({name: s.share for name, s in SKILLS.items()})
 """Shares of the skills before anything is known of how hard they are."""
+
+SMALL = (4, 6, 10)
 
 UNKNOWN_LETTERS = ascii_letters + digits + "-_.,;:!?()[]#@&%+*='"
 
@@ -42,6 +44,7 @@ class Mixture:
     Attributes:
         spans: span corruption of bare items (Raffel et al. 2020).
         glossary: label words explained by their canonical ones, and synonyms.
+        small: probability that a cued item comes from a small world (``SMALL`` words a class).
         unknown: probability that a person's name in a cued document is made up, spelt in bytes.
         stray: probability that a cued document starts with up to ``strays`` stray words, as under
             an untrained soft prompt.
@@ -50,6 +53,7 @@ class Mixture:
 
     spans: float = 0.12
     glossary: float = 0.05
+    small: float = 0.5
     unknown: float = 0.04
     stray: float = 0.2
     strays: int = 8
@@ -64,7 +68,9 @@ def document(rng: Random, mix: Mixture, shares: Mapping[str, float]) -> Doc:
     if kind < mix.spans + mix.glossary:
         return glossed(rng)
     skill = _chosen(rng, shares)
-    item = draw(rng.choice(skill.samplers), rng, held_out=False)
+    size = rng.choice(SMALL) if rng.random() < mix.small else None
+    with small_world(size):
+        item = draw(rng.choice(skill.samplers), rng, held_out=False)
     if rng.random() < mix.unknown:
         item = _with_unknown_name(rng, item)
     doc = cued(rng, skill, item, mix)

@@ -130,9 +130,9 @@ def _skills() -> dict[str, Skill]:
         ("backwards", 1.5, (g.backwards,), ("backwards", "{t} . in reverse")),
         ("field", 1.2, (g.field,), ("value of {o} : {t}", "{t} . get {o}", "read {o} from {t}")),
         ("opposite", 1.2, (g.opposite,), ("opposite", "contrary", "{t} . no , it is")),
-        ("first", 0.6, (g.nth(0),), ("first", "start")),
-        ("last", 0.6, (g.nth(-1),), ("last", "end")),
-        ("second", 0.5, (g.nth(1),), ("second", "number two")),
+        ("first", 1.2, (g.nth(0),), ("first", "start")),
+        ("last", 1.2, (g.nth(-1),), ("last", "end")),
+        ("second", 1.2, (g.nth(1),), ("second", "number two")),
     )  # fmt: skip
     return {
         name: Skill(name, samplers, tuple(map(_cue, cues)), share)

@@ -91,7 +91,7 @@ def test_knows_its_skills_on_unseen_items(loaded: tuple[Any, Any]) -> None:
 
 
 def test_pretraining_writes_a_loadable_folder(tmp_path: Path) -> None:
-    shape = {"width": 16, "ff": 16, "heads": 2, "depth": 1, "decoder_depth": 1}
+    shape = {"width": 16, "ff": 16, "heads": 4, "depth": 1, "decoder_depth": 1}
     pretrain(tmp_path, Recipe(steps=3, batch=4, attend=2, probed=2, **shape))
     model, tokenizer, identity = hub.load(str(tmp_path))
     assert model.config.d_model == 16

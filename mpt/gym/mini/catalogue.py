@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from mpt.gym.mini import language, opinions, questions, subjects, writing
+from mpt.gym.mini import composed, language, opinions, questions, subjects, writing
 from mpt.gym.mini.item import Item, Sampler
 from mpt.gym.splits import Example, TaskCard
 
@@ -115,7 +115,7 @@ def _classification() -> Iterator[MiniTask]:
 
 def _text_to_text() -> Iterator[MiniTask]:
     """Name, family, subfamily, metric, sampler, template."""
-    q, w, gen = questions, writing, "conditional_generation"
+    c, q, w, gen = composed, questions, writing, "conditional_generation"
     rows: tuple[tuple[str, str, str, str, Sampler, str], ...] = (
         ("story-where", "qa", "extractive", "EM", q.story("where"),
          "context : {t} question : where is {o} ?"),
@@ -148,6 +148,11 @@ def _text_to_text() -> Iterator[MiniTask]:
         ("word-reversal", "other", "string", "EM", w.backwards, "[ {t} ]"),
         ("record-field", "other", "string", "EM", w.field, "{t} ; {o} ?"),
         ("adjective-opposite", "other", "lexical", "EM", w.opposite, "{t} . on the contrary"),
+        ("request-place-day", "other", "slot_filling", "EM", c.city_and_day, "note : {t}"),
+        ("opposite-sentence", "other", "lexical", "EM", c.contrary_sentence, "not so : {t}"),
+        ("story-room-colour", "qa", "extractive", "EM", c.room_and_colour,
+         "{t} . describe {o}"),
+        ("statement-negation", gen, "rewriting", "EM", c.negation, "never : {t}"),
         ("last-word", "other", "string", "EM", w.nth(-1), "list : {t} ."),
     )  # fmt: skip
     for name, family, subfamily, metric, sampler, template in rows:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
 
@@ -16,18 +18,38 @@ def _lexicon() -> dict[str, tuple[str, ...]]:
     return {name: tuple(words.split()) for name, _, words in entries}
 
 
+_SIZE: ContextVar[int | None] = ContextVar("size", default=None)
+
+
+@contextmanager
+def small_world(size: int | None) -> Iterator[None]:
+    """Within it, every class has only its first ``size`` words (4 or more; None: all).
+
+    In a small world a skill that compares words, of whatever kind, can be learned from few pairs.
+    """
+    token = _SIZE.set(size)
+    try:
+        yield
+    finally:
+        _SIZE.reset(token)
+
+
 def words(name: str) -> tuple[str, ...]:
     """The words of a class, e.g. ``words("animal")``. Raises ``UnknownName``."""
     try:
-        return _lexicon()[name]
+        return _lexicon()[name][: _SIZE.get()]
     except KeyError:
         raise UnknownName("word class", name, _lexicon()) from None
 
 
-@cache
 def records(name: str) -> tuple[tuple[str, ...], ...]:
     """The records of a class, e.g. ``records("capitals")`` is ``(("france", "paris"), ...)``."""
-    return tuple(tuple(word.split("/")) for word in words(name))
+    return _records(name)[: _SIZE.get()]
+
+
+@cache
+def _records(name: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(word.split("/")) for word in _lexicon()[name])
 
 
 def every_word() -> Iterator[str]:

@@ -20,6 +20,12 @@ def sweep(
     gym: Annotated[
         str | None, typer.Option(help="mini, or a folder of tasks [default: mini]")
     ] = None,
+    partitions: Annotated[
+        Path | None, typer.Option(help="Settings of your own (YAML) [default: the gym's]")
+    ] = None,
+    setting: Annotated[
+        str | None, typer.Option(help="Whose source tasks trials learn on [default: R->R]")
+    ] = None,
     backbone: Annotated[
         str | None, typer.Option(help="mini, a Hub id or a local folder [default: mini]")
     ] = None,
@@ -43,6 +49,7 @@ def sweep(
     Example: mpt sweep --method reptile --trials 12
     """
     from mpt.commands.session import Session, given
+    from mpt.gym.partitions import read_partitions
     from mpt.lab.projection import Projection
     from mpt.lab.search import Search, study_names
     from mpt.lab.study import resolve
@@ -55,7 +62,14 @@ def sweep(
     if method is not None:
         known_method(method)
     changes: dict[str, Any] = given(
-        method=method, gym=gym, trials=trials, pack=pack, name=name, seed=seed
+        method=method,
+        gym=gym,
+        partitions=None if partitions is None else read_partitions(partitions),
+        setting=setting,
+        trials=trials,
+        pack=pack,
+        name=name,
+        seed=seed,
     )
     if backbone is not None:
         changes["backbone"] = {"name": backbone}

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from mpt.errors import ConfigError, UnknownName
+
+_NAME = re.compile(r"\w[\w >+.()-]{0,59}")
+"""Names of own settings: they stand in options (by commas), in files and in trackers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +53,29 @@ class Partitions:
         settings: the settings that a promotion runs, in their order.
         validation: tasks that score a trial.
         ablations: further settings, run only when asked for by name.
+
+    Raises:
+        ConfigError: a validation task is a target, so that a search would see what it is judged on.
     """
 
     settings: Mapping[str, Setting]
     validation: tuple[str, ...]
     ablations: Mapping[str, Setting] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for setting in self._all():
+            seen = sorted(set(setting.targets) & set(self.validation))
+            if seen:
+                raise ConfigError(
+                    f"{', '.join(seen)}: among the validation tasks and the targets of setting "
+                    f"{setting.name!r}; nothing may be searched on a target: take it out of one"
+                )
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits over every setting and task: equal content, equal digest."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return sha256(text.encode()).hexdigest()[:12]
 
     def setting(self, name: str) -> Setting:
         """The setting or ablation called ``name``. Raises ``UnknownName``."""
@@ -64,15 +88,31 @@ class Partitions:
     def roles(self, task: str) -> tuple[str, ...]:
         """Where ``task`` takes part, e.g. ``("R->R source", "NP->P target", "validation")``."""
         found = []
-        for setting in (*self.settings.values(), *self.ablations.values()):
+        for setting in self._all():
             if task in setting.sources:
                 found.append(f"{setting.name} source")
             if task in setting.targets:
                 found.append(f"{setting.name} target")
         return (*found, "validation") if task in self.validation else tuple(found)
 
+    def check(self, tasks: Collection[str]) -> None:
+        """Raise ``UnknownName`` for a task that is not one of ``tasks``, those of a gym."""
+        named = [
+            (task, f"the {side} of setting {setting.name!r}")
+            for setting in self._all()
+            for side, given in (("sources", setting.sources), ("targets", setting.targets))
+            for task in given
+        ]
+        for task, where in (*named, *((task, "validation") for task in self.validation)):
+            if task not in tasks:
+                raise UnknownName("task", task, tasks, f"It is named in {where}.")
 
-def read_partitions(path: str | Path, tasks: Collection[str]) -> Partitions:
+    def _all(self) -> Iterator[Setting]:
+        yield from self.settings.values()
+        yield from self.ablations.values()
+
+
+def read_partitions(path: str | Path) -> Partitions:
     """Own settings from a YAML file.
 
     ::
@@ -83,35 +123,44 @@ def read_partitions(path: str | Path, tasks: Collection[str]) -> Partitions:
             targets: [ag_news]
         validation: [poem_sentiment]
 
-    Args:
-        path: the file.
-        tasks: the tasks of the gym; every name in the file must be one of them.
+    Whether a gym has these tasks, ``Partitions.check`` tells.
 
     Raises:
-        ConfigError: an unreadable file, an unknown or missing key, a wrong type, a source that is
-            also a target.
-        UnknownName: a task that the gym does not have.
+        ConfigError: an unreadable file, an unknown or missing key, a wrong type or name, a target
+            that is also a source or a validation task.
     """
     import yaml
 
     try:
         given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as wrong:
+    except OSError as wrong:
+        raise ConfigError(f"settings file {path} cannot be read ({wrong.strerror})") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as wrong:
         raise ConfigError(
             f"{path}: cannot be read as YAML ({' '.join(str(wrong).split())})"
         ) from None
-    top = _keys(given, str(path), required={"settings"}, optional={"validation"})
+    return make_partitions(given, str(path))
+
+
+def make_partitions(given: object, where: str) -> Partitions:
+    """Own settings from plain data, see ``read_partitions``; ``where`` begins its errors."""
+    top = _keys(given, where, required={"settings"}, optional={"validation"})
     if not isinstance(top["settings"], dict) or not top["settings"]:
-        raise ConfigError(f"{path}: settings must map at least one name to sources and targets")
+        raise ConfigError(f"{where}: settings must map at least one name to sources and targets")
     settings = {}
     for name, sides in top["settings"].items():
-        where = f"{path}: setting {name!r}"
-        sides = _keys(sides, where, required={"sources", "targets"}, optional=set())
+        if not _NAME.fullmatch(str(name)):
+            raise ConfigError(
+                f"{where}: setting {name!r}: a name consists of letters, digits, blanks and "
+                "- > + . _ ( ), 60 characters at most"
+            )
+        place = f"{where}: setting {name!r}"
+        sides = _keys(sides, place, required={"sources", "targets"}, optional=set())
         sources, targets = (
-            _tasks(sides[side], f"{where}: {side}", tasks) for side in ("sources", "targets")
+            _tasks(sides[side], f"{place}: {side}") for side in ("sources", "targets")
         )
         settings[str(name)] = Setting(str(name), sources, targets)
-    return Partitions(settings, _tasks(top.get("validation", []), f"{path}: validation", tasks))
+    return Partitions(settings, _tasks(top.get("validation", []), f"{where}: validation"))
 
 
 def _keys(given: object, where: str, *, required: set[str], optional: set[str]) -> dict:
@@ -125,10 +174,7 @@ def _keys(given: object, where: str, *, required: set[str], optional: set[str]) 
     return given
 
 
-def _tasks(given: object, where: str, known: Collection[str]) -> tuple[str, ...]:
+def _tasks(given: object, where: str) -> tuple[str, ...]:
     if not isinstance(given, list) or not all(isinstance(task, str) for task in given):
         raise ConfigError(f"{where}: must be a list of task names, as in [imdb, ag_news]")
-    for task in given:
-        if task not in known:
-            raise UnknownName("task", task, known, f"It is named in {where}.")
     return tuple(given)

@@ -11,6 +11,7 @@ from mpt.gym.partitions import Setting
 from mpt.lab.ledger import Unit
 from mpt.lab.run import BASELINE, Case, Judged, Judging, Lab, scores
 from mpt.lab.search import Trial
+from mpt.lab.settings import settings_of
 from mpt.lab.study import Study
 from mpt.scores import Gain, gains
 
@@ -79,7 +80,7 @@ def promote(study: Study, trial: Trial, lab: Lab) -> Promotion:
         DataError: rows that cannot be read.
     """
     before = lab.computed, lab.reused
-    partitions = lab.worker.gym.partitions
+    partitions = settings_of(study, lab.worker.gym)
     settings = [
         partitions.setting(name) for name in study.final.settings or tuple(partitions.settings)
     ]

@@ -24,6 +24,7 @@ from mpt.config import (
     Tuning,
 )
 from mpt.errors import ConfigError
+from mpt.gym.partitions import Partitions, make_partitions, read_partitions
 from mpt.gym.splits import SEEDS
 from mpt.lab.choices import Counts, Interval, Names, RateList, Rates, Seeds, Title
 from mpt.seeding import stream
@@ -68,7 +69,10 @@ class Study(Frozen):
     Attributes:
         name: under which Optuna, MLflow and the ledger know it; default ``<gym>-<method>``.
         gym: ``mini`` or a folder of tasks.
-        setting: whose source tasks the trials learn on; ``sources`` overrides them.
+        partitions: settings of one's own instead of the gym's; in a file also the name of a YAML
+            file beside it (docs/own-tasks.md).
+        setting: whose source tasks the trials learn on, by default R->R or the first of
+            ``partitions``; ``sources`` overrides them.
         trials: a total for the study, however often it is resumed.
         pack: trials that share one pass.
         cells_per_pack: downstream cells that share one pass.
@@ -78,6 +82,7 @@ class Study(Frozen):
     gym: str = "mini"
     backbone: BackboneConfig = BackboneConfig()
     method: MethodName = "reptile"
+    partitions: Partitions | None = None
     setting: str = "R->R"
     sources: Names | None = None
     inner: InnerLoop = InnerLoop()
@@ -131,8 +136,9 @@ class Study(Frozen):
     @property
     def definition(self) -> dict[str, Any]:
         """What makes it this study and no other: all but its name, length and packing."""
-        free = {"name", "trials", "pack", "cells_per_pack", "final"}
-        return self.model_dump(mode="json", exclude=free)
+        free = {"name", "trials", "pack", "cells_per_pack", "final", "partitions"}
+        own = {"partitions": self.partitions.digest} if self.partitions else {}
+        return {**self.model_dump(mode="json", exclude=free), **own}
 
     def run(
         self, params: Mapping[str, float], *, sources: tuple[str, ...], weights: str, data: str
@@ -178,7 +184,7 @@ def resolve(path: Path | None, changes: Mapping[str, Any]) -> Study:
     """
     if path is None:
         base = defaults(changes.get("gym", "mini"), changes.get("method", "reptile"))
-        return make_study(_merged(base, changes), "options")
+        return make_study(_with_partitions(_merged(base, changes), Path(), "options"), "options")
     return read_study(path, changes)
 
 
@@ -202,7 +208,20 @@ def read_study(path: Path, overrides: Mapping[str, Any]) -> Study:
             f"study file {path} holds {type(given).__name__}, not a mapping of keys such as "
             "'method: reptile'; see sweeps/ for examples"
         )
-    return make_study(_merged(given, overrides), f"study file {path}")
+    where = f"study file {path}"
+    return make_study(_with_partitions(_merged(given, overrides), path.parent, where), where)
+
+
+def _with_partitions(given: dict[str, Any], folder: Path, where: str) -> dict[str, Any]:
+    """``given`` with its settings read; the first of them is searched if none is named."""
+    own = given.get("partitions")
+    if isinstance(own, str):
+        own = read_partitions(folder / own)
+    elif isinstance(own, dict):
+        own = make_partitions(own, f"{where}: partitions")
+    if not isinstance(own, Partitions):
+        return given
+    return {"setting": next(iter(own.settings)), **given, "partitions": own}
 
 
 def _cause(error: Exception) -> str:

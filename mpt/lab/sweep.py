@@ -15,6 +15,7 @@ from mpt.lab.home import Home
 from mpt.lab.ledger import Unit
 from mpt.lab.run import BASELINE, Case, Judged, Judging, Lab, scores
 from mpt.lab.search import Search, Trial
+from mpt.lab.settings import settings_of
 from mpt.lab.study import Study
 from mpt.lab.worker import Worker
 from mpt.scores import best_dev, gains
@@ -72,17 +73,17 @@ def plan(study: Study, worker: Worker) -> Plan:
 
     Raises:
         UnknownName: a task or setting that the gym does not have.
-        ConfigError: a validation task among the sources.
+        ConfigError: a validation task among the sources, or among the targets of own settings.
         DataError: rows that cannot be read.
     """
-    gym = worker.gym
-    tasks = study.validation.tasks or gym.partitions.validation
-    sources = study.sources or gym.partitions.setting(study.setting).sources
+    gym, partitions = worker.gym, settings_of(study, worker.gym)
+    tasks = study.validation.tasks or partitions.validation
+    sources = study.sources or partitions.setting(study.setting).sources
     Setting(VALIDATION, sources, tasks)
     for task in (*tasks, *sources):
         gym.card(task)
     for name in study.final.settings or ():
-        gym.partitions.setting(name)
+        partitions.setting(name)
     judged = worker.data_digest(tasks, study.validation.seeds)
     data = worker.data_digest(sources, study.source_seeds)
     return Plan(study, tasks, sources, worker.backbone.weights, data, judged)

@@ -50,7 +50,9 @@ def test_the_worked_example_works(repository: Path, tmp_path: Path):
     assert {example.targets for example in split.test} == {("good",), ("bad",)}
     (tmp_path / "settings.yaml").write_text(settings)
     known = {"films", *cards()}
-    assert read_partitions(tmp_path / "settings.yaml", known).setting("Reviews->Films")
+    own = read_partitions(tmp_path / "settings.yaml")
+    own.check(known)
+    assert own.setting("Reviews->Films").targets == ("films",)
     assert set(yaml.safe_load(options)) == {"options", "input", "target"}
     assert set(yaml.safe_load(bare)) == {"family", "kind", "metric"}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mpt.errors import ConfigError, UnknownName
@@ -98,9 +100,31 @@ def test_unknown_settings_get_a_near_miss():
 def test_own_settings_from_yaml(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("settings:\n  A->B: {sources: [a, b], targets: [c]}\nvalidation: [d]\n")
-    assert read_partitions(path, "abcd") == Partitions(
-        {"A->B": Setting("A->B", ("a", "b"), ("c",))}, ("d",)
-    )
+    own = read_partitions(path)
+    assert own == Partitions({"A->B": Setting("A->B", ("a", "b"), ("c",))}, ("d",))
+    assert own.digest == read_partitions(path).digest != replace(own, validation=()).digest
+    own.check("abcd")
+
+
+@pytest.mark.parametrize(
+    ("task", "where"),
+    [
+        ("a", "the sources of setting 'A->B'"),
+        ("c", "the targets of setting 'A->B'"),
+        ("d", "validation"),
+    ],
+)
+def test_a_task_that_the_gym_lacks_is_named_with_its_place(task, where):
+    own = Partitions({"A->B": Setting("A->B", ("a1", "b1"), ("c1",))}, ("d1",))
+    tasks = {"a1", "b1", "c1", "d1"} - {f"{task}1"} | {f"{task}11"}
+    message = f"unknown task '{task}1' - did you mean '{task}11'.*It is named in {where}."
+    with pytest.raises(UnknownName, match=message):
+        own.check(tasks)
+
+
+def test_nothing_is_searched_on_a_target():
+    with pytest.raises(ConfigError, match="b: among the validation tasks and the targets of"):
+        Partitions({"A": Setting("A", ("a",), ("b",))}, ("b",))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +137,12 @@ def test_own_settings_from_yaml(tmp_path):
         ("setings: {}", "unknown key 'setings' - did you mean 'settings'"),
         ("validation: [a]", "the key 'settings' is missing"),
         ("settings: {A: {sources: [a], targets: b}}", "'A': targets: must be a list of task names"),
-        ("settings: {A: {sources: [a], targets: [zz]}}", "unknown task 'zz'"),
+        ("settings: {'A,B': {sources: [a], targets: [b]}}", "setting 'A,B': a name consists of"),
+        ("settings: {../A: {sources: [a], targets: [b]}}", "setting '../A': a name consists of"),
+        (
+            "settings: {A: {sources: [a], targets: [b]}}\nvalidation: [b]",
+            "nothing may be searched on a target",
+        ),
         ("settings: {A: {sources: [a], targets: [a]}}", "among its sources and its targets"),
         ("settings: []", "settings must map at least one name"),
         ("[1", "cannot be read as YAML"),
@@ -123,5 +152,10 @@ def test_own_settings_from_yaml(tmp_path):
 def test_wrong_yaml_is_explained(tmp_path, text, message):
     path = tmp_path / "mine.yaml"
     path.write_text(text)
-    with pytest.raises((ConfigError, UnknownName), match=message.replace("(", r"\(")):
-        read_partitions(path, "abcd")
+    with pytest.raises(ConfigError, match=message.replace("(", r"\(")):
+        read_partitions(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"settings file .*no.yaml cannot be read \(No such file"):
+        read_partitions(tmp_path / "no.yaml")

@@ -65,7 +65,7 @@ def main() -> None:
 def _run() -> int:
     try:
         # Typer's own way with errors is a frame of several lines, and silence for an interrupt
-        return app(standalone_mode=False) or 0
+        return app(prog_name="mpt", standalone_mode=False) or 0
     except MptError as error:
         _say(f"error: {error}")
         return error.exit_code

@@ -70,7 +70,7 @@ class Session:
         if self._tracker is None:
             self.home.open()
             self._tracker = self._open.enter_context(
-                MlflowTracker(self.home.tracking_uri, "mpt", self.home, warn=self.progress.say)
+                MlflowTracker(self.home.tracking_uri, "mpt", self.home, warn=self._warn)
             )
         return self._tracker
 
@@ -79,6 +79,9 @@ class Session:
         """What shows the runs that this session tells of."""
         uri = self.home.tracking_uri
         return Home.shown(uri) if uri.startswith("http") else "mpt ui"
+
+    def _warn(self, line: str) -> None:
+        self.progress.say(f"warning: {line}")
 
     def summary(self) -> str:
         """What was computed, what was not, and how long it took."""

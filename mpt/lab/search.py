@@ -236,7 +236,8 @@ def _storage(home: Home, *, make: bool = False) -> Any:
         )
     except Exception as error:
         # Optuna lets through whatever driver, URL parser or schema check fails
-        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+        text = str(error.__cause__ or error)
+        cause = text.splitlines()[0] if text else type(error).__name__
         raise StoreError(
             f"the studies store {home.shown(home.studies_url)} cannot be opened ({cause}); it must "
             "be a database of its own, shared with neither MLflow nor the ledger"

@@ -35,7 +35,7 @@ def test_every_task_has_one_line():
 
 def test_the_worked_example_works(repository: Path, tmp_path: Path):
     page = (repository / "docs" / "own-tasks.md").read_text(encoding="utf-8")
-    card, settings, options, bare = fenced(page, "yaml")
+    card, settings, study, options, bare = fenced(page, "yaml")
     rows = fenced(page, "csv")[0]
     home = tmp_path / "films"
     home.mkdir()
@@ -53,6 +53,7 @@ def test_the_worked_example_works(repository: Path, tmp_path: Path):
     own = read_partitions(tmp_path / "settings.yaml")
     own.check(known)
     assert own.setting("Reviews->Films").targets == ("films",)
+    assert yaml.safe_load(study)["setting"] in own.settings
     assert set(yaml.safe_load(options)) == {"options", "input", "target"}
     assert set(yaml.safe_load(bare)) == {"family", "kind", "metric"}
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from synthetic import write_backbone, write_gym
 
 from mpt.errors import ConfigError, StoreError, UnknownName
-from mpt.gym.partitions import Setting
+from mpt.gym.partitions import Setting, read_partitions
 from mpt.gym.source import open_gym
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
@@ -112,7 +115,7 @@ def test_other_settings_are_another_study(file, tmp_path):
     Search.check(again, plan(again, lab_worker).definition, home)
     path.write_text(SETTINGS.replace("targets: [ag_news]", "targets: [imdb]"))
     changed = read_study(file, {})
-    with pytest.raises(StoreError, match="partitions was .*, is "):
+    with pytest.raises(StoreError, match=r"partitions was .*, is "):
         Search.check(changed, plan(changed, lab_worker).definition, home)
 
 
@@ -153,3 +156,27 @@ def test_without_validation_tasks_the_gym_s_or_the_study_s_are_taken(file, tmp_p
     )
     with pytest.raises(ConfigError, match="nothing may be searched on a target"):
         settings_of(searched, gym)
+
+
+def test_the_worked_example_of_the_docs_can_be_planned(repository: Path, tmp_path, monkeypatch):
+    page = (repository / "docs" / "own-tasks.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```(\w*)\n(.*?)```", page, flags=re.DOTALL)
+    yaml_blocks = [text for kind, text in blocks if kind == "yaml"]
+    (rows,) = [text for kind, text in blocks if kind == "csv"]
+    (commands,) = [text for kind, text in blocks if "mpt sweep" in text]
+    monkeypatch.chdir(tmp_path)
+    beside = ("imdb", "rotten_tomatoes", "yelp_polarity", "poem_sentiment")
+    films = write_gym(tmp_path / "my-gym", beside) / "films"
+    films.mkdir()
+    (films / "card.yaml").write_text(yaml_blocks[0])
+    (films / "reviews.csv").write_text(rows + rows.split("\n", 1)[1] * 60)
+    (tmp_path / "my-gym" / "settings.yaml").write_text(yaml_blocks[1])
+    (tmp_path / "study.yaml").write_text(yaml_blocks[2])
+    study = read_study(tmp_path / "study.yaml", {})
+    concrete = plan(study, worker(study, tmp_path))
+    assert concrete.sources == ("imdb", "rotten_tomatoes", "yelp_polarity")
+    assert concrete.tasks == ("poem_sentiment",)
+    settings = settings_of(study, open_gym("my-gym"))
+    assert settings.setting("Reviews->Films").targets == ("films",)
+    option = commands.split("--partitions ")[1].split()[0]
+    assert read_partitions(option) == study.partitions

@@ -44,9 +44,8 @@ def test_many_known_names_are_counted_not_listed():
 
 def test_a_wrong_input_is_two_and_a_failure_is_one():
     assert (InputError("x").exit_code, MptError("x").exit_code) == (2, 1)
-    assert (
-        str(Diverged("abc", 7, "its loss")) == "run abc diverged at step 7: its loss is not finite"
-    )
+    told = str(Diverged("abc", 7, "its loss"))
+    assert told == "run abc diverged at step 7: its loss is not finite"
 
 
 def test_streams_are_named_not_consumed():

@@ -109,11 +109,12 @@ def sweep(
         InputError: the baseline is zero on every validation task.
     """
     study = concrete.study
-    with lab.ledger.lease(f"study:{study.title}"):
+    with lab.ledger.lease(f"study:{study.title}") as lease:
         search = Search.begin(study, concrete.definition, home)
         _baseline(concrete, lab)
         while asked := search.ask(study):
             for trial, record in zip(asked, _settle(asked, concrete, lab), strict=True):
+                lease.check()
                 on_trial(record)
                 search.tell(trial, record.trial)
         return search.trials

@@ -122,3 +122,11 @@ def test_any_data_is_a_study_or_a_clean_error(data):
 def test_the_written_out_default_is_the_default(repository):
     written = read_study(repository / "sweeps" / "mini.yaml", {})
     assert written == resolve(None, {"method": "reptile"})
+
+
+def test_every_key_is_documented(repository):
+    page = (repository / "docs" / "study-file.md").read_text()
+    for name, field in Study.model_fields.items():
+        assert f"`{name}" in page, f"{name} is not in docs/study-file.md"
+        for part in getattr(field.annotation, "model_fields", {}):
+            assert f"{part}`" in page, f"{name}.{part} is not in docs/study-file.md"

@@ -41,6 +41,7 @@ def promote(
     from mpt.lab.promote import choose
     from mpt.lab.promote import promote as run
     from mpt.lab.search import Search
+    from mpt.lab.study import make_study
     from mpt.report.collect import promotion_findings
     from mpt.report.console import arg_json, arg_table
     from mpt.report.page import write_report
@@ -48,10 +49,9 @@ def promote(
     search = Search.latest(Home.find()) if study is None else Search.load(Home.find(), study)
     chosen, trial = search.study, choose(search.trials, which)
     if settings is not None:
-        names = tuple(name.strip() for name in settings.split(","))
-        chosen = chosen.model_copy(
-            update={"final": chosen.final.model_copy(update={"settings": names})}
-        )
+        names = [name.strip() for name in settings.split(",")]
+        final = chosen.final.model_dump() | {"settings": names}
+        chosen = make_study(chosen.model_dump() | {"final": final}, "--settings")
     with Session(chosen, device=device, tracking_uri=tracking_uri) as session:
         promotion = run(chosen, trial, session.lab)
         command = shlex.join(["mpt", *sys.argv[1:]])

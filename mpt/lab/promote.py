@@ -84,6 +84,9 @@ def promote(study: Study, trial: Trial, lab: Lab) -> Promotion:
     settings = [
         partitions.setting(name) for name in study.final.settings or tuple(partitions.settings)
     ]
+    for setting in settings:
+        # a row that cannot be read is told now, not after the meta-trainings
+        lab.worker.data_digest(setting.targets, study.final.seeds)
     configs = [_config(study, trial, setting, lab) for setting in settings]
     units = lab.learn(configs, f"{study.method} on {len(settings)} settings", study.pack)
     cases = []

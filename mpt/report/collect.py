@@ -9,6 +9,8 @@ from importlib.metadata import version
 
 from mpt import __version__
 from mpt.config import VOCABULARY
+from mpt.gym.crossfit import near_duplicates
+from mpt.gym.partitions import Setting
 from mpt.lab.promote import Promoted, Promotion
 from mpt.lab.run import BASELINE, scores
 from mpt.lab.search import Trial
@@ -34,7 +36,23 @@ def promotion_findings(promotion: Promotion, trials: Sequence[Trial], command: s
         curves=tuple(_curve(share) for share in promotion.shares if share.unit.state == "done"),
         config=_config(promotion),
         software=_software(),
+        cautions=tuple(line for share in promotion.shares for line in _kin(share.setting)),
     )
+
+
+def _kin(setting: Setting) -> Iterator[str]:
+    """A sentence on targets that share data with source tasks, as some of the paper's do."""
+    pairs = near_duplicates(setting)
+    named = []
+    for target in dict.fromkeys(pair.target for pair in pairs):
+        own = [pair for pair in pairs if pair.target == target]
+        who = own[0].source if len(own) == 1 else f"{len(own)} sources"
+        named.append(f"{target} ({who}: {' or '.join(sorted({pair.why for pair in own}))})")
+    if named:
+        yield (
+            f"{setting.name}: {len(named)} of {len(setting.targets)} targets share data with "
+            f"sources, as some of the paper's do, and may gain by memory: {', '.join(named)}"
+        )
 
 
 def _units(share: Promoted) -> Iterator[UnitLine]:

@@ -1,0 +1,67 @@
+"""Near-duplicates across source and target tasks are told with a promotion's gains."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from mpt.config import RunConfig
+from mpt.gym.crossfit import crossfit_partitions
+from mpt.gym.mini import MiniGym
+from mpt.gym.partitions import Setting
+from mpt.lab.promote import Promoted, Promotion
+from mpt.lab.search import Trial
+from mpt.lab.study import Study
+from mpt.lab.unit import Unit
+from mpt.report.caution import warnings
+from mpt.report.collect import promotion_findings
+
+
+def told(*settings: Setting) -> tuple[str, ...]:
+    """The warnings of a promotion on some settings that gave no result."""
+    study = Study()
+    shares = tuple(_share(study, setting) for setting in settings)
+    promotion = Promotion(study, Trial(0, {}, "complete", arg=1.0), shares, (), 0, 0)
+    return warnings(promotion_findings(promotion, (), "mpt promote best"))
+
+
+def _share(study: Study, setting: Setting) -> Promoted:
+    config = study.run({}, sources=setting.sources, weights="w", data="d")
+    return Promoted(setting, config, _diverged(config), ())
+
+
+def _diverged(config: RunConfig) -> Unit:
+    return Unit(
+        digest=config.digest,
+        kind="meta",
+        config=config.model_dump(mode="json"),
+        state="diverged",
+        result={"reason": "nan"},
+        artefact=None,
+        seconds=0.0,
+        created=datetime.now(UTC),
+    )
+
+
+def test_every_target_with_kin_is_named_with_the_reason():
+    sources = ("glue-rte", "ethos-race", "ethos-gender", "imdb", "tweet_eval-hate", "boolq")
+    targets = ("superglue-rte", "ethos-religion", "tweet_eval-irony", "ag_news")
+    (line,) = [line for line in told(Setting("Mine", sources, targets)) if "Mine" in line]
+    assert line == (
+        "Mine: 3 of 4 targets share data with sources, as some of the paper's do, and may "
+        "gain by memory: superglue-rte (glue-rte: the same data set), ethos-religion (2 sources: "
+        "two tasks made from the same rows of ethos), tweet_eval-irony (tweet_eval-hate: siblings of the "
+        "collection tweet_eval)"
+    )
+
+
+def test_the_paper_s_random_setting_has_such_pairs_and_others_have_none():
+    partitions = crossfit_partitions()
+    lines = told(*partitions.settings.values())
+    kin = {line.partition(":")[0] for line in lines if "share data with sources" in line}
+    assert kin == {"R->R", "Cls->Cls", "Both->Cls", "Both->Non-Cls", "Non-Cls->Non-Cls"}
+    assert any(line.startswith("R->R: 7 of 20 targets share data") for line in lines)
+
+
+def test_the_mini_gym_has_none():
+    lines = told(*MiniGym().partitions.settings.values())
+    assert not any("share data" in line for line in lines)

@@ -49,8 +49,8 @@ def test_every_target_with_kin_is_named_with_the_reason():
     assert line == (
         "Mine: 3 of 4 targets share data with sources, as some of the paper's do, and may "
         "gain by memory: superglue-rte (glue-rte: the same data set), ethos-religion (2 sources: "
-        "two tasks made from the same rows of ethos), tweet_eval-irony (tweet_eval-hate: siblings of the "
-        "collection tweet_eval)"
+        "two tasks made from the same rows of ethos), tweet_eval-irony (tweet_eval-hate: siblings "
+        "of the collection tweet_eval)"
     )
 
 

@@ -32,7 +32,7 @@ def list_tasks(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the tasks with family, metric, shots, source and roles in the paper's settings.
+    """List the tasks by family, with metric, shots and roles in the paper's settings.
 
     Example: mpt gym list --family qa
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 from mpt.commands.console import clock, out
@@ -15,14 +16,20 @@ from mpt.gym.verify import FAILING, Verdict
 
 
 def print_tasks(tasks: Sequence[Listed]) -> None:
-    """One line per task: name, family, metric, k, how often source and target, data set."""
-    _note(f"{'task':<53}{'family':<24}{'metric':<20}{'k':>3}  {'roles':<8}source")
-    for task in tasks:
-        ends = Counter(role.rsplit(" ", 1)[-1] for role in task.roles)
-        roles = f"{ends['source']}s {ends['target']}t{' v' if ends['validation'] else ''}"
-        facts = f"{task.task:<53}{task.family:<24}{task.metric:<20}{task.k:>3}"
-        _note(f"{facts}  {roles:<8}{task.source}")
-    _note(f"{len(tasks)} tasks (s: source, t: target of so many settings, v: validation)")
+    """Families, and under each a line per task: name, metric, k, how often source and target."""
+    for family, members in groupby(sorted(tasks, key=_by_family), key=lambda task: task.family):
+        own = list(members)
+        _note(f"{family}: {len(own)} tasks")
+        for task in own:
+            ends = Counter(role.rsplit(" ", 1)[-1] for role in task.roles)
+            roles = f"{ends['source']}s {ends['target']}t{' v' if ends['validation'] else ''}"
+            _note(f"  {task.task:<46} {task.metric:<19} {task.k}  {roles}")
+    _note(f"{len(tasks)} tasks: metric, k, source (s) and target (t) of so many settings of the")
+    _note("paper, validation (v); `mpt gym show TASK` tells the rest, --json everything")
+
+
+def _by_family(task: Listed) -> tuple[str, str]:
+    return task.family, task.task
 
 
 def print_task(shown: Shown) -> None:
@@ -60,14 +67,19 @@ def print_outcomes(outcomes: Sequence[Outcome], to: Path) -> None:
         if outcome.state == "short":
             _note(f"short   {outcome.task}: {outcome.note} ({_ratio(outcome)} files official)")
     for note, tasks in _failures(outcomes).items():
-        _note(f"failed  {', '.join(tasks)}: {note}")
+        _note(f"failed  {_named(tasks)}: {note}")
 
 
 def print_left_out(tasks: Sequence[str], source: str) -> None:
     """Which tasks the source has no rows for, so that none is missing in silence."""
     if tasks:
-        named = ", ".join(tasks[:10]) + (", ..." if len(tasks) > 10 else "")
-        _note(f"{len(tasks)} of the {len(cards())} tasks have no test rows in {source}: {named}")
+        of = f"{len(tasks)} of the {len(cards())} tasks have"
+        _note(f"{of} no test rows in {source}: {_named(tasks)}")
+
+
+def _named(tasks: Sequence[str]) -> str:
+    """The tasks, the first ten of many."""
+    return ", ".join(tasks[:10]) + (f" and {len(tasks) - 10} more" if len(tasks) > 10 else "")
 
 
 def _failures(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
@@ -82,10 +94,11 @@ def _failures(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
 
 def print_verdicts(verdicts: Sequence[Verdict]) -> None:
     """One line per task, then the sum."""
+    width = max(len(verdict.task) for verdict in verdicts)
     for verdict in verdicts:
         mark = "FAIL" if verdict.state in FAILING else "ok"
         ratio = f"{verdict.matching}/{verdict.files}"
-        line = f"{mark:<5}{verdict.task:<54}{ratio:>6}  {verdict.state}"
+        line = f"{mark:<5}{verdict.task:<{width}} {ratio:>6}  {verdict.state}"
         _note(f"{line}: {verdict.note}" if verdict.note else line)
     counts = Counter(verdict.state for verdict in verdicts)
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))

@@ -170,7 +170,11 @@ def _chosen(options: Options, letters: Sequence[str], row: Row) -> int:
 def _target(card: Card, row: Row) -> str | None:
     target = card.target
     if isinstance(target, LabelMap):
-        label = str(as_integer(Path.parse(target.path)(row)))
+        value = Path.parse(target.path)(row)
+        try:
+            label = str(as_integer(value))
+        except ValueError:
+            label = repr(value)
         if label not in target.map:
             raise ValueError(
                 f"label {label} at {target.path!r} is none of {', '.join(target.map)}: "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -74,10 +75,11 @@ def as_text(value: object) -> str:
 
 def as_integer(value: object) -> int:
     """A whole number, or a text that spells one. Raises ``ValueError``."""
-    if isinstance(value, str | int):
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
         return int(value)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return int(value)
     raise ValueError(f"{value!r} stands where a whole number is needed")
 
 

@@ -16,6 +16,7 @@ from mpt.errors import DataError
 from mpt.gym.cards import Card
 from mpt.gym.catalogue import cards
 from mpt.gym.checksums import Record, file_md5, official_md5, read_record
+from mpt.gym.splits import SEEDS
 
 State = Literal[
     "matches", "same content", "excused", "unofficial", "short", "incomplete", "differs"
@@ -72,7 +73,8 @@ def verify_task(card: Card, home: Path, against: Path | None = None) -> Verdict:
         return Verdict(card.task, "matches", matching, len(known))
     build = read_record(home).builds.get(str(card.shots))
     if build is not None and build.note:
-        note = f"{build.note} (in {build.source})"
+        tests = sum(name.endswith("_test.tsv") for name in set(found) - set(wrong))
+        note = f"{build.note}; {tests} of {len(SEEDS)} test files match"
         return Verdict(card.task, "short", matching, len(known), note)
     if len(found) < len(known):
         lacking = sorted(set(known) - set(found))

@@ -57,8 +57,11 @@ def test_list_has_160_tasks_with_their_roles():
 def test_list_can_be_narrowed_and_read():
     lines = mpt_gym("list", "--family", "qa").stdout.strip().split("\n")
     count = sum(card.family == "qa" for card in cards().values())
-    assert len(lines) == count + 2
-    assert all(" qa " in line for line in lines[1:-1])
+    assert lines[0] == f"qa: {count} tasks"
+    assert len(lines) == count + 3
+    every = mpt_gym("list").stdout.split("\n")
+    assert sum(line.startswith("  ") for line in every) == 160
+    assert sum(len(line) > 80 for line in every) <= 1
     wrong = mpt_gym("list", "--family", "q")
     assert isinstance(wrong.exception, UnknownName)
     assert str(wrong.exception).startswith("unknown family 'q'")

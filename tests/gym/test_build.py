@@ -129,6 +129,7 @@ def test_class_ids_are_mapped_by_name(tmp_path):
         ("labels", r"the label set of 'label' in .* has changed: it has yes, no and lacks entail"),
         ("split", r"glue-rte: the source has no split 'validation' of glue/rte"),
         ("ids", r"glue-rte: split 'train', row 0: label 7 at 'label' is none of 0, 1"),
+        ("texts", r"split 'train', row 0: label 'yes' at 'label' is none of 0, 1: the label set"),
     ],
 )
 def test_spoilt_sources_give_one_clear_error_and_no_file(tmp_path, spoil, message):
@@ -140,9 +141,9 @@ def test_spoilt_sources_give_one_clear_error_and_no_file(tmp_path, spoil, messag
         pq.write_table(rte_table(80).drop_columns("sentence2"), path)
     elif spoil == "split":
         path.with_name("validation.parquet").unlink()
-    elif spoil == "ids":
-        table = rte_table(80)
-        pq.write_table(table.set_column(2, "label", pa.array([7] * 80)), path)
+    elif spoil in ("ids", "texts"):
+        table, label = rte_table(80), 7 if spoil == "ids" else "yes"
+        pq.write_table(table.set_column(2, "label", pa.array([label] * 80)), path)
     outcome = build_rte(tmp_path, mirror)
     assert outcome.state == "failed"
     assert "\n" not in outcome.note

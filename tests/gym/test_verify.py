@@ -52,7 +52,7 @@ def test_short_sources_are_told(tmp_path):
     verdict = verify_task(card("imdb"), built(tmp_path, "imdb"))
     assert verdict.state == "short"
     assert "train rows are short: 90 instead of 25,000" in verdict.note
-    assert verdict.note.endswith("(in held rows)")
+    assert verdict.note.endswith("; 0 of 5 test files match")
 
 
 def test_tasks_that_cannot_match_are_excused_or_compared_by_content(tmp_path):

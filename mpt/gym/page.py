@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from textwrap import wrap
 
 from mpt.gym.cards import Card, Checksum
 from mpt.gym.catalogue import cards
@@ -99,10 +100,8 @@ def _settings() -> list[str]:
     for setting in (*partitions.settings.values(), *partitions.ablations.values()):
         lines.append(f"| {setting.name} | {len(setting.sources)} | {len(setting.targets)} |")
     validation = ", ".join(partitions.validation)
-    return [
-        *lines,
-        "",
-        f"Hyper-parameters are searched on {validation}. Reports warn of near-duplicates across",
-        "sources and targets (glue-rte and superglue-rte...): the paper's settings contain them.",
-        "",
-    ]
+    text = (
+        f"Hyper-parameters are searched on {validation}. Some sources and targets of the paper's "
+        "settings share data (glue-rte and superglue-rte...); the report of a promotion names them."
+    )
+    return [*lines, "", *wrap(text, 99), ""]

@@ -1,0 +1,76 @@
+"""Help is the manual: every command has it, it fits a terminal, and it costs no heavy import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import typer
+from terminal import mpt
+
+from mpt import __version__
+from mpt.commands.app import app
+
+
+def every_command(command, path=()):
+    """(words, command) of every command and group, the root among them."""
+    yield path, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from every_command(inner, (*path, name))
+
+
+COMMANDS = dict(every_command(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("columns", [80, 120])
+def test_help_says_what_a_command_does_and_fits(path, columns, tmp_path):
+    said = mpt(*path, "--help", home=tmp_path / "never", columns=columns)
+    assert said.code == 0
+    assert said.err == ""
+    assert f"Usage: mpt {' '.join(path)}".rstrip() in said.out
+    assert max(map(len, said.out.splitlines())) <= columns
+    assert mpt(*path, "-h", home=tmp_path, columns=columns).out == said.out
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_and_option_is_explained(path):
+    command = COMMANDS[path]
+    assert command.help
+    for parameter in command.params:
+        if parameter.name not in ("install_completion", "show_completion"):
+            assert parameter.help, f"{parameter.name} of mpt {' '.join(path)}"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path, command in COMMANDS.items() if not hasattr(command, "commands")]
+)
+def test_every_command_shows_an_example_of_itself(path):
+    assert f"Example: mpt {' '.join(path)}" in " ".join(COMMANDS[path].help.split())
+
+
+@pytest.mark.parametrize("path", [(), ("studies",), ("gym",), ("backbone",)], ids=" ".join)
+def test_a_group_without_a_command_shows_its_help(path, tmp_path):
+    said = mpt(*path, home=tmp_path / "never")
+    assert said.code == 2
+    assert "Commands" in said.out
+    assert said.err == ""
+
+
+def test_the_version_is_printed(tmp_path):
+    said = mpt("--version", home=tmp_path)
+    assert (said.code, said.out) == (0, f"mpt {__version__}\n")
+
+
+def test_help_imports_nothing_heavy():
+    heavy = ("torch", "transformers", "mlflow", "optuna", "sqlalchemy", "matplotlib", "pandas")
+    program = (
+        "import sys; sys.argv = ['mpt', 'sweep', '--help']\n"
+        "from mpt.commands.app import main\n"
+        "try: main()\n"
+        f"finally: print([name for name in {heavy!r} if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,89 @@
+"""The embedded gym and backbone from end to end, with budgets of a minute."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from terminal import mpt
+
+from mpt.gym.source import open_gym
+
+pytestmark = pytest.mark.slow
+
+TINY = {
+    "name": "tiny",
+    "method": "reptile",
+    "inner": {"batch": 4},
+    "outer": {"episodes": 2, "batch": 4},
+    "space": {"inner_lr": [1.0], "outer_lr": [0.3, 0.5], "inner_steps": [2], "outer_steps": [4]},
+    "source_seeds": [13],
+    "tuning": {"steps": 6, "batch": 8, "looks": 2},
+    "validation": {"seeds": [13]},
+    "final": {"settings": ["R->R", "Cls->Cls"], "seeds": [13], "lrs": [0.3]},
+    "trials": 2,
+    "pack": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("mini") / "home"
+
+
+@pytest.fixture(scope="module")
+def swept(home):
+    home.parent.mkdir(exist_ok=True)
+    study = home.parent / "study.yaml"
+    study.write_text(yaml.safe_dump(TINY))
+    return mpt("sweep", "--study", study, home=home)
+
+
+def test_a_sweep_on_the_embedded_gym_ends_with_an_arg(swept):
+    assert swept.code == 0, swept.err
+    assert sum("complete" in line for line in swept.out.splitlines()) == 2
+    assert "Best: trial " in swept.out
+
+
+def test_its_best_trial_is_promoted_on_two_settings(swept, home):
+    said = mpt("promote", "best", home=home)
+    assert said.code == 0, said.err
+    for setting in ("R->R", "Cls->Cls"):
+        assert f" {setting} " in said.out
+    (line,) = (line for line in said.out.splitlines() if line.startswith("Report: "))
+    with (Path(line.split(maxsplit=1)[1]).parent / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    targets = open_gym("mini").partitions.setting("Cls->Cls").targets
+    judged = {row["task"] for row in rows if row["setting"] == "Cls->Cls"}
+    assert judged == set(targets)
+    again = mpt("promote", "best", "--json", home=home)
+    assert "nothing to compute" in again.err
+    assert {gain["setting"] for gain in json.loads(again.out)["gains"]} == {"R->R", "Cls->Cls"}
+
+
+def test_prompt_tuning_beats_the_majority_class_on_an_easy_task(tmp_path):
+    from mpt.lab.home import Home
+    from mpt.lab.ledger import Ledger
+    from mpt.lab.run import BASELINE, Case, Judging, Lab
+    from mpt.lab.study import make_study
+    from mpt.lab.worker import Worker
+
+    study = make_study({"tuning": {"steps": 40, "batch": 8, "looks": 4}})
+    home = Home.find({"MPT_HOME": str(tmp_path / "home")}).open()
+    gym = open_gym("mini")
+    easy = gym.partitions.setting("Cls->Cls").targets[:4]
+    with Ledger(home.ledger_url) as ledger:
+        lab = Lab(Worker(gym, study.backbone, home, "cpu"), ledger)
+        case = Case("easy", BASELINE, "vocabulary", easy)
+        judged = lab.judge([case], Judging((13,), (0.5,), study.tuning), title="pt", pack=16)
+    above = {}
+    for one in judged:
+        test = gym.split(one.cell.task, 13).test
+        (_, most), *_ = Counter(example.targets[0] for example in test).most_common(1)
+        assert one.score is not None
+        above[one.cell.task] = one.score.test - most / len(test)
+    assert max(above.values()) > 0.05, above

@@ -180,8 +180,11 @@ def _words() -> tuple[str, ...]:
 
 @cache
 def _glossary() -> tuple[tuple[str, str], ...]:
-    labels = {(own, canon) for task in TASKS.values() for canon, own in task.labels.items()}
-    return tuple(sorted(labels | {(a, b) for a, b in records("synonyms")}))
+    """Synonyms, and the label words that only tasks use with what they stand for."""
+    cued = {word for skill in SKILLS.values() for cue in skill.cues for word in cue.labels.values()}
+    cued.update(label for name in SKILLS for label in canonical(name))
+    own = {(w, c) for task in TASKS.values() for c, w in task.labels.items() if w not in cued}
+    return tuple(sorted(own | {(a, b) for a, b in records("synonyms")}))
 
 
 def vocabulary() -> frozenset[str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from random import Random
 
 from mpt.gym.mini.item import Item
+from mpt.gym.mini.language import entailment
 from mpt.gym.mini.lexicon import records, words
-from mpt.gym.mini.questions import story
-from mpt.gym.mini.writing import opposite, slot, statement_to_question
+from mpt.gym.mini.questions import odd_one, story
+from mpt.gym.mini.subjects import KINDS
+from mpt.gym.mini.writing import headline, opposite, restaurant, slot, statement_to_question
 
 
 def _found(text: str, name: str) -> str:
@@ -42,3 +44,33 @@ def negation(rng: Random) -> Item:
     item = statement_to_question(rng)
     who, _, place = item.text.partition(" is ")
     return Item(item.text, f"{who} is not {place}")
+
+
+def passive_headline(rng: Random) -> Item:
+    """A report; the answer is its core in the passive voice."""
+    item = headline(rng)
+    who, third, thing, _, city = item.answer.split(" ")
+    done = next(verb[3] for verb in records("verbs") if verb[1] == third)
+    return Item(item.text, f"{thing} {done} by {who} in {city}")
+
+
+def advert(rng: Random) -> Item:
+    """Slots of a restaurant; the answer is a line that invites to it."""
+    item = restaurant(rng)
+    place, _, price, dish, _, _, _, area = item.answer.split(" ")
+    return Item(item.text, f"visit the {area} for {price} {dish} food at {place}")
+
+
+def not_of_kind(rng: Random) -> Item:
+    """Four things, three of the kind that is named (``other``); the answer is the fourth."""
+    item = odd_one(rng)
+    alike = next(thing for thing in item.options if thing != item.answer)
+    kind = next(kind for kind in KINDS if alike in words(kind))
+    return Item(item.text, item.answer, kind, item.options)
+
+
+def restated(rng: Random) -> Item:
+    """A scene and a second sentence; ``same`` if that says only what the first did."""
+    item = entailment(rng)
+    answer = "same" if item.answer == "yes" else "different"
+    return Item(item.text, answer, item.other)

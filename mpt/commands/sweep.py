@@ -12,32 +12,33 @@ from mpt.commands.console import out, steps_on
 
 def sweep(
     method: Annotated[
-        str | None, typer.Option(help="maml, fomaml, reptile or mtl [default: reptile]")
+        str | None, typer.Option(help="maml, fomaml, reptile or mtl (default: reptile)")
     ] = None,
     study: Annotated[
         Path | None, typer.Option(help="A study file (YAML); options here override its keys.")
     ] = None,
     gym: Annotated[
-        str | None, typer.Option(help="mini, or a folder of tasks [default: mini]")
+        str | None, typer.Option(help="mini, or a folder of tasks (default: mini)")
     ] = None,
     partitions: Annotated[
-        Path | None, typer.Option(help="Settings of your own (YAML) [default: the gym's]")
+        Path | None, typer.Option(help="A YAML file of your own settings (default: the gym's)")
     ] = None,
     setting: Annotated[
-        str | None, typer.Option(help="Whose source tasks trials learn on [default: R->R]")
+        str | None,
+        typer.Option(help="The setting to search on (default: R->R, or the file's first)"),
     ] = None,
     backbone: Annotated[
-        str | None, typer.Option(help="mini, a Hub id or a local folder [default: mini]")
+        str | None, typer.Option(help="mini, a Hub id or a local folder (default: mini)")
     ] = None,
     trials: Annotated[
         int | None, typer.Option(help="Trials of the study in all, earlier ones included.")
     ] = None,
     pack: Annotated[int | None, typer.Option(help="Trials that share one pass.")] = None,
-    name: Annotated[str | None, typer.Option(help="The study's name [default: GYM-METHOD]")] = None,
+    name: Annotated[str | None, typer.Option(help="The study's name (default: GYM-METHOD)")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the study.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
     tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow server [default: a local store under mlruns/]")
+        str | None, typer.Option(help="MLflow server (default: a local store under mlruns/)")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the trials as JSON.")] = False,
 ) -> None:

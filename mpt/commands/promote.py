@@ -42,6 +42,7 @@ def promote(
     from mpt.lab.promote import promote as run
     from mpt.lab.search import Search
     from mpt.lab.study import make_study
+    from mpt.report.caution import warnings
     from mpt.report.collect import promotion_findings
     from mpt.report.console import arg_json, arg_table
     from mpt.report.page import write_report
@@ -63,7 +64,7 @@ def promote(
         typer.echo(arg_json(promotion.gains))
         return
     out.print(arg_table(promotion.gains, found.title))
-    for warning in found.warnings:
+    for warning in warnings(found):
         err.print(f"warning: {warning}", markup=False, soft_wrap=True, style="yellow")
     out.print(f"Report:   {page}", markup=False, soft_wrap=True)
     if model:

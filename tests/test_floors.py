@@ -21,7 +21,7 @@ HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms.
 DOORS = {
     "transformers": {"backbone/hub.py"},
     "optuna": {"lab/search.py"},
-    "mlflow": {"lab/tracking.py", "lab/delivery.py", "lab/pyfunc_model.py"},
+    "mlflow": {"lab/tracking.py", "lab/delivery.py", "lab/mlflow_client.py", "lab/pyfunc_model.py"},
     "sqlalchemy": {"lab/ledger.py", "lab/tables.py", "lab/database.py", "lab/lease.py"},
     "ray": {"lab/fleet.py"},
 }

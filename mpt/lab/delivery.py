@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import getpass
 import json
-import logging
 import os
 import re
 import tempfile
-import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -16,27 +14,16 @@ from typing import Any
 
 from mpt import __version__
 from mpt.lab.faults import Faults
+from mpt.lab.mlflow_client import connect, disconnect
 from mpt.lab.outbox import Entry
 from mpt.lab.shipper import Refused
 
 KEY = "mpt.key"
 DIGEST = "mpt.digest"
 
-_SETTINGS = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # the outbox retries; a call that hangs only delays the next one
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-}
 _VALUE = 6000
 _METRICS, _PARAMS = 1000, 100
 """MLflow's limits: characters of a param's value, metrics and params of one batch."""
-
-_NOISE = ("The ``noload`` loader", r".*type hint .*is inferred as AnyType")
-"""Warnings that MLflow 3.17 draws by itself; under -W error they would look like outages."""
 
 
 class Delivery:
@@ -60,7 +47,7 @@ class Delivery:
         """Send a record. Raises ``Refused``, or ``ConnectionError`` saying what MLflow said."""
         try:
             if self._client is None:
-                self._client = _client(self._uri)
+                self._client = connect(self._uri)
             self._send(entry)
             self._faults.clear()
         except Refused:
@@ -92,10 +79,7 @@ class Delivery:
     def close(self) -> None:
         """Close the connections of a local store."""
         client, self._client = self._client, None
-        for part in ("_tracking_client", "_registry_client"):
-            store = getattr(getattr(client, part, None), "store", None)
-            if engine := getattr(store, "engine", None):
-                engine.dispose()
+        disconnect(client)
 
     def _open(self, entry: Entry) -> None:
         record = entry.record
@@ -212,21 +196,6 @@ class Delivery:
         every = [RunTag(key, value) for key, value in tags.items()]
         for start in range(0, len(every), _PARAMS):
             self._client.log_batch(run, tags=every[start : start + _PARAMS])
-
-
-def _client(uri: str) -> Any:
-    """MLflow's client, quiet; the import and a new database's migration take seconds."""
-    for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
-    from mlflow import MlflowClient
-
-    for noise in _NOISE:
-        warnings.filterwarnings("ignore", noise)
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # it prints the traceback of an error that is raised, and told, anyway
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def save_model(folder: Path, *, prompt: Path, config: Mapping[str, Any]) -> None:

@@ -1,0 +1,70 @@
+"""MLflow's client: quiet, impatient, and never left with half a database."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # the outbox retries; a call that hangs only delays the next one
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
+_NOISE = ("The ``noload`` loader", r".*type hint .*is inferred as AnyType")
+"""Warnings that MLflow 3.17 draws by itself; under -W error they would look like outages."""
+
+
+def connect(uri: str) -> Any:
+    """A client of a server or database; the import and a new database's tables take seconds."""
+    _make_whole(uri)
+    return _client(uri)
+
+
+def disconnect(client: Any) -> None:
+    """Close the connections of a local store."""
+    for part in ("_tracking_client", "_registry_client"):
+        store = getattr(getattr(client, part, None), "store", None)
+        if engine := getattr(store, "engine", None):
+            engine.dispose()
+
+
+def _client(uri: str) -> Any:
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    for noise in _NOISE:
+        warnings.filterwarnings("ignore", noise)
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # it prints the traceback of an error that is raised, and told, anyway
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _make_whole(uri: str) -> None:
+    """Make MLflow's database file beside its place and move it there, if there is none yet.
+
+    MLflow makes its tables in dozens of steps; a file in which it was killed half-way is one that
+    it never opens again.
+    """
+    file = Path(uri.partition(":///")[2].partition("?")[0])
+    if not uri.startswith("sqlite:///") or file.exists():
+        return
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".mlflow-") as folder:
+        new = Path(folder) / file.name
+        client = _client(f"sqlite:///{new}")
+        client.search_experiments(max_results=1)
+        disconnect(client)
+        # another process may have been quicker: then its file stays
+        with suppress(FileExistsError):
+            os.link(new, file)

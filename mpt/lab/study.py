@@ -94,7 +94,7 @@ class Study(Frozen):
     final: Final = Final()
     sampler: Literal["tpe", "gp", "random", "grid"] = "tpe"
     seed: int = 0
-    trials: Count = 12
+    trials: Count = 8
     pack: Count = 4
     cells_per_pack: Count = 16
 
@@ -159,19 +159,28 @@ class Study(Frozen):
         )
 
 
+_STEPS: Mapping[str, tuple[list[int], list[int]]] = {
+    "maml": ([1, 2], [30, 60]),
+    "fomaml": ([1, 2], [60, 120]),
+    "reptile": ([3, 5], [40, 80]),
+    "mtl": ([1], [100, 200]),
+}
+"""Inner and outer steps by method, so that a trial of each costs about the same."""
+
+
 def defaults(gym: str, method: str) -> dict[str, Any]:
     """What is searched when no file says otherwise: sized for the embedded backbone on two cores.
 
     Rows of a folder of real tasks are longer than the embedded gym's, so more of them is read.
     """
+    # an unknown method is refused when the study is made, with its near misses
+    inner_steps, outer_steps = _STEPS.get(method, _STEPS["reptile"])
     space: dict[str, Any] = {
         "inner_lr": {"low": 0.1, "high": 10.0},
-        "outer_lr": {"low": 0.05, "high": 1.0},
-        "inner_steps": [1, 2] if method == "maml" else [2, 4],
-        "outer_steps": [20, 40],
+        "outer_lr": {"low": 0.03, "high": 0.5},
+        "inner_steps": inner_steps,
+        "outer_steps": outer_steps,
     }
-    if method == "reptile":
-        space["inner_steps"] = [4, 8]
     longer = {} if gym == "mini" else {"backbone": {"max_input": 96}}
     return {"space": space, **longer}
 

@@ -135,13 +135,16 @@ def pretrain(
             tokenizer.save_pretrained(out)
     model.eval().save_pretrained(out)
     tokenizer.save_pretrained(out)
-    _sign(out, recipe, at, probe(model, tokenizer, items=recipe.probed))
+    _sign(out, recipe, at, begin, probe(model, tokenizer, items=recipe.probed))
     return out
 
 
-def _sign(out: Path, recipe: Recipe, end: Progress, found: Sequence[Probe]) -> None:
+def _sign(
+    out: Path, recipe: Recipe, end: Progress, begin: Path | None, found: Sequence[Probe]
+) -> None:
     made = {
         "recipe": asdict(recipe),
+        "begun_from": begin and begin.name,
         "steps": end.step,
         "seconds": round(end.seconds),
         "loss": round(end.loss, 4),

@@ -24,6 +24,10 @@ def pretrain(
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Documents per update.")] = 64,
     lr: Annotated[float, typer.Option(min=1e-6, help="Peak learning rate of AdamW.")] = 7e-4,
+    begin: Annotated[
+        Path | None,
+        typer.Option(help="Go on from the weights in this folder, which pretrain wrote."),
+    ] = None,
 ) -> None:
     """Train a mini backbone on the text of the mini world, on one CPU core.
 
@@ -50,7 +54,7 @@ def pretrain(
         )
 
     recipe = Recipe(seed=seed, steps=steps, minutes=minutes, batch=batch, lr=lr)
-    pretrain(folder, recipe, report=report)
+    pretrain(folder, recipe, begin=begin, report=report)
     err.print(f"wrote {folder}; use it with --backbone {folder}", markup=False)
 
 

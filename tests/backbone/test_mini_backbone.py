@@ -93,6 +93,8 @@ def test_knows_its_skills_on_unseen_items(loaded: tuple[Any, Any]) -> None:
 def test_pretraining_writes_a_loadable_folder(tmp_path: Path) -> None:
     shape = {"width": 16, "ff": 16, "heads": 4, "depth": 1, "decoder_depth": 1}
     pretrain(tmp_path, Recipe(steps=3, batch=4, attend=2, probed=2, **shape))
+    pretrain(tmp_path / "on", Recipe(steps=1, batch=4, probed=2, **shape), begin=tmp_path)
+    assert json.loads((tmp_path / "on" / "made.json").read_text())["begun_from"] == tmp_path.name
     model, tokenizer, identity = hub.load(str(tmp_path))
     assert model.config.d_model == 16
     assert len(tokenizer) <= model.config.vocab_size

@@ -33,6 +33,7 @@ def load(name: str) -> tuple[Any, Any, str]:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     place = where(name)
     try:
         config = AutoConfig.from_pretrained(place)
@@ -97,7 +98,11 @@ def encoder_output(hidden: Any) -> Any:
 
 
 def new_t5(**dims: Any) -> Any:
-    """A randomly initialised T5 v1.1 (gated GELU, untied head); ``dims`` as ``T5Config`` takes."""
+    """A randomly initialised T5 v1.1 (gated GELU); ``dims`` as ``T5Config`` takes.
+
+    transformers ties input and output tables of a new model whatever the config says; weights on
+    disk that hold both stay apart (`tests/backbone/test_hub_loading.py`).
+    """
     from transformers import T5Config, T5ForConditionalGeneration
 
     settings = {

@@ -1,14 +1,13 @@
 """Errors that teach: what was given, what was wanted, what to do next.
 
-    MptError                   the base; the door prints it as one line, exit code 1
-    |-- InputError             the user can mend it: exit code 2, nothing was written
-    |   |-- UnknownName        a name that is not in a table, with the nearest known ones
-    |   |-- ConfigError        a study file or option with a wrong key, type or value
-    |   |-- DataError          a task, split or row that cannot be read
-    |   |-- ResultsError       a table of results that does not give an ARG
-    |   `-- StoreError         a ledger, study or tracking store that is not the one meant
-    |-- Diverged               a loss or prompt became NaN or infinite
-    `-- Interrupted            stopped on request after saving; the same command continues
+MptError                   the base; the door prints it as one line, exit code 1
+|-- InputError             the user can mend it: exit code 2, nothing was written
+|   |-- UnknownName        a name that is not in a table, with the nearest known ones
+|   |-- ConfigError        a study file or option with a wrong key, type or value
+|   |-- DataError          a task, split or row that cannot be read
+|   |-- ResultsError       a table of results that does not give an ARG
+|   `-- StoreError         a ledger, study or tracking store that is not the one meant
+`-- Diverged               a loss or prompt became NaN or infinite
 """
 
 from __future__ import annotations
@@ -75,9 +74,3 @@ class Diverged(MptError):
     def __init__(self, run: str, step: int, what: str) -> None:
         self.step = step
         super().__init__(f"run {run} diverged at step {step}: {what} is not finite")
-
-
-class Interrupted(MptError):
-    """Stopped on request after the state was saved; the same command continues."""
-
-    exit_code = 130

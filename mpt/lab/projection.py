@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ from mpt.config import VOCABULARY, RunConfig
 from mpt.lab.home import Home
 from mpt.lab.promote import Promoted, Promotion
 from mpt.lab.run import BASELINE, Judged
-from mpt.lab.search import Trial
+from mpt.lab.search import Search, Trial
 from mpt.lab.study import Study
 from mpt.lab.sweep import Record
 from mpt.lab.tracker import End, Point, PromptModel, RunKey, Tracker
@@ -31,6 +32,10 @@ class Projection:
 
     def __init__(self, tracker: Tracker, study: Study, home: Home) -> None:
         self._tracker, self._study, self._home = tracker, study, home
+
+    @cached_property
+    def _identity(self) -> str:
+        return Search.load(self._home, self._study.title).identity
 
     def trial(self, record: Record) -> None:
         """One child run: parameters, curves, scores of every cell, prompt, configuration, ARG."""
@@ -110,7 +115,7 @@ class Projection:
             name,
             params=_flat(self._study.definition),
             tags={"mpt.study": title, "mpt.kind": kind, "mpt.version": __version__},
-            key=f"{title}/{kind}",
+            key=f"{title}/{self._identity}/{kind}",
         )
 
     def _run(self, kind: str, name: str, config: RunConfig, unit: Unit) -> RunKey:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from uuid import uuid4
 
 from mpt.errors import InputError, StoreError, UnknownName
 from mpt.lab.choices import Interval
@@ -19,6 +20,7 @@ FIRST = 4
 
 _DEFINITION = "mpt.definition"
 _STUDY = "mpt.study"
+_IDENTITY = "mpt.id"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class Search:
         _refuse_another(store, definition, home)
         store.set_user_attr(_DEFINITION, dict(definition))
         store.set_user_attr(_STUDY, study.model_dump(mode="json"))
+        if _IDENTITY not in store.user_attrs:
+            store.set_user_attr(_IDENTITY, uuid4().hex[:12])
         return cls(store)
 
     @classmethod
@@ -92,6 +96,11 @@ class Search:
     def latest(cls, home: Home) -> Search:
         """The study begun last. Raises ``InputError`` where there is none."""
         return cls.load(home, _begun(home)[0])
+
+    @property
+    def identity(self) -> str:
+        """Tells this study from one of the same name in another store, on a tracker they share."""
+        return self._store.user_attrs[_IDENTITY]
 
     @property
     def study(self) -> Study:

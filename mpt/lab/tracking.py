@@ -56,6 +56,8 @@ class MlflowTracker:
         self._delivery = Delivery(uri, experiment, home.artifacts)
         self._shipper = Shipper(home.outbox, self._delivery, self._warn)
         self._trouble = ""
+        server = f" --tracking-uri {Home.shown(uri)}" if uri.startswith("http") else ""
+        self._sync = f"mpt sync{server}"
 
     def __enter__(self) -> MlflowTracker:
         return self
@@ -144,7 +146,7 @@ class MlflowTracker:
         if not self._shipper.is_alive:
             self._delivery.close()
         if left:
-            self._warn(f"{left} tracking records wait in {self._outbox}; `mpt sync` sends them")
+            self._warn(f"{left} tracking records wait in {self._outbox}; `{self._sync}` sends them")
 
     def _tell(self, do: str, run: RunKey, *, file: Path | None = None, **fields: object) -> None:
         spool = self._shipper.own

@@ -22,7 +22,7 @@ def promotion_findings(promotion: Promotion, trials: Sequence[Trial], command: s
     study, trial = promotion.study, promotion.trial
     judged = [one for share in promotion.shares for one in share.judged]
     return Findings(
-        title=f"{study.title}: trial {trial.number + 1} on {len(promotion.shares)} settings",
+        title=f"{study.title}: trial {trial.number + 1} on {_count(len(promotion.shares))}",
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         command=command,
         gym=study.gym,
@@ -53,6 +53,10 @@ def _kin(setting: Setting) -> Iterator[str]:
             f"{setting.name}: {len(named)} of {len(setting.targets)} targets share data with "
             f"sources, as some of the paper's do, and may gain by memory: {', '.join(named)}"
         )
+
+
+def _count(settings: int) -> str:
+    return f"{settings} setting" + ("s" if settings != 1 else "")
 
 
 def _units(share: Promoted) -> Iterator[UnitLine]:

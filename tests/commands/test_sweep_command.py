@@ -175,10 +175,11 @@ def test_a_server_that_does_not_answer_is_a_warning_and_its_records_are_kept(tmp
     assert said.code == 0
     assert "Best: trial" in said.out
     assert said.out.splitlines()[-1].split()[0] == uri
-    (warning,) = (line for line in said.err.splitlines() if uri in line)
+    warning, hint = (line for line in said.err.splitlines() if uri in line)
     assert warning.startswith("warning: MLflow at")
     assert "training goes on, records wait in" in warning
-    assert "`mpt sync` sends them" in said.err.splitlines()[-1]
+    assert hint == said.err.splitlines()[-1]
+    assert f"`mpt sync --tracking-uri {uri}` sends them" in hint
     still = mpt("sync", "--tracking-uri", uri, home=home)
     assert still.code == 1
     assert "could not be sent; they are kept" in still.err

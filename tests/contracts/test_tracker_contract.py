@@ -363,7 +363,11 @@ def test_a_server_that_does_not_answer_costs_nothing_and_loses_nothing(
     assert "user:***@127.0.0.1" in outage
     assert outage.endswith(f"; training goes on, records wait in {place.home.outbox}")
     assert re.search(wording, outage)
-    assert left == f"3 tracking records wait in {place.home.outbox}; `mpt sync` sends them"
+    assert left == (
+        f"3 tracking records wait in {place.home.outbox}; "
+        f"`mpt sync --tracking-uri {Home.shown(f'http://{where}')}` sends them"
+    )
+    assert "s3cret" not in left
     assert sync(place.home, place.uri, experiment=place.experiment) == (3, 0)
     assert place.points("s", "loss") == [(0, 1.0), (1, 1.0), (2, 1.0)]
     assert place.runs()["s"].info.status == "FINISHED"

@@ -153,7 +153,7 @@ def test_killed_again_and_again_at_any_moment(stage, undisturbed, seed):
     for _ in range(4):
         process = stage.start()
         try:
-            process.wait(timeout=draws.uniform(0.2, 8.0))
+            process.communicate(timeout=draws.uniform(0.2, 8.0))
         except subprocess.TimeoutExpired:
             kill(process)
         assert recorded.items() <= stage.rows().items()
@@ -181,11 +181,14 @@ def test_the_first_interrupt_says_what_is_kept_and_the_same_command_continues(st
 def test_a_second_driver_of_a_living_study_is_refused(stage):
     process = stage.start()
     stage.wait_for(1, process)
+    # held still, so that it lives for as long as the other one needs to ask
+    process.send_signal(signal.SIGSTOP)
     other = stage.start()
     _, err = other.communicate(timeout=PATIENCE)
     assert other.returncode == 2
     assert err.splitlines()[-1].startswith("error: ")
     assert "study:small" in err.splitlines()[-1]
+    process.send_signal(signal.SIGCONT)
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     assert "Best: trial" in out

@@ -1,15 +1,16 @@
-"""The padded batch of a pack."""
+"""The padded batch of a pack, and its cut into micro-batches whose losses add up."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mpt.gym.tokens import Row
+from mpt.notation import Losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,32 +21,67 @@ class Batch:
         input: ids ``[N, T]``; input_mask: ``[N, T]``, 1 on tokens, 0 on padding.
         target: ids ``[N, U]``, ``-100`` on padding.
         run_of_row: ``[N]``, which prompt each row carries.
-        runs: R.
+        present: ``[S]``, the runs that have rows here; place_of_row: ``[N]``, each row's place
+            among them. In a micro-batch S may be far below R.
+        tokens: ``[R]``, target tokens of each run, by which its loss is divided. A micro-batch
+            keeps the counts of the batch it was cut from, so that losses of pieces add up.
+        widest: input and target tokens of the longest row.
     """
 
     input: Tensor
     input_mask: Tensor
     target: Tensor
     run_of_row: Tensor
-    runs: int
+    present: Tensor
+    place_of_row: Tensor
+    tokens: Tensor
+    widest: int
+
+    @property
+    def runs(self) -> int:
+        """R."""
+        return len(self.tokens)
+
+    def __len__(self) -> int:
+        return len(self.input)
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
-        moved = {
-            name: getattr(self, name).to(device, non_blocking=True)
-            for name in ("input", "input_mask", "target", "run_of_row")
-        }
-        return replace(self, **moved)
+        tensors = [f.name for f in fields(self) if f.name != "widest"]
+        return replace(
+            self, **{name: getattr(self, name).to(device, non_blocking=True) for name in tensors}
+        )
 
     def rows(self, rows: Sequence[int]) -> Batch:
-        """Some of the rows, with the same runs and padding."""
+        """Some of the rows; runs, token counts and padding stay."""
         index = torch.tensor(rows, dtype=torch.int64, device=self.input.device)
-        return Batch(
-            self.input[index],
-            self.input_mask[index],
-            self.target[index],
-            self.run_of_row[index],
-            self.runs,
+        run_of_row = self.run_of_row[index]
+        present, place_of_row = run_of_row.unique(return_inverse=True)
+        return replace(
+            self,
+            input=self.input[index],
+            input_mask=self.input_mask[index],
+            target=self.target[index],
+            run_of_row=run_of_row,
+            present=present,
+            place_of_row=place_of_row,
+        )
+
+    def pieces(self, rows: int) -> tuple[Batch, ...]:
+        """Micro-batches of at most ``rows`` rows, each padded to its own longest row."""
+        cuts = range(0, len(self), rows)
+        return tuple(self.rows(range(len(self))[cut : cut + rows])._trimmed() for cut in cuts)
+
+    def _trimmed(self) -> Batch:
+        inputs = self.input_mask.sum(1)
+        targets = (self.target != -100).sum(1)
+        width, depth = max(1, int(inputs.max())), int(targets.max())
+        return replace(
+            self,
+            input=self.input[:, :width],
+            input_mask=self.input_mask[:, :width],
+            target=self.target[:, :depth],
+            widest=int((inputs + targets).max()),
         )
 
 
@@ -53,14 +89,32 @@ def collate(rows_of_run: Sequence[Sequence[Row]]) -> Batch:
     """One batch of all runs' rows; ``rows_of_run[r]`` are those of run r, kept together."""
     rows = [row for rows in rows_of_run for row in rows]
     run_of_row = np.repeat(np.arange(len(rows_of_run)), [len(rows) for rows in rows_of_run])
-    ids = _padded([row.input for row in rows], 0)
-    mask = _padded([np.ones(len(row.input), np.int64) for row in rows], 0)
-    target = _padded([row.target for row in rows], -100)
-    return Batch(ids, mask, target, torch.from_numpy(run_of_row), len(rows_of_run))
+    present, place_of_row = np.unique(run_of_row, return_inverse=True)
+    tokens = [sum(len(row.target) for row in rows) for rows in rows_of_run]
+    return Batch(
+        input=_padded([row.input for row in rows], 0),
+        input_mask=_padded([np.ones(len(row.input), np.int64) for row in rows], 0),
+        target=_padded([row.target for row in rows], -100),
+        run_of_row=torch.from_numpy(run_of_row),
+        present=torch.from_numpy(present),
+        place_of_row=torch.from_numpy(place_of_row),
+        tokens=torch.tensor(tokens),
+        widest=max((row.length for row in rows), default=1),
+    )
+
+
+def per_run(row_losses: Tensor, batch: Batch) -> Losses:
+    """``[R]``: rows' summed losses ``[N]`` as each run's mean over its own target tokens.
+
+    Of a micro-batch it is the run's share of that mean; a run without rows has 0.
+    """
+    total = row_losses.new_zeros(batch.runs).index_add(0, batch.run_of_row, row_losses)
+    return total / batch.tokens.clamp_min(1)
 
 
 def _padded(rows: Sequence[np.ndarray], value: int) -> Tensor:
-    out = np.full((len(rows), max((len(row) for row in rows), default=1)), value, np.int64)
+    width = max((len(row) for row in rows), default=1)
+    out = np.full((len(rows), max(1, width)), value, np.int64)
     for line, row in zip(out, rows, strict=True):
         line[: len(row)] = row
     return torch.from_numpy(out)

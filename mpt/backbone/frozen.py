@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mpt.backbone import hub
-from mpt.backbone.batch import Batch
+from mpt.backbone.batch import Batch, per_run
 from mpt.backbone.prompt import from_vocabulary
 from mpt.errors import ConfigError
 from mpt.notation import Losses, Prompts
@@ -77,11 +77,7 @@ class FrozenSeq2Seq:
         flat = F.cross_entropy(
             logits.flatten(0, 1), batch.target.flatten(), reduction="none", ignore_index=-100
         )
-        kept = (batch.target != -100).to(flat.dtype)
-        zeros = torch.zeros(batch.runs, dtype=flat.dtype, device=flat.device)
-        total = zeros.index_add(0, batch.run_of_row, flat.view_as(kept).sum(-1))
-        tokens = zeros.index_add(0, batch.run_of_row, kept.sum(-1))
-        return total / tokens
+        return per_run(flat.view_as(batch.target).sum(-1), batch)
 
     @torch.inference_mode()
     def exact(self, theta: Prompts, batch: Batch) -> Tensor:

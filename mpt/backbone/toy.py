@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mpt.backbone.batch import Batch
+from mpt.backbone.batch import Batch, per_run
 from mpt.backbone.prompt import from_vocabulary
 from mpt.notation import Losses, Prompts
 from mpt.seeding import Name, torch_stream
@@ -38,10 +38,7 @@ class ToyBackbone:
         """See ``Backbone.losses``."""
         logits = self._logits(theta, batch, batch.target)
         each = F.cross_entropy(logits.transpose(1, 2), batch.target, reduction="none")
-        kept = (batch.target != -100).to(self.dtype)
-        zeros = torch.zeros(batch.runs, dtype=self.dtype)
-        total = zeros.index_add(0, batch.run_of_row, each.sum(-1))
-        return total / zeros.index_add(0, batch.run_of_row, kept.sum(-1))
+        return per_run(each.sum(-1), batch)
 
     @torch.inference_mode()
     def exact(self, theta: Prompts, batch: Batch) -> Tensor:

@@ -64,6 +64,15 @@ def test_meta_gradients_of_a_pack_are_those_of_each_run_alone(backbone, rows_of_
         torch.testing.assert_close(together[one], alone, rtol=0, atol=1e-9 * scale)
 
 
+@pytest.mark.parametrize("size", [1, 3, 5, 100])
+def test_losses_of_micro_batches_add_up(backbone, rows_of_run, theta, size):
+    whole = collate(rows_of_run)
+    pieces = whole.pieces(size)
+    assert len(pieces) == -(-len(whole) // size)
+    together = sum(backbone.losses(theta, piece) for piece in pieces)
+    torch.testing.assert_close(together, backbone.losses(theta, whole), rtol=0, atol=1e-9)
+
+
 def test_no_weight_asks_for_a_gradient(backbone):
     if isinstance(backbone, ToyBackbone):
         assert not backbone.table.requires_grad

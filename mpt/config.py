@@ -18,6 +18,12 @@ Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 MethodName = Literal["maml", "fomaml", "reptile", "mtl"]
 OptimiserName = Literal["adafactor", "adamw", "sgd"]
+Place = Literal["before", "after"]
+Precision = Literal["fp32", "bf16"]
+
+PROMPT_STARTS = ("vocabulary", "tasks", "random", "text:WORDS", "prompt:DIGEST")
+"""Where a prompt can begin, see ``mpt.backbone.prompt.begin``."""
+START_PATTERN = r"^(vocabulary|tasks|random|text:.*\S.*|prompt:[0-9a-f]{12})$"
 
 VOCABULARY = "vocabulary"
 """The start of plain prompt tuning: rows copied from the backbone's embedding table."""
@@ -39,14 +45,21 @@ class BackboneConfig(Frozen):
     """Which frozen language model, and how much text it reads and writes.
 
     Attributes:
-        name: ``mini``, a Hub id or a local folder.
+        name: ``mini``, a Hub id, a local folder or a GGUF file.
         prompt_tokens: P, rows of the soft prompt (100 in the paper).
+        prompt_place: ``before`` the input, as the paper says, or right behind its last token, as
+            its authors ran it.
+        prompt_start: where a prompt begins, one of ``PROMPT_STARTS``.
+        precision: of weights and activations; prompts, gradients and losses stay in float32.
         max_input: input tokens kept, the closing ``</s>`` among them; the prompt is not counted.
         max_target: target tokens kept in training and generated at most in evaluation.
     """
 
     name: str = "mini"
     prompt_tokens: Count = 10
+    prompt_place: Place = "before"
+    prompt_start: Annotated[str, Field(pattern=START_PATTERN)] = "vocabulary"
+    precision: Precision = "fp32"
     max_input: Count = 64
     max_target: Count = 16
 

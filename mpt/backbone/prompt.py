@@ -1,30 +1,102 @@
-"""Initial soft prompts ``[P, H]``."""
+"""Where a soft prompt begins: the first rows ``[P, H]`` before anything is learned."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from mpt.config import PROMPT_STARTS
+from mpt.errors import ConfigError, UnknownName
 from mpt.seeding import Name, torch_stream
 
 FREQUENT = 5000
 """Rows are drawn from this many of the most frequent tokens (Lester et al. 2021, section 3.2)."""
 
 
-def from_vocabulary(table: Tensor, ordinary: Tensor, length: int, *stream: Name) -> Tensor:
-    """Copies of the embeddings of ``length`` frequent tokens, without repetition where possible.
+class Words(Protocol):
+    """The part of a backbone that prompts begin with."""
+
+    def words(self, texts: Sequence[str]) -> list[Tensor]:
+        """See ``Backbone.words``."""
+        ...
+
+    def vocabulary_prompt(self, length: int, *stream: Name) -> Tensor:
+        """See ``Backbone.vocabulary_prompt``."""
+        ...
+
+
+def from_vocabulary(ordinary: Tensor, length: int, *stream: Name) -> Tensor:
+    """Ids of ``length`` frequent tokens, without repetition where possible.
 
     Args:
-        table: ``[V, H]`` input embeddings.
         ordinary: ids of ordinary tokens (no specials), most frequent first.
         length: P.
         stream: name of the random stream, see ``mpt.seeding``.
 
     Returns:
-        ``[P, H]``, a new tensor.
+        ``[P]`` ids.
     """
     pool = ordinary[:FREQUENT]
     draws = torch_stream("prompt", *stream)
     rounds = [torch.randperm(len(pool), generator=draws) for _ in range(-(-length // len(pool)))]
-    chosen = pool[torch.cat(rounds)[:length]].to(table.device)
-    return table[chosen].detach().clone()
+    return pool[torch.cat(rounds)[:length]]
+
+
+def begin(
+    backbone: Words,
+    how: str,
+    length: int,
+    *stream: Name,
+    tasks: Sequence[str] = (),
+    saved: Callable[[str], Tensor] | None = None,
+) -> Tensor:
+    """The initial prompt ``[P, H]`` that ``BackboneConfig.prompt_start`` asks for.
+
+    Args:
+        backbone: whose embedding table it is made of.
+        how: ``vocabulary`` rows of frequent tokens; ``tasks``: one row per task name, the mean of
+            its words, then vocabulary rows, as the paper's authors begin; ``random``: normal with
+            the spread of the vocabulary rows; ``text:WORDS``: the words' rows, repeated until all
+            rows are filled; ``prompt:DIGEST``: the prompt that a unit of the ledger learned.
+        length: P.
+        stream: name of the random stream.
+        tasks: names for ``tasks``.
+        saved: reads a learned prompt by its digest, for ``prompt:``.
+
+    Raises:
+        UnknownName: no such start.
+        ConfigError: a text without words, or a learned prompt of another shape.
+    """
+    kind, _, rest = how.partition(":")
+    common = backbone.vocabulary_prompt(length, *stream)
+    match kind:
+        case "vocabulary":
+            return common
+        case "tasks":
+            names = [name.replace("_", " ").replace("-", " ") for name in tasks[:length]]
+            rows = [word.mean(0) for word in backbone.words(names) if len(word)]
+            return torch.cat([torch.stack(rows), common])[:length] if rows else common
+        case "random":
+            noise = torch.randn(common.shape, generator=torch_stream("prompt noise", *stream))
+            return common.mean() + common.std() * noise.to(common)
+        case "text":
+            (rows,) = backbone.words([rest])
+            if not len(rows):
+                raise ConfigError(f"prompt start {how!r} holds no words; give text:some words")
+            return rows.repeat(-(-length // len(rows)), 1)[:length]
+        case "prompt" if saved:
+            return _fitting(saved(rest).to(common), common, how)
+        case _:
+            raise UnknownName("prompt start", kind, PROMPT_STARTS)
+
+
+def _fitting(prompt: Tensor, wanted: Tensor, how: str) -> Tensor:
+    if prompt.shape != wanted.shape:
+        raise ConfigError(
+            f"prompt start {how!r} is {list(prompt.shape)}, but this study's prompts are "
+            f"{list(wanted.shape)} (tokens x width); give a prompt of the same backbone and length"
+        )
+    return prompt

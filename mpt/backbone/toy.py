@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mpt.backbone.batch import Batch, per_run
 from mpt.backbone.prompt import from_vocabulary
+from mpt.gym.tokens import Role
 from mpt.notation import Losses, Prompts
 from mpt.seeding import Name, torch_stream
 
@@ -33,6 +34,7 @@ class ToyBackbone:
         self.head = torch.randn(width, vocabulary, generator=draws, dtype=torch.float64)
         self.device, self.dtype = torch.device("cpu"), torch.float64
         self.weights = f"toy-{width}-{seed}"
+        self.attention = "none"
 
     def losses(self, theta: Prompts, batch: Batch) -> Losses:
         """See ``Backbone.losses``."""
@@ -40,15 +42,18 @@ class ToyBackbone:
         each = F.cross_entropy(logits.transpose(1, 2), batch.target, reduction="none")
         return per_run(each.sum(-1), batch)
 
-    @torch.inference_mode()
-    def exact(self, theta: Prompts, batch: Batch) -> Tensor:
-        """See ``Backbone.exact``."""
-        guess = self._logits(theta, batch, batch.target).argmax(-1)
-        return ((guess == batch.target) | (batch.target == -100)).all(-1)
+    def curved(self, theta: Prompts, batch: Batch) -> Losses:
+        """See ``Backbone.curved``."""
+        return self.losses(theta, batch)
 
     @torch.inference_mode()
-    def generate(self, theta: Prompts, batch: Batch, limit: int) -> list[str]:
-        """See ``Backbone.generate``."""
+    def guess(self, theta: Prompts, batch: Batch) -> Tensor:
+        """See ``Backbone.guess``."""
+        return self._logits(theta, batch, batch.target).argmax(-1)
+
+    @torch.inference_mode()
+    def generate(self, theta: Prompts, batch: Batch, limit: int, beams: int = 1) -> list[str]:
+        """See ``Backbone.generate``; beams are not played with."""
         written = torch.zeros(len(batch.input), 0, dtype=torch.int64)
         for _ in range(limit):
             padded = F.pad(written, (0, 1))
@@ -56,7 +61,7 @@ class ToyBackbone:
             written = torch.cat([written, token], 1)
         return self.decode(list(written.numpy()))
 
-    def encode(self, texts: Sequence[str], limit: int) -> list[np.ndarray]:
+    def encode(self, texts: Sequence[str], limit: int, role: Role = "input") -> list[np.ndarray]:
         """See ``Backbone.encode``; letters that are not known are read as full stops."""
         ids = [[_LETTERS.find(c) + 2 if c in _LETTERS else 29 for c in text] for text in texts]
         return [np.array([*row[: limit - 1], END]) for row in ids]
@@ -69,9 +74,13 @@ class ToyBackbone:
             texts.append("".join(_LETTERS[i - 2] for i in kept if i > END).strip())
         return texts
 
+    def words(self, texts: Sequence[str]) -> list[Tensor]:
+        """See ``Backbone.words``."""
+        return [self.table[torch.from_numpy(row[:-1])] for row in self.encode(texts, 1000)]
+
     def vocabulary_prompt(self, length: int, *stream: Name) -> Tensor:
         """See ``Backbone.vocabulary_prompt``."""
-        return from_vocabulary(self.table, torch.arange(2, len(self.table)), length, *stream)
+        return self.table[from_vocabulary(torch.arange(2, len(self.table)), length, *stream)]
 
     def _logits(self, theta: Prompts, batch: Batch, target: Tensor) -> Tensor:
         mask = batch.input_mask.to(self.dtype)[..., None]

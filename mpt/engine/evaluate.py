@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import isnan
 
 import numpy as np
 import torch
 
-from mpt.backbone.batch import collate
+from mpt.backbone.batch import Batch, collate
 from mpt.backbone.frozen import Backbone
-from mpt.gym.metrics import score
+from mpt.gym.metrics import can_still_match, score
 from mpt.gym.tokens import Questions, Row
 from mpt.notation import Prompts
 
@@ -18,20 +18,37 @@ TOKENS_PER_PASS = 16_384
 """Padded tokens, prompt included, in one evaluation pass."""
 
 
+Worth = Callable[[int, int, str], bool]
+"""``worth(run, i, begun)``: whether an answer to row i that begins so needs to be written out."""
+
+
 def evaluate(
-    backbone: Backbone, theta: Prompts, questions: Sequence[Questions], *, limit: int
+    backbone: Backbone,
+    theta: Prompts,
+    questions: Sequence[Questions],
+    *,
+    limit: int,
+    beams: int = 1,
 ) -> list[float]:
     """Each run's score under its own metric; 0 where a correlation is undefined.
 
-    The same answer to every question has no correlation with anything: it shows no skill.
+    The same answer to every question has no correlation with anything: it shows no skill. Answers
+    that are wrong from their first words on are not written to their end.
 
     Args:
         backbone: the frozen language model.
         theta: ``[R, P, H]``.
         questions: one set per run.
         limit: tokens generated at most.
+        beams: 1 for greedy decoding, else see ``Backbone.generate``.
     """
-    answers = answer(backbone, theta, [q.rows for q in questions], limit=limit)
+
+    def worth(run: int, i: int, begun: str) -> bool:
+        asked = questions[run]
+        return can_still_match(asked.metric, begun, asked.golds[i])
+
+    rows = [q.rows for q in questions]
+    answers = answer(backbone, theta, rows, limit=limit, beams=beams, worth=worth)
     found = [
         score(q.metric, predictions, [list(gold) for gold in q.golds])
         for q, predictions in zip(questions, answers, strict=True)
@@ -40,12 +57,20 @@ def evaluate(
 
 
 def answer(
-    backbone: Backbone, theta: Prompts, rows_of_run: Sequence[Sequence[Row]], *, limit: int
+    backbone: Backbone,
+    theta: Prompts,
+    rows_of_run: Sequence[Sequence[Row]],
+    *,
+    limit: int,
+    beams: int = 1,
+    worth: Worth = lambda run, i, begun: True,
 ) -> list[list[str]]:
-    """What greedy decoding writes for each row of each run.
+    """What decoding writes for each row of each run.
 
-    One teacher-forced pass tells which rows greedy decoding answers with exactly their first gold
-    answer; only the others are generated. The answers are the same as if all had been.
+    Under greedy decoding one teacher-forced pass tells how every answer begins: it follows the
+    row's first gold answer up to the first token that the model would write otherwise. Answers
+    that follow it to its end, or end where they leave it, are known; those that are not ``worth``
+    more stay as they have begun; only the rest is generated.
     """
     texts: list[list[str]] = [[""] * len(rows) for rows in rows_of_run]
     for places in _passes(rows_of_run, theta.shape[1]):
@@ -55,13 +80,32 @@ def answer(
         prompts = theta[runs]
         with torch.inference_mode():
             batch = collate(local).to(backbone.device)
-            known = backbone.exact(prompts, batch).tolist()
-        gold = backbone.decode([rows_of_run[r][i].target for r, i in order])
-        missed = [n for n, right in enumerate(known) if not right]
-        written = iter(backbone.generate(prompts, batch.rows(missed), limit) if missed else [])
-        for (run, i), right, text in zip(order, known, gold, strict=True):
-            texts[run][i] = text if right else next(written)
+            begun, ended = _begun(backbone, prompts, batch) if beams == 1 else ([], [])
+        missed = []
+        for n, (run, i) in enumerate(order):
+            if begun and (ended[n] or not worth(run, i, begun[n])):
+                texts[run][i] = begun[n]
+            else:
+                missed.append(n)
+        if missed:
+            written = backbone.generate(prompts, batch.rows(missed), limit, beams)
+            for n, text in zip(missed, written, strict=True):
+                run, i = order[n]
+                texts[run][i] = text
     return texts
+
+
+def _begun(backbone: Backbone, theta: Prompts, batch: Batch) -> tuple[list[str], list[bool]]:
+    """How greedy decoding begins each row's answer, and whether that is all of it."""
+    guesses, targets = backbone.guess(theta, batch).cpu().numpy(), batch.target.cpu().numpy()
+    begun, ended = [], []
+    for guess, target in zip(guesses, targets, strict=True):
+        length = int((target != -100).sum())
+        apart = (guess[:length] != target[:length]).nonzero()[0]
+        stop = int(apart[0]) + 1 if len(apart) else length
+        begun.append(guess[:stop])
+        ended.append(bool(guess[stop - 1] == target[length - 1]))
+    return backbone.decode(begun), ended
 
 
 def _passes(

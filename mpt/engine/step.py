@@ -24,6 +24,7 @@ def meta_gradient(jobs: Sequence[MetaJob], backbone: Backbone) -> Gradient:
     """
     config = jobs[0].config
     kind, size = method(config.method), config.outer.episodes
+    loss = backbone.curved if kind.order == 2 else backbone.losses
 
     def gradient(state: TrainState) -> MetaGradient:
         episodes = [
@@ -37,7 +38,7 @@ def meta_gradient(jobs: Sequence[MetaJob], backbone: Backbone) -> Gradient:
         rates = [jobs[lane].config.inner.lr for lane in state.lanes]
         alpha = state.theta.new_tensor(rates)[:, None, None].repeat_interleave(size, 0)
         phi = state.theta.repeat_interleave(size, 0)
-        found = kind.gradient(phi, support, query, backbone.losses, alpha)
+        found = kind.gradient(phi, support, query, loss, alpha)
         runs = len(state.lanes)
         return MetaGradient(
             found.direction.unflatten(0, (runs, size)).mean(1),

@@ -25,6 +25,9 @@ Predictions = Sequence[str]
 Targets = Sequence[Sequence[str]]
 Metric = Callable[[Predictions, Targets], float]
 
+_UNSETTLED = ("\N{REPLACEMENT CHARACTER}", "\N{GREEK CAPITAL LETTER SIGMA}")
+"""Ends that what follows may change: half a character's bytes, and a letter with two lower forms."""
+_ARTICLES = ("a", "an", "the")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
@@ -62,22 +65,36 @@ def score(metric: str, predictions: Predictions, targets: Targets) -> float:
     return float(METRICS[metric](predictions, targets))
 
 
-def exact_match_decides(metric: str) -> bool:
-    """Whether a row is worth 1 as soon as the decoded text equals one of its answers.
+def can_still_match(metric: str, begun: str, answers: Sequence[str]) -> bool:
+    """Whether a text that begins with ``begun`` can be worth more than 0.
 
-    True for ``ACC`` and ``EM``: a row whose teacher-forced argmax is the gold string at every
-    position needs no generation, its score is 1. The converse does not hold: ACC ignores case and
-    EM also punctuation, articles and blanks, so a row that is *not* matched token by token must be
-    generated before it is called wrong. False for the rest: QA-F1 (an answer such as "the"
-    normalises to nothing and scores 0), Rouge-L (an exact match is worth 1 - 5e-9), and the three
-    that are no mean over rows.
+    Where it cannot, nothing that follows changes the score, and it need not be written. False is
+    only ever said of ``ACC`` (equal but for case) and ``EM`` (equal after ``normalize``): the
+    other metrics read every word.
 
     Raises:
         UnknownName: no such metric.
     """
     if metric not in METRICS:
         raise UnknownName("metric", metric, METRICS)
-    return metric in ("ACC", "EM")
+    if begun.endswith(_UNSETTLED):
+        return True
+    if metric == "ACC":
+        return any(answer.lower().startswith(begun.lower()) for answer in answers)
+    if metric == "EM":
+        return any(_can_normalise_to(normalize(answer), begun) for answer in answers)
+    return True
+
+
+def _can_normalise_to(answer: str, begun: str) -> bool:
+    """The last word may go on; and an article, or the beginning of one, may yet vanish."""
+    words = begun.split()
+    whole, last = " ".join(words[:-1]), words[-1].lower().translate(_PUNCTUATION) if words else ""
+    said = normalize(whole)
+    if said and not f"{answer} ".startswith(f"{said} "):
+        return False
+    left = answer[len(said) :].lstrip()
+    return left.startswith(last) or any(article.startswith(last) for article in _ARTICLES)
 
 
 def normalize(text: str) -> str:

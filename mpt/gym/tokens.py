@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
 from mpt.gym.splits import Example, FewShotSplit, Part
 from mpt.gym.token_cache import Texts, TokenCache
 
-Encode = Callable[[Sequence[str], int], list[np.ndarray]]
-"""``encode(texts, limit)``: token ids of each text, at most ``limit``, the last one ``</s>``."""
+Role = Literal["input", "target"]
+Encode = Callable[[Sequence[str], int, Role], list[np.ndarray]]
+"""``encode(texts, limit, role)``: token ids of each text, at most ``limit``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One input with one target; both end with the end-of-sequence id."""
+    """One input with one target; the target ends with the end-of-sequence id."""
 
     input: np.ndarray
     target: np.ndarray
@@ -84,12 +86,12 @@ class TokenSplit:
             for question, example in zip(asked, examples, strict=True)
         )
 
-    def _ids(self, *lists: Texts) -> list[np.ndarray]:
-        """Ids of every text of every list, from the cache if it holds them."""
-        key = self.cache.key(*lists) if self.cache else ""
+    def _ids(self, inputs: Texts, targets: Texts) -> list[np.ndarray]:
+        """Ids of every input, then of every target, from the cache if it holds them."""
+        key = self.cache.key(inputs, targets) if self.cache else ""
         ids = self.cache.read(key) if self.cache else None
         if ids is None:
-            ids = [row for texts, limit in lists for row in self.encode(texts, limit)]
+            ids = [*self.encode(*inputs, "input"), *self.encode(*targets, "target")]
             if self.cache:
                 self.cache.write(key, ids)
         return ids

@@ -29,13 +29,13 @@ def predict(file: Path, config: Mapping[str, object], texts: Sequence[str]) -> l
         ConfigError: the backbone cannot be loaded, or its weights are not those of the prompt.
     """
     chosen = BackboneConfig.model_validate(config["backbone"])
-    backbone: Backbone = _backbone(chosen.name)
+    backbone: Backbone = _backbone(chosen)
     if backbone.weights != config["weights"]:
         raise ConfigError(
             f"the prompt was made for weights {config['weights']}, but backbone {chosen.name!r} "
             f"has {backbone.weights} here; use the version of mpt or of the model it was made with"
         )
     theta = read_prompt(Path(file)).to(backbone.device, backbone.dtype)[None]
-    (nothing,) = backbone.encode([""], chosen.max_target)
+    (nothing,) = backbone.encode([""], chosen.max_target, "target")
     rows = [Row(ids, nothing) for ids in backbone.encode(list(texts), chosen.max_input)]
     return answer(backbone, theta, [rows], limit=chosen.max_target)[0]

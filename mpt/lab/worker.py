@@ -12,6 +12,7 @@ from hashlib import sha256
 from torch import Tensor
 
 from mpt.backbone.frozen import Backbone, load_backbone
+from mpt.backbone.prompt import begin
 from mpt.config import VOCABULARY, BackboneConfig, CellConfig, Frozen, RunConfig
 from mpt.engine.checkpoint import Checkpoints
 from mpt.engine.learn import Learned, learn
@@ -20,10 +21,11 @@ from mpt.engine.tune import Tuned, tune
 from mpt.errors import Diverged
 from mpt.gym.source import Gym
 from mpt.gym.token_cache import TokenCache
-from mpt.gym.tokens import TokenSplit
+from mpt.gym.tokens import Role, TokenSplit
 from mpt.lab.artefacts import load_prompt, prompt_path, save_prompt
 from mpt.lab.home import Home
 from mpt.lab.ledger import Unit
+from mpt.seeding import Name
 
 OnStep = Callable[[int], None]
 
@@ -45,7 +47,7 @@ class Worker:
     @cached_property
     def backbone(self) -> Backbone:
         """The frozen model, loaded when first needed. Raises ``ConfigError``."""
-        return load_backbone(self.backbone_config.name, self.device)
+        return load_backbone(self.backbone_config, self.device)
 
     @cached_property
     def checkpoints(self) -> Checkpoints:
@@ -97,21 +99,36 @@ class Worker:
 
     def _meta_job(self, config: RunConfig) -> MetaJob:
         units = tuple(self.tokens(t, s) for t in config.sources for s in config.data_seeds)
-        start = self.backbone.vocabulary_prompt(config.backbone.prompt_tokens, "run", config.seed)
-        return MetaJob(config, units, start)
+        return MetaJob(config, units, self._begin(config, config.sources, "run", config.seed))
 
     def _cell_job(self, config: CellConfig) -> CellJob:
         return CellJob(config, self.tokens(config.task, config.data_seed), self._start(config))
 
     def _start(self, config: CellConfig) -> Tensor:
         if config.start == VOCABULARY:
-            length = config.backbone.prompt_tokens
-            return self.backbone.vocabulary_prompt(length, "cell", config.task, config.data_seed)
-        prompt = load_prompt(self.home, prompt_path(config.start))
+            return self._begin(config, (config.task,), "cell", config.task, config.data_seed)
+        return self._saved(config.start)
+
+    def _begin(
+        self, config: RunConfig | CellConfig, tasks: tuple[str, ...], *stream: Name
+    ) -> Tensor:
+        chosen = config.backbone
+        start = begin(
+            self.backbone,
+            chosen.prompt_start,
+            chosen.prompt_tokens,
+            *stream,
+            tasks=tasks,
+            saved=self._saved,
+        )
+        return start.to(self.backbone.device, self.backbone.dtype)
+
+    def _saved(self, digest: str) -> Tensor:
+        prompt = load_prompt(self.home, prompt_path(digest))
         return prompt.to(self.backbone.device, self.backbone.dtype)
 
-    def _encode(self, texts: Sequence[str], limit: int) -> list:
-        return self.backbone.encode(texts, limit)
+    def _encode(self, texts: Sequence[str], limit: int, role: Role) -> list:
+        return self.backbone.encode(texts, limit, role)
 
     def _unit(
         self, config: RunConfig | CellConfig, end: Learned | Tuned | Diverged, seconds: float

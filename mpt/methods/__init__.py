@@ -27,16 +27,18 @@ class Method:
         support: whether inner batches are drawn (from a unit's train set).
         query: where outer batches come from: the same unit's ``dev`` set, all units' train and
             dev sets ``pooled``, or ``none``.
+        order: how often the loss is differentiated; 2 needs one whose gradient has a gradient.
     """
 
     gradient: Callable[..., MetaGradient]
     support: bool
     query: Literal["dev", "pooled", "none"]
+    order: Literal[1, 2] = 1
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
-        "maml": Method(maml, support=True, query="dev"),
+        "maml": Method(maml, support=True, query="dev", order=2),
         "fomaml": Method(fomaml, support=True, query="dev"),
         "reptile": Method(reptile, support=True, query="none"),
         "mtl": Method(mtl, support=False, query="pooled"),

@@ -95,7 +95,10 @@ STUDIES = {
         {"final": {"seeds": [13, 14]}},
         "'final.seeds' is [13, 14]: there are no rows for 14; data seeds are 13, 21, 42, 87, 100",
     ),
-    "missing backbone": ({"backbone": {"name": "/no/such"}}, "backbone '/no/such' cannot be load"),
+    "missing backbone": (
+        {"backbone": {"name": "/no/such"}},
+        "backbone '/no/such': there is no such folder; give one written by save_pretrained",
+    ),
     "missing gym": ({"gym": "/no/such"}, "gym folder /no/such does not exist"),
     "an object for a list": ({"sources": "trec"}, "'sources' is 'trec': input should be a list"),
     "a name for an object": ({"backbone": "mini"}, "'backbone' is 'mini': input should be a mappi"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
-from tiny import tiny_t5
+from tiny import TINY
 
 from mpt.backbone.batch import collate
 from mpt.backbone.toy import ToyBackbone
@@ -16,14 +17,20 @@ ANSWERS = ["yes", "a dog ran", "blue", "the hill"]
 P, R = 3, 4
 
 
-@pytest.fixture(scope="module", params=["toy", "t5"])
+PLACED = [f"{kind} {place}" for kind in TINY for place in ("before", "after")]
+
+
+@pytest.fixture(scope="module", params=["toy", *PLACED])
 def backbone(request):
-    return ToyBackbone() if request.param == "toy" else tiny_t5()
+    if request.param == "toy":
+        return ToyBackbone()
+    kind, place = request.param.split()
+    return TINY[kind](place=place)
 
 
 @pytest.fixture
 def rows_of_run(backbone):
-    inputs, targets = backbone.encode(TEXTS, 32), backbone.encode(ANSWERS, 8)
+    inputs, targets = backbone.encode(TEXTS, 32), backbone.encode(ANSWERS, 8, "target")
     rows = [Row(i, t) for i, t in zip(inputs, targets, strict=True)]
     return [rows[:1], rows[1:3], rows[3:], rows]
 
@@ -42,6 +49,21 @@ def test_losses_of_a_pack_are_those_of_each_run_alone(backbone, rows_of_run, the
         torch.testing.assert_close(together[r : r + 1], alone, rtol=0, atol=1e-9)
 
 
+def test_curved_losses_are_the_losses(backbone, rows_of_run, theta):
+    batch = collate(rows_of_run)
+    losses = backbone.losses(theta, batch)
+    torch.testing.assert_close(backbone.curved(theta, batch), losses, rtol=0, atol=1e-9)
+
+
+def test_padding_never_changes_a_run(backbone, rows_of_run, theta):
+    """A long neighbour widens the batch; beside it and alone a row has the same loss."""
+    row = rows_of_run[1][0]
+    long = Row(np.tile(rows_of_run[3][0].input, 3), np.tile(rows_of_run[3][0].target, 3))
+    alone = backbone.losses(theta[:1], collate([[row]]))
+    beside = backbone.losses(theta[:2], collate([[row], [long]]))
+    torch.testing.assert_close(beside[:1], alone, rtol=0, atol=1e-9)
+
+
 def test_a_run_s_loss_depends_on_its_own_prompt_alone(backbone, rows_of_run, theta):
     theta = theta.clone().requires_grad_()
     losses = backbone.losses(theta, collate(rows_of_run))
@@ -55,11 +77,11 @@ def test_meta_gradients_of_a_pack_are_those_of_each_run_alone(backbone, rows_of_
     batch = collate(rows_of_run)
     alpha = theta.new_tensor([0.1, 0.5, 0.01, 0.2])[:, None, None]
     gradient = METHODS[name].gradient
-    together = gradient(theta, [batch, batch], batch, backbone.losses, alpha).direction
+    together = gradient(theta, [batch, batch], batch, backbone.curved, alpha).direction
     assert together.abs().max() > 0
     for r, rows in enumerate(rows_of_run):
         one, own = slice(r, r + 1), collate([rows])
-        alone = gradient(theta[one], [own, own], own, backbone.losses, alpha[one]).direction
+        alone = gradient(theta[one], [own, own], own, backbone.curved, alpha[one]).direction
         scale = max(1.0, alone.abs().max().item())
         torch.testing.assert_close(together[one], alone, rtol=0, atol=1e-9 * scale)
 
@@ -82,30 +104,52 @@ def test_no_weight_asks_for_a_gradient(backbone):
         assert not backbone.model.training
 
 
-def test_exact_says_what_generate_writes(backbone, theta):
+def exact(backbone, theta, batch):
+    """Which rows the teacher-forced pass takes for greedy decoding's own answer."""
+    return ((backbone.guess(theta, batch) == batch.target) | (batch.target == -100)).all(-1)
+
+
+def test_a_row_guessed_whole_is_what_generate_writes(backbone, theta):
     inputs = backbone.encode(TEXTS, 32)
-    blank = backbone.encode([""] * len(TEXTS), 8)
+    blank = backbone.encode([""] * len(TEXTS), 8, "target")
     asked = [Row(i, t) for i, t in zip(inputs, blank, strict=True)]
     written = backbone.generate(theta[:1], collate([asked]), 4)
-    golds = backbone.encode(written, 8)
+    golds = backbone.encode(written, 8, "target")
     rows = [Row(i, t) for i, t in zip(inputs, golds, strict=True)]
-    accepted = backbone.exact(theta[:1], collate([rows])).tolist()
+    accepted = exact(backbone, theta[:1], collate([rows])).tolist()
     # a text cut off at the limit did not end there, so the teacher-forced end is not its own
     for text, row, right in zip(written, rows, accepted, strict=True):
         longer = backbone.generate(theta[:1], collate([[row]]), 6)[0]
-        assert right == (longer == text and backbone.decode([row.target])[0] == text)
-    wrong = [Row(r.input, backbone.encode(["very very very"], 8)[0]) for r in rows]
+        assert right <= (longer == text and backbone.decode([row.target])[0] == text)
+    wrong = [Row(r.input, backbone.encode(["very very very"], 8, "target")[0]) for r in rows]
     again = backbone.generate(theta[:1], collate([wrong]), 8)
-    for text, right in zip(again, backbone.exact(theta[:1], collate([wrong])), strict=True):
-        assert bool(right) == (text == "very very very")
+    for text, right in zip(again, exact(backbone, theta[:1], collate([wrong])), strict=True):
+        assert bool(right) <= (text == "very very very")
+
+
+def test_greedy_decoding_follows_the_guesses_step_by_step(backbone, theta):
+    """What is generated, read teacher-forced, is guessed token by token, in packs of any shape."""
+    inputs = backbone.encode(TEXTS, 32)
+    limit = 5
+    blank = backbone.encode([""] * len(TEXTS), 8, "target")
+    rows = [[Row(i, t) for i, t in zip(inputs, blank, strict=True)][r : r + 1] for r in range(R)]
+    written = [np.empty(0, np.int64)] * R
+    for _ in range(limit):
+        grown = [np.append(w, 0) for w in written]
+        batch = collate([[Row(rows[r][0].input, grown[r])] for r in range(R)])
+        last = backbone.guess(theta, batch)[:, -1]
+        written = [np.append(w, int(token)) for w, token in zip(written, last, strict=True)]
+    end = backbone.encode([""], 8, "target")[0][-1]
+    stepwise = [w[: list(w).index(end)] if end in w else w for w in written]
+    assert backbone.generate(theta, collate(rows), limit) == backbone.decode(stepwise)
 
 
 def test_decode_reads_back_what_encode_wrote(backbone):
-    assert backbone.decode(backbone.encode(ANSWERS, 16)) == ANSWERS
+    assert backbone.decode(backbone.encode(ANSWERS, 16, "target")) == ANSWERS
 
 
 def test_encode_keeps_the_end_when_it_cuts(backbone):
-    (ids,) = backbone.encode(["the cat sat on the mat"], 3)
+    (ids,) = backbone.encode(["the cat sat on the mat"], 3, "target")
     assert len(ids) == 3
     assert ids[-1] == 1
 

@@ -25,7 +25,7 @@ class Tokenizer:
     def __init__(self):
         self.texts = 0
 
-    def __call__(self, texts, limit):
+    def __call__(self, texts, limit, role):
         self.texts += len(texts)
         coded = [text.encode("utf-8", "surrogatepass") for text in texts]
         return [np.array([*data[: limit - 1], 1], np.int64) for data in coded]

@@ -24,7 +24,7 @@ class Prompted(torch.nn.Module):
         self.hidden = [backbone]
 
     def forward(self, batch):
-        return self.hidden[0].losses(self.prompt[None], batch).sum()
+        return self.hidden[0].curved(self.prompt[None], batch).sum()
 
 
 def batch(backbone, texts):
@@ -50,7 +50,7 @@ def test_meta_gradient_equals_higher_s(name, steps):
     prompt = backbone.vocabulary_prompt(3, "higher")
     support, query = [batch(backbone, SUPPORT)] * steps, batch(backbone, QUERY)
     rate = prompt.new_full((1, 1, 1), alpha)
-    ours = METHODS[name].gradient(prompt[None], support, query, backbone.losses, rate).direction[0]
+    ours = METHODS[name].gradient(prompt[None], support, query, backbone.curved, rate).direction[0]
     theirs = by_higher(backbone, prompt, support, query, alpha, track=name == "maml")
     scale = theirs.abs().max().item()
     assert scale > 1e-3
@@ -63,7 +63,7 @@ def test_second_order_matters_here():
     support, query = [batch(backbone, SUPPORT)] * 2, batch(backbone, QUERY)
     rate = prompt.new_full((1, 1, 1), 0.05)
     exact, first = (
-        METHODS[name].gradient(prompt[None], support, query, backbone.losses, rate).direction
+        METHODS[name].gradient(prompt[None], support, query, backbone.curved, rate).direction
         for name in ("maml", "fomaml")
     )
     assert (exact - first).norm() > 0.01 * exact.norm()

@@ -1,0 +1,32 @@
+"""Which attention kernel computes what.
+
+Fused kernels are the fastest, but refuse to be differentiated twice; exact MAML asks for plain
+matrix products there, and there alone.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+CURVED = "sdpa math"
+"""The kernel of losses that are differentiated twice."""
+
+
+def differentiable_twice() -> AbstractContextManager[None]:
+    """Within it, attention is computed so that its gradient can be differentiated again."""
+    return sdpa_kernel(SDPBackend.MATH)
+
+
+def fused(device: torch.device) -> str:
+    """The kernels that torch may choose from where one gradient is enough."""
+    if device.type != "cuda":
+        return "sdpa flash (cpu)"
+    on = {
+        "flash": torch.backends.cuda.flash_sdp_enabled(),
+        "mem-efficient": torch.backends.cuda.mem_efficient_sdp_enabled(),
+        "cudnn": torch.backends.cuda.cudnn_sdp_enabled(),
+    }
+    return f"sdpa {' or '.join(name for name, enabled in on.items() if enabled) or 'math'}"

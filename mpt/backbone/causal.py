@@ -1,0 +1,146 @@
+"""Frozen causal models: GPT-2, Llama, SmolLM2, Gemma and their kin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mpt.backbone import attention, hub
+from mpt.backbone.batch import Batch, per_run
+from mpt.backbone.vocabulary import Vocabulary
+from mpt.backbone.weave import behind, mask_of, padded_left, woven
+from mpt.config import Place
+from mpt.errors import ConfigError
+from mpt.notation import Losses, Prompts
+
+
+class FrozenCausal(Vocabulary):
+    """A causal model; it reads prompt, input and target as one sequence without gaps.
+
+    Two things make it cheap. The head is applied to the states that predict target tokens, and to
+    no others: a vocabulary is far wider than a model. And a prompt that comes first does not see
+    what follows, so that its keys and values are computed once per run and shared by its rows.
+
+    Padding comes last, where a causal model cannot see it; no mask is needed.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, weights: str, place: Place = "before") -> None:
+        self.model = hub.native_kernels(model).eval().requires_grad_(False)
+        super().__init__(tokenizer, model.get_input_embeddings(), causal=True)
+        self.weights = weights
+        self.place = place
+        weight = self.embed.weight
+        self.device = weight.device
+        self.dtype = torch.float32 if weight.dtype == torch.bfloat16 else weight.dtype
+        self._width = weight.dtype
+        self._opening = torch.tensor(hub.opening(tokenizer), device=self.device, dtype=torch.int64)
+        self.attention = f"{attention.fused(self.device)}; twice: {attention.CURVED}"
+        hub.plain_generation(model, tokenizer)
+        self._check_head()
+
+    def losses(self, theta: Prompts, batch: Batch) -> Losses:
+        """See ``Backbone.losses``."""
+        logits = self._logits(theta, batch)
+        flat = F.cross_entropy(
+            logits.flatten(0, 1), batch.target.flatten(), reduction="none", ignore_index=-100
+        )
+        return per_run(flat.view_as(batch.target).sum(-1), batch)
+
+    def curved(self, theta: Prompts, batch: Batch) -> Losses:
+        """See ``Backbone.curved``."""
+        with attention.differentiable_twice():
+            return self.losses(theta, batch)
+
+    @torch.inference_mode()
+    def guess(self, theta: Prompts, batch: Batch) -> Tensor:
+        """See ``Backbone.guess``."""
+        return self._logits(theta, batch).argmax(-1)
+
+    @torch.inference_mode()
+    def generate(self, theta: Prompts, batch: Batch, limit: int, beams: int = 1) -> list[str]:
+        """See ``Backbone.generate``; padded on the left, as decoding goes on at the right."""
+        prompt, words = theta.to(self._width)[batch.run_of_row], self.embed(batch.input)
+        lengths = batch.input_mask.sum(1)
+        if self.place == "before":
+            embeds = torch.cat([self._open(len(batch)), prompt, words], 1)
+        else:
+            order = behind(lengths, words.shape[1], prompt.shape[1])
+            asked = woven(torch.cat([words, prompt], 1), order)
+            embeds = torch.cat([self._open(len(batch)), asked], 1)
+        lengths = lengths + embeds.shape[1] - words.shape[1]
+        ids = self.model.generate(
+            inputs_embeds=woven(embeds, padded_left(lengths, embeds.shape[1])),
+            attention_mask=mask_of(lengths, embeds.shape[1]).flip(1),
+            generation_config=hub.decoding(self.model, limit, beams),
+        )
+        return self.decode(ids.cpu().numpy())
+
+    def _logits(self, theta: Prompts, batch: Batch) -> Tensor:
+        """``[N, U, V]``: what the model expects at every place of the target."""
+        theta = theta.to(self._width)
+        states, first = (
+            self._behind_prompt(theta, batch)
+            if self.place == "before"
+            else self._around_prompt(theta, batch)
+        )
+        places = first[:, None] + torch.arange(batch.target.shape[1], device=self.device)
+        last = states.shape[1] - 1  # places of padded targets are not looked at
+        return self._head(woven(states, places.clamp_max(last))).to(self.dtype)
+
+    def _behind_prompt(self, theta: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """States of [prompt's last token, input, target], and where the first target is foretold.
+
+        The prompt is read once per run; every row of the run goes on from its keys and values.
+        """
+        lengths, ids = batch.input_mask.sum(1), self._joined(batch)
+        own = theta[batch.present]
+        prefix = torch.cat([self._open(len(own)), own], 1)
+        if not prefix.shape[1]:
+            return hub.read(self.model, self.embed(ids)), (lengths - 1).clamp_min(0)
+        cache = hub.new_cache()
+        ends = hub.read(self.model, prefix, cache)[:, -1:]
+        hub.share(cache, batch.place_of_row)
+        states = hub.read(self.model, self.embed(ids), cache)
+        return torch.cat([ends.index_select(0, batch.place_of_row), states], 1), lengths
+
+    def _around_prompt(self, theta: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """States of [input, prompt, target], and where the first target is foretold."""
+        lengths = batch.input_mask.sum(1)
+        prompt, words = theta[batch.run_of_row], self.embed(batch.input)
+        length = prompt.shape[1]
+        asked = woven(torch.cat([words, prompt], 1), behind(lengths, words.shape[1], length))
+        answer = self.embed(batch.target.clamp_min(0))
+        order = behind(lengths + length, asked.shape[1], answer.shape[1])
+        embeds = woven(torch.cat([asked, answer], 1), order)[:, : batch.widest + length]
+        embeds = torch.cat([self._open(len(batch)), embeds], 1)
+        states = hub.read(self.model, embeds)
+        return states, lengths + len(self._opening) + length - 1
+
+    def _joined(self, batch: Batch) -> Tensor:
+        """``[N, widest]`` ids of input and target without a gap."""
+        joined = torch.cat([batch.input, batch.target.clamp_min(0)], 1)
+        order = behind(batch.input_mask.sum(1), batch.input.shape[1], batch.target.shape[1])
+        return woven(joined, order)[:, : batch.widest]
+
+    def _open(self, rows: int) -> Tensor:
+        """``[rows, 0 or 1, H]``: what the tokenizer puts before every text, as Gemma needs it."""
+        return self.embed(self._opening)[None].expand(rows, -1, -1)
+
+    def _head(self, states: Tensor) -> Tensor:
+        logits = self.model.get_output_embeddings()(states)
+        cap = getattr(self.model.config, "final_logit_softcapping", None)
+        return logits if cap is None else cap * torch.tanh(logits / cap)
+
+    @torch.inference_mode()
+    def _check_head(self) -> None:
+        """Some kinds scale their logits in ways of their own; they are refused, not miscomputed."""
+        ids = torch.arange(4, device=self.device)[None] + 5
+        ours = self._head(self.model.base_model(input_ids=ids).last_hidden_state)
+        if not torch.allclose(ours, self.model(input_ids=ids).logits, rtol=1e-2, atol=1e-2):
+            raise ConfigError(
+                f"mpt does not know how {self.model.config.model_type} models turn states into "
+                "logits; GPT-2, Llama, SmolLM2, Qwen and Gemma kinds are known"
+            )

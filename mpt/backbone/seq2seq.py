@@ -1,0 +1,90 @@
+"""Frozen encoder-decoders: T5, mT5, BART; the prompt is read by the encoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mpt.backbone import attention, hub
+from mpt.backbone.batch import Batch, per_run
+from mpt.backbone.vocabulary import Vocabulary
+from mpt.backbone.weave import behind, mask_of, woven
+from mpt.config import Place
+from mpt.notation import Losses, Prompts
+
+
+class FrozenSeq2Seq(Vocabulary):
+    """An encoder-decoder; the prompt stands before the input, or right behind its last token.
+
+    Padding comes last in either case, so that neither the padding of a batch nor a neighbour's
+    length can move a token's relative position.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, weights: str, place: Place = "before") -> None:
+        self.model = hub.native_kernels(model).eval().requires_grad_(False)
+        super().__init__(tokenizer, model.get_input_embeddings(), causal=False)
+        self.weights = weights
+        self.place = place
+        weight = self.embed.weight
+        self.device = weight.device
+        self.dtype = torch.float32 if weight.dtype == torch.bfloat16 else weight.dtype
+        self._width = weight.dtype
+        self.attention = f"{attention.fused(self.device)}; twice: {attention.CURVED}"
+        hub.plain_generation(model, tokenizer)
+
+    def losses(self, theta: Prompts, batch: Batch) -> Losses:
+        """See ``Backbone.losses``."""
+        logits = self._logits(theta, batch)
+        flat = F.cross_entropy(
+            logits.flatten(0, 1), batch.target.flatten(), reduction="none", ignore_index=-100
+        )
+        return per_run(flat.view_as(batch.target).sum(-1), batch)
+
+    def curved(self, theta: Prompts, batch: Batch) -> Losses:
+        """See ``Backbone.curved``."""
+        with attention.differentiable_twice():
+            return self.losses(theta, batch)
+
+    @torch.inference_mode()
+    def guess(self, theta: Prompts, batch: Batch) -> Tensor:
+        """See ``Backbone.guess``."""
+        return self._logits(theta, batch).argmax(-1)
+
+    @torch.inference_mode()
+    def generate(self, theta: Prompts, batch: Batch, limit: int, beams: int = 1) -> list[str]:
+        """See ``Backbone.generate``."""
+        hidden, mask = self._encode(theta, batch)
+        ids = self.model.generate(
+            encoder_outputs=hub.encoder_output(hidden),
+            attention_mask=mask,
+            generation_config=hub.decoding(self.model, limit, beams),
+        )
+        return self.decode(ids.cpu().numpy())
+
+    def _logits(self, theta: Prompts, batch: Batch) -> Tensor:
+        hidden, mask = self._encode(theta, batch)
+        start = torch.full_like(batch.target[:, :1], self.model.config.decoder_start_token_id)
+        given = torch.cat([start, batch.target[:, :-1]], 1).clamp_min(0)
+        logits = self.model(
+            encoder_outputs=(hidden,),
+            attention_mask=mask,
+            decoder_input_ids=given,
+            use_cache=False,
+        ).logits
+        return logits.to(self.dtype)
+
+    def _encode(self, theta: Prompts, batch: Batch) -> tuple[Tensor, Tensor]:
+        prompt = theta.to(self._width)[batch.run_of_row]
+        words = self.embed(batch.input)
+        lengths, length = batch.input_mask.sum(1), prompt.shape[1]
+        if self.place == "before":
+            embeds = torch.cat([prompt, words], 1)
+        else:
+            order = behind(lengths, words.shape[1], length)
+            embeds = woven(torch.cat([words, prompt], 1), order)
+        mask = mask_of(lengths + length, embeds.shape[1])
+        states = self.model.get_encoder()(inputs_embeds=embeds, attention_mask=mask)
+        return states.last_hidden_state, mask

@@ -15,7 +15,7 @@ CURVED = "sdpa math"
 """The kernel of losses that are differentiated twice."""
 
 
-def differentiable_twice() -> AbstractContextManager[None]:
+def differentiable_twice() -> AbstractContextManager[object]:
     """Within it, attention is computed so that its gradient can be differentiated again."""
     return sdpa_kernel(SDPBackend.MATH)
 

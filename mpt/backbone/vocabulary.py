@@ -23,7 +23,7 @@ class Vocabulary:
     and its targets begin with a space and end with the end of sequence.
     """
 
-    def __init__(self, tokenizer: Any, embed: nn.Module, *, causal: bool) -> None:
+    def __init__(self, tokenizer: Any, embed: nn.Embedding, *, causal: bool) -> None:
         if tokenizer.eos_token_id is None:
             raise ConfigError(
                 "the tokenizer names no end-of-sequence token, so that no answer could ever end; "
@@ -61,7 +61,7 @@ class Vocabulary:
         """See ``Backbone.vocabulary_prompt``; token ids fall in about the order of frequency, by
         the likelihood of SentencePiece's pieces and by the merges of byte-pair encoding."""
         special = set(self.tokenizer.all_special_ids)
-        size = min(len(self.tokenizer), int(self.embed.weight.shape[0]))  # type: ignore[union-attr]
+        size = min(len(self.tokenizer), int(self.embed.weight.shape[0]))
         ordinary = torch.tensor([i for i in range(size) if i not in special])
         return self._rows(from_vocabulary(ordinary, length, *stream))
 
@@ -71,5 +71,5 @@ class Vocabulary:
     @torch.no_grad()
     def _rows(self, ids: Tensor) -> Tensor:
         """``[T, H]`` as the model reads them: some scale their embeddings."""
-        device = self.embed.weight.device  # type: ignore[union-attr]
+        device = self.embed.weight.device
         return self.embed(ids.to(device)).clone()

@@ -25,8 +25,8 @@ Predictions = Sequence[str]
 Targets = Sequence[Sequence[str]]
 Metric = Callable[[Predictions, Targets], float]
 
-_UNSETTLED = ("\N{REPLACEMENT CHARACTER}", "\N{GREEK CAPITAL LETTER SIGMA}")
-"""Ends that what follows may change: half a character's bytes, and a letter with two lower forms."""
+_UNSETTLED = frozenset("\N{REPLACEMENT CHARACTER}\N{GREEK CAPITAL LETTER SIGMA}")
+"""What may yet change by what follows: half a character's bytes, a letter with two lower forms."""
 _ARTICLES = ("a", "an", "the")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -77,7 +77,7 @@ def can_still_match(metric: str, begun: str, answers: Sequence[str]) -> bool:
     """
     if metric not in METRICS:
         raise UnknownName("metric", metric, METRICS)
-    if begun.endswith(_UNSETTLED):
+    if _UNSETTLED.intersection(begun):
         return True
     if metric == "ACC":
         return any(answer.lower().startswith(begun.lower()) for answer in answers)

@@ -97,7 +97,7 @@ STUDIES = {
     ),
     "missing backbone": (
         {"backbone": {"name": "/no/such"}},
-        "backbone '/no/such': there is no such folder; give one written by save_pretrained",
+        "backbone '/no/such': there is no such folder",
     ),
     "missing gym": ({"gym": "/no/such"}, "gym folder /no/such does not exist"),
     "an object for a list": ({"sources": "trec"}, "'sources' is 'trec': input should be a list"),

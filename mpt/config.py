@@ -51,6 +51,7 @@ class BackboneConfig(Frozen):
             its authors ran it.
         prompt_start: where a prompt begins, one of ``PROMPT_STARTS``.
         precision: of weights and activations; prompts, gradients and losses stay in float32.
+        name_tasks: whether ``[task name]`` is written before every input, as the authors do.
         max_input: input tokens kept, the closing ``</s>`` among them; the prompt is not counted.
         max_target: target tokens kept in training and generated at most in evaluation.
     """
@@ -60,6 +61,7 @@ class BackboneConfig(Frozen):
     prompt_place: Place = "before"
     prompt_start: Annotated[str, Field(pattern=START_PATTERN)] = "vocabulary"
     precision: Precision = "fp32"
+    name_tasks: bool = False
     max_input: Count = 64
     max_target: Count = 16
 
@@ -108,12 +110,14 @@ class Tuning(Frozen):
     Attributes:
         steps: updates on batches of ``batch`` training rows.
         looks: evaluations of the dev set, evenly spaced; the best one's prompt is tested.
+        beams: 1 decodes greedily; more is the authors' beam search, see ``Backbone.generate``.
     """
 
     optimiser: OptimiserName = "adafactor"
     steps: Count = 40
     batch: Count = 8
     looks: Count = 4
+    beams: Count = 1
 
 
 class CellConfig(Frozen):

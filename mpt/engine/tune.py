@@ -76,7 +76,7 @@ def tune(
         on_step(len(state.lanes))
         if state.position[0] in look_at:
             dev = [jobs[lane].split.questions("dev") for lane in state.lanes]
-            found = evaluate(backbone, state.theta, dev, limit=limit)
+            found = evaluate(backbone, state.theta, dev, limit=limit, beams=tuning.beams)
             for row, lane in enumerate(state.lanes):
                 best[lane].look(state.position[row], found[row], state.theta[row])
 
@@ -98,9 +98,9 @@ def _tested(best: Sequence[_Best], jobs: Sequence[CellJob], backbone: Backbone) 
     if not jobs:
         return []
     theta = torch.stack([b.prompt for b in best])
-    limit = jobs[0].config.backbone.max_target
+    limit, beams = jobs[0].config.backbone.max_target, jobs[0].config.tuning.beams
     questions = [job.split.questions("test") for job in jobs]
-    scores = evaluate(backbone, theta, questions, limit=limit)
+    scores = evaluate(backbone, theta, questions, limit=limit, beams=beams)
     return [
         Tuned(b.prompt.cpu(), b.dev, test, b.step, tuple(b.looks), tuple(b.curve))
         for b, test in zip(best, scores, strict=True)

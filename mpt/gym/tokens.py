@@ -46,7 +46,8 @@ class TokenExample:
 class TokenSplit:
     """A ``FewShotSplit`` as token ids; each part is tokenised when first asked for.
 
-    With a ``cache`` it is tokenised once for all: the next start maps the ids from disk.
+    With a ``cache`` it is tokenised once for all: the next start maps the ids from disk. Every
+    input is read behind ``before``.
     """
 
     split: FewShotSplit
@@ -54,6 +55,7 @@ class TokenSplit:
     max_input: int
     max_target: int
     cache: TokenCache | None = None
+    before: str = ""
 
     @cached_property
     def train(self) -> tuple[TokenExample, ...]:
@@ -78,7 +80,7 @@ class TokenSplit:
 
     def _tokenised(self, part: Part) -> tuple[TokenExample, ...]:
         examples = self.split.part(part)
-        inputs = [example.input for example in examples]
+        inputs = [self.before + example.input for example in examples]
         ids = iter(self._ids((inputs, self.max_input), (_answers(examples), self.max_target)))
         asked = [next(ids) for _ in examples]
         return tuple(

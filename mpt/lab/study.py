@@ -27,6 +27,7 @@ from mpt.errors import ConfigError
 from mpt.gym.partitions import Partitions, make_partitions, read_partitions
 from mpt.gym.splits import SEEDS
 from mpt.lab.choices import Counts, Interval, Names, RateList, Rates, Seeds, Title
+from mpt.lab.protocol import PROTOCOLS, ProtocolName
 from mpt.seeding import stream
 
 
@@ -69,6 +70,7 @@ class Study(Frozen):
     Attributes:
         name: under which Optuna, MLflow and the ledger know it; default ``<gym>-<method>``.
         gym: ``mini`` or a folder of tasks.
+        protocol: whose habits are the defaults, see ``mpt.lab.protocol``.
         partitions: settings of one's own instead of the gym's; in a file also the name of a YAML
             file beside it (docs/own-tasks.md).
         setting: whose source tasks the trials learn on, by default R->R or the first of
@@ -80,6 +82,7 @@ class Study(Frozen):
 
     name: Title | None = None
     gym: str = "mini"
+    protocol: ProtocolName = "paper"
     backbone: BackboneConfig = BackboneConfig()
     method: MethodName = "reptile"
     partitions: Partitions | None = None
@@ -243,8 +246,10 @@ def _cause(error: Exception) -> str:
 
 def make_study(given: Mapping[str, Any], where: str = "study") -> Study:
     """A study from plain data. Raises ``ConfigError`` naming every key at fault."""
+    protocol = given.get("protocol")
+    habits = PROTOCOLS.get(protocol, {}) if isinstance(protocol, str) else {}
     try:
-        return Study.model_validate(dict(given))
+        return Study.model_validate(_merged(habits, given))
     except ValidationError as error:
         faults = "; ".join(_fault(detail) for detail in error.errors())
         raise ConfigError(f"{where}: {faults}") from None

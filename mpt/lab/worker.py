@@ -78,6 +78,7 @@ class Worker:
                 config.max_input,
                 config.max_target,
                 self._token_cache,
+                before=f" [{task}] " if config.name_tasks else "",
             )
         return self._tokens[key]
 

@@ -141,3 +141,10 @@ def test_writers_side_by_side_end_in_one_whole_file(tmp_path):
         for found in pool.map(write_and_read, range(40)):
             assert found == [row.tolist() for row in ids]
     assert [path.name for path in tmp_path.iterdir()] == ["k.i32"]
+
+
+def test_every_input_is_read_behind_what_stands_before_it():
+    named = TokenSplit(SPLIT, Tokenizer(), 32, 8, before=" [task] ")
+    for found, example in zip(named.train, SPLIT.train, strict=True):
+        wanted = f" [task] {example.input}".encode("utf-8", "surrogatepass")[:31]
+        assert bytes(found.input[:-1].astype("u1")) == wanted

@@ -119,6 +119,16 @@ def test_any_data_is_a_study_or_a_clean_error(data):
     assert study.digest == make_study(study.model_dump(mode="json")).digest
 
 
+def test_a_protocol_is_habits_that_a_file_may_override():
+    authors = make_study({"protocol": "authors", "backbone": {"prompt_place": "before"}})
+    assert authors.backbone.prompt_place == "before"
+    assert (authors.backbone.prompt_start, authors.backbone.name_tasks) == ("tasks", True)
+    assert authors.tuning.beams == 4
+    assert make_study({}).tuning.beams == 1
+    with pytest.raises(ConfigError, match="'protocol' is 'author': .* - did you mean 'authors'"):
+        make_study({"protocol": "author"})
+
+
 def test_the_written_out_default_is_the_default(repository):
     written = read_study(repository / "sweeps" / "mini.yaml", {})
     assert written == resolve(None, {"method": "reptile"})

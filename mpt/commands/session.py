@@ -37,7 +37,7 @@ class Session:
     ) -> None:
         self.home = find_home(tracking_uri)
         self.home.refuse_shared()
-        self.worker = Worker(open_gym(study.gym), study.backbone, self.home, _device(device))
+        self.worker = Worker(open_gym(study.gym), study.backbone, self.home, known_device(device))
         self.progress = ConsoleProgress()
         self._title = study.title
         self._open = ExitStack()
@@ -126,7 +126,7 @@ def _open_ledger(home: Home) -> Ledger:
         raise
 
 
-def _device(name: str | None) -> str | None:
+def known_device(name: str | None) -> str | None:
     """The device as it was given. Raises ``ConfigError`` if torch knows none of that name."""
     import torch
 

@@ -6,6 +6,8 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -25,29 +27,42 @@ OPENING = 3.0
 
 _WANTED = "sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
 _CURES = {
-    "not a database": "the file is something else: point MPT_LEDGER_URL at another path",
-    "unable to open": "its folder must exist and be writable: make it, or set MPT_LEDGER_URL",
+    "not a database": "the file is something else: point {variable} at another path",
+    "unable to open": "its folder must exist and be writable: make it, or set {variable}",
     "readonly": "its file and folder must be writable: see their permissions, or set MPT_HOME",
     "disk is full": "make room, then run the same command",
     "locked": "another program keeps it locked: close that, or keep the ledger in PostgreSQL",
     "does not exist": "create the database and its user first, e.g. with createdb",
-    "authentication": "see the user and the password in MPT_LEDGER_URL",
+    "authentication": "see the user and the password in {variable}",
 }
 """What to do, by a sign in the database's own message."""
 
-_CURE = "see that the server runs and that MPT_LEDGER_URL names it, then run the same command"
+_CURE = "see that the server runs and that {variable} names it, then run the same command"
 
 
 class Database:
     """SQLite in a file, or PostgreSQL through a small pool; its ``str`` hides the password.
 
+    Args:
+        url: of either.
+        store, variable: what is kept there and what names it, for errors.
+        timeout: seconds for a new connection.
+
     Raises:
         StoreError: the URL is none, or names another kind of database.
     """
 
-    def __init__(self, url: str) -> None:
-        self._shown = Home.shown(url)
-        self._engine = _engine(url, self._shown)
+    def __init__(
+        self,
+        url: str,
+        store: str = "ledger",
+        variable: str = "MPT_LEDGER_URL",
+        *,
+        timeout: float = 10.0,
+        is_reader: bool = False,
+    ) -> None:
+        self._shown, self._store, self._variable = Home.shown(url), store, variable
+        self._engine = _engine(url, self._shown, store, timeout, is_reader)
 
     def __str__(self) -> str:
         return self._shown
@@ -85,22 +100,56 @@ class Database:
         if secret := self._engine.url.password:
             cause = cause.replace(str(secret), "***")
         cure = next((cure for sign, cure in _CURES.items() if sign in cause), _CURE)
-        return f"the ledger {self} cannot be used ({cause}); {cure}"
+        cure = cure.format(variable=self._variable)
+        return f"the {self._store} {self} cannot be used ({cause}); {cure}"
 
 
-def _engine(url: str, shown: str) -> sa.Engine:
+@dataclass(frozen=True)
+class Survey:
+    """What a database holds, and the seconds since 1970 by its clock."""
+
+    tables: frozenset[str]
+    clock: float
+
+
+def survey(url: str, store: str, variable: str, timeout: float) -> Survey:
+    """Look into a database that is there; writes nothing. Raises ``StoreError``."""
+    database = Database(url, store, variable, timeout=timeout, is_reader=True)
+
+    def look(db: sa.Connection) -> Survey:
+        # the clock first: the reader counts from when it asked
+        clock = db.execute(sa.select(now(db))).scalar_one()
+        return Survey(frozenset(sa.inspect(db).get_table_names()), float(clock))
+
+    try:
+        return database.do(look, patience=0.0)
+    finally:
+        database.close()
+
+
+def now(db: sa.Connection) -> sa.ColumnElement[float]:
+    """Seconds since 1970 by the database's clock, as an SQL expression."""
+    if db.dialect.name == "sqlite":
+        return (sa.func.julianday("now") - 2440587.5) * 86400.0
+    return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double)
+
+
+def _engine(url: str, shown: str, store: str, timeout: float, is_reader: bool) -> sa.Engine:
     """An engine that has opened no connection yet."""
     try:
         parsed = sa.make_url(url)
     except (ArgumentError, ValueError):
-        raise StoreError(f"{shown!r} is not a database URL; the ledger takes {_WANTED}") from None
+        raise StoreError(f"{shown!r} is not a database URL; the {store} takes {_WANTED}") from None
     kind = parsed.get_backend_name()
     if kind == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        if is_reader:
+            name = f"{Path(str(parsed.database)).absolute().as_uri()}?mode=ro"
+            return sa.create_engine("sqlite://", creator=lambda: _reader(name, timeout))
         engine = sa.create_engine(parsed, connect_args={"timeout": PATIENCE})
         event.listen(engine, "connect", _readers_beside_a_writer)
         return engine
     if kind not in ("postgresql", "postgres"):
-        raise StoreError(f"the ledger cannot be kept in {shown!r}; it takes {_WANTED}")
+        raise StoreError(f"the {store} cannot be kept in {shown!r}; it takes {_WANTED}")
     try:
         return sa.create_engine(
             parsed.set(drivername="postgresql+psycopg"),
@@ -108,12 +157,16 @@ def _engine(url: str, shown: str) -> sa.Engine:
             max_overflow=3,
             pool_pre_ping=True,
             pool_recycle=1800,
-            connect_args={"connect_timeout": 10},
+            connect_args={"connect_timeout": round(timeout)},
         )
     except ModuleNotFoundError as error:
         raise StoreError(
-            f"the ledger {shown} needs {error.name}: pip install 'mpt[postgres]'"
+            f"the {store} {shown} needs {error.name}: pip install 'mpt[postgres]'"
         ) from None
+
+
+def _reader(name: str, timeout: float) -> sqlite3.Connection:
+    return sqlite3.connect(name, uri=True, timeout=timeout, check_same_thread=False)
 
 
 def _readers_beside_a_writer(raw: sqlite3.Connection, _: object) -> None:

@@ -20,9 +20,9 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from mpt.errors import StoreError
-from mpt.lab.database import OPENING, Database
+from mpt.lab.database import OPENING, Database, now
 from mpt.lab.lease import Holder, Lease
-from mpt.lab.tables import LEASES, LINKS, UNITS, insert, now, prepare
+from mpt.lab.tables import LEASES, LINKS, UNITS, insert, prepare
 from mpt.lab.unit import State, Unit
 
 CHUNK = 500

@@ -262,3 +262,13 @@ def orphans(outbox: Path) -> list[Spool]:
     """The spools that dead processes left behind, oldest first, now owned by this process."""
     folders = sorted(folder for folder in outbox.glob("[0-9]*-*-*") if folder.is_dir())
     return [spool for folder in folders if (spool := Spool.adopt(folder)) is not None]
+
+
+def waiting(outbox: Path) -> int:
+    """Records in every spool, those of living processes among them; changes and locks nothing."""
+    count = 0
+    for folder in outbox.glob("[0-9]*-*-*"):
+        # its owner may finish and delete it meanwhile
+        with suppress(OSError):
+            count += Spool(folder, -1, is_new=False).left
+    return count

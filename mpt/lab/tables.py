@@ -96,10 +96,3 @@ def insert(db: sa.Connection, table: sa.Table[Any], rows: Sequence[Mapping[str, 
     fresh = kind.insert(table).values(list(rows)).on_conflict_do_nothing()
     # SQLAlchemy keeps no row count of an INSERT in PostgreSQL
     return len(db.execute(fresh.returning(sa.literal(1))).all())
-
-
-def now(db: sa.Connection) -> sa.ColumnElement[float]:
-    """Seconds since 1970 by the database's clock, as an SQL expression."""
-    if db.dialect.name == "sqlite":
-        return (sa.func.julianday("now") - 2440587.5) * 86400.0
-    return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double)

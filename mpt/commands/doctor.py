@@ -1,0 +1,51 @@
+"""`mpt doctor`: is everything that a sweep needs there, and what to do if not."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mpt.commands.console import out
+
+COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+def doctor(
+    gym: Annotated[str, typer.Option(help="mini, or a folder of tasks.")] = "mini",
+    backbone: Annotated[str, typer.Option(help="mini, a Hub id or a local folder.")] = "mini",
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow server (default: a local store under mlruns/)")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Look at versions, stores, servers, clocks, disk, device, gym, backbone and outbox.
+
+    Each finding is a line: ok, warn or fail, with what to do. Nothing is written. The exit code is
+    1 if anything fails.
+
+    Example: mpt doctor
+    """
+    import json as encoder
+    from dataclasses import asdict
+
+    from rich.text import Text
+
+    from mpt.commands.session import find_home, known_device
+    from mpt.config import BackboneConfig
+    from mpt.lab.checkup import machine
+    from mpt.lab.checkup_stores import stores
+
+    home = find_home(tracking_uri)
+    known_device(device)
+    found = []
+    for one in (*stores(home), *machine(home, gym, BackboneConfig(name=backbone), device)):
+        found.append(one)
+        if not json:
+            line = Text.assemble((f"{one.state:<6}", COLOURS[one.state]), f"{one.name}: {one.what}")
+            out.print(line + (f" -> {one.fix}" if one.fix else ""), soft_wrap=True)
+    if json:
+        typer.echo(encoder.dumps([asdict(one) for one in found], indent=2))
+    if any(one.state == "fail" for one in found):
+        raise typer.Exit(1)

@@ -1,0 +1,140 @@
+"""What `mpt doctor` looks at on this machine: versions, folder, device, gym, backbone, outbox."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from pathlib import Path
+from typing import Literal
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from mpt.config import BackboneConfig
+from mpt.errors import MptError
+from mpt.lab.home import Home
+from mpt.lab.outbox import waiting
+
+State = Literal["ok", "warn", "fail"]
+
+LIBRARIES = ("torch", "transformers", "mlflow", "optuna")
+"""Whose versions change results or records."""
+
+SCARCE, FULL = 5 * 2**30, 256 * 2**20
+"""Bytes free in the home folder below which a long sweep, or any sweep, will not end well."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at; ``fix`` says what to do and is empty when nothing is."""
+
+    name: str
+    state: State
+    what: str
+    fix: str = ""
+
+
+def told(name: str, look: Callable[[], str], fix: str = "") -> Finding:
+    """What ``look`` says, or how it failed; an error of mpt already says what to do."""
+    try:
+        return Finding(name, "ok", look())
+    except MptError as error:
+        what, _, cure = str(error).partition("; ")
+        return Finding(name, "fail", what, cure or fix)
+
+
+def machine(
+    home: Home, gym: str, backbone: BackboneConfig, device: str | None
+) -> Iterator[Finding]:
+    """Everything that needs no server, one finding after the other; writes nothing."""
+    yield from versions()
+    yield folder(home.root)
+    yield told("device", lambda: _device(device), "give cpu, cuda or cuda:N")
+    yield told("gym", lambda: _gym(gym), "give --gym mini or a folder of tasks")
+    yield told("backbone", lambda: _backbone(backbone, device), "give --backbone mini or a folder")
+    yield outbox(home)
+
+
+def versions(wanted: Iterable[str] | None = None) -> Iterator[Finding]:
+    """Python and the libraries against what mpt allows, by default as installed."""
+    try:
+        allowed = {one.name: one for one in map(Requirement, wanted or requires("mpt") or ())}
+        python = SpecifierSet(metadata("mpt").get("Requires-Python") or "")
+    except PackageNotFoundError:
+        yield Finding("versions", "warn", "mpt is not installed", "pip install -e .")
+        return
+    here = platform.python_version()
+    is_right = python.contains(here, prereleases=True)
+    fix = "" if is_right else f"make an environment with Python {python}"
+    yield Finding("python", "ok" if is_right else "fail", here, fix)
+    for name in LIBRARIES:
+        need = allowed.get(name, Requirement(name))
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            yield Finding(name, "fail", "not installed", f"pip install '{need}'")
+            continue
+        if need.specifier.contains(found, prereleases=True):
+            yield Finding(name, "ok", found)
+        else:
+            what = f"{found}, but mpt {version('mpt')} needs {need.specifier}"
+            yield Finding(name, "fail", what, f"pip install '{need}'")
+
+
+def folder(root: Path) -> Finding:
+    """Whether the home folder can be written, and how much room it has."""
+    there = next(path for path in (root, *root.parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        fix = "set MPT_HOME to a folder that can, or change its permissions"
+        return Finding("home folder", "fail", f"{there} cannot be written", fix)
+    free = shutil.disk_usage(there).free
+    what = f"{root}, {free / 2**30:.1f} GiB free"
+    if free >= SCARCE:
+        return Finding("home folder", "ok", what)
+    fix = "make room, or set MPT_HOME to a larger disk"
+    return Finding("home folder", "fail" if free < FULL else "warn", what, fix)
+
+
+def outbox(home: Home) -> Finding:
+    """How many tracking records wait, and how many were refused for good."""
+    unsent = waiting(home.outbox)
+    refused = home.outbox / "refused.jsonl"
+    if refused.exists():
+        with refused.open("rb") as file:
+            count = sum(1 for _ in file)
+        what = f"{unsent} records unsent, {count} refused by the server for good"
+        return Finding("outbox", "warn", what, f"read why in {refused}")
+    if unsent:
+        fix = "`mpt sync` sends what no running sweep is sending"
+        return Finding("outbox", "warn", f"{unsent} records unsent", fix)
+    return Finding("outbox", "ok", "nothing unsent")
+
+
+def _device(name: str | None) -> str:
+    import torch
+
+    if torch.cuda.is_available() and name != "cpu":
+        place = torch.cuda.get_device_properties(torch.device(name or "cuda"))
+        return f"{place.name}, {place.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}"
+    return f"CPU, {torch.get_num_threads()} threads of {os.cpu_count()} cores; no CUDA device used"
+
+
+def _gym(where: str) -> str:
+    from mpt.gym.source import open_gym
+
+    opened = open_gym(where)
+    return f"{opened.name}, {len(opened.tasks)} tasks, {len(opened.partitions.settings)} settings"
+
+
+def _backbone(config: BackboneConfig, device: str | None) -> str:
+    from mpt.backbone.frozen import load_backbone
+
+    loaded = load_backbone(config, device)
+    kind = type(loaded).__name__.removeprefix("Frozen")
+    return (
+        f"{config.name} ({kind}), weights {loaded.weights}, {config.precision}, {loaded.attention}"
+    )

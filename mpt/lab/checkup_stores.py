@@ -1,0 +1,106 @@
+"""What `mpt doctor` looks at beyond this machine: three stores, their owners, their clocks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpt.errors import MptError, StoreError
+from mpt.lab.checkup import Finding
+from mpt.lab.database import survey
+from mpt.lab.faults import Faults
+from mpt.lab.home import Home
+
+TIMEOUT = 3.0
+"""Seconds that a store may take to answer."""
+
+SKEW = 5.0
+"""Seconds that two clocks may differ; leases go by the database's, times of runs by this one's."""
+
+
+@dataclass(frozen=True)
+class _Store:
+    name: str
+    variable: str
+    url: str
+    owner: str
+
+
+def stores(home: Home) -> Iterator[Finding]:
+    """Whether the stores are three, answer, belong to whom they should, and know the time."""
+    try:
+        home.refuse_shared()
+        yield Finding("separate stores", "ok", "ledger, studies and runs share no database")
+    except StoreError as error:
+        what, _, fix = str(error).rpartition("; ")
+        yield Finding("separate stores", "fail", what, fix)
+    yield from _database(_Store("ledger", "MPT_LEDGER_URL", home.ledger_url, "the ledger"))
+    yield from _database(_Store("studies", "MPT_STUDIES_URL", home.studies_url, "Optuna"))
+    if home.tracking_uri.startswith("http"):
+        yield from _server(home.tracking_uri)
+    else:
+        yield from _database(_Store("tracking", "MPT_TRACKING_URI", home.tracking_uri, "MLflow"))
+
+
+def owner(tables: frozenset[str]) -> str:
+    """Whose tables these are: the ledger's, Optuna's, MLflow's, another tool's; empty for none."""
+    signs = {"mpt_schema": "the ledger", "trials": "Optuna", "runs": "MLflow"}
+    return next(
+        (who for sign, who in signs.items() if sign in tables), "another tool" * bool(tables)
+    )
+
+
+def _database(store: _Store) -> Iterator[Finding]:
+    shown = Home.shown(store.url)
+    file = (
+        store.url.partition(":///")[2].partition("?")[0] if store.url.startswith("sqlite") else ""
+    )
+    if file and not Path(file).exists():
+        yield Finding(store.name, "ok", f"{shown}, made by the first sweep")
+        return
+    began = time.time()
+    try:
+        found = survey(store.url, store.name, store.variable, TIMEOUT)
+    except MptError as error:
+        what, _, fix = str(error).rpartition("; ")
+        yield Finding(store.name, "fail", what or fix, fix if what else f"see {store.variable}")
+        return
+    took = time.time() - began
+    holder = owner(found.tables)
+    if holder not in ("", store.owner):
+        fix = f"give {store.variable} a database of its own"
+        yield Finding(store.name, "fail", f"{shown} holds the tables of {holder}", fix)
+        return
+    kept = "no tables yet" if not holder else f"{len(found.tables)} tables"
+    yield Finding(store.name, "ok", f"{shown}, {kept}, answered in {1000 * took:.0f} ms")
+    if not file:
+        yield _clock(store.name, found.clock - began - took / 2)
+
+
+def _server(uri: str) -> Iterator[Finding]:
+    from mpt.lab.mlflow_client import answer
+
+    began = time.time()
+    try:
+        clock = answer(uri, TIMEOUT)
+    except Exception as error:
+        # whatever the client library raises is what is wrong with the server
+        what, _, fix = str(Faults(uri).sorted(error, "a question")).partition("; ")
+        fix = fix or "see that MPT_TRACKING_URI names a running MLflow server"
+        yield Finding("tracking", "fail", what, fix)
+        return
+    took = time.time() - began
+    shown = Home.shown(uri)
+    yield Finding("tracking", "ok", f"MLflow at {shown} answered in {1000 * took:.0f} ms")
+    if clock is not None:
+        # the server tells whole seconds
+        yield _clock("tracking", clock + 0.5 - began - took / 2)
+
+
+def _clock(name: str, ahead: float) -> Finding:
+    what = f"{abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
+    if abs(ahead) <= SKEW:
+        return Finding(f"{name} clock", "ok", what)
+    return Finding(f"{name} clock", "warn", what, "let NTP set both clocks (timedatectl)")

@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from mpt import __version__
-from mpt.commands import arg, backbone, doctor, gym, promote, studies, sweep, sync, ui
+from mpt.commands import arg, backbone, doctor, gym, promote, report, studies, sweep, sync, ui
 from mpt.commands.console import err
 from mpt.errors import MptError
 
@@ -28,6 +28,7 @@ app.command("sweep")(sweep.sweep)
 app.command("promote")(promote.promote)
 app.command("ui")(ui.ui)
 app.command("arg")(arg.arg)
+app.command("report")(report.report)
 app.command("sync")(sync.sync)
 app.command("doctor")(doctor.doctor)
 app.add_typer(studies.app, name="studies")

@@ -185,7 +185,9 @@ def _row(one: Judged) -> dict[str, object]:
     }
 
 
-def _tags(state: Literal["complete", "done", "diverged", "failed", "running"], reason: str) -> dict:
+def _tags(
+    state: Literal["complete", "done", "diverged", "failed", "missing", "running"], reason: str
+) -> dict:
     return {"mpt.state": state} | ({"mpt.reason": reason} if reason else {})
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-State = Literal["done", "diverged", "failed"]
+State = Literal["done", "diverged", "failed", "missing"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class Unit:
         digest: identity of its configuration.
         kind: ``meta`` or ``cell``.
         config: the resolved configuration, as JSON.
-        state: ``done`` and ``diverged`` are final; ``failed`` may be tried again.
+        state: ``done`` and ``diverged`` are final; ``failed`` may be tried again;
+            ``missing`` was asked for and is in no ledger.
         result: scores and curves, or the step and reason of its end. JSON; NaN may occur.
         artefact: its prompt's file, relative to the home folder.
         seconds: its share of the wall time.

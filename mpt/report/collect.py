@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 
 from mpt import __version__
 from mpt.config import VOCABULARY
-from mpt.gym.crossfit import near_duplicates
+from mpt.errors import ResultsError
+from mpt.gym.crossfit import crossfit_partitions, near_duplicates
 from mpt.gym.partitions import Setting
 from mpt.lab.promote import Promoted, Promotion
 from mpt.lab.run import BASELINE, scores
 from mpt.lab.search import Trial
+from mpt.lab.study import Study
+from mpt.lab.unit import Unit
+from mpt.report.console import best_trial
 from mpt.report.findings import Curve, Findings, UnitLine
+from mpt.report.paper import MAIN, paper_setting
+from mpt.report.results_table import ONE_SETTING, read_scores
+from mpt.scores import gains
 
 
 def promotion_findings(promotion: Promotion, trials: Sequence[Trial], command: str) -> Findings:
@@ -23,7 +32,7 @@ def promotion_findings(promotion: Promotion, trials: Sequence[Trial], command: s
     judged = [one for share in promotion.shares for one in share.judged]
     return Findings(
         title=f"{study.title}: trial {trial.number + 1} on {_count(len(promotion.shares))}",
-        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        created=_now(),
         command=command,
         gym=study.gym,
         backbone=study.backbone.name,
@@ -33,11 +42,103 @@ def promotion_findings(promotion: Promotion, trials: Sequence[Trial], command: s
         gains=promotion.gains,
         scores=tuple(scores(judged)),
         units=tuple(unit for share in promotion.shares for unit in _units(share)),
-        curves=tuple(_curve(share) for share in promotion.shares if share.unit.state == "done"),
+        curves=tuple(
+            _losses(share.setting.name, share.unit)
+            for share in promotion.shares
+            if share.unit.state == "done"
+        ),
         config=_config(promotion),
         software=_software(),
         cautions=tuple(line for share in promotion.shares for line in _kin(share.setting)),
     )
+
+
+def table_findings(
+    file: Path, command: str, *, baseline: str = "PT", backbone: str = "", setting: str = ""
+) -> Findings:
+    """A table of scores alone as a report: no units and no trials are known.
+
+    Args:
+        file: see ``read_scores``.
+        backbone: a Hub id or a name of the paper; without it the paper's main table is shown.
+        setting: of all rows, where the table has no such column; else the paper's setting with
+            the same targets, if there is exactly one.
+
+    Raises:
+        ResultsError: see ``read_scores`` and ``gains``.
+    """
+    table = read_scores(file)
+    if {score.setting for score in table} == {ONE_SETTING}:
+        named = setting or paper_setting(score.task for score in table)
+        table = [replace(score, setting=named or ONE_SETTING) for score in table]
+    elif setting:
+        raise ResultsError(f"{file} names its settings itself; leave --setting {setting!r} out")
+    found = gains(table, baseline=baseline, zero_baseline="report", missing_task="report")
+    papers = crossfit_partitions().settings
+    own = {gain.setting: set(gain.tasks) for gain in found}
+    same = [papers[n] for n in own if n in papers and set(papers[n].targets) == own[n]]
+    notes = ()
+    if not backbone:
+        notes = (
+            f"The table names no backbone: the paper's values beside it are those of {MAIN}. "
+            "Name another one with --backbone.",
+        )
+    return Findings(
+        title=f"Gains from {file.name}",
+        created=_now(),
+        command=command,
+        backbone=backbone,
+        gains=tuple(found),
+        scores=tuple(table),
+        software=_software(),
+        cautions=tuple(line for one in same for line in _kin(one)),
+        notes=notes,
+    )
+
+
+def study_findings(
+    study: Study, trials: Sequence[Trial], units: Mapping[str, Unit], command: str
+) -> Findings:
+    """A study as a report: its trials and their meta-trainings, as far as the ledger holds them."""
+    lines = [_trial_unit(study, trial, units.get(trial.digest)) for trial in trials if trial.digest]
+    best = best_trial(trials)
+    learned = [(t, units[t.digest]) for t in trials if t.digest in units]
+    return Findings(
+        title=f"Study {study.title}",
+        created=_now(),
+        command=command,
+        gym=study.gym,
+        backbone=study.backbone.name,
+        study=study.title,
+        trials=tuple(trials),
+        winner=best.number if best else None,
+        gains=(),
+        units=tuple(lines),
+        curves=tuple(_losses(f"trial {t.number + 1}", u) for t, u in learned if u.state == "done"),
+        config={"method": study.method, "setting": study.setting, "sampler": study.sampler},
+        software=_software(),
+    )
+
+
+def _trial_unit(study: Study, trial: Trial, unit: Unit | None) -> UnitLine:
+    return UnitLine(
+        digest=trial.digest,
+        kind="meta-training",
+        setting=f"trial {trial.number + 1}",
+        method=study.method,
+        state=unit.state if unit else "missing",
+        reason=str(unit.result.get("reason", "")) if unit else "not in this ledger",
+    )
+
+
+def _losses(name: str, unit: Unit) -> Curve:
+    losses = unit.result["curve"]
+    assert isinstance(losses, list)
+    return Curve(name, tuple(range(1, len(losses) + 1)), tuple(losses))
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _kin(setting: Setting) -> Iterator[str]:
@@ -81,12 +182,6 @@ def _units(share: Promoted) -> Iterator[UnitLine]:
             state=one.unit.state,
             reason=str(one.unit.result.get("reason", "")),
         )
-
-
-def _curve(share: Promoted) -> Curve:
-    losses = share.unit.result["curve"]
-    assert isinstance(losses, list)
-    return Curve(share.setting.name, tuple(range(1, len(losses) + 1)), tuple(losses))
 
 
 def _config(promotion: Promotion) -> dict[str, str]:

@@ -16,15 +16,13 @@ from mpt.report.caution import warnings
 from mpt.report.figures import arg_figure, curves_figure, task_figure, trials_figure
 from mpt.report.findings import Findings
 from mpt.report.paper import paper_source
+from mpt.report.records import csv_text, parquet_bytes, records
 from mpt.report.style import png, svg
 from mpt.report.tables import (
     Grid,
-    arg_csv,
     arg_grid,
-    csv_text,
     latex,
     markdown,
-    score_csv,
     score_grid,
     trial_grid,
     unit_grid,
@@ -44,8 +42,9 @@ def write_report(findings: Findings, out: Path) -> Path:
     """Write the report into the folder ``out``, whole or not at all; an earlier one is replaced.
 
     Returns:
-        The page, ``out/report.html``. Beside it: ``report.md``, ``arg.csv``, ``arg.tex``,
-        ``scores.csv`` (which ``mpt arg`` reads), ``units.csv`` and ``figures/`` as SVG and PNG.
+        The page, ``out/report.html``. Beside it ``report.md``, the tables ``arg``, ``gains``,
+        ``scores`` (which ``mpt arg`` reads), ``trials`` and ``units`` as CSV and parquet, those
+        that people read as Markdown and LaTeX too, and ``figures/`` as SVG and PNG.
 
     Raises:
         InputError: ``out`` is a file, or a folder with something else in it, or cannot be written.
@@ -78,17 +77,27 @@ def _fill(folder: Path, findings: Findings) -> None:
     for name, figure in figures.items():
         (folder / "figures" / f"{name}.svg").write_text(drawings[name], encoding="utf-8")
         (folder / "figures" / f"{name}.png").write_bytes(png(figure))
-    table = arg_grid(findings)
-    units = unit_grid(findings.units)
-    for name, text in (
-        (PAGE, _page(findings, drawings)),
-        ("report.md", _summary(findings, table)),
-        ("arg.csv", arg_csv(findings.gains)),
-        ("arg.tex", latex(table, f"{findings.title}. {verdict(findings)}")),
-        ("scores.csv", score_csv(findings)),
-        ("units.csv", _plain_csv(units)),
-    ):
-        (folder / name).write_text(text, encoding="utf-8")
+    (folder / PAGE).write_text(_page(findings, drawings), encoding="utf-8")
+    (folder / "report.md").write_text(_summary(findings, arg_grid(findings)), encoding="utf-8")
+    for name, table in records(findings).items():
+        (folder / f"{name}.csv").write_text(csv_text(table), encoding="utf-8")
+        (folder / f"{name}.parquet").write_bytes(parquet_bytes(table))
+    for name, grids in _grids(findings).items():
+        md = [f"## {caption}\n\n{markdown(grid)}\n" for caption, grid in grids.items()]
+        tex = [latex(grid, caption) for caption, grid in grids.items()]
+        (folder / f"{name}.md").write_text("\n".join(md), encoding="utf-8")
+        (folder / f"{name}.tex").write_text("\n".join(tex), encoding="utf-8")
+
+
+def _grids(findings: Findings) -> dict[str, dict[str, Grid]]:
+    """The tables that people read, by the name of their files and by caption."""
+    scores = {setting: score_grid(findings, setting) for setting in findings.settings}
+    return {
+        "arg": {f"{findings.title}. {verdict(findings)}": arg_grid(findings)},
+        "scores": {f"{name}: test scores and gains": grid for name, grid in scores.items()},
+        "trials": {"Trials": trial_grid(findings)},
+        "units": {"Units of work": unit_grid(findings.units)},
+    }
 
 
 def _figures(findings: Findings) -> Iterator[tuple[str, Figure]]:
@@ -118,6 +127,7 @@ def _page(findings: Findings, drawings: dict[str, str]) -> str:
     )
     template = environment.from_string(_packaged("page.html"))
     cells = [unit for unit in findings.units if unit.kind != "meta-training"]
+    arg = arg_grid(findings)
     return template.render(
         warnings=warnings(findings),
         findings=findings,
@@ -125,7 +135,8 @@ def _page(findings: Findings, drawings: dict[str, str]) -> str:
         style=Markup(_packaged("page.css")),
         figures={name: Markup(drawing) for name, drawing in drawings.items()},
         task_figure=_task_figure_name,
-        arg=arg_grid(findings),
+        arg=arg,
+        has_paper=any(name.startswith("paper") for name in arg.header),
         scores={setting: score_grid(findings, setting) for setting in findings.settings},
         trials=trial_grid(findings),
         learned=unit_grid(u for u in findings.units if u.kind == "meta-training"),
@@ -154,10 +165,6 @@ def _summary(findings: Findings, table: Grid) -> str:
         parts += ["## Units without a result", markdown(unit_grid(findings.lost))]
     parts.append("\n".join(f"- {name}: {value}" for name, value in findings.software.items()))
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _plain_csv(grid: Grid) -> str:
-    return csv_text([name.lower() for name in grid.header], grid.rows)
 
 
 def _packaged(name: str) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from mpt.report.words import method_name
 from mpt.scores import Gain
+
+MAIN = "T5-Large"
+"""The backbone of the paper's Table 2."""
 
 
 def paper_arg(gain: Gain, backbone: str) -> float | None:
@@ -24,8 +27,22 @@ def paper_arg(gain: Gain, backbone: str) -> float | None:
     if gain.setting not in settings or set(gain.tasks) != set(settings[gain.setting].targets):
         return None
     printed = _paper()
-    family = printed["backbones"].get(backbone, backbone)
+    family = paper_family(backbone)
     return printed["arg"].get(family, {}).get(method_name(gain.method), {}).get(gain.setting)
+
+
+def paper_family(backbone: str) -> str:
+    """What the paper calls a backbone; its main table's where a table of scores names none."""
+    return _paper()["backbones"].get(backbone, backbone) or MAIN
+
+
+def paper_setting(tasks: Iterable[str]) -> str | None:
+    """The paper's setting with exactly these targets; None where there is none or several."""
+    from mpt.gym.crossfit import crossfit_partitions
+
+    wanted = set(tasks)
+    found = [n for n, s in crossfit_partitions().settings.items() if set(s.targets) == wanted]
+    return found[0] if len(found) == 1 else None
 
 
 def paper_source() -> str:

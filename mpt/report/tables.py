@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -11,8 +9,8 @@ from statistics import fmean, stdev
 from mpt.report import words
 from mpt.report.console import trial_interval
 from mpt.report.findings import Findings, UnitLine
-from mpt.report.paper import paper_arg
-from mpt.scores import Gain, best_dev
+from mpt.report.paper import paper_arg, paper_family
+from mpt.scores import best_dev
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,7 @@ def arg_grid(findings: Findings) -> Grid:
     A row is marked where the interval over tasks and seeds is wholly above zero. What could not be
     learned has its row too, below the others.
     """
+    family = paper_family(findings.backbone)
     papers = [paper_arg(gain, findings.backbone) for gain in findings.gains]
     header: tuple[str, ...] = (
         "Setting",
@@ -59,17 +58,26 @@ def arg_grid(findings: Findings) -> Grid:
         for gain in findings.gains
     ]
     if any(value is not None for value in papers):
-        header = (*header, "paper")
+        header = (*header, f"paper, {family}")
         rows = [
             (*row, "" if value is None else words.percent(value))
             for row, value in zip(rows, papers, strict=True)
         ]
+    learned = {(u.setting, u.method): u for u in findings.units if u.kind == "meta-training"}
+    if learned:
+        header = (*header, "digest")
+        rows = [
+            (*row, unit.digest if (unit := learned.get((gain.setting, gain.method))) else "")
+            for row, gain in zip(rows, findings.gains, strict=True)
+        ]
     for unit in findings.unlearned:
         name = words.method_name(unit.method)
-        blanks = ("",) * (len(header) - 4)
-        rows.append((unit.setting, name, words.CANNOT_SAY, unit.state, *blanks))
+        blanks = ("",) * (len(header) - 5)
+        rows.append((unit.setting, name, words.CANNOT_SAY, unit.state, *blanks, unit.digest))
     above = frozenset(at for at, gain in enumerate(findings.gains) if gain.interval.low > 0)
     align = "ll" + "r" * (len(header) - 2)
+    if learned:
+        align = align[:-1] + "l"
     return Grid(header, tuple(rows), align, marked=above, grouped=True)
 
 
@@ -168,37 +176,6 @@ def latex(grid: Grid, caption: str) -> str:
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Rows as CSV, numbers unrounded, nothing for None and NaN."""
-    held = io.StringIO()
-    writer = csv.writer(held, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow(["" if value is None or value != value else value for value in row])
-    return held.getvalue()
-
-
-def arg_csv(gains: Iterable[Gain]) -> str:
-    """The ARG table, unrounded, a (setting, method) a line."""
-    header = ("setting", "method", "baseline", "arg", "low", "high", "seed_low", "seed_high")
-    rows = [
-        (
-            *(gain.setting, gain.method, gain.baseline, gain.arg, gain.low, gain.high),
-            *(gain.seed_interval.low, gain.seed_interval.high),
-            *(len(gain.per_task), len(gain.seeds)),
-        )
-        for gain in gains
-    ]
-    return csv_text((*header, "tasks", "seeds"), rows)
-
-
-def score_csv(findings: Findings) -> str:
-    """Every downstream cell: a table that ``mpt arg`` reads."""
-    header = ("setting", "method", "task", "seed", "lr", "dev", "test")
-    rows = [(s.setting, s.method, s.task, s.seed, s.lr, s.dev, s.test) for s in findings.scores]
-    return csv_text(header, rows)
 
 
 def _bold(grid: Grid, at: int, row: tuple[str, ...]) -> tuple[str, ...]:

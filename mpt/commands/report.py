@@ -1,0 +1,67 @@
+"""`mpt report`: one page and its tables, from a study, a promotion or a table of scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mpt.commands.console import err, out
+from mpt.errors import InputError
+
+
+def report(
+    to: Annotated[Path, typer.Option("--out", help="The folder; an earlier report is replaced.")],
+    study: Annotated[str | None, typer.Option(help="A study: its trials and curves.")] = None,
+    promotion: Annotated[
+        str | None, typer.Option(help="A promoted study, or STUDY-N for its trial N.")
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="CSV: method, task, seed, dev, test[, setting, lr].")
+    ] = None,
+    baseline: Annotated[str, typer.Option(help="With --results: what gains are over.")] = "PT",
+    backbone: Annotated[
+        str, typer.Option(help="With --results: a Hub id or the paper's name, e.g. T5-Base.")
+    ] = "",
+    setting: Annotated[
+        str, typer.Option(help="With --results: of all rows, if the table does not say.")
+    ] = "",
+) -> None:
+    """Write a report: one HTML page that needs no network, its tables and figures beside it.
+
+    Tables are written as CSV, parquet, Markdown and LaTeX. Nothing is computed: what the ledger
+    lacks is shown as missing.
+
+    Example: mpt report --results results.csv --out report
+    """
+    import shlex
+    import sys
+
+    from mpt.report.caution import warnings
+    from mpt.report.collect import promotion_findings, study_findings, table_findings
+    from mpt.report.page import write_report
+
+    asked = [name for name in (study, promotion, results) if name is not None]
+    if len(asked) != 1:
+        raise InputError(
+            f"{len(asked)} things to report were named; name one: --study NAME, --promotion NAME "
+            "or --results FILE.csv"
+        )
+    command = shlex.join(["mpt", *sys.argv[1:]])
+    if results is not None:
+        found = table_findings(
+            results, command, baseline=baseline, backbone=backbone, setting=setting
+        )
+    elif study is not None:
+        from mpt.lab.recorded import recorded_study
+
+        found = study_findings(*recorded_study(study), command)
+    else:
+        from mpt.lab.recorded import recorded_promotion
+
+        found = promotion_findings(*recorded_promotion(str(promotion)), command)
+    page = write_report(found, to)
+    for warning in warnings(found):
+        err.print(f"warning: {warning}", markup=False, soft_wrap=True, style="yellow")
+    out.print(f"Report: {page}", markup=False, soft_wrap=True)

@@ -1,0 +1,93 @@
+"""What the stores hold of a study or a promotion; nothing is computed and nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from mpt.config import CellConfig, RunConfig
+from mpt.errors import InputError
+from mpt.gym.source import open_gym
+from mpt.lab.home import Home
+from mpt.lab.ledger import Ledger
+from mpt.lab.promote import Promotion, choose, promote
+from mpt.lab.run import Config, Lab
+from mpt.lab.search import Search, Trial, study_names
+from mpt.lab.study import Study
+from mpt.lab.unit import Unit
+from mpt.lab.worker import Worker
+
+
+@dataclass
+class Recorded(Lab):
+    """A lab that only looks up: a unit that the ledger lacks comes back as ``missing``."""
+
+    def learn(self, configs: Sequence[RunConfig], title: str, pack: int) -> dict[str, Unit]:
+        """See ``Lab.learn``; no checkpoint is dropped. Raises ``InputError`` if all are missing."""
+        units = self._settle(configs)
+        if all(unit.state == "missing" for unit in units.values()):
+            raise InputError(
+                "nothing of this promotion is in this ledger; `mpt promote` runs it, with --study "
+                "for one that was not begun last"
+            )
+        return units
+
+    def _settle(self, configs: Sequence[Config], **ways: Any) -> dict[str, Unit]:
+        held = self.ledger.get_many(config.digest for config in configs)
+        return {c.digest: held.get(c.digest) or _missing(c) for c in configs}
+
+
+def recorded_study(
+    name: str, home: Home | None = None
+) -> tuple[Study, list[Trial], dict[str, Unit]]:
+    """A study, its trials and what the ledger holds of their meta-trainings.
+
+    Raises:
+        UnknownName: no such study.
+    """
+    home = home or Home.find()
+    search = Search.load(home, name)
+    trials = search.trials
+    with open_ledger(home) as ledger:
+        return search.study, trials, ledger.get_many(t.digest for t in trials if t.digest)
+
+
+def recorded_promotion(name: str, home: Home | None = None) -> tuple[Promotion, list[Trial]]:
+    """The promotion of a study's best trial, or of trial N where ``name`` is ``STUDY-N``.
+
+    Raises:
+        UnknownName: no such study.
+        InputError: no such trial, or nothing of the promotion is in the ledger.
+    """
+    home = home or Home.find()
+    title, _, number = name.rpartition("-")
+    which = number if name not in study_names(home) and number.isdigit() else "best"
+    search = Search.load(home, name if which == "best" else title)
+    trial = choose(search.trials, which)
+    study = search.study
+    with open_ledger(home) as ledger:
+        lab = Recorded(Worker(open_gym(study.gym), study.backbone, home), ledger)
+        return promote(study, trial, lab), search.trials
+
+
+def open_ledger(home: Home) -> Ledger:
+    """The ledger of a home that has one; looking must not make it. Raises ``InputError``."""
+    file = home.root / "ledger.db"
+    if home.ledger_url.endswith(str(file)) and not file.exists():
+        raise InputError(f"there is no ledger at {file} yet; `mpt sweep` begins one")
+    return Ledger(home.ledger_url)
+
+
+def _missing(config: RunConfig | CellConfig) -> Unit:
+    return Unit(
+        digest=config.digest,
+        kind="meta" if isinstance(config, RunConfig) else "cell",
+        config=config.model_dump(mode="json"),
+        state="missing",
+        result={"reason": "not in this ledger"},
+        artefact=None,
+        seconds=0.0,
+        created=datetime.fromtimestamp(0, UTC),
+    )

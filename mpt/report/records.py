@@ -1,0 +1,123 @@
+"""The tables of a report as records, unrounded, for programs: CSV and parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mpt.report.findings import Findings
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Columns by name and rows of numbers and words; None where there is nothing to say."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+def records(findings: Findings) -> Mapping[str, Records]:
+    """Every table of the report, by the name of its files."""
+    return {
+        "arg": _arg(findings),
+        "gains": _per_task(findings),
+        "scores": _scores(findings),
+        "trials": _trials(findings),
+        "units": _units(findings),
+    }
+
+
+def csv_text(table: Records) -> str:
+    """Records as CSV, numbers unrounded, nothing for None and NaN."""
+    held = io.StringIO()
+    writer = csv.writer(held, lineterminator="\n")
+    writer.writerow(table.header)
+    for row in table.rows:
+        writer.writerow(["" if value is None or value != value else value for value in row])
+    return held.getvalue()
+
+
+def parquet_bytes(table: Records) -> bytes:
+    """Records as a parquet file."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    columns = list(zip(*table.rows, strict=True)) or [()] * len(table.header)
+    held = io.BytesIO()
+    parquet.write_table(
+        pa.table(dict(zip(table.header, map(pa.array, columns), strict=True))), held
+    )
+    return held.getvalue()
+
+
+def _arg(findings: Findings) -> Records:
+    """A (setting, method) a line; the digest is of its meta-training."""
+    header = ("setting", "method", "baseline", "arg", "low", "high", "seed_low", "seed_high")
+    learned = {
+        (unit.setting, unit.method): unit.digest
+        for unit in findings.units
+        if unit.kind == "meta-training"
+    }
+    rows = tuple(
+        (
+            *(gain.setting, gain.method, gain.baseline, gain.arg, gain.low, gain.high),
+            *(gain.seed_interval.low, gain.seed_interval.high),
+            *(len(gain.per_task), len(gain.seeds), learned.get((gain.setting, gain.method))),
+        )
+        for gain in findings.gains
+    )
+    return Records((*header, "tasks", "seeds", "digest"), rows)
+
+
+def _per_task(findings: Findings) -> Records:
+    """A (setting, method, target) a line; no gain where the data give none."""
+    rows = tuple(
+        (gain.setting, gain.method, task, gain.per_task.get(task))
+        for gain in findings.gains
+        for task in gain.tasks
+    )
+    return Records(("setting", "method", "task", "gain"), rows)
+
+
+def _scores(findings: Findings) -> Records:
+    """Every downstream cell with its digest: a table that ``mpt arg`` reads."""
+    header = ("setting", "method", "task", "seed", "lr", "dev", "test", "digest")
+    cells = {
+        (unit.setting, unit.method, unit.task, unit.seed, unit.lr): unit.digest
+        for unit in findings.units
+        if unit.kind == "cell"
+    }
+    rows = tuple(
+        (
+            *(s.setting, s.method, s.task, s.seed, s.lr, s.dev, s.test),
+            cells.get((s.setting, s.method, s.task, s.seed, s.lr)),
+        )
+        for s in findings.scores
+    )
+    return Records(header, rows)
+
+
+def _trials(findings: Findings) -> Records:
+    names = tuple(dict.fromkeys(name for trial in findings.trials for name in trial.params))
+    rows = tuple(
+        (
+            trial.number + 1,
+            *(trial.params.get(name) for name in names),
+            *(trial.arg, trial.low, trial.high, trial.digest, trial.state, trial.reason),
+        )
+        for trial in findings.trials
+    )
+    return Records(("trial", *names, "arg", "low", "high", "digest", "state", "reason"), rows)
+
+
+def _units(findings: Findings) -> Records:
+    header = ("digest", "kind", "setting", "method", "task", "seed", "lr", "state", "reason")
+    rows = tuple(
+        (u.digest, u.kind, u.setting, u.method, u.task, u.seed, u.lr, u.state, u.reason)
+        for u in findings.units
+    )
+    return Records(header, rows)

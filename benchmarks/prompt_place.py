@@ -2,7 +2,7 @@
 
 ``python benchmarks/prompt_place.py`` prints, for both places and both starts of a prompt, the mean
 test score over the targets of all settings, and the paired difference to the default with a 95 %
-interval over tasks. Units go to the ledger of ``MPT_HOME``, so that it can be stopped and continued.
+interval over tasks. Units go to the ledger of ``MPT_HOME``: it can be stopped and continued.
 """
 
 from __future__ import annotations

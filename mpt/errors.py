@@ -7,7 +7,8 @@ MptError                   the base; the door prints it as one line, exit code 1
 |   |-- DataError          a task, split or row that cannot be read
 |   |-- ResultsError       a table of results that does not give an ARG
 |   `-- StoreError         a ledger, study or tracking store that is not the one meant
-`-- Diverged               a loss or prompt became NaN or infinite
+|-- Diverged               a loss or prompt became NaN or infinite
+`-- OutOfMemory            a step that does not fit, one row at a time
 """
 
 from __future__ import annotations
@@ -74,3 +75,13 @@ class Diverged(MptError):
     def __init__(self, run: str, step: int, what: str) -> None:
         self.step = step
         super().__init__(f"run {run} diverged at step {step}: {what} is not finite")
+
+
+class OutOfMemory(MptError):
+    """A step of a pack does not fit into memory, not even one row at a time."""
+
+    def __init__(self, runs: int, where: str, cause: str) -> None:
+        super().__init__(
+            f"out of memory on {where} with {runs} runs in a pack, one row at a time ({cause}); "
+            "give a smaller pack, shorter max_input, precision bf16 or a smaller backbone"
+        )

@@ -20,6 +20,9 @@ def promote(
         str | None, typer.Option(help="Settings, by commas, e.g. 'Cls->Cls,NP->P' [default: all]")
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
+    meta_engine: Annotated[
+        str, typer.Option(help="MAML's gradient: auto, graph, recursion or higher; all are exact.")
+    ] = "auto",
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow server [default: a local store under mlruns/]")
     ] = None,
@@ -53,7 +56,9 @@ def promote(
         names = [name.strip() for name in settings.split(",")]
         final = chosen.final.model_dump() | {"settings": names}
         chosen = make_study(chosen.model_dump() | {"final": final}, "--settings")
-    with Session(chosen, device=device, tracking_uri=tracking_uri) as session:
+    with Session(
+        chosen, device=device, meta_engine=meta_engine, tracking_uri=tracking_uri
+    ) as session:
         promotion = run(chosen, trial, session.lab)
         command = shlex.join(["mpt", *sys.argv[1:]])
         found = promotion_findings(promotion, search.trials, command)

@@ -33,11 +33,24 @@ class Session:
     """
 
     def __init__(
-        self, study: Study, *, device: str | None = None, tracking_uri: str | None = None
+        self,
+        study: Study,
+        *,
+        device: str | None = None,
+        meta_engine: str = "auto",
+        tracking_uri: str | None = None,
     ) -> None:
+        from mpt.engine.plan import known_engine
+
         self.home = find_home(tracking_uri)
         self.home.refuse_shared()
-        self.worker = Worker(open_gym(study.gym), study.backbone, self.home, known_device(device))
+        self.worker = Worker(
+            open_gym(study.gym),
+            study.backbone,
+            self.home,
+            known_device(device),
+            known_engine(meta_engine),
+        )
         self.progress = ConsoleProgress()
         self._title = study.title
         self._open = ExitStack()

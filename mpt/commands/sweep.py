@@ -28,7 +28,7 @@ def sweep(
         typer.Option(help="The setting to search on (default: R->R, or the file's first)"),
     ] = None,
     backbone: Annotated[
-        str | None, typer.Option(help="mini, a Hub id or a local folder (default: mini)")
+        str | None, typer.Option(help="mini, a Hub id, a folder or a GGUF file (default: mini)")
     ] = None,
     trials: Annotated[
         int | None, typer.Option(help="Trials of the study in all, earlier ones included.")
@@ -37,6 +37,9 @@ def sweep(
     name: Annotated[str | None, typer.Option(help="The study's name (default: GYM-METHOD)")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the study.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
+    meta_engine: Annotated[
+        str, typer.Option(help="MAML's gradient: auto, graph, recursion or higher; all are exact.")
+    ] = "auto",
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow server (default: a local store under mlruns/)")
     ] = None,
@@ -75,7 +78,9 @@ def sweep(
     if backbone is not None:
         changes["backbone"] = {"name": backbone}
     chosen = resolve(study, changes)
-    with Session(chosen, device=device, tracking_uri=tracking_uri) as session:
+    with Session(
+        chosen, device=device, meta_engine=meta_engine, tracking_uri=tracking_uri
+    ) as session:
         concrete = plan(chosen, session.worker)
         Search.check(chosen, concrete.definition, session.home)
         lab, projection = session.lab, Projection(session.tracker, chosen, session.home)

@@ -10,6 +10,7 @@ import torch
 
 from mpt.backbone.batch import Batch, collate
 from mpt.backbone.frozen import Backbone
+from mpt.engine.memory import Relief
 from mpt.gym.metrics import can_still_match, score
 from mpt.gym.tokens import Questions, Row
 from mpt.notation import Prompts
@@ -17,6 +18,9 @@ from mpt.notation import Prompts
 TOKENS_PER_PASS = 16_384
 """Padded tokens, prompt included, in one evaluation pass."""
 
+
+Place = tuple[int, int]
+"""A run, and one of its rows."""
 
 Worth = Callable[[int, int, str], bool]
 """``worth(run, i, begun)``: whether an answer to row i that begins so needs to be written out."""
@@ -74,25 +78,43 @@ def answer(
     """
     texts: list[list[str]] = [[""] * len(rows) for rows in rows_of_run]
     for places in _passes(rows_of_run, theta.shape[1]):
-        runs = sorted({run for run, _ in places})
-        local = [[rows_of_run[run][i] for r, i in places if r == run] for run in runs]
-        order = [(r, i) for run in runs for r, i in places if r == run]
-        prompts = theta[runs]
-        with torch.inference_mode():
-            batch = collate(local).to(backbone.device)
-            begun, ended = _begun(backbone, prompts, batch) if beams == 1 else ([], [])
-        missed = []
-        for n, (run, i) in enumerate(order):
-            if begun and (ended[n] or not worth(run, i, begun[n])):
-                texts[run][i] = begun[n]
-            else:
-                missed.append(n)
-        if missed:
-            written = backbone.generate(prompts, batch.rows(missed), limit, beams)
-            for n, text in zip(missed, written, strict=True):
-                run, i = order[n]
-                texts[run][i] = text
+        relief = Relief(len(places), len(theta), backbone.device)
+
+        def write(size: int, places: Sequence[Place] = places) -> None:
+            for cut in range(0, len(places), size):
+                some = sorted(places[cut : cut + size])
+                written = _answered(backbone, theta, rows_of_run, some, limit, beams, worth)
+                for (run, i), text in zip(some, written, strict=True):
+                    texts[run][i] = text
+
+        relief.run(write)
     return texts
+
+
+@torch.inference_mode()
+def _answered(
+    backbone: Backbone,
+    theta: Prompts,
+    rows_of_run: Sequence[Sequence[Row]],
+    places: Sequence[Place],
+    limit: int,
+    beams: int,
+    worth: Worth,
+) -> list[str]:
+    """Answers to the rows at ``places``, which are sorted: one pass, and one of generation."""
+    runs = sorted({run for run, _ in places})
+    local = [[rows_of_run[run][i] for r, i in places if r == run] for run in runs]
+    prompts, batch = theta[runs], collate(local).to(backbone.device)
+    if beams > 1:
+        return backbone.generate(prompts, batch, limit, beams)
+    begun, ended = _begun(backbone, prompts, batch)
+    known = [
+        end or not worth(run, i, text)
+        for (run, i), text, end in zip(places, begun, ended, strict=True)
+    ]
+    missed = [n for n, settled in enumerate(known) if not settled]
+    written = iter(backbone.generate(prompts, batch.rows(missed), limit) if missed else [])
+    return [text if settled else next(written) for text, settled in zip(begun, known, strict=True)]
 
 
 def _begun(backbone: Backbone, theta: Prompts, batch: Batch) -> tuple[list[str], list[bool]]:
@@ -108,10 +130,8 @@ def _begun(backbone: Backbone, theta: Prompts, batch: Batch) -> tuple[list[str],
     return backbone.decode(begun), ended
 
 
-def _passes(
-    rows_of_run: Sequence[Sequence[Row]], prompt_tokens: int
-) -> Iterator[list[tuple[int, int]]]:
-    """(run, row) places, longest first, cut so that a padded pass holds at most so many tokens."""
+def _passes(rows_of_run: Sequence[Sequence[Row]], prompt_tokens: int) -> Iterator[list[Place]]:
+    """Places, longest first, cut so that a padded pass holds at most so many tokens."""
     places = [(run, i) for run, rows in enumerate(rows_of_run) for i in range(len(rows))]
     lengths = np.array([rows_of_run[run][i].length for run, i in places])
     ordered = [places[n] for n in np.argsort(-lengths, kind="stable")]

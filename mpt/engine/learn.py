@@ -12,17 +12,24 @@ from mpt.engine import train
 from mpt.engine.checkpoint import Checkpoints, resume
 from mpt.engine.optim import OPTIMISERS
 from mpt.engine.pack import MetaJob
-from mpt.engine.step import meta_gradient
+from mpt.engine.plan import StepPlan
+from mpt.engine.step import MetaStep
 from mpt.errors import Diverged
 from mpt.notation import Losses
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A learned initial prompt ``[P, H]`` and the loss (nats) of every step that led to it."""
+    """A learned initial prompt ``[P, H]``.
+
+    Attributes:
+        curve: the loss (nats) of every step that led to it.
+        plan: how its steps were computed; None where a checkpoint held them all.
+    """
 
     prompt: Tensor
     curve: tuple[float, ...]
+    plan: StepPlan | None
 
 
 def learn(
@@ -30,6 +37,7 @@ def learn(
     backbone: Backbone,
     *,
     checkpoints: Checkpoints,
+    engine: str = "auto",
     on_step: Callable[[int], None] = lambda rows: None,
 ) -> list[Learned | Diverged]:
     """Run meta-trainings of one shape together, each from its checkpoint if it has one.
@@ -38,6 +46,7 @@ def learn(
         jobs: runs of one shape (``mpt.engine.pack.run_shape``).
         backbone: the frozen language model.
         checkpoints: where runs are saved while they go on; the caller drops them when recorded.
+        engine: how MAML's gradient is computed, a key of ``mpt.engine.plan.META_ENGINES``.
         on_step: told how many lanes took a step, for progress.
     """
     lanes = [
@@ -57,9 +66,9 @@ def learn(
         if checkpoints.due():
             checkpoints.write([lane.name for lane in lanes], state, curves)
 
-    gradient = meta_gradient(jobs, backbone)
-    ends = train.train(lanes, state, gradient, optimiser=optimiser, watch=watch)
+    step = MetaStep(jobs, backbone, engine)
+    ends = train.train(lanes, state, step, optimiser=optimiser, watch=watch)
     return [
-        end if isinstance(end, Diverged) else Learned(end.cpu(), tuple(curves[lane]))
+        end if isinstance(end, Diverged) else Learned(end.cpu(), tuple(curves[lane]), step.plan)
         for lane, end in enumerate(ends)
     ]

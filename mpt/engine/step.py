@@ -3,66 +3,112 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 
 from mpt.backbone.batch import Batch, collate
 from mpt.backbone.frozen import Backbone
+from mpt.engine.memory import Relief
 from mpt.engine.pack import CellJob, MetaJob
-from mpt.engine.train import Gradient, TrainState
+from mpt.engine.plan import StepPlan, maml_of, plan_step
+from mpt.engine.train import TrainState
 from mpt.gym.episodes import training_rows
 from mpt.gym.tokens import Row
 from mpt.methods import method
 from mpt.methods.inner import MetaGradient, slope
+from mpt.notation import Prompts
 
 
-def meta_gradient(jobs: Sequence[MetaJob], backbone: Backbone) -> Gradient:
+@dataclass
+class MetaStep:
     """The step of meta-trainings of one shape (``mpt.engine.pack.run_shape``).
 
     The E episodes of each run's meta-batch lie on the same axis as the runs: the method sees
     ``[R * E, P, H]``, and each run's direction is the mean over its episodes.
-    """
-    config = jobs[0].config
-    kind, size = method(config.method), config.outer.episodes
-    loss = backbone.curved if kind.order == 2 else backbone.losses
 
-    def gradient(state: TrainState) -> MetaGradient:
+    Attributes:
+        engine: how MAML's gradient is asked for, a key of ``mpt.engine.plan.META_ENGINES``.
+        plan: how steps are computed, made from a probe of the first one.
+    """
+
+    jobs: Sequence[MetaJob]
+    backbone: Backbone
+    engine: str = "auto"
+    plan: StepPlan | None = None
+    _relief: Relief | None = None
+
+    def __call__(self, state: TrainState) -> MetaGradient:
+        """Directions and losses of the next step of every run."""
+        size = self.jobs[0].config.outer.episodes
         episodes = [
-            jobs[lane].episodes[position * size + slot]
+            self.jobs[lane].episodes[position * size + slot]
             for lane, position in zip(state.lanes, state.position, strict=True)
             for slot in range(size)
         ]
         inner = len(episodes[0].support)
-        support = [_batch([e.support[j] for e in episodes], backbone) for j in range(inner)]
-        query = _batch([e.query for e in episodes], backbone) if episodes[0].query else None
-        rates = [jobs[lane].config.inner.lr for lane in state.lanes]
+        support = [collate([e.support[j] for e in episodes]) for j in range(inner)]
+        query = collate([e.query for e in episodes]) if episodes[0].query else None
+        rates = [self.jobs[lane].config.inner.lr for lane in state.lanes]
         alpha = state.theta.new_tensor(rates)[:, None, None].repeat_interleave(size, 0)
         phi = state.theta.repeat_interleave(size, 0)
-        found = kind.gradient(phi, support, query, loss, alpha)
+        found = self._gradient(phi, support, query, alpha)
         runs = len(state.lanes)
         return MetaGradient(
             found.direction.unflatten(0, (runs, size)).mean(1),
             found.losses.unflatten(0, (runs, size)).mean(1),
         )
 
-    return gradient
+    def _gradient(
+        self, phi: Prompts, support: Sequence[Batch], query: Batch | None, alpha: Prompts
+    ) -> MetaGradient:
+        kind, backbone = method(self.jobs[0].config.method), self.backbone
+        if self.plan is None or self._relief is None:
+            batches = [batch.to(backbone.device) for batch in (*support, query) if batch]
+            self.plan = plan_step(backbone, phi, batches, asked=self.engine, order=kind.order)
+            self._relief = Relief(self.plan.rows, len(self.jobs), backbone.device)
+        plan, relief = self.plan, self._relief
+        loss = backbone.curved if kind.order == 2 else backbone.losses
+
+        def gradient(rows: int) -> MetaGradient:
+            # once memory was short, the graph of all inner steps is not tried again
+            engine = "recursion" if relief.halvings and plan.engine == "graph" else plan.engine
+            function = maml_of(engine) if kind.order == 2 else kind.gradient
+            cut = partial(_cut, rows=rows, device=backbone.device)
+            return function(phi, [cut(b) for b in support], query and cut(query), loss, alpha)
+
+        return relief.run(gradient)
 
 
-def tuning_gradient(jobs: Sequence[CellJob], backbone: Backbone) -> Gradient:
+@dataclass
+class TuningStep:
     """The step of downstream cells: dL(theta; B) / dtheta on each cell's next training rows."""
-    size = jobs[0].config.tuning.batch
 
-    def gradient(state: TrainState) -> MetaGradient:
-        rows = [
-            training_rows(jobs[lane].split.train, size, position, *jobs[lane].stream)
+    jobs: Sequence[CellJob]
+    backbone: Backbone
+    plan: StepPlan | None = None
+    _relief: Relief | None = None
+
+    def __call__(self, state: TrainState) -> MetaGradient:
+        """Directions and losses of the next step of every cell."""
+        size, backbone = self.jobs[0].config.tuning.batch, self.backbone
+        rows_of_run: list[list[Row]] = [
+            training_rows(self.jobs[lane].split.train, size, position, *self.jobs[lane].stream)
             for lane, position in zip(state.lanes, state.position, strict=True)
         ]
+        batch = collate(rows_of_run)
         theta = state.theta.detach().requires_grad_()
-        return slope(theta, _batch(rows, backbone), backbone.losses)
+        if self.plan is None or self._relief is None:
+            self.plan = plan_step(backbone, theta, [batch.to(backbone.device)])
+            self._relief = Relief(self.plan.rows, len(self.jobs), backbone.device)
+        return self._relief.run(
+            lambda rows: slope(theta, _cut(batch, rows, backbone.device), backbone.losses)
+        )
 
-    return gradient
 
-
-def _batch(rows_of_run: Sequence[Sequence[Row]], backbone: Backbone) -> Batch:
-    with torch.no_grad():
-        return collate(rows_of_run).to(backbone.device)
+def _cut(batch: Batch, rows: int, device: torch.device) -> Batch | tuple[Batch, ...]:
+    """The batch on its device, as a whole if it fits, else as micro-batches."""
+    if rows >= len(batch):
+        return batch.to(device)
+    return tuple(piece.to(device) for piece in batch.pieces(rows))

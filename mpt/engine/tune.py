@@ -13,7 +13,7 @@ from mpt.engine import train
 from mpt.engine.evaluate import evaluate
 from mpt.engine.optim import OPTIMISERS
 from mpt.engine.pack import CellJob
-from mpt.engine.step import tuning_gradient
+from mpt.engine.step import TuningStep
 from mpt.errors import Diverged
 from mpt.notation import Losses
 
@@ -80,9 +80,8 @@ def tune(
             for row, lane in enumerate(state.lanes):
                 best[lane].look(state.position[row], found[row], state.theta[row])
 
-    gradient = tuning_gradient(jobs, backbone)
     state = train.start(lanes, optimiser)
-    ends = train.train(lanes, state, gradient, optimiser=optimiser, watch=watch)
+    ends = train.train(lanes, state, TuningStep(jobs, backbone), optimiser=optimiser, watch=watch)
     alive = [lane for lane, end in enumerate(ends) if not isinstance(end, Diverged)]
     tests = _tested([best[lane] for lane in alive], [jobs[lane] for lane in alive], backbone)
     found = dict(zip(alive, tests, strict=True))

@@ -13,7 +13,11 @@ from mpt.errors import ConfigError
 from mpt.gym.tokens import Row
 from mpt.lab.artefacts import read_prompt
 
-_backbone = lru_cache(maxsize=2)(load_backbone)
+
+@lru_cache(maxsize=2)
+def _backbone(config: str) -> Backbone:
+    return load_backbone(BackboneConfig.model_validate_json(config))
+
 
 
 def predict(file: Path, config: Mapping[str, object], texts: Sequence[str]) -> list[str]:
@@ -29,7 +33,7 @@ def predict(file: Path, config: Mapping[str, object], texts: Sequence[str]) -> l
         ConfigError: the backbone cannot be loaded, or its weights are not those of the prompt.
     """
     chosen = BackboneConfig.model_validate(config["backbone"])
-    backbone: Backbone = _backbone(chosen)
+    backbone: Backbone = _backbone(chosen.model_dump_json())
     if backbone.weights != config["weights"]:
         raise ConfigError(
             f"the prompt was made for weights {config['weights']}, but backbone {chosen.name!r} "

@@ -120,6 +120,8 @@ class Projection:
 
     def _run(self, kind: str, name: str, config: RunConfig, unit: Unit) -> RunKey:
         tags = {"mpt.study": self._study.title, "mpt.kind": kind, "mpt.digest": unit.digest}
+        if isinstance(plan := unit.result.get("plan"), dict):
+            tags |= {"mpt.step": f"{plan['engine']}, {plan['rows']} rows ({plan['why']})"}
         return self._tracker.open_run(
             name,
             parent=self._parent(kind),

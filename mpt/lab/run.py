@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from mpt.config import CellConfig, RunConfig, Tuning
 from mpt.engine.pack import cell_shape, packs, run_shape
+from mpt.errors import OutOfMemory
 from mpt.lab.fleet import Fleet, LocalFleet
 from mpt.lab.ledger import Ledger, Unit
 from mpt.lab.progress import Progress, Silent
@@ -128,7 +129,14 @@ class Lab:
         with self.progress.stage(title, sum(map(steps, left))) as advance:
 
             def job(pack: Sequence[Config]) -> list[Unit]:
-                return compute(pack, advance)
+                try:
+                    return compute(pack, advance)
+                except OutOfMemory:
+                    if len(pack) == 1:
+                        raise
+                half = len(pack) // 2
+                self.progress.say(f"warning: out of memory with {len(pack)} runs; trying {half}")
+                return [*job(pack[:half]), *job(pack[half:])]
 
             for finished in self.fleet.map(job, packs(left, shape=shape, size=size)):
                 for unit in finished:

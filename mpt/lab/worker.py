@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
@@ -42,6 +42,7 @@ class Worker:
     backbone_config: BackboneConfig
     home: Home
     device: str | None = None
+    meta_engine: str = "auto"
     _tokens: dict[tuple[str, int], TokenSplit] = field(default_factory=dict)
 
     @cached_property
@@ -86,7 +87,13 @@ class Worker:
         """Meta-train a pack; each run's prompt is its artefact, its losses are its result."""
         began = time.monotonic()
         jobs = [self._meta_job(config) for config in configs]
-        ends = learn(jobs, self.backbone, checkpoints=self.checkpoints, on_step=on_step)
+        ends = learn(
+            jobs,
+            self.backbone,
+            checkpoints=self.checkpoints,
+            engine=self.meta_engine,
+            on_step=on_step,
+        )
         seconds = (time.monotonic() - began) / len(configs)
         return [self._unit(c, end, seconds) for c, end in zip(configs, ends, strict=True)]
 
@@ -158,7 +165,8 @@ def _result(end: Learned | Tuned | Diverged) -> dict[str, object]:
         case Diverged():
             return {"step": end.step, "reason": str(end)}
         case Learned():
-            return {"curve": list(end.curve)}
+            plan = asdict(end.plan) if end.plan else None
+            return {"curve": list(end.curve), "plan": plan}
         case Tuned():
             return {
                 "dev": end.dev,

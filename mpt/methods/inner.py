@@ -26,10 +26,34 @@ def slope(theta: Prompts, batch: object, loss: Loss, *, through: bool = False) -
     """dL(theta; batch) / dtheta; ``through`` keeps the graph, to be differentiated again.
 
     The sum over runs has each run's own gradient, since run r's loss depends on ``theta[r]`` alone.
+    A batch given as a tuple of micro-batches, whose losses add up, is read one by one: the graph
+    of one is gone before the next is made.
     """
-    losses = loss(theta, batch)
-    (direction,) = torch.autograd.grad(losses.sum(), theta, create_graph=through)
-    return MetaGradient(direction, losses.detach())
+    direction, losses = torch.zeros_like(theta), theta.new_zeros(theta.shape[0])
+    for piece in pieces(batch):
+        part = loss(theta, piece)
+        (slope_of_part,) = torch.autograd.grad(part.sum(), theta, create_graph=through)
+        direction, losses = direction + slope_of_part, losses + part.detach()
+    return MetaGradient(direction, losses)
+
+
+def hessian_product(theta: Prompts, batch: object, loss: Loss, vector: Prompts) -> Prompts:
+    """Hess L(theta; batch) v, by differentiating the gradient along v (Pearlmutter 1994).
+
+    The Hessian is never made: a product costs about 2.4 gradients. Micro-batches as in ``slope``.
+    """
+    theta = theta.detach().requires_grad_()
+    product = torch.zeros_like(theta)
+    for piece in pieces(batch):
+        (gradient,) = torch.autograd.grad(loss(theta, piece).sum(), theta, create_graph=True)
+        (part,) = torch.autograd.grad(gradient, theta, vector)
+        product = product + part
+    return product
+
+
+def pieces(batch: object) -> tuple[object, ...]:
+    """The micro-batches of a batch; one that is not cut is its own only piece."""
+    return batch if isinstance(batch, tuple) else (batch,)
 
 
 def adapt(

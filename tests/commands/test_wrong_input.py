@@ -37,6 +37,10 @@ OPTIONS = {
         "unknown method 'reptil' - did you mean 'reptile'? Known: fomaml, maml, mtl, reptile.",
     ),
     "a gym by a name": (["--gym", "min"], "unknown gym 'min' - did you mean 'mini'?"),
+    "an unknown meta engine": (
+        ["--meta-engine", "recursive"],
+        "unknown meta engine 'recursive' - did you mean 'recursion'",
+    ),
     "a missing folder": (["--gym", "no/such"], "gym folder no/such does not exist; give a folder"),
     "no trials": (["--trials", "0"], "'trials' is 0: input should be greater than or equal to 1"),
     "no pack": (["--pack", "0"], "'pack' is 0: input should be greater than or equal to 1"),

@@ -7,6 +7,8 @@ import torch
 
 from mpt.errors import UnknownName
 from mpt.methods import METHODS, method
+from mpt.methods.by_higher import maml_by_higher
+from mpt.methods.maml import maml_by_recursion
 
 R, P, H = 3, 2, 4
 
@@ -24,11 +26,18 @@ def given():
     return tensors[0], tensors[1:3], tensors[3], alpha
 
 
-@pytest.mark.parametrize("name", METHODS)
+GRADIENTS = {
+    **{name: known.gradient for name, known in METHODS.items()},
+    "maml by recursion": maml_by_recursion,
+    "maml by higher": maml_by_higher,
+}
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
 class TestMethodContract:
     def test_keeps_shapes(self, name, given):
         phi, support, query, alpha = given
-        found = METHODS[name].gradient(phi, support, query, rough, alpha)
+        found = GRADIENTS[name](phi, support, query, rough, alpha)
         assert found.direction.shape == (R, P, H)
         assert found.losses.shape == (R,)
         assert not found.direction.requires_grad
@@ -36,19 +45,35 @@ class TestMethodContract:
 
     def test_packing_is_invisible(self, name, given):
         phi, support, query, alpha = given
-        together = METHODS[name].gradient(phi, support, query, rough, alpha)
+        together = GRADIENTS[name](phi, support, query, rough, alpha)
         for r in range(R):
             one = slice(r, r + 1)
-            alone = METHODS[name].gradient(
+            alone = GRADIENTS[name](
                 phi[one], [s[one] for s in support], query[one], rough, alpha[one]
             )
             torch.testing.assert_close(together.direction[one], alone.direction, rtol=0, atol=1e-12)
             torch.testing.assert_close(together.losses[one], alone.losses, rtol=0, atol=1e-12)
 
+    def test_micro_batches_are_invisible(self, name, given):
+        """Pieces whose losses add up to the whole batch's."""
+        phi, support, query, alpha = given
+
+        def shared(theta, piece):
+            share, batch = piece
+            return share * rough(theta, batch)
+
+        def cut(batch):
+            return ((0.25, batch), (0.75, batch))
+
+        whole = GRADIENTS[name](phi, support, query, rough, alpha)
+        pieces = GRADIENTS[name](phi, [cut(b) for b in support], cut(query), shared, alpha)
+        torch.testing.assert_close(pieces.direction, whole.direction, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(pieces.losses, whole.losses, rtol=1e-9, atol=1e-12)
+
     def test_touches_nothing_it_was_given(self, name, given):
         phi, support, query, alpha = given
         before = [t.clone() for t in (phi, *support, query, alpha)]
-        METHODS[name].gradient(phi, support, query, rough, alpha)
+        GRADIENTS[name](phi, support, query, rough, alpha)
         for old, new in zip(before, (phi, *support, query, alpha), strict=True):
             assert torch.equal(old, new)
         assert not phi.requires_grad

@@ -6,7 +6,7 @@ import pytest
 from synthetic import write_backbone, write_gym
 
 from mpt.config import VOCABULARY
-from mpt.errors import ConfigError, InputError, StoreError, UnknownName
+from mpt.errors import ConfigError, InputError, OutOfMemory, StoreError, UnknownName
 from mpt.gym.source import open_gym
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
@@ -112,6 +112,27 @@ def test_a_larger_total_continues(study, home):
     with Opened(longer, home) as again:
         assert again.sweep()[:3] == first
         assert [record.trial.number for record in again.told] == [3, 4]
+
+
+def test_packs_that_do_not_fit_are_halved_with_the_same_results(study, home, tmp_path, monkeypatch):
+    with Opened(study, home) as opened:
+        plenty = opened.sweep()
+    other = Home.find({"MPT_HOME": str(tmp_path / "other")}).open()
+    tune, sizes = Worker.tune, []
+
+    def narrow(worker, configs, on_step):
+        sizes.append(len(configs))
+        if len(configs) > 1:
+            raise OutOfMemory(len(configs), "cpu", "no room")
+        return tune(worker, configs, on_step)
+
+    monkeypatch.setattr(Worker, "tune", narrow)
+    with Opened(study, other) as opened:
+        scarce = opened.sweep()
+    assert max(sizes) == 4
+    for one, two in zip(plenty, scarce, strict=True):
+        assert two.digest == one.digest
+        assert two.arg == pytest.approx(one.arg, abs=1e-6)
 
 
 class Killed(Exception):

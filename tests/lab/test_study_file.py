@@ -125,7 +125,7 @@ def test_a_protocol_is_habits_that_a_file_may_override():
     assert (authors.backbone.prompt_start, authors.backbone.name_tasks) == ("tasks", True)
     assert authors.tuning.beams == 4
     assert make_study({}).tuning.beams == 1
-    with pytest.raises(ConfigError, match="'protocol' is 'author': .* - did you mean 'authors'"):
+    with pytest.raises(ConfigError, match=r"'protocol' is 'author': .* - did you mean 'authors'"):
         make_study({"protocol": "author"})
 
 

@@ -1,0 +1,127 @@
+"""Memory of a step: what it takes, what the device has, and what to do when that is too little."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from mpt.backbone.batch import Batch
+from mpt.backbone.frozen import Backbone
+from mpt.errors import OutOfMemory
+from mpt.methods.inner import slope
+from mpt.notation import Prompts
+
+Result = TypeVar("Result")
+
+SHARE = 0.8
+"""Of the free memory a plan may use; the rest is for what no probe sees."""
+_SHORT = ("can't allocate memory", "not enough memory", "out of memory")
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Bytes that a gradient holds at its peak: some whatever the batch, and some for every row."""
+
+    fixed: float
+    row: float
+
+    def of(self, rows: int) -> float:
+        """Bytes for a batch of so many rows."""
+        return self.fixed + self.row * rows
+
+    def rows(self, budget: float) -> int:
+        """Rows that fit into a budget of bytes, at least 1."""
+        return max(1, int((budget - self.fixed) / self.row)) if self.row > 0 else 1 << 30
+
+
+def footprint(backbone: Backbone, theta: Prompts, batch: Batch, *, twice: bool) -> Footprint:
+    """Probe a gradient, or one that can be differentiated again, on one and on two of the rows.
+
+    Activations grow with the rows and with nothing else, so that two points give the line; the
+    widest rows are probed, as every row may be padded to them.
+    """
+    widest = (batch.input_mask.sum(1) + (batch.target != -100).sum(1)).argsort(descending=True)
+    sizes = [1, min(4, len(batch))]
+    held = [_held(backbone, theta, batch.rows(widest[:n].tolist()), twice=twice) for n in sizes]
+    if sizes[0] == sizes[1]:
+        return Footprint(0.0, held[0])
+    row = max(1.0, (held[1] - held[0]) / (sizes[1] - sizes[0]))
+    return Footprint(max(0.0, held[0] - row), row)
+
+
+def free_memory(device: torch.device) -> float:
+    """Bytes that a step may use: of a GPU what is free, of a machine half of what it has."""
+    if device.type == "cuda":
+        reusable = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return SHARE * (torch.cuda.mem_get_info(device)[0] + reusable)
+    return SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
+
+
+@dataclass
+class Relief:
+    """Runs a computation in pieces of ``rows`` rows, half as many whenever memory runs out.
+
+    Nothing is lost: steps are pure functions of the state, so a step is simply taken again, with
+    the same result but for rounding.
+    """
+
+    rows: int
+    runs: int
+    device: torch.device
+    halvings: int = 0
+
+    def run(self, compute: Callable[[int], Result]) -> Result:
+        """``compute(rows)``, again with fewer rows while it runs out of memory.
+
+        Raises:
+            OutOfMemory: one row at a time is too much.
+        """
+        while True:
+            try:
+                return compute(self.rows)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                cause = str(error).splitlines()[0]
+            if self.rows == 1:
+                raise OutOfMemory(self.runs, str(self.device), cause)
+            self.rows, self.halvings = self.rows // 2, self.halvings + 1
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error is an allocator's, CUDA's or the CPU's."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return any(words in str(error).lower() for words in _SHORT)
+
+
+def _held(backbone: Backbone, theta: Prompts, batch: Batch, *, twice: bool) -> float:
+    loss = backbone.curved if twice else backbone.losses
+    theta = theta.detach().requires_grad_()
+    if theta.device.type == "cuda":
+        torch.cuda.synchronize(theta.device)
+        before = torch.cuda.memory_allocated(theta.device)
+        torch.cuda.reset_peak_memory_stats(theta.device)
+        found = slope(theta, batch, loss, through=twice)
+        if twice:
+            torch.autograd.grad(found.direction.sum(), theta)
+        return float(torch.cuda.max_memory_allocated(theta.device) - before)
+    storages: dict[int, int] = {}
+
+    def keep(saved: Tensor) -> Tensor:
+        if not isinstance(saved, torch.nn.Parameter):
+            storage = saved.untyped_storage()
+            storages[storage.data_ptr()] = storage.nbytes()
+        return saved
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved):
+        found = slope(theta, batch, loss, through=twice)
+    del found
+    return float(sum(storages.values()))

@@ -1,0 +1,92 @@
+"""How a step of a pack is computed: which meta-gradient engine, how many rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from mpt.backbone.batch import Batch
+from mpt.backbone.frozen import Backbone
+from mpt.engine.memory import footprint, free_memory
+from mpt.errors import UnknownName
+from mpt.methods.inner import MetaGradient
+from mpt.methods.maml import maml, maml_by_recursion
+from mpt.notation import Prompts
+
+MetaEngine = Literal["auto", "graph", "recursion", "higher"]
+META_ENGINES: Mapping[str, str] = MappingProxyType(
+    {
+        "auto": "the graph where it fits into memory, else the recursion",
+        "graph": "keep the graph of all inner steps: fastest",
+        "recursion": "recompute step by step: memory flat in the number of inner steps",
+        "higher": "unroll by the library higher: the reference",
+    }
+)
+"""Ways to compute MAML's gradient. All are exact, so that none is part of a digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """How the steps of a pack are computed, and why.
+
+    Attributes:
+        engine: ``graph``, ``recursion`` or ``higher`` for MAML, ``first order`` for the others.
+        rows: of a micro-batch.
+        why: for people and records.
+    """
+
+    engine: str
+    rows: int
+    why: str
+
+
+def known_engine(name: str) -> str:
+    """The name of a meta-gradient engine. Raises ``UnknownName`` with the nearest one."""
+    if name not in META_ENGINES:
+        raise UnknownName("meta engine", name, META_ENGINES)
+    return name
+
+
+def plan_step(
+    backbone: Backbone,
+    theta: Prompts,
+    batches: Sequence[Batch],
+    *,
+    asked: str = "auto",
+    order: int = 1,
+) -> StepPlan:
+    """Plan a step from a short probe of its first one.
+
+    Args:
+        backbone: the frozen language model.
+        theta: ``[R, P, H]``, prompts of the pack, one per episode.
+        batches: every inner batch and the query of one step; the graph holds them all at once.
+        asked: a key of ``META_ENGINES``.
+        order: how often the method differentiates.
+    """
+    rows = max(len(batch) for batch in batches)
+    widest = max(batches, key=lambda batch: batch.widest * len(batch))
+    budget = free_memory(backbone.device)
+    need = footprint(backbone, theta, widest, twice=order == 2)
+    kept = sum(need.of(len(batch)) for batch in batches)
+    has = f"of {_size(budget)}"
+    if order == 2 and (asked in ("graph", "higher") or (asked == "auto" and kept <= budget)):
+        return StepPlan("graph" if asked == "auto" else asked, rows, f"{_size(kept)} {has}")
+    fit = min(rows, need.rows(budget))
+    engine = "recursion" if order == 2 else "first order"
+    return StepPlan(engine, fit, f"{_size(need.of(fit))} {has} at {fit} of {rows} rows")
+
+
+def maml_of(engine: str) -> Callable[..., MetaGradient]:
+    """The function of a planned engine."""
+    if engine == "higher":
+        from mpt.methods.by_higher import maml_by_higher
+
+        return maml_by_higher
+    return maml if engine == "graph" else maml_by_recursion
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

@@ -1,0 +1,195 @@
+"""Plans from probes, and relief when memory runs out all the same."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tiny import TINY
+
+from mpt.backbone.batch import collate
+from mpt.config import BackboneConfig, CellConfig, InnerLoop, OuterLoop, RunConfig, Tuning
+from mpt.engine import plan as planning
+from mpt.engine.checkpoint import Checkpoints
+from mpt.engine.learn import Learned, learn
+from mpt.engine.memory import Relief, footprint, is_out_of_memory
+from mpt.engine.pack import CellJob, MetaJob
+from mpt.engine.plan import META_ENGINES, known_engine, plan_step
+from mpt.engine.tune import Tuned, tune
+from mpt.errors import OutOfMemory, UnknownName
+from mpt.gym.splits import Example, FewShotSplit
+from mpt.gym.tokens import Row, TokenSplit
+from mpt.methods.inner import slope
+
+CHOSEN = BackboneConfig(name="tiny", prompt_tokens=3, max_input=12, max_target=4)
+
+
+class Narrow:
+    """A backbone with room for so many rows, whichever allocator tells."""
+
+    def __init__(self, backbone, rows, error=None):
+        self.backbone, self.rows, self.refused = backbone, rows, 0
+        self.error = error or torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    def __getattr__(self, name):
+        found = getattr(self.backbone, name)
+        if name not in ("losses", "curved", "guess", "generate"):
+            return found
+
+        def narrow(theta, batch, *rest):
+            if len(batch) > self.rows:
+                self.refused += 1
+                raise self.error
+            return found(theta, batch, *rest)
+
+        return narrow
+
+
+def split(backbone, task):
+    words = ["cat", "dog", "mat", "the red hill", "good dog ran", "blue"]
+    rows = tuple(Example(f"{task} {w}", ("yes" if i % 2 else "no",)) for i, w in enumerate(words))
+    few = FewShotSplit(task, "ACC", 13, rows[:4], rows[2:], rows)
+    return TokenSplit(few, backbone.encode, CHOSEN.max_input, CHOSEN.max_target)
+
+
+def meta(backbone, method="maml", lr=0.1):
+    config = RunConfig(
+        backbone=CHOSEN,
+        weights=backbone.weights,
+        method=method,
+        inner=InnerLoop(lr=lr, steps=2, batch=4),
+        outer=OuterLoop(lr=0.1, steps=3, episodes=2, batch=4, optimiser="sgd"),
+        sources=("the", "a"),
+        data_seeds=(13,),
+        data="x",
+    )
+    units = (split(backbone, "the"), split(backbone, "a"))
+    return MetaJob(config, units, backbone.vocabulary_prompt(3, "run"))
+
+
+def cells(backbone):
+    jobs = []
+    for lr in (0.1, 0.3):
+        config = CellConfig(
+            backbone=CHOSEN,
+            weights=backbone.weights,
+            task="the",
+            data_seed=13,
+            data="x",
+            start="vocabulary",
+            lr=lr,
+            tuning=Tuning(optimiser="sgd", steps=4, batch=4, looks=2),
+        )
+        start = backbone.vocabulary_prompt(3, "cell")
+        jobs.append(CellJob(config, split(backbone, "the"), start))
+    return jobs
+
+
+@pytest.mark.parametrize("method", ["maml", "fomaml", "reptile", "mtl"])
+def test_a_meta_training_short_of_memory_ends_as_if_it_were_not(tmp_path, method):
+    backbone = TINY["llama"]()
+    narrow = Narrow(backbone, 4)  # as many as the probe takes
+    jobs = [meta(backbone, method), meta(backbone, method, lr=0.02)]
+    plenty = learn(jobs, backbone, checkpoints=Checkpoints(tmp_path))
+    scarce = learn(jobs, narrow, checkpoints=Checkpoints(tmp_path))
+    assert narrow.refused
+    for one, other in zip(plenty, scarce, strict=True):
+        assert isinstance(one, Learned)
+        assert isinstance(other, Learned)
+        torch.testing.assert_close(other.prompt, one.prompt, rtol=0, atol=1e-7)
+
+
+def test_cells_short_of_memory_end_as_if_they_were_not():
+    backbone = TINY["t5"](spread=1.0)
+    narrow = Narrow(backbone, 4, RuntimeError("DefaultCPUAllocator: can't allocate memory"))
+    for one, other in zip(
+        tune(cells(backbone), backbone), tune(cells(backbone), narrow), strict=True
+    ):
+        assert isinstance(one, Tuned)
+        assert isinstance(other, Tuned)
+        torch.testing.assert_close(other.prompt, one.prompt, rtol=0, atol=1e-9)
+        assert (other.dev, other.test) == (one.dev, one.test)
+    assert narrow.refused > 2, "steps and evaluations were refused at first"
+
+
+def test_a_row_that_does_not_fit_is_told_with_advice():
+    relief = Relief(8, 3, torch.device("cpu"))
+    tried = []
+
+    def never(rows):
+        tried.append(rows)
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory\nmore")
+
+    with pytest.raises(OutOfMemory, match=r"on cpu with 3 runs in a pack, .* give a smaller pack"):
+        relief.run(never)
+    assert tried == [8, 4, 2, 1]
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory():
+    assert not is_out_of_memory(RuntimeError("expected scalar type Float"))
+    with pytest.raises(RuntimeError, match="same dtype"):
+        Relief(8, 1, torch.device("cpu")).run(lambda rows: torch.ones(2) @ torch.ones(2).double())
+
+
+def rows_of(backbone, count):
+    ids, (target,) = backbone.encode(["the cat"] * count, 12), backbone.encode(["yes"], 4, "target")
+    return [Row(i, target) for i in ids]
+
+
+@pytest.mark.parametrize("kind", TINY)
+def test_a_probe_of_few_rows_foretells_what_many_hold(kind):
+    """Bytes saved for the backward pass, counted for a batch and foretold from two probes."""
+    backbone = TINY[kind]()
+    theta = backbone.vocabulary_prompt(3, "x")[None]
+    batch = collate([rows_of(backbone, 24)])
+    found = footprint(backbone, theta, batch, twice=False)
+    held = {}
+
+    def keep(saved):
+        if not isinstance(saved, torch.nn.Parameter):
+            held[saved.untyped_storage().data_ptr()] = saved.untyped_storage().nbytes()
+        return saved
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved):
+        slope(theta.requires_grad_(), batch, backbone.losses)
+    assert found.of(24) == pytest.approx(sum(held.values()), rel=0.15)
+    assert found.row > 0
+    assert found.rows(found.of(10) + 1) == 10
+
+
+@pytest.mark.parametrize(
+    ("free", "asked", "engine", "rows"),
+    [
+        (1e12, "auto", "graph", 8),
+        (1.0, "auto", "recursion", 1),
+        (1e12, "recursion", "recursion", 8),
+        (1.0, "higher", "higher", 8),
+        (1.0, "graph", "graph", 8),
+    ],
+)
+def test_the_graph_is_kept_where_it_fits(monkeypatch, free, asked, engine, rows):
+    backbone = TINY["t5"]()
+    monkeypatch.setattr(planning, "free_memory", lambda device: free)
+    theta = backbone.vocabulary_prompt(3, "x")[None]
+    batches = [collate([rows_of(backbone, 8)])] * 3
+    found = plan_step(backbone, theta, batches, asked=asked, order=2)
+    assert (found.engine, found.rows) == (engine, rows)
+    assert " of " in found.why
+
+
+def test_engines_are_named_with_near_misses():
+    assert all(known_engine(name) == name for name in META_ENGINES)
+    with pytest.raises(UnknownName, match="unknown meta engine 'recusion' - did you mean"):
+        known_engine("recusion")
+
+
+@pytest.mark.parametrize("engine", ["recursion", "higher"])
+def test_every_engine_learns_the_same_prompt_and_is_recorded(tmp_path, engine):
+    backbone = TINY["llama"]()
+    (kept,) = learn([meta(backbone)], backbone, checkpoints=Checkpoints(tmp_path))
+    (other,) = learn([meta(backbone)], backbone, checkpoints=Checkpoints(tmp_path), engine=engine)
+    assert isinstance(kept, Learned)
+    assert isinstance(other, Learned)
+    assert kept.plan is not None
+    assert other.plan is not None
+    assert (kept.plan.engine, other.plan.engine) == ("graph", engine)
+    torch.testing.assert_close(other.prompt, kept.prompt, rtol=0, atol=1e-9)

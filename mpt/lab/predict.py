@@ -19,7 +19,6 @@ def _backbone(config: str) -> Backbone:
     return load_backbone(BackboneConfig.model_validate_json(config))
 
 
-
 def predict(file: Path, config: Mapping[str, object], texts: Sequence[str]) -> list[str]:
     """What greedy decoding writes for each text behind the prompt in ``file``.
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postgres import Postgres, find
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,3 +27,18 @@ def shared() -> Path:
 def repository() -> Path:
     """The root of the checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of this test process; skips, with the reason, where it cannot run."""
+    # not pytest's folder: PostgreSQL runs as another user, who may not enter that one
+    folder = Path(tempfile.mkdtemp(prefix="mpt-postgres-"))
+    try:
+        server = find(folder)
+        server.initialise()
+        server.start()
+        yield server
+        server.stop()
+    finally:
+        shutil.rmtree(folder)

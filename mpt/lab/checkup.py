@@ -63,7 +63,7 @@ def versions(wanted: Iterable[str] | None = None) -> Iterator[Finding]:
     """Python and the libraries against what mpt allows, by default as installed."""
     try:
         allowed = {one.name: one for one in map(Requirement, wanted or requires("mpt") or ())}
-        python = SpecifierSet(metadata("mpt").get("Requires-Python") or "")
+        python = SpecifierSet(metadata("mpt")["Requires-Python"])
     except PackageNotFoundError:
         yield Finding("versions", "warn", "mpt is not installed", "pip install -e .")
         return

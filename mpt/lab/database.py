@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from tenacity import Retrying, retry_if_exception, stop_before_delay, wait_random_exponential
 
 from mpt.errors import StoreError
 from mpt.lab.home import Home
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 PATIENCE = 60.0
@@ -84,16 +85,15 @@ class Database:
         Raises:
             StoreError: the database did not come back within ``patience`` seconds, or refuses.
         """
-        deadline, wait = time.monotonic() + patience, 0.05
-        while True:
-            try:
-                with self._engine.begin() as connection:
-                    return work(connection)
-            except SQLAlchemyError as error:
-                if time.monotonic() + wait > deadline or not _passing(error):
-                    raise StoreError(self._explained(error)) from None
-            time.sleep(wait * random.uniform(0.5, 1.0))
-            wait = min(2 * wait, 5.0)
+
+        def transact() -> T:
+            with self._engine.begin() as connection:
+                return work(connection)
+
+        try:
+            return _again(patience)(transact)
+        except SQLAlchemyError as error:
+            raise StoreError(self._explained(error)) from None
 
     def _explained(self, error: SQLAlchemyError) -> str:
         cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
@@ -173,10 +173,42 @@ def _readers_beside_a_writer(raw: sqlite3.Connection, _: object) -> None:
     raw.execute("PRAGMA journal_mode=WAL").close()
 
 
-def _passing(error: SQLAlchemyError) -> bool:
+def patient(call: Callable[P, T], shown: str) -> Callable[P, T]:
+    """``call`` of the studies store, done again while its database restarts or is locked.
+
+    Raises:
+        StoreError: from the call, when the database ``shown`` did not come back in time.
+    """
+
+    @wraps(call)
+    def patiently(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return _again(PATIENCE)(call, *args, **kwargs)
+        except Exception as error:
+            if not _passing(error):
+                raise
+            raise StoreError(
+                f"the studies store {shown} did not answer for {PATIENCE:.0f} s; see that its "
+                "server runs, then run the same command: what is recorded is kept"
+            ) from None
+
+    return patiently
+
+
+def _again(patience: float) -> Retrying:
+    return Retrying(
+        retry=retry_if_exception(_passing),
+        wait=wait_random_exponential(multiplier=0.1, max=5.0),
+        stop=stop_before_delay(patience),
+        reraise=True,
+    )
+
+
+def _passing(error: BaseException | None) -> bool:
     """Whether the database may answer the same request a moment later."""
     if not isinstance(error, DBAPIError):
-        return False
+        # Optuna wraps some of what its database raises
+        return error is not None and _passing(error.__cause__)
     if isinstance(error.orig, sqlite3.Error):
         return "locked" in str(error.orig)
     return error.connection_invalidated or isinstance(error, OperationalError)

@@ -44,7 +44,7 @@ def answer(uri: str, seconds: float) -> float | None:
     Raises whatever MLflow's client raises, and ``ConnectionError`` for a reply that is a refusal.
     """
     _quiet()
-    from mlflow.tracking._tracking_service.utils import get_default_host_creds
+    from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
 
     reply: Any = http_request(

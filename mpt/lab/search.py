@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from mpt.errors import InputError, StoreError, UnknownName
 from mpt.lab.choices import Interval
+from mpt.lab.database import patient
 from mpt.lab.home import Home
 from mpt.lab.study import Study, make_study
 from mpt.seeding import entropy
@@ -237,7 +238,7 @@ def _storage(home: Home, *, make: bool = False) -> Any:
     is_file = home.studies_url.startswith("sqlite")
     waits = {"timeout": 60} if is_file else {}
     try:
-        return optuna.storages.RDBStorage(
+        storage = optuna.storages.RDBStorage(
             home.studies_url,
             engine_kwargs={"pool_pre_ping": True, "connect_args": waits},
             # a reader must not put tables into a file that may be another tool's
@@ -251,6 +252,10 @@ def _storage(home: Home, *, make: bool = False) -> Any:
             f"the studies store {home.shown(home.studies_url)} cannot be opened ({cause}); it must "
             "be a database of its own, shared with neither MLflow nor the ledger"
         ) from None
+    # a server that restarts in mid-sweep is waited for
+    for name in optuna.storages.BaseStorage.__abstractmethods__:
+        setattr(storage, name, patient(getattr(storage, name), home.shown(home.studies_url)))
+    return storage
 
 
 def _differences(known: Mapping[str, Any], given: Mapping[str, Any], under: str = "") -> list[str]:

@@ -1,8 +1,7 @@
-"""What every database must do for the ledger: SQLite, and PostgreSQL where one is given."""
+"""What every database must do for the ledger: SQLite, and PostgreSQL where it is installed."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
 import sys
@@ -34,19 +33,13 @@ UNIT = Unit(
 FAILED = replace(UNIT, state="failed", result={"reason": "out of memory"}, artefact=None)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def url(request, tmp_path):
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'ledger.db'}"
-        return
-    url = os.environ.get("MPT_TEST_POSTGRES")
-    if not url:
-        pytest.skip("set MPT_TEST_POSTGRES to an empty PostgreSQL database's URL to run this")
-    yield url
-    engine = sa.create_engine(url)
-    with engine.begin() as db:
-        db.execute(sa.text("DROP TABLE IF EXISTS mpt_schema, mpt_units, mpt_links, mpt_leases"))
-    engine.dispose()
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    server = request.getfixturevalue("postgres")
+    server.make("ledger")
+    return server.url("ledger")
 
 
 @pytest.fixture

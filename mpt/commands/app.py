@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from mpt import __version__
-from mpt.commands import arg, backbone, doctor, gym, promote, report, studies, sweep, sync, ui
+from mpt.commands import arg, backbone, doctor, gym, promote, report, show, studies, sweep, sync, ui
 from mpt.commands.console import err
 from mpt.errors import MptError
 
@@ -29,6 +29,7 @@ app.command("promote")(promote.promote)
 app.command("ui")(ui.ui)
 app.command("arg")(arg.arg)
 app.command("report")(report.report)
+app.command("show")(show.show)
 app.command("sync")(sync.sync)
 app.command("doctor")(doctor.doctor)
 app.add_typer(studies.app, name="studies")

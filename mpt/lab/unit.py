@@ -20,7 +20,8 @@ class Unit:
         config: the resolved configuration, as JSON.
         state: ``done`` and ``diverged`` are final; ``failed`` may be tried again;
             ``missing`` was asked for and is in no ledger.
-        result: scores and curves, or the step and reason of its end. JSON; NaN may occur.
+        result: scores and curves, or the step and reason of its end, and the
+            ``software`` that computed it (``mpt.lab.software``). JSON; NaN may occur.
         artefact: its prompt's file, relative to the home folder.
         seconds: its share of the wall time.
         created: when it ended, UTC.

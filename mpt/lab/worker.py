@@ -25,6 +25,7 @@ from mpt.gym.tokens import Role, TokenSplit
 from mpt.lab.artefacts import load_prompt, prompt_path, save_prompt
 from mpt.lab.home import Home
 from mpt.lab.ledger import Unit
+from mpt.lab.software import software
 from mpt.seeding import Name
 
 OnStep = Callable[[int], None]
@@ -149,7 +150,7 @@ class Worker:
             kind="meta" if isinstance(config, RunConfig) else "cell",
             config=config.model_dump(mode="json"),
             state="diverged" if isinstance(end, Diverged) else "done",
-            result=_result(end),
+            result={**_result(end), "software": software()},
             artefact=artefact,
             seconds=round(seconds, 3),
             created=datetime.now(UTC),

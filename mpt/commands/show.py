@@ -1,0 +1,56 @@
+"""`mpt show`: what stands behind a digest."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from mpt.commands.console import out
+
+
+def show(
+    digest: Annotated[str, typer.Argument(help="A digest of a report, or its first digits.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What stands behind a number: configuration, software, data, prompt, MLflow run, scores.
+
+    Example: mpt show 1f2e3d
+    """
+    import json as text
+
+    import yaml
+
+    from mpt.lab.home import Home
+    from mpt.lab.origin import find_unit, origin
+    from mpt.lab.recorded import open_ledger
+
+    home = Home.find()
+    with open_ledger(home) as ledger:
+        unit = find_unit(ledger, digest)
+    found = origin(unit, home)
+    result: dict[str, Any] = dict(unit.result)
+    curve = result.pop("curve", [])
+    software = result.pop("software", None)
+    told: dict[str, Any] = {
+        "digest": unit.digest,
+        "kind": unit.kind,
+        "state": unit.state,
+        "created": unit.created.isoformat(timespec="seconds"),
+        "seconds": unit.seconds,
+        "software": software or "not recorded (made by an earlier mpt)",
+        "prompt": str(found.prompt) if found.prompt else "none",
+        "mlflow runs": "MLflow did not answer" if found.runs is None else list(found.runs),
+        "result": result,
+        "config": dict(unit.config),
+    }
+    if json:
+        keys = {"software": software, "prompt": str(found.prompt) if found.prompt else None}
+        told |= {**keys, "mlflow runs": found.runs, "result": {**result, "curve": curve}}
+        told = {name.replace(" ", "_"): value for name, value in told.items()}
+        typer.echo(text.dumps(told, indent=2))
+        return
+    if curve:
+        told["result"] |= {"training loss": f"{curve[0]:.4f} to {curve[-1]:.4f}"}
+    printed = yaml.safe_dump(told, sort_keys=False, default_flow_style=None, width=100)
+    out.print(printed.rstrip(), markup=False, soft_wrap=True)

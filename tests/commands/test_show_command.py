@@ -1,0 +1,88 @@
+"""`mpt show`: everything behind a digest, by prefix, or one clear line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import replace
+
+import pytest
+from terminal import contents, mpt, study_file
+
+from mpt.lab import software as recorded
+from mpt.lab.ledger import Ledger
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("show")
+    study = study_file(folder / "study.yaml", {"trials": 1})
+    assert mpt("sweep", "--study", study, home=folder / "home").code == 0
+    return folder / "home"
+
+
+@pytest.fixture(scope="module")
+def units(home):
+    with Ledger(f"sqlite:///{home / 'ledger.db'}") as ledger:
+        return list(ledger.units())
+
+
+def test_a_meta_training_and_all_behind_it(home, units):
+    (unit,) = (unit for unit in units if unit.kind == "meta")
+    before = contents(home)
+    said = mpt("show", unit.digest[:9], home=home)
+    assert said.code == 0, said.err
+    for part in ("commit:", "dirty:", "data_seeds", "weights:", "mlflow runs", "training loss"):
+        assert part in said.out
+    told = json.loads(mpt("show", unit.digest, "--json", home=home).out)
+    assert told["config"] == unit.config
+    assert told["prompt"].endswith(f"{unit.digest}.safetensors")
+    assert len(told["mlflow_runs"]) == 1
+    assert told["software"] == dict(unit.result["software"])
+    assert {name for name in contents(home) if "mlflow" not in name} == {
+        name for name in before if "mlflow" not in name
+    }
+
+
+def test_a_cell_shows_its_scores(home, units):
+    unit = next(unit for unit in units if unit.kind == "cell")
+    told = json.loads(mpt("show", unit.digest, "--json", home=home).out)
+    assert told["result"]["test"] == unit.result["test"]
+    assert told["config"]["data_seed"] in (13, 21)
+
+
+def test_what_is_not_there_is_one_line(home, units, tmp_path):
+    digest = units[0].digest
+    wrong = ("0" if digest[0] != "0" else "1") + digest[1:]
+    refused = mpt("show", wrong, home=home)
+    assert refused.code == 2
+    assert f"unknown digest '{wrong}' - did you mean '{digest}'" in refused.error
+    assert "there is no ledger at" in mpt("show", "ab", home=tmp_path / "new").error
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_prefix_of_several_asks_for_more(units, tmp_path):
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        for digest in ("abc000000000", "abd000000000"):
+            ledger.record(replace(units[0], digest=digest))
+    refused = mpt("show", "ab", home=tmp_path)
+    assert refused.code == 2
+    assert "2 digests begin with 'ab' (abc000000000, abd000000000)" in refused.error
+    assert mpt("show", "abd", home=tmp_path).code == 0
+
+
+def test_the_record_says_commit_and_changes(tmp_path, monkeypatch):
+    def git(*words):
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True, capture_output=True)
+
+    monkeypatch.setattr(recorded, "PACKAGE", tmp_path)
+    look = recorded.software.__wrapped__
+    assert (look()["commit"], look()["dirty"]) == (None, None)
+    git("init")
+    (tmp_path / "__init__.py").touch()
+    git("add", ".")
+    git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-m", "One")
+    assert len(str(look()["commit"])) == 40
+    assert look()["dirty"] is False
+    (tmp_path / "__init__.py").write_text("changed")
+    assert look()["dirty"] is True

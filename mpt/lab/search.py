@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from mpt.errors import InputError, StoreError, UnknownName
 from mpt.lab.choices import Interval
-from mpt.lab.database import patient
+from mpt.lab.database import patient, survey
 from mpt.lab.home import Home
 from mpt.lab.study import Study, make_study
 from mpt.seeding import entropy
@@ -237,6 +237,8 @@ def _storage(home: Home, *, make: bool = False) -> Any:
     # SQLite: wait for a lock rather than fail; servers: notice a dropped connection
     is_file = home.studies_url.startswith("sqlite")
     waits = {"timeout": 60} if is_file else {}
+    if make and _is_there(home) and home.studies_url.startswith(("sqlite", "postgres")):
+        _refuse_other_tables(home)
     try:
         storage = optuna.storages.RDBStorage(
             home.studies_url,
@@ -256,6 +258,17 @@ def _storage(home: Home, *, make: bool = False) -> Any:
     for name in optuna.storages.BaseStorage.__abstractmethods__:
         setattr(storage, name, patient(getattr(storage, name), home.shown(home.studies_url)))
     return storage
+
+
+def _refuse_other_tables(home: Home) -> None:
+    """Raise ``StoreError`` where Optuna would put its tables beside another tool's."""
+    found = survey(home.studies_url, "studies store", "MPT_STUDIES_URL", timeout=60.0).tables
+    if found and "studies" not in found:
+        raise StoreError(
+            f"the studies store {home.shown(home.studies_url)} cannot be opened (it holds the "
+            f"table {min(found)!r} of another tool); it must be a database of its own, shared with "
+            "neither MLflow nor the ledger: set MPT_STUDIES_URL"
+        )
 
 
 def _differences(known: Mapping[str, Any], given: Mapping[str, Any], under: str = "") -> list[str]:

@@ -12,7 +12,10 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from mpt.errors import StoreError
 
 SCHEMA = 1
-"""The version of the tables below; a ledger of another one is refused."""
+"""The version of the tables below; an older ledger is migrated, a newer one refused."""
+
+MIGRATIONS: Mapping[int, Sequence[str]] = {}
+"""By version: the SQL that makes its tables those of the next version."""
 
 _metadata = sa.MetaData()
 
@@ -57,14 +60,17 @@ LEASES = sa.Table("mpt_leases", _metadata, _Leases)
 
 
 def prepare(db: sa.Connection, shown: str) -> None:
-    """Make the tables where they are missing.
+    """Make the tables where they are missing, and migrate those of an older version.
+
+    All in the caller's transaction, which holds the write lock before it reads the version: of two
+    processes one migrates, and one that is killed has changed nothing.
 
     Args:
         db: inside a transaction.
         shown: the database, for the error.
 
     Raises:
-        StoreError: the database belongs to something else, or to another version of mpt.
+        StoreError: the database belongs to something else, or to a newer mpt.
     """
     tables = set(sa.inspect(db).get_table_names())
     if VERSION.name not in tables and "alembic_version" in tables:
@@ -79,11 +85,16 @@ def prepare(db: sa.Connection, shown: str) -> None:
     db.execute(CreateTable(VERSION, if_not_exists=True))
     insert(db, VERSION, [{"name": "ledger", "version": SCHEMA}])
     version = db.execute(sa.select(VERSION.c.version)).scalar_one()
-    if version != SCHEMA:
+    if version > SCHEMA:
         raise StoreError(
-            f"{shown} is a ledger of schema {version}, this mpt reads schema {SCHEMA}; install "
-            "the mpt that wrote it, or a newer one"
+            f"{shown} is a ledger of schema {version}, this mpt reads schema {SCHEMA}; install the "
+            "mpt that wrote it, or a newer one"
         )
+    for older in range(version, SCHEMA):
+        for statement in MIGRATIONS[older]:
+            db.exec_driver_sql(statement)
+    if version < SCHEMA:
+        db.execute(sa.update(VERSION).values(version=SCHEMA))
     for table in _metadata.sorted_tables:
         db.execute(CreateTable(table, if_not_exists=True))
         for index in sorted(table.indexes, key=lambda index: str(index.name)):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from threading import Thread
 
 import pytest
 import sqlalchemy as sa
 
 from mpt.errors import StoreError
-from mpt.lab import database
+from mpt.lab import database, tables
 from mpt.lab.lease import Holder
 from mpt.lab.ledger import Ledger
 from mpt.lab.tables import SCHEMA
@@ -31,6 +33,10 @@ UNIT = Unit(
     created=datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
 )
 FAILED = replace(UNIT, state="failed", result={"reason": "out of memory"}, artefact=None)
+
+
+OLD = Path(__file__).resolve().parent.parent / "fixtures" / "ledger-v1.db"
+"""Written by mpt 0.1.0: a finished unit, a failed one and a link."""
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
@@ -212,6 +218,60 @@ def test_a_ledger_of_a_newer_schema_is_refused(url):
     engine.dispose()
     with pytest.raises(StoreError, match=rf"schema {SCHEMA + 1}, this mpt reads schema {SCHEMA}; "):
         Ledger(url)
+
+
+def test_a_ledger_of_the_first_version_is_read_and_continued(tmp_path):
+    shutil.copy(OLD, tmp_path / "old.db")
+    with Ledger(f"sqlite:///{tmp_path / 'old.db'}") as ledger:
+        assert [unit.digest for unit in ledger.units()] == [UNIT.digest, "ba9876543210"]
+        assert ledger.get(UNIT.digest) == UNIT
+        assert ledger.get("ba9876543210").state == "failed"
+        assert ledger.linked("study:old") == [({"trial": 1}, UNIT.digest)]
+        assert ledger.record(UNIT) is False
+        assert ledger.record(replace(UNIT, digest="ba9876543210"))
+        with ledger.lease("study:old"):
+            pass
+
+
+def schema(url: str) -> tuple[int, set[str]]:
+    """The version a ledger says it has, and the columns of its units."""
+    engine = sa.create_engine(url)
+    with engine.connect() as db:
+        version = db.execute(sa.text("SELECT version FROM mpt_schema")).scalar_one()
+        columns = {column["name"] for column in sa.inspect(db).get_columns("mpt_units")}
+    engine.dispose()
+    return version, columns
+
+
+def test_every_older_version_has_its_migration():
+    assert sorted(tables.MIGRATIONS) == list(range(1, SCHEMA))
+
+
+def test_an_older_ledger_is_migrated_once_step_by_step(ledger, url, monkeypatch):
+    ledger.record(UNIT)
+    steps = {
+        SCHEMA: ["ALTER TABLE mpt_units ADD COLUMN host TEXT"],
+        SCHEMA + 1: ["ALTER TABLE mpt_units RENAME COLUMN host TO place"],
+    }
+    monkeypatch.setattr(tables, "MIGRATIONS", {**tables.MIGRATIONS, **steps})
+    monkeypatch.setattr(tables, "SCHEMA", SCHEMA + 2)
+    for _ in range(2):
+        Ledger(url).close()
+        version, columns = schema(url)
+        assert version == SCHEMA + 2
+        assert "place" in columns
+
+
+def test_a_migration_that_fails_changes_nothing(ledger, url, monkeypatch):
+    steps = {SCHEMA: ["ALTER TABLE mpt_units ADD COLUMN host TEXT", "SELECT * FROM nowhere"]}
+    monkeypatch.setattr(tables, "MIGRATIONS", {**tables.MIGRATIONS, **steps})
+    monkeypatch.setattr(tables, "SCHEMA", SCHEMA + 1)
+    monkeypatch.setattr("mpt.lab.ledger.OPENING", 0.2)
+    with pytest.raises(StoreError, match="nowhere"):
+        Ledger(url)
+    version, columns = schema(url)
+    assert version == SCHEMA
+    assert "host" not in columns
 
 
 @pytest.mark.parametrize(("table", "owner"), [("trials", "Optuna"), ("runs", "MLflow")])

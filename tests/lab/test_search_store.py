@@ -145,7 +145,9 @@ def test_the_study_is_read_back_as_it_was_run(home):
 
 def test_a_file_that_is_no_database_is_named(home, tmp_path):
     (tmp_path / "studies.db").write_text("this is a text file, long enough to be looked at " * 50)
-    with pytest.raises(StoreError, match=r"studies store .*cannot be opened"):
+    with pytest.raises(
+        StoreError, match=r"studies store .*not a database.*MPT_STUDIES_URL at another"
+    ):
         Search.begin(study(), DEFINITION, home)
 
 
@@ -154,5 +156,7 @@ def test_a_database_of_another_tool_is_refused(home, tmp_path):
         database.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
         database.execute("INSERT INTO alembic_version VALUES ('not-optuna')")
     database.close()
+    before = (tmp_path / "studies.db").read_bytes()
     with pytest.raises(StoreError, match="shared with neither MLflow nor the ledger"):
         Search.begin(study(), DEFINITION, home)
+    assert (tmp_path / "studies.db").read_bytes() == before, "no table was put beside the other's"

@@ -14,8 +14,15 @@ def sync(
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow server [default: a local store under mlruns/]")
     ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Tell every study again, as to an empty server.")
+    ] = False,
 ) -> None:
     """Send the records that wait in the outbox to the tracking server.
+
+    With --rebuild every study and its finished trials are told again, from the ledger and the
+    store of studies: parameters, curves, tables, prompts. What the server has already is not
+    doubled. Promotions are told again by `mpt promote`, which computes nothing anew.
 
     Example: mpt sync --tracking-uri http://127.0.0.1:5000
     """
@@ -23,6 +30,8 @@ def sync(
     from mpt.lab.tracking import sync as run
 
     home = find_home(tracking_uri)
+    if rebuild:
+        _rebuild(tracking_uri)
 
     def warn(line: str) -> None:
         err.print(f"warning: {line}", markup=False, soft_wrap=True)
@@ -31,3 +40,23 @@ def sync(
     out.print(f"{sent} records sent, {left} left")
     if left:
         raise MptError(f"{left} records could not be sent; they are kept, run `mpt sync` again")
+
+
+def _rebuild(tracking_uri: str | None) -> None:
+    """Tell the tracker of every study, the oldest first."""
+    from mpt.commands.session import Session
+    from mpt.lab.home import Home
+    from mpt.lab.projection import Projection
+    from mpt.lab.search import Search, study_names
+    from mpt.lab.sweep import plan, replay
+
+    home = Home.find()
+    for name in reversed(study_names(home)):
+        study = Search.load(home, name).study
+        with Session(study, tracking_uri=tracking_uri) as session:
+            concrete = plan(study, session.worker)
+            projection = Projection(session.tracker, study, session.home)
+            trials = replay(concrete, session.lab, session.home, on_trial=projection.trial)
+            projection.close_study(trials)
+        told = sum(bool(trial.digest) for trial in trials)
+        out.print(f"{name}: {told} trials told again", markup=False, soft_wrap=True)

@@ -120,6 +120,29 @@ def sweep(
         return search.trials
 
 
+def replay(
+    concrete: Plan, lab: Lab, home: Home, *, on_trial: Callable[[Record], None]
+) -> list[Trial]:
+    """Tell every finished trial of a study again; what the ledger holds is not computed.
+
+    Returns:
+        Every trial of the study, by number.
+
+    Raises:
+        StoreError: the rows or weights are not those of the study, or a driver runs it.
+        UnknownName: no such study.
+    """
+    study = concrete.study
+    Search.check(study, concrete.definition, home)
+    with lab.ledger.lease(f"study:{study.title}"):
+        trials = Search.load(home, study.title).trials
+        finished = [trial for trial in trials if trial.digest]
+        for start in range(0, len(finished), study.pack):
+            for record in _settle(finished[start : start + study.pack], concrete, lab):
+                on_trial(record)
+        return trials
+
+
 def _baseline(concrete: Plan, lab: Lab) -> None:
     """Plain prompt tuning on the validation tasks; a task it scores 0 on has no relative gain."""
     size = concrete.study.cells_per_pack

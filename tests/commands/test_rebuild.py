@@ -1,0 +1,64 @@
+"""`mpt sync --rebuild` makes on an empty store what the sweep made on the first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from terminal import mpt, study_file
+
+from mpt.lab.home import Home
+from mpt.lab.ledger import Ledger
+
+OWN = ("mlflow.parentRunId",)
+"""Tags that hold an id of the server itself."""
+
+
+def held(uri: str, into: Path) -> dict[str, tuple]:
+    """What a store holds of each run, by key: status, params, tags, curves and files."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=uri)
+    found = {}
+    experiment = client.get_experiment_by_name("mpt")
+    for run in client.search_runs([experiment.experiment_id]):
+        of = run.info.run_id
+        tags = {name: value for name, value in run.data.tags.items() if name not in OWN}
+        curves = {
+            name: sorted((point.step, point.value) for point in client.get_metric_history(of, name))
+            for name in run.data.metrics
+        }
+        (into / of).mkdir(parents=True, exist_ok=True)
+        place = Path(client.download_artifacts(of, "", str(into / of)))
+        files = {
+            str(file.relative_to(place)): file.read_bytes()
+            for file in place.rglob("*")
+            if file.is_file()
+        }
+        assert tags["mpt.key"] not in found
+        found[tags["mpt.key"]] = (run.info.status, run.data.params, tags, curves, files)
+    return found
+
+
+@pytest.mark.slow
+def test_an_empty_store_ends_as_the_first_one_however_often(tmp_path):
+    home, study = tmp_path / "home", study_file(tmp_path / "study.yaml")
+    swept = mpt("sweep", "--study", study, home=home)
+    assert swept.code == 0, swept.err
+    first = held(f"sqlite:///{home}/mlflow.db", tmp_path / "files")
+    assert len(first) == 4
+    with Ledger(Home.find({"MPT_HOME": str(home)}).ledger_url) as ledger:
+        units = list(ledger.units())
+    uri = f"sqlite:///{tmp_path}/second.db"
+    for _ in range(2):
+        said = mpt("sync", "--rebuild", "--tracking-uri", uri, home=home)
+        assert said.code == 0, said.err
+        assert said.out.splitlines() == ["small: 3 trials told again", "0 records sent, 0 left"]
+        assert held(uri, tmp_path / "files") == first
+    with Ledger(Home.find({"MPT_HOME": str(home)}).ledger_url) as ledger:
+        assert list(ledger.units()) == units, "rebuilding computes nothing"
+
+
+def test_without_a_study_there_is_nothing_to_rebuild(tmp_path):
+    said = mpt("sync", "--rebuild", home=tmp_path)
+    assert (said.code, said.out) == (0, "0 records sent, 0 left\n")

@@ -10,7 +10,21 @@ import typer
 from typer.exceptions import TyperException
 
 from mpt import __version__
-from mpt.commands import arg, backbone, doctor, gym, promote, report, show, studies, sweep, sync, ui
+from mpt.commands import (
+    arg,
+    backbone,
+    doctor,
+    export,
+    gym,
+    predict,
+    promote,
+    report,
+    show,
+    studies,
+    sweep,
+    sync,
+    ui,
+)
 from mpt.commands.console import err
 from mpt.errors import MptError
 
@@ -30,6 +44,8 @@ app.command("ui")(ui.ui)
 app.command("arg")(arg.arg)
 app.command("report")(report.report)
 app.command("show")(show.show)
+app.command("predict")(predict.predict)
+app.command("export")(export.export)
 app.command("sync")(sync.sync)
 app.command("doctor")(doctor.doctor)
 app.add_typer(studies.app, name="studies")

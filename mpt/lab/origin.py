@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mpt.config import VOCABULARY
 from mpt.errors import InputError, UnknownName
+from mpt.lab.delivery import DIGEST
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
 from mpt.lab.mlflow_client import connect, disconnect
@@ -48,6 +50,32 @@ def find_unit(ledger: Ledger, digest: str) -> Unit:
     return known[found[0]]
 
 
+def find_prompt(ledger: Ledger, home: Home, which: str) -> Unit:
+    """The unit of a digest, or of a registered prompt: ``NAME`` or ``models:/NAME@ALIAS``.
+
+    A bare name means its champion.
+
+    Raises:
+        UnknownName: nothing of that name; a champion that is not in this ledger.
+        InputError: several digests begin so.
+    """
+    if re.fullmatch(r"[0-9a-fA-F]{1,64}", which):
+        return find_unit(ledger, which)
+    name, _, alias = which.removeprefix("models:/").partition("@")
+    client: Any = connect(home.tracking_uri) if _is_there(home.tracking_uri) else None
+    try:
+        known = [model.name for model in client.search_registered_models()] if client else []
+        if name not in known:
+            raise UnknownName("prompt", name, known, "Or give a digest; `mpt promote` registers.")
+        version = client.get_registered_model(name).aliases.get(alias or "champion")
+        if version is None:
+            raise InputError(f"{name} has no alias {alias or 'champion'!r}; `mpt promote` sets it")
+        return find_unit(ledger, client.get_model_version(name, version).tags[DIGEST])
+    finally:
+        if client is not None:
+            disconnect(client)
+
+
 def origin(unit: Unit, home: Home) -> Origin:
     """Look beside the ledger."""
     file = home.root / unit.artefact if unit.artefact else None
@@ -58,12 +86,11 @@ def origin(unit: Unit, home: Home) -> Origin:
 
 def _runs(digest: str, home: Home) -> tuple[str, ...] | None:
     """Runs tagged with a digest; a local store that is not there yet is not made."""
-    uri = home.tracking_uri
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+    if not _is_there(home.tracking_uri):
         return ()
     client: Any = None
     try:
-        client = connect(uri)
+        client = connect(home.tracking_uri)
         experiments = [e.experiment_id for e in client.search_experiments()]
         found = client.search_runs(experiments, f"tags.`mpt.digest` = '{digest}'")
         return tuple(run.info.run_id for run in found)
@@ -73,3 +100,8 @@ def _runs(digest: str, home: Home) -> tuple[str, ...] | None:
     finally:
         if client is not None:
             disconnect(client)
+
+
+def _is_there(uri: str) -> bool:
+    """Whether a local store was made; connecting would make it."""
+    return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists()

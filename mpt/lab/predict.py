@@ -33,12 +33,17 @@ def predict(file: Path, config: Mapping[str, object], texts: Sequence[str]) -> l
     """
     chosen = BackboneConfig.model_validate(config["backbone"])
     backbone: Backbone = _backbone(chosen.model_dump_json())
-    if backbone.weights != config["weights"]:
-        raise ConfigError(
-            f"the prompt was made for weights {config['weights']}, but backbone {chosen.name!r} "
-            f"has {backbone.weights} here; use the version of mpt or of the model it was made with"
-        )
+    same_weights(backbone, chosen, str(config["weights"]))
     theta = read_prompt(Path(file)).to(backbone.device, backbone.dtype)[None]
     (nothing,) = backbone.encode([""], chosen.max_target, "target")
     rows = [Row(ids, nothing) for ids in backbone.encode(list(texts), chosen.max_input)]
     return answer(backbone, theta, [rows], limit=chosen.max_target)[0]
+
+
+def same_weights(backbone: Backbone, chosen: BackboneConfig, weights: str) -> None:
+    """Raise ``ConfigError`` unless the backbone is the one that a prompt was made for."""
+    if backbone.weights != weights:
+        raise ConfigError(
+            f"the prompt was made for weights {weights}, but backbone {chosen.name!r} "
+            f"has {backbone.weights} here; use the version of mpt or of the model it was made with"
+        )

@@ -1,0 +1,38 @@
+"""`mpt export`: a prompt in the form of another library."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mpt.commands.console import out
+
+
+class Form(StrEnum):
+    """Libraries that a prompt can be written for."""
+
+    PEFT = "peft"
+
+
+def export(
+    prompt: Annotated[str, typer.Argument(help="A digest, or the name of a registered prompt.")],
+    folder: Annotated[Path, typer.Argument(help="Where to; a new or empty folder.")],
+    to: Annotated[Form, typer.Option(help="The library.")] = Form.PEFT,
+) -> None:
+    """Write a prompt as an adapter that PEFT loads; it answers as the prompt does in mpt.
+
+    Example: mpt export mpt-mini-reptile --to peft adapter
+    """
+    from mpt.lab.export import export_peft
+    from mpt.lab.home import Home
+    from mpt.lab.origin import find_prompt
+    from mpt.lab.recorded import open_ledger
+
+    home = Home.find()
+    with open_ledger(home) as ledger:
+        unit = find_prompt(ledger, home, prompt)
+    made = export_peft(unit, home, folder)
+    out.print(f"Adapter: {made} ({to.value}, unit {unit.digest})", markup=False, soft_wrap=True)

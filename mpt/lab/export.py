@@ -1,0 +1,73 @@
+"""A prompt as an adapter of PEFT: what its prompt tuning loads and answers alike with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from safetensors.torch import save
+
+from mpt.backbone.frozen import load_backbone
+from mpt.backbone.hub import opening, where
+from mpt.backbone.seq2seq import FrozenSeq2Seq
+from mpt.config import BackboneConfig
+from mpt.errors import ConfigError, InputError
+from mpt.lab.artefacts import load_prompt
+from mpt.lab.home import Home
+from mpt.lab.predict import same_weights
+from mpt.lab.unit import Unit
+from mpt.storage import write_whole
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+
+
+def export_peft(unit: Unit, home: Home, folder: Path) -> Path:
+    """Write the prompt of a unit as a PEFT adapter into ``folder``, an empty or a new one.
+
+    PEFT puts a prompt before the input. With its encoder-decoders ``num_transformer_submodules``
+    must be 1: at 2, its default, the decoder would read a prompt as well. A GPT-2 must generate
+    with ``use_cache=False``: with a cache PEFT 0.21 loses count of positions on transformers 5.
+
+    Raises:
+        InputError: a unit without a prompt, or ``folder`` is not empty or cannot be written.
+        ConfigError: a prompt that PEFT could not place: behind the input, or behind the token that
+            a causal model's tokenizer puts first; or the backbone is not the one it was made for.
+    """
+    if unit.artefact is None:
+        raise InputError(f"unit {unit.digest} is {unit.state} and has no prompt to export")
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError(f"{folder} holds something already; name a new or empty folder")
+    chosen = BackboneConfig.model_validate(unit.config["backbone"])
+    if chosen.prompt_place != "before":
+        raise ConfigError(
+            f"unit {unit.digest} was learned with its prompt {chosen.prompt_place} the input, "
+            "and PEFT puts prompts before it: it would answer otherwise; export one learned with "
+            "prompt_place 'before'"
+        )
+    backbone = load_backbone(chosen, "cpu")
+    same_weights(backbone, chosen, str(unit.config["weights"]))
+    seq2seq = isinstance(backbone, FrozenSeq2Seq)
+    if not seq2seq and opening(backbone.tokenizer):  # type: ignore[attr-defined]
+        raise ConfigError(
+            f"the tokenizer of {chosen.name!r} puts a token before every text, and the prompt of "
+            f"unit {unit.digest} stands behind it; PEFT would put it in front and answer otherwise"
+        )
+    prompt = load_prompt(home, unit.artefact)
+    config = {
+        "peft_type": "PROMPT_TUNING",
+        "task_type": "SEQ_2_SEQ_LM" if seq2seq else "CAUSAL_LM",
+        "base_model_name_or_path": where(chosen.name),
+        "inference_mode": True,
+        "num_virtual_tokens": prompt.shape[0],
+        "token_dim": prompt.shape[1],
+        "num_transformer_submodules": 1,
+        "prompt_tuning_init": "RANDOM",
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = save({"prompt_embeddings": prompt.contiguous()}, {"format": "pt"})
+        write_whole(folder / WEIGHTS, tensors)
+        write_whole(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({error.strerror}); name another") from None
+    return folder

@@ -22,6 +22,7 @@ from uuid import uuid4
 
 import pytest
 import torch
+from mlflow_server import answers, server
 
 from mpt.errors import StoreError
 from mpt.lab.artefacts import save_prompt
@@ -64,41 +65,6 @@ class Place:
     def file(self, key: str, path: str, into: Path) -> str:
         run = self.runs()[key].info.run_id
         return Path(self.client.download_artifacts(run, path, str(into))).read_text()
-
-
-@contextmanager
-def server(folder: Path, port: int = 0) -> Iterator[str]:
-    """A real MLflow server, listening when the block begins."""
-    if not port:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
-    command += ["--port", str(port), "--backend-store-uri", f"sqlite:///{folder}/server.db"]
-    command += ["--artifacts-destination", str(folder / "files")]
-    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "server.log").open("ab") as log:
-        process = subprocess.Popen(
-            command, env={**os.environ, **quiet}, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        uri, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
-        while not _answers(f"{uri}/health"):
-            assert process.poll() is None, (folder / "server.log").read_text()
-            assert time.monotonic() < deadline, "the MLflow server did not start"
-            time.sleep(0.2)
-        yield uri
-    finally:
-        os.killpg(process.pid, 15)
-        process.wait(20)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as reply:
-            return reply.status == 200
-    except OSError:
-        return False
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("server", marks=pytest.mark.slow)])
@@ -472,7 +438,7 @@ def test_the_local_pages_serve_runs_and_files(tmp_path):
     )
     try:
         uri, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
-        while not _answers(f"{uri}/health"):
+        while not answers(f"{uri}/health"):
             assert time.monotonic() < deadline
             time.sleep(0.2)
         query = f"path=config.yaml&run_uuid={_id(place, 's')}"
@@ -487,4 +453,4 @@ def test_the_local_pages_serve_runs_and_files(tmp_path):
     finally:
         process.terminate()
         process.wait(20)
-    assert not _answers(f"{uri}/health"), "the server ends with mpt"
+    assert not answers(f"{uri}/health"), "the server ends with mpt"

@@ -13,6 +13,7 @@ from mpt import __version__
 from mpt.commands import (
     arg,
     backbone,
+    bench,
     doctor,
     export,
     gym,
@@ -47,6 +48,7 @@ app.command("show")(show.show)
 app.command("predict")(predict.predict)
 app.command("export")(export.export)
 app.command("sync")(sync.sync)
+app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.add_typer(studies.app, name="studies")
 app.add_typer(gym.app, name="gym")

@@ -15,8 +15,9 @@ from mpt.gym.metrics import can_still_match, score
 from mpt.gym.tokens import Questions, Row
 from mpt.notation import Prompts
 
-TOKENS_PER_PASS = 16_384
-"""Padded tokens, prompt included, in one evaluation pass."""
+TOKENS_PER_PASS = {"cpu": 2_048, "cuda": 16_384}
+"""Padded tokens, prompt included, in one evaluation pass: enough to fill a device, few enough for
+a CPU's caches and for neighbours of like length."""
 
 
 Place = tuple[int, int]
@@ -77,7 +78,7 @@ def answer(
     more stay as they have begun; only the rest is generated.
     """
     texts: list[list[str]] = [[""] * len(rows) for rows in rows_of_run]
-    for places in _passes(rows_of_run, theta.shape[1]):
+    for places in _passes(rows_of_run, theta.shape[1], TOKENS_PER_PASS[backbone.device.type]):
         relief = Relief(len(places), len(theta), backbone.device)
 
         def write(size: int, places: Sequence[Place] = places) -> None:
@@ -130,7 +131,9 @@ def _begun(backbone: Backbone, theta: Prompts, batch: Batch) -> tuple[list[str],
     return backbone.decode(begun), ended
 
 
-def _passes(rows_of_run: Sequence[Sequence[Row]], prompt_tokens: int) -> Iterator[list[Place]]:
+def _passes(
+    rows_of_run: Sequence[Sequence[Row]], prompt_tokens: int, tokens: int
+) -> Iterator[list[Place]]:
     """Places, longest first, cut so that a padded pass holds at most so many tokens."""
     places = [(run, i) for run, rows in enumerate(rows_of_run) for i in range(len(rows))]
     lengths = np.array([rows_of_run[run][i].length for run, i in places])
@@ -138,6 +141,6 @@ def _passes(rows_of_run: Sequence[Sequence[Row]], prompt_tokens: int) -> Iterato
     while ordered:
         run, i = ordered[0]
         width = prompt_tokens + rows_of_run[run][i].length
-        size = max(1, TOKENS_PER_PASS // width)
+        size = max(1, tokens // width)
         yield ordered[:size]
         ordered = ordered[size:]

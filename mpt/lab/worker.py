@@ -16,6 +16,7 @@ from mpt.backbone.prompt import begin
 from mpt.config import VOCABULARY, BackboneConfig, CellConfig, Frozen, RunConfig
 from mpt.engine.checkpoint import Checkpoints
 from mpt.engine.learn import Learned, learn
+from mpt.engine.malloc import keep_large_blocks
 from mpt.engine.pack import CellJob, MetaJob
 from mpt.engine.tune import Tuned, tune
 from mpt.errors import Diverged
@@ -49,6 +50,7 @@ class Worker:
     @cached_property
     def backbone(self) -> Backbone:
         """The frozen model, loaded when first needed. Raises ``ConfigError``."""
+        keep_large_blocks()
         return load_backbone(self.backbone_config, self.device)
 
     @cached_property

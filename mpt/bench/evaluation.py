@@ -1,0 +1,64 @@
+"""`mpt bench eval`: scoring an exact-match task against generating every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mpt.backbone.batch import collate
+from mpt.bench.rows import prompts, random_rows
+from mpt.bench.shapes import Measured, make
+from mpt.bench.stock import generate
+from mpt.bench.timing import Measure, alternate
+from mpt.engine.evaluate import evaluate
+from mpt.gym.metrics import score
+from mpt.gym.tokens import Questions, Row
+from mpt.seeding import stream
+
+ROWS, WRONG = 64, 0.3
+
+
+def evaluation(name: str, device: str, *, targets: Sequence[int], pairs: int) -> Iterator[Measure]:
+    """ROWS questions of one run, answers of each length, WRONG of the golds not as answered."""
+    model = make(name, device)
+    for length in targets:
+        yield from _of_length(model, length, pairs)
+
+
+def _of_length(model: Measured, length: int, pairs: int) -> Iterator[Measure]:
+    theta = prompts(model, 1)
+    questions = _questions(model, length)
+    golds = [list(gold) for gold in questions.golds]
+    batch = collate([questions.rows]).to(model.ours.device)
+
+    def ours() -> float:
+        return evaluate(model.ours, theta, [questions], limit=length)[0]
+
+    def theirs() -> float:
+        return score("ACC", generate(model, theta, batch, length), golds)
+
+    assert ours() == theirs(), "the two ways to score disagree"
+    what = f"answers of {length} tokens, accuracy {ours():.2f}"
+    peers = {"HF generate": theirs}
+    yield from alternate(what, ours, peers, model.ours.device, pairs=pairs)
+
+
+def _questions(model: Measured, length: int) -> Questions:
+    """Golds are what the model writes, but for some with one token changed at a random place."""
+    rows = random_rows(model, ROWS, length, "eval")
+    theta = prompts(model, 1)
+    draws = stream("bench golds", model.name, length)
+    # written token by token: what each place holds depends on those before it
+    for place in range(length):
+        guess = model.ours.guess(theta, collate([rows]).to(model.ours.device)).cpu().numpy()
+        for row, ids in zip(rows, guess, strict=True):
+            row.target[place] = ids[place]
+    asked = []
+    for row in rows:
+        ends = (row.target == 1).nonzero()[0]
+        target = row.target[: int(ends[0]) + 1] if len(ends) else row.target
+        if draws.random() < WRONG:
+            place = int(draws.integers(len(target)))
+            target[place] = 5 + (target[place] + 7) % 900
+        asked.append(Row(row.input, target))
+    golds = model.ours.decode([row.target for row in asked])
+    return Questions(tuple(asked), tuple((gold,) for gold in golds), "ACC")

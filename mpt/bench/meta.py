@@ -1,0 +1,113 @@
+"""`mpt bench meta`: MAML's gradient against the library higher."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+import torch
+
+from mpt.backbone.batch import Batch, collate
+from mpt.bench.rows import prompts, random_rows
+from mpt.bench.shapes import Measured, make
+from mpt.bench.stock import own_loss
+from mpt.bench.timing import Measure, alternate, compare
+from mpt.methods.by_higher import maml_by_higher
+from mpt.methods.inner import MetaGradient
+from mpt.methods.maml import fomaml, maml, maml_by_recursion
+from mpt.notation import Loss
+
+ROWS, TARGET, MICRO = 8, 8, 2
+Function = Callable[..., MetaGradient]
+FUNCTIONS: dict[str, tuple[Function, int]] = {
+    "graph kept": (maml, ROWS),
+    "recursion": (maml_by_recursion, ROWS),
+    f"recursion by {MICRO} rows": (maml_by_recursion, MICRO),
+    "first order": (fomaml, ROWS),
+    "higher": (maml_by_higher, ROWS),
+    "higher on mpt's forward": (maml_by_higher, ROWS),
+}
+
+
+def gradient(name: str, model: Measured, steps: int) -> Callable[[], MetaGradient]:
+    """The meta-gradient of one episode with ``steps`` inner steps of ROWS rows, ready to run."""
+    function, rows = FUNCTIONS[name]
+    theta = prompts(model, 1)
+    loss: Loss = own_loss(model, twice=True) if name == "higher" else model.ours.curved
+    if name == "first order":
+        loss = model.ours.losses
+    support = [_cut(model, rows, "support", step) for step in range(steps)]
+    query = _cut(model, rows, "query")
+    alpha = theta.new_full((1, 1, 1), 1e-2)
+    return partial(function, theta, support, query, loss, alpha)
+
+
+def meta(name: str, device: str, *, steps: Sequence[int], pairs: int) -> Iterator[Measure]:
+    """Time, memory and agreement for every number of inner steps."""
+    for count in steps:
+        yield from _times(make(name, device), count, pairs)
+        yield from _memory(name, device, count)
+
+
+def _times(model: Measured, steps: int, pairs: int) -> Iterator[Measure]:
+    theirs = gradient("higher", model, steps)().direction
+    peers = {peer: gradient(peer, model, steps) for peer in ("higher", "higher on mpt's forward")}
+    for name in ("graph kept", "recursion", f"recursion by {MICRO} rows"):
+        ours = gradient(name, model, steps)
+        error = (ours().direction - theirs).norm() / theirs.norm()
+        what = f"time, K={steps}, {name}"
+        for found in alternate(what, ours, peers, model.ours.device, pairs=pairs):
+            yield replace(found, note=f"gradients differ by {float(error):.0e}")
+
+
+def _memory(name: str, device: str, steps: int) -> Iterator[Measure]:
+    held = {one: peak(one, name, device, steps) for one in FUNCTIONS}
+    for ours in ("graph kept", "recursion", f"recursion by {MICRO} rows"):
+        for peer in ("higher", "first order"):
+            yield compare(f"memory, K={steps}, {ours}", peer, [held[ours]], [held[peer]], "MB")
+
+
+def peak(function: str, name: str, device: str, steps: int) -> float:
+    """Peak MB above the loaded model, in a process of its own."""
+    command = [sys.executable, "-m", "mpt.bench.meta", function, name, device, str(steps)]
+    # one thread, so that the allocator's arenas do not count
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    found = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    return float(found.stdout.split()[-1])
+
+
+def _peak_here(function: str, name: str, device: str, steps: int) -> float:
+    model = make(name, device)
+    gradient("first order", make("mini", device), 1)()  # what torch allocates once
+    work = gradient(function, model, steps)
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        work()
+        return (torch.cuda.max_memory_allocated() - before) / 1e6
+    with open("/proc/self/clear_refs", "w") as refs:
+        refs.write("5")  # the kernel's peak begins anew
+    before = _status("VmRSS")
+    work()
+    return (_status("VmHWM") - before) / 1e3
+
+
+def _status(key: str) -> float:
+    """kB of this process."""
+    with open("/proc/self/status") as lines:
+        return next(float(line.split()[1]) for line in lines if line.startswith(key))
+
+
+def _cut(model: Measured, rows: int, *name: str | int) -> Batch | tuple[Batch, ...]:
+    whole = collate([random_rows(model, ROWS, TARGET, *name)])
+    if rows >= ROWS:
+        return whole.to(model.ours.device)
+    return tuple(piece.to(model.ours.device) for piece in whole.pieces(rows))
+
+
+if __name__ == "__main__":
+    print(_peak_here(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])))

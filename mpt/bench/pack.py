@@ -1,0 +1,108 @@
+"""`mpt bench pack`: prompt tuning of several runs against PEFT, one run after the other."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+
+from mpt.backbone.batch import Batch, collate
+from mpt.bench.peft_peer import feed, plain_loop, prompted, trainer_seconds
+from mpt.bench.rows import prompts, random_rows
+from mpt.bench.shapes import Measured, make
+from mpt.bench.timing import Measure, compare, seconds
+from mpt.engine import train
+from mpt.engine.optim import OPTIMISERS
+from mpt.engine.train import TrainState
+from mpt.gym.tokens import Row
+from mpt.methods.inner import MetaGradient, slope
+
+ROWS, TARGET, RATE = 8, 8, 0.01
+
+
+def pack(
+    name: str, device: str, *, runs: int, steps: int, pairs: int, bf16: bool = False
+) -> Iterator[Measure]:
+    """The same steps on the same rows: packed, alone, by PEFT's loop and by its Trainer."""
+    model = make(name, device, bf16=bf16)
+    rows = [
+        [random_rows(model, ROWS, TARGET, run, step) for run in range(runs)]
+        for step in range(steps)
+    ]
+    peft = prompted(model).to(device)
+    fed = [
+        [feed(model, collate([rows[step][run]]).to(model.ours.device)) for step in range(steps)]
+        for run in range(runs)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+
+        def by_trainer() -> float:
+            cpu = model.ours.device.type == "cpu"
+            return sum(trainer_seconds(peft, one, RATE, folder, cpu=cpu) for one in fed)
+
+        def by_loop() -> None:
+            for one in fed:
+                plain_loop(peft, one, RATE)
+
+        def packed() -> None:
+            tune(model, rows, list(range(runs)))
+
+        def alone() -> None:
+            for run in range(runs):
+                tune(model, rows, [run])
+
+        place = model.ours.device
+        for work in (packed, alone, by_loop, by_trainer):
+            work()
+        found = [
+            (seconds(packed, place), seconds(alone, place), seconds(by_loop, place), by_trainer())
+            for _ in range(pairs)
+        ]
+    ours = [one[0] for one in found]
+    examples = runs * steps * ROWS
+    what = f"{runs} runs x {steps} steps x {ROWS} rows"
+    peers = ("mpt, one run at a time", "PEFT, plain loop", "PEFT, HF Trainer")
+    for n, peer in enumerate(peers, start=1):
+        measure = compare(what, peer, ours, [one[n] for one in found], "s")
+        yield replace(measure, note=f"{examples / measure.ours:.0f} rows/s")
+    if place.type == "cuda":
+        yield _utilisation(model, rows, sorted(ours)[len(ours) // 2])
+
+
+def tune(model: Measured, rows: list[list[list[Row]]], runs: list[int]) -> None:
+    """Train some runs together through the engine's own loop."""
+    backbone = model.ours
+    batches = [collate([step[run] for run in runs]).to(backbone.device) for step in rows]
+    starts = prompts(model, len(runs))
+    lanes = [
+        train.Lane(str(run), start, RATE, len(rows))
+        for run, start in zip(runs, starts, strict=True)
+    ]
+    optimiser = OPTIMISERS["adamw"]
+
+    def gradient(state: TrainState) -> MetaGradient:
+        batch: Batch = batches[state.position[0]]
+        return slope(state.theta.detach().requires_grad_(), batch, backbone.losses)
+
+    state = train.start(lanes, optimiser)
+    train.train(lanes, state, gradient, optimiser=optimiser, watch=lambda state, losses: None)
+
+
+def _utilisation(model: Measured, rows: list[list[list[Row]]], spent: float) -> Measure:
+    """4 N FLOPs per token of a frozen model of N weights, against a large matrix product."""
+    tokens = sum(model.prompt + row.length for step in rows for run in step for row in run)
+    reached = 4 * model.parameters * tokens / spent / 1e12
+    side, repeats = 8192, 20
+    left = torch.randn(side, side, device=model.ours.device, dtype=torch.bfloat16)
+
+    def product() -> None:
+        for _ in range(repeats):
+            left @ left
+
+    product()
+    peak = 2 * side**3 * repeats / seconds(product, model.ours.device) / 1e12
+    what = "model FLOP utilisation of the packed step"
+    share = reached / peak
+    return Measure(what, "matrix product, bf16", reached, peak, "TFLOP/s", share, share, share)

@@ -1,0 +1,30 @@
+"""Rows to measure on: random tokens, lengths between half the limit and the limit."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mpt.bench.shapes import Measured
+from mpt.gym.tokens import Row
+from mpt.seeding import stream
+
+
+def random_rows(model: Measured, count: int, target: int, *name: str | int) -> list[Row]:
+    """``count`` rows with targets of ``target`` tokens."""
+    draws = stream("bench", model.name, *name)
+    high = min(model.ours.embed.weight.shape[0], 1000)
+
+    def ids(length: int) -> np.ndarray:
+        return draws.integers(5, high, length).astype(np.int64)
+
+    lengths = draws.integers(model.input // 2, model.input + 1, count)
+    lengths[0] = model.input
+    return [Row(ids(int(length)), ids(target)) for length in lengths]
+
+
+def prompts(model: Measured, runs: int) -> Tensor:
+    """``[R, P, H]`` from vocabulary rows."""
+    rows = [model.ours.vocabulary_prompt(model.prompt, "bench", run) for run in range(runs)]
+    return torch.stack(rows).to(model.ours.device, model.ours.dtype)

@@ -1,0 +1,57 @@
+"""`mpt bench` on the embedded backbone: real measures, on few pairs."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+
+import pytest
+from terminal import mpt
+
+needs_peft = pytest.mark.skipif(
+    find_spec("peft") is None, reason="peft is not installed; pip install -e '.[bench]'"
+)
+
+
+def measured(home, *arguments):
+    few = ("--backbone", "mini", "--pairs", "1", "--json")
+    done = mpt("bench", *arguments, *few, home=home)
+    assert done.code == 0, done.err
+    return json.loads(done.out)
+
+
+def test_evaluation_is_measured_beside_generate(tmp_path):
+    found = measured(tmp_path, "eval", "--targets", "3,8")
+    assert found["backbone"] == "mini"
+    assert "threads" in found["machine"]
+    assert [m["peer"] for m in found["measures"]] == ["HF generate"] * 2
+    assert all(m["ours"] > 0 and m["ratio"] > 0 for m in found["measures"])
+
+
+@pytest.mark.slow
+def test_meta_gradients_are_measured_beside_higher(tmp_path):
+    found = measured(tmp_path, "meta", "--steps", "2")["measures"]
+    peers = {m["peer"] for m in found}
+    assert peers == {"higher", "higher on mpt's forward", "first order"}
+    timed = [m for m in found if m["unit"] == "s"]
+    assert all(float(m["note"].split()[-1]) < 1e-3 for m in timed), "the gradients agree"
+    held = {m["what"]: m["ratio"] for m in found if m["peer"] == "higher" and m["unit"] == "MB"}
+    assert len(held) == 3
+
+
+@needs_peft
+@pytest.mark.slow
+def test_packs_are_measured_beside_peft(tmp_path):
+    found = measured(tmp_path, "pack", "--runs", "2", "--steps", "2")["measures"]
+    wanted = ["mpt, one run at a time", "PEFT, plain loop", "PEFT, HF Trainer"]
+    assert [m["peer"] for m in found] == wanted
+
+
+def test_wrong_input_is_one_line(tmp_path):
+    for arguments, line in (
+        (("eval", "--backbone", "t5-265"), "unknown shape 't5-265' - did you mean 't5-256'"),
+        (("meta", "--steps", "1,x"), "--steps is '1,x'; give whole numbers from 1, by commas"),
+    ):
+        done = mpt("bench", *arguments, home=tmp_path)
+        assert done.code == 2
+        assert line in done.err

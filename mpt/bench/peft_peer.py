@@ -98,7 +98,7 @@ def trainer_seconds(
     trainer = Trainer(
         model=peft,
         args=arguments,
-        train_dataset=whole,
+        train_dataset=whole,  # type: ignore[arg-type]
         data_collator=lambda examples: examples[0],
         callbacks=[clock],
     )

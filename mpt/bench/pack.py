@@ -99,7 +99,7 @@ def _utilisation(model: Measured, rows: list[list[list[Row]]], spent: float) -> 
 
     def product() -> None:
         for _ in range(repeats):
-            left @ left
+            torch.mm(left, left)
 
     product()
     peak = 2 * side**3 * repeats / seconds(product, model.ours.device) / 1e12

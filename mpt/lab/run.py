@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from functools import partial
+from math import ceil
+from typing import Generic, TypeVar
 
 from mpt.config import CellConfig, RunConfig, Tuning
 from mpt.engine.pack import cell_shape, packs, run_shape
 from mpt.errors import OutOfMemory
 from mpt.lab.fleet import Fleet, LocalFleet
 from mpt.lab.ledger import Ledger, Unit
-from mpt.lab.progress import Progress, Silent
-from mpt.lab.worker import OnStep, Worker
+from mpt.lab.progress import OnStep, Progress, Silent
+from mpt.lab.worker import Worker
 from mpt.scores import Score
 
 BASELINE = "PT"
 """Plain prompt tuning: the same cells from vocabulary rows."""
 
 Config = TypeVar("Config", RunConfig, CellConfig)
+Compute = Callable[[Worker, Sequence[Config], OnStep], list[Unit]]
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Lab:
             steps=lambda config: config.outer.steps,
             shape=run_shape,
             size=pack,
-            compute=self.worker.learn,
+            compute=Worker.learn,
         )
         for digest in units:
             self.worker.checkpoints.drop(digest)
@@ -79,7 +82,7 @@ class Lab:
             steps=lambda config: config.tuning.steps,
             shape=cell_shape,
             size=pack,
-            compute=self.worker.tune,
+            compute=Worker.tune,
         )
 
     def cells(self, case: Case, judging: Judging) -> list[CellConfig]:
@@ -116,7 +119,7 @@ class Lab:
         steps: Callable[[Config], int],
         shape: Callable[[Config], Hashable],
         size: int,
-        compute: Callable[[Sequence[Config], OnStep], list[Unit]],
+        compute: Compute[Config],
     ) -> dict[str, Unit]:
         distinct = {config.digest: config for config in configs}
         held = self.ledger.get_many(distinct)
@@ -126,28 +129,50 @@ class Lab:
         self._counted.update(distinct)
         if not left:
             return units
+        job = partial(_attempt, self.worker, compute)
+        # packs shrink where that keeps every slot at work: how runs are packed changes no result
+        waiting = packs(left, shape=shape, size=min(size, ceil(len(left) / self.fleet.slots)))
         with self.progress.stage(title, sum(map(steps, left))) as advance:
-
-            def job(pack: Sequence[Config]) -> list[Unit]:
-                try:
-                    return compute(pack, advance)
-                except OutOfMemory:
-                    if len(pack) == 1:
-                        raise
-                half = len(pack) // 2
-                self.progress.say(f"warning: out of memory with {len(pack)} runs; trying {half}")
-                return [*job(pack[:half]), *job(pack[half:])]
-
-            for finished in self.fleet.map(job, packs(left, shape=shape, size=size)):
-                for unit in finished:
-                    self.ledger.record(unit)
-                    units[unit.digest] = unit
-                    self.computed += 1
+            while waiting:
+                halves: list[Sequence[Config]] = []
+                for end in self.fleet.map(job, waiting, advance):
+                    if isinstance(end, _TooLarge):
+                        halves += self._halve(end.pack)
+                        continue
+                    for unit in end:
+                        self.ledger.record(unit)
+                        units[unit.digest] = unit
+                        self.computed += 1
+                waiting = halves
         return units
+
+    def _halve(self, pack: Sequence[Config]) -> list[Sequence[Config]]:
+        half = len(pack) // 2
+        self.progress.say(f"warning: out of memory with {len(pack)} runs; trying {half}")
+        return [pack[:half], pack[half:]]
 
     def _length(self, config: CellConfig) -> int:
         split = self.worker.tokens(config.task, config.data_seed).split
         return max(len(example.input) for example in split.train)
+
+
+@dataclass(frozen=True)
+class _TooLarge(Generic[Config]):
+    """A pack that did not fit into memory where it was tried."""
+
+    pack: Sequence[Config]
+
+
+def _attempt(
+    worker: Worker, compute: Compute[Config], pack: Sequence[Config], on_step: OnStep
+) -> list[Unit] | _TooLarge[Config]:
+    """What a fleet computes; here or elsewhere, so it is a plain function of what can be sent."""
+    try:
+        return compute(worker, pack, on_step)
+    except OutOfMemory:
+        if len(pack) == 1:
+            raise
+        return _TooLarge(pack)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -26,10 +26,9 @@ from mpt.gym.tokens import Role, TokenSplit
 from mpt.lab.artefacts import load_prompt, prompt_path, save_prompt
 from mpt.lab.home import Home
 from mpt.lab.ledger import Unit
+from mpt.lab.progress import OnStep
 from mpt.lab.software import software
 from mpt.seeding import Name
-
-OnStep = Callable[[int], None]
 
 
 @dataclass

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
+from mpt.errors import Diverged
 from mpt.lab.fleet import LocalFleet
 
 
@@ -12,34 +15,61 @@ def fleet(request):
     return request.param()
 
 
+def ignore(steps):
+    """Nobody listens."""
+
+
+def total(pack, on_step):
+    on_step(len(pack))
+    return sum(pack)
+
+
 def test_every_pack_s_result_comes_back_once(fleet):
-    assert sorted(fleet.map(sum, [[1, 2], [3], [4, 5, 6]])) == [3, 3, 15]
+    assert sorted(fleet.map(total, [[1, 2], [3], [4, 5, 6]], ignore)) == [3, 3, 15]
 
 
 def test_no_packs_are_no_results(fleet):
-    assert list(fleet.map(sum, [])) == []
+    assert list(fleet.map(total, [], ignore)) == []
 
 
-def test_results_arrive_while_others_are_still_to_come(fleet):
-    begun = []
+def test_it_has_at_least_one_slot(fleet):
+    assert fleet.slots >= 1
 
-    def job(pack):
-        begun.append(pack)
-        return len(pack)
 
-    results = fleet.map(job, iter([[1], [2], [3]]))
+def test_steps_are_told_by_the_time_a_result_is_there(fleet):
+    told = []
+    for result in fleet.map(total, [[1, 1], [1, 1]], told.append):
+        assert sum(told) >= result
+    assert sum(told) == 4
+
+
+def test_packs_are_taken_when_there_is_a_slot(fleet):
+    taken = []
+
+    def packs():
+        for pack in range(3 * fleet.slots):
+            taken.append(pack)
+            yield [pack]
+
+    results = fleet.map(total, packs(), ignore)
     next(results)
-    assert len(begun) < 3, "a result must be recordable before the last pack is begun"
-    assert list(results) == [1, 1]
+    assert len(taken) <= fleet.slots, "a result must be recordable before the last pack is begun"
+    assert len(list(results)) == 3 * fleet.slots - 1
 
 
-def test_a_failure_reaches_the_driver_and_earlier_results_are_kept(fleet):
-    def job(pack):
-        if pack == [2]:
-            raise ValueError("broken row")
-        return pack
+def fail_at(wrong, error, pack, on_step):
+    if pack == wrong:
+        raise error
+    return pack
 
-    results = fleet.map(job, [[1], [2]])
-    assert next(results) == [1]
-    with pytest.raises(ValueError, match="broken row"):
-        next(results)
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(ValueError("broken row"), "broken row"), (Diverged("a1", 3, "loss"), "diverged at step 3")],
+)
+def test_a_failure_reaches_the_driver_as_it_is(fleet, error, said):
+    results = fleet.map(partial(fail_at, [2], error), [[1], [2]], ignore)
+    with pytest.raises(type(error), match=said) as failure:
+        list(results)
+    assert type(failure.value) is type(error)
+    assert vars(failure.value) == vars(error)

@@ -20,6 +20,7 @@ MethodName = Literal["maml", "fomaml", "reptile", "mtl"]
 OptimiserName = Literal["adafactor", "adamw", "sgd"]
 Place = Literal["before", "after"]
 Precision = Literal["fp32", "bf16"]
+Shots = Count | Literal["all"]
 
 PROMPT_STARTS = ("vocabulary", "tasks", "random", "text:WORDS", "prompt:DIGEST")
 """Where a prompt can begin, see ``mpt.backbone.prompt.begin``."""
@@ -36,8 +37,10 @@ class Frozen(BaseModel):
 
     @cached_property
     def digest(self) -> str:
-        """12 hex digits over the canonical JSON of every field."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """12 hex digits over the canonical JSON of every field that is set."""
+        # what is not set is left out: an optional field is added without making old units others
+        known = self.model_dump(mode="json", exclude_none=True)
+        text = json.dumps(known, sort_keys=True, separators=(",", ":"))
         return sha256(f"{type(self).__name__}:{text}".encode()).hexdigest()[:12]
 
 
@@ -91,6 +94,7 @@ class RunConfig(Frozen):
         weights: identity of the backbone's weights and tokenizer.
         sources: source tasks, each with all of ``data_seeds``: one unit per (task, seed).
         data: digest over the splits of the sources, so that changed rows are another run.
+        shots: k of the source tasks' train and dev sets, where it is not their official one.
     """
 
     backbone: BackboneConfig
@@ -102,6 +106,7 @@ class RunConfig(Frozen):
     data_seeds: tuple[int, ...]
     data: str
     seed: int = 0
+    shots: Shots | None = None
 
 
 class Tuning(Frozen):
@@ -126,6 +131,7 @@ class CellConfig(Frozen):
     Attributes:
         start: ``VOCABULARY`` for plain prompt tuning, or the digest of a ``RunConfig``.
         data: digest of the task's split under ``data_seed``.
+        shots: k of the task's train and dev set, where it is not the official one.
     """
 
     backbone: BackboneConfig
@@ -136,3 +142,4 @@ class CellConfig(Frozen):
     start: str
     lr: Rate
     tuning: Tuning
+    shots: Shots | None = None

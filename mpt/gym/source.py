@@ -7,6 +7,7 @@ from typing import Protocol
 
 from mpt.errors import UnknownName
 from mpt.gym.partitions import Partitions
+from mpt.gym.sampling import Shots
 from mpt.gym.splits import FewShotSplit, TaskCard
 
 
@@ -36,17 +37,16 @@ class Gym(Protocol):
         """What the task is. Raises ``UnknownName``."""
         ...
 
-    def split(self, task: str, seed: int) -> FewShotSplit:
-        """The task's examples under one of ``SEEDS``. Raises ``UnknownName``, ``DataError``."""
+    def split(self, task: str, seed: int, shots: Shots | None = None) -> FewShotSplit:
+        """The task's examples under one of ``SEEDS``, the official k of them or ``shots``.
+
+        Raises ``UnknownName``, ``DataError``.
+        """
         ...
 
 
-def open_gym(where: str = "mini", *, shots: int | str | None = None) -> Gym:
+def open_gym(where: str = "mini") -> Gym:
     """The embedded gym (``"mini"``) or a folder of tasks (CrossFit's TSV files, own tasks).
-
-    Args:
-        where: ``mini`` or the folder.
-        shots: which k to read where a folder's task has several; by default its official one.
 
     Raises:
         UnknownName: neither ``mini`` nor an existing folder, and it does not look like a path.
@@ -60,4 +60,4 @@ def open_gym(where: str = "mini", *, shots: int | str | None = None) -> Gym:
         raise UnknownName("gym", where, ["mini"], "Or give the folder of a gym.")
     from mpt.gym.tsv import TsvGym
 
-    return TsvGym(where, shots=shots)
+    return TsvGym(where)

@@ -10,6 +10,7 @@ from mpt.gym.catalogue import cards
 from mpt.gym.crossfit import folder_partitions
 from mpt.gym.own import CARD, find_own_task
 from mpt.gym.partitions import Partitions
+from mpt.gym.sampling import Shots
 from mpt.gym.splits import SEEDS, FewShotSplit, TaskCard
 from mpt.gym.tsv_task import find_tsv_task
 
@@ -39,17 +40,16 @@ class TsvGym:
 
     Args:
         where: the folder.
-        shots: which k to read where a task has several; by default its official one.
 
     Raises:
         DataError: the folder is missing or holds no task, a task is incomplete, or is neither one
             of CrossFit's nor comes with a card.
     """
 
-    def __init__(self, where: str | Path, *, shots: int | str | None = None) -> None:
+    def __init__(self, where: str | Path) -> None:
         self._name = str(where)
-        self._found = _find_tasks(Path(where), shots)
-        self._splits: dict[tuple[str, int], FewShotSplit] = {}
+        self._found = _find_tasks(Path(where))
+        self._splits: dict[tuple[str, int, Shots | None], FewShotSplit] = {}
 
     @property
     def name(self) -> str:
@@ -70,14 +70,16 @@ class TsvGym:
         """What the task is. Raises ``UnknownName``."""
         return self._task(task).facts
 
-    def split(self, task: str, seed: int) -> FewShotSplit:
-        """The task's examples. Raises ``UnknownName``, ``DataError`` (also for an odd seed)."""
+    def split(self, task: str, seed: int, shots: Shots | None = None) -> FewShotSplit:
+        """See ``Gym.split``; by default of the official k, or of the only one there is."""
         found = self._task(task)
         if seed not in SEEDS:
             raise DataError(f"seed {seed} has no split of {task!r}; seeds are {SEEDS}")
-        if (task, seed) not in self._splits:
-            self._splits[task, seed] = found.split(seed)
-        return self._splits[task, seed]
+        key = (task, seed, shots)
+        if key not in self._splits:
+            wanted = found if shots is None else _find_task(Path(self._name) / task, shots)
+            self._splits[key] = wanted.split(seed)
+        return self._splits[key]
 
     def _task(self, task: str) -> FolderTask:
         try:
@@ -86,7 +88,7 @@ class TsvGym:
             raise UnknownName("task", task, self._found, f"The gym is {self._name}.") from None
 
 
-def _find_tasks(where: Path, shots: int | str | None) -> dict[str, FolderTask]:
+def _find_tasks(where: Path) -> dict[str, FolderTask]:
     if not where.is_dir():
         what = "is not a folder" if where.exists() else "does not exist"
         raise DataError(
@@ -104,7 +106,7 @@ def _find_tasks(where: Path, shots: int | str | None) -> dict[str, FolderTask]:
             f"gym folder {where} holds no task; expected <task>/<task>_<k>_<seed>_train.tsv "
             "and its like: make them with `mpt gym build`"
         )
-    return {folder.name: _find_task(folder, shots) for folder in folders}
+    return {folder.name: _find_task(folder) for folder in folders}
 
 
 def _is_task(path: Path) -> bool:
@@ -114,7 +116,7 @@ def _is_task(path: Path) -> bool:
     return any(one.suffix == ".tsv" or one.name == CARD for one in path.iterdir())
 
 
-def _find_task(folder: Path, shots: int | str | None) -> FolderTask:
+def _find_task(folder: Path, shots: Shots | None = None) -> FolderTask:
     if (folder / CARD).exists():
         return find_own_task(folder, shots)
     known = cards()

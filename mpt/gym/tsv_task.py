@@ -146,7 +146,8 @@ def _shots_held(
         held = f"files for k = {', '.join(found)}" if found else "no split files"
         raise DataError(
             f"{folder} holds {held}, not for k = {k}; expected "
-            f"{file_name(facts.task, k, SEEDS[0], 'train')} and its like"
+            f"{file_name(facts.task, k, SEEDS[0], 'train')} and its like (for a task of "
+            f"CrossFit's: `mpt gym build {facts.task} --shots {k} --out {folder.parent}`)"
         )
     return "all" if k == "all" else int(k)
 

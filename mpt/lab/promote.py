@@ -86,7 +86,7 @@ def promote(study: Study, trial: Trial, lab: Lab) -> Promotion:
     ]
     for setting in settings:
         # a row that cannot be read is told now, not after the meta-trainings
-        lab.worker.data_digest(setting.targets, study.final.seeds)
+        lab.worker.data_digest(setting.targets, study.final.seeds, study.target_shots)
     configs = [_config(study, trial, setting, lab) for setting in settings]
     units = lab.learn(configs, f"{study.method} on {len(settings)} settings", study.pack)
     cases = []
@@ -94,7 +94,7 @@ def promote(study: Study, trial: Trial, lab: Lab) -> Promotion:
         cases.append(Case(setting.name, BASELINE, VOCABULARY, setting.targets))
         if units[config.digest].state == "done":
             cases.append(Case(setting.name, study.method, config.digest, setting.targets))
-    judging = Judging(study.final.seeds, study.final.lrs, study.tuning)
+    judging = Judging(study.final.seeds, study.final.lrs, study.tuning, study.target_shots)
     judged = lab.judge(cases, judging, title="target tasks", pack=study.cells_per_pack)
     shares = tuple(
         Promoted(s, c, units[c.digest], tuple(j for j in judged if j.case.setting == s.name))
@@ -106,6 +106,6 @@ def promote(study: Study, trial: Trial, lab: Lab) -> Promotion:
 
 
 def _config(study: Study, trial: Trial, setting: Setting, lab: Lab) -> RunConfig:
-    data = lab.worker.data_digest(setting.sources, study.source_seeds)
+    data = lab.worker.data_digest(setting.sources, study.source_seeds, study.source_shots)
     weights = lab.worker.backbone.weights
     return study.run(trial.params, sources=setting.sources, weights=weights, data=data)

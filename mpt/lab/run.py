@@ -8,7 +8,7 @@ from functools import partial
 from math import ceil
 from typing import Generic, TypeVar
 
-from mpt.config import CellConfig, RunConfig, Tuning
+from mpt.config import CellConfig, RunConfig, Shots, Tuning
 from mpt.engine.pack import cell_shape, packs, run_shape
 from mpt.errors import OutOfMemory
 from mpt.lab.fleet import Fleet, LocalFleet
@@ -36,11 +36,12 @@ class Case:
 
 @dataclass(frozen=True)
 class Judging:
-    """How targets are tuned: data seeds, learning rates (best dev wins) and budget."""
+    """How targets are tuned: data seeds, learning rates (best dev wins), budget and shots."""
 
     seeds: tuple[int, ...]
     lrs: tuple[float, ...]
     tuning: Tuning
+    shots: Shots | None = None
 
 
 @dataclass
@@ -93,10 +94,11 @@ class Lab:
                 weights=self.worker.backbone.weights,
                 task=task,
                 data_seed=seed,
-                data=self.worker.split_digest(task, seed),
+                data=self.worker.split_digest(task, seed, judging.shots),
                 start=case.start,
                 lr=lr,
                 tuning=judging.tuning,
+                shots=judging.shots,
             )
             for task in case.tasks
             for seed in judging.seeds
@@ -152,7 +154,7 @@ class Lab:
         return [pack[:half], pack[half:]]
 
     def _length(self, config: CellConfig) -> int:
-        split = self.worker.tokens(config.task, config.data_seed).split
+        split = self.worker.tokens(config.task, config.data_seed, config.shots).split
         return max(len(example.input) for example in split.train)
 
 

@@ -21,6 +21,7 @@ from mpt.config import (
     MethodName,
     OuterLoop,
     RunConfig,
+    Shots,
     Tuning,
 )
 from mpt.errors import ConfigError
@@ -75,6 +76,8 @@ class Study(Frozen):
             file beside it (docs/own-tasks.md).
         setting: whose source tasks the trials learn on, by default R->R or the first of
             ``partitions``; ``sources`` overrides them.
+        source_shots, target_shots: k of source tasks, and of tasks that are judged on, where it is
+            not the official one: a number, or ``all``.
         trials: a total for the study, however often it is resumed.
         pack: trials that share one pass.
         cells_per_pack: downstream cells that share one pass.
@@ -93,6 +96,8 @@ class Study(Frozen):
     space: Space = Space()
     tuning: Tuning = Tuning()
     source_seeds: Seeds = SEEDS
+    source_shots: Shots | None = None
+    target_shots: Shots | None = None
     validation: Validation = Validation()
     final: Final = Final()
     sampler: Literal["tpe", "gp", "random", "grid"] = "tpe"
@@ -141,7 +146,8 @@ class Study(Frozen):
         """What makes it this study and no other: all but its name, length and packing."""
         free = {"name", "trials", "pack", "cells_per_pack", "final", "partitions"}
         own = {"partitions": self.partitions.digest} if self.partitions else {}
-        return {**self.model_dump(mode="json", exclude=free), **own}
+        known = {**self.model_dump(mode="json", exclude=free), **own}
+        return {key: value for key, value in known.items() if value is not None}
 
     def run(
         self, params: Mapping[str, float], *, sources: tuple[str, ...], weights: str, data: str
@@ -159,6 +165,7 @@ class Study(Frozen):
             data_seeds=self.source_seeds,
             data=data,
             seed=self.seed,
+            shots=self.source_shots,
         )
 
 

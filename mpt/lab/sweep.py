@@ -49,7 +49,7 @@ class Plan:
     def judging(self) -> Judging:
         """How trials are judged."""
         chosen = self.study.validation
-        return Judging(chosen.seeds, chosen.lrs, self.study.tuning)
+        return Judging(chosen.seeds, chosen.lrs, self.study.tuning, self.study.target_shots)
 
     @cached_property
     def definition(self) -> dict[str, Any]:
@@ -84,8 +84,8 @@ def plan(study: Study, worker: Worker) -> Plan:
         gym.card(task)
     for name in study.final.settings or ():
         partitions.setting(name)
-    judged = worker.data_digest(tasks, study.validation.seeds)
-    data = worker.data_digest(sources, study.source_seeds)
+    judged = worker.data_digest(tasks, study.validation.seeds, study.target_shots)
+    data = worker.data_digest(sources, study.source_seeds, study.source_shots)
     return Plan(study, tasks, sources, worker.backbone.weights, data, judged)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mpt.backbone.frozen import Backbone, load_backbone
 from mpt.backbone.prompt import begin
-from mpt.config import VOCABULARY, BackboneConfig, CellConfig, Frozen, RunConfig
+from mpt.config import VOCABULARY, BackboneConfig, CellConfig, Frozen, RunConfig, Shots
 from mpt.engine.checkpoint import Checkpoints
 from mpt.engine.learn import Learned, learn
 from mpt.engine.malloc import keep_large_blocks
@@ -44,7 +44,7 @@ class Worker:
     home: Home
     device: str | None = None
     meta_engine: str = "auto"
-    _tokens: dict[tuple[str, int], TokenSplit] = field(default_factory=dict)
+    _tokens: dict[tuple[str, int, Shots | None], TokenSplit] = field(default_factory=dict)
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -61,22 +61,24 @@ class Worker:
     def _token_cache(self) -> TokenCache:
         return TokenCache(self.home.tokens, self.backbone.weights)
 
-    def split_digest(self, task: str, seed: int) -> str:
+    def split_digest(self, task: str, seed: int, shots: Shots | None = None) -> str:
         """Identity of a task's rows under a data seed."""
-        return self.tokens(task, seed).split.digest
+        return self.tokens(task, seed, shots).split.digest
 
-    def data_digest(self, tasks: tuple[str, ...], seeds: tuple[int, ...]) -> str:
+    def data_digest(
+        self, tasks: tuple[str, ...], seeds: tuple[int, ...], shots: Shots | None = None
+    ) -> str:
         """Identity of the rows of several tasks."""
-        parts = (self.split_digest(task, seed) for task in tasks for seed in seeds)
+        parts = (self.split_digest(task, seed, shots) for task in tasks for seed in seeds)
         return sha256(" ".join(parts).encode()).hexdigest()[:12]
 
-    def tokens(self, task: str, seed: int) -> TokenSplit:
+    def tokens(self, task: str, seed: int, shots: Shots | None = None) -> TokenSplit:
         """The task's split, tokenised when its rows are first read, if no earlier start has."""
-        key = (task, seed)
+        key = (task, seed, shots)
         if key not in self._tokens:
             config = self.backbone_config
             self._tokens[key] = TokenSplit(
-                self.gym.split(task, seed),
+                self.gym.split(*key),
                 self._encode,
                 config.max_input,
                 config.max_target,
@@ -108,11 +110,13 @@ class Worker:
         return [self._unit(c, end, seconds) for c, end in zip(configs, ends, strict=True)]
 
     def _meta_job(self, config: RunConfig) -> MetaJob:
-        units = tuple(self.tokens(t, s) for t in config.sources for s in config.data_seeds)
+        pairs = [(task, seed) for task in config.sources for seed in config.data_seeds]
+        units = tuple(self.tokens(task, seed, config.shots) for task, seed in pairs)
         return MetaJob(config, units, self._begin(config, config.sources, "run", config.seed))
 
     def _cell_job(self, config: CellConfig) -> CellJob:
-        return CellJob(config, self.tokens(config.task, config.data_seed), self._start(config))
+        split = self.tokens(config.task, config.data_seed, config.shots)
+        return CellJob(config, split, self._start(config))
 
     def _start(self, config: CellConfig) -> Tensor:
         if config.start == VOCABULARY:

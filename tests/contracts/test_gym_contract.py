@@ -110,6 +110,11 @@ def test_seeds_draw_different_examples_and_share_the_test_set(gym):
     assert len({split.test for split in splits}) == 1
 
 
+def test_asked_for_its_own_shots_a_task_gives_its_own_rows(gym):
+    for task in gym.tasks[:6]:
+        assert gym.split(task, SEEDS[0], gym.card(task).shots) == gym.split(task, SEEDS[0])
+
+
 def test_settings_name_only_tasks_of_the_gym(gym):
     partitions = gym.partitions
     assert partitions.settings

@@ -51,6 +51,24 @@ def test_sizes_and_balance(gym: MiniGym, task: str) -> None:
             assert len(part) == card.shots
 
 
+def test_more_shots_are_other_rows_beside_the_same_test_set(gym: MiniGym) -> None:
+    split = gym.split("tweet-emotion", 21, 40)
+    for part in (split.train, split.dev):
+        assert set(Counter(example.targets for example in part).values()) == {40}
+    texts = {example.input for part in (split.train, split.dev) for example in part}
+    assert len(texts) == 2 * 3 * 40
+    assert split.test == gym.split("tweet-emotion", 21).test
+    assert split.digest != gym.split("tweet-emotion", 21).digest
+    assert len(gym.split("last-word", 21, 50).train) == 50
+
+
+def test_shots_that_a_task_does_not_have_are_refused(gym: MiniGym) -> None:
+    with pytest.raises(DataError, match=r"'command-actions' has about \d+ different texts, train"):
+        gym.split("command-actions", 13, 200)
+    with pytest.raises(DataError, match="'film-sentiment' has no 'all'; give a number of shots"):
+        gym.split("film-sentiment", 13, "all")
+
+
 def test_a_second_gym_writes_the_same_rows() -> None:
     from mpt.gym.mini import gym as module
 

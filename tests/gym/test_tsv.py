@@ -122,9 +122,10 @@ def test_the_right_k_is_read(tmp_path):
     assert TsvGym(tmp_path).card("glue-rte").shots == 64
     fill(tmp_path, "glue-rte", shots=16, text="x\tyes\n")
     assert TsvGym(tmp_path).split("glue-rte", 13).train[0].input == "x"
-    assert TsvGym(tmp_path, shots=64).split("glue-rte", 13).train[0].input == "a b"
-    with pytest.raises(DataError, match="holds files for k = 16, 64, not for k = 32"):
-        TsvGym(tmp_path, shots=32)
+    assert TsvGym(tmp_path).split("glue-rte", 13, 64).train[0].input == "a b"
+    with pytest.raises(DataError, match="holds files for k = 16, 64, not for k = 32") as raised:
+        TsvGym(tmp_path).split("glue-rte", 13, 32)
+    assert f"`mpt gym build glue-rte --shots 32 --out {tmp_path}`" in str(raised.value)
     fill(tmp_path, "boolq", shots="all")
     assert TsvGym(tmp_path).card("boolq").shots == 16
 

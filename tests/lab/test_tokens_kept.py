@@ -95,7 +95,7 @@ def test_a_second_start_tokenises_nothing_and_nothing_changes(gym, tmp_path):
     assert results(again) == expected
     assert counted.texts == 0
     plain, counted = start(gym, tmp_path / "other")
-    for key in ((task, 13) for task in TASKS):
+    for key in ((task, 13, None) for task in TASKS):
         plain.tokens(*key)
         plain._tokens[key] = replace(plain._tokens[key], cache=None)
     assert results(plain) == expected

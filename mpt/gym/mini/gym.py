@@ -10,8 +10,12 @@ from mpt.gym.mini.catalogue import TASKS, MiniTask
 from mpt.gym.mini.item import Item, draw
 from mpt.gym.mini.settings import settings
 from mpt.gym.partitions import Partitions
+from mpt.gym.sampling import Shots
 from mpt.gym.splits import SEEDS, Example, FewShotSplit, TaskCard
 from mpt.seeding import entropy
+
+PATIENCE = 5_000
+"""Draws without a new text after which a task is taken to have no more."""
 
 
 class MiniGym:
@@ -36,23 +40,28 @@ class MiniGym:
         """What the task is. Raises ``UnknownName``."""
         return _task(task).card
 
-    def split(self, task: str, seed: int) -> FewShotSplit:
+    def split(self, task: str, seed: int, shots: Shots | None = None) -> FewShotSplit:
         """The task's examples under one of ``SEEDS``.
 
-        Train and dev hold 16 per class or 32 in all and share no text with each other or the test
-        set, which is the same for all seeds.
+        Train and dev hold 16 per class or 32 in all, or as many as ``shots`` says, and share no
+        text with each other or the test set, which is the same for all seeds.
 
         Raises:
             UnknownName: no such task.
-            DataError: the seed is none of the five.
+            DataError: the seed is none of the five, or there are not so many examples.
         """
-        _task(task)
+        card = _task(task).card
+        if shots == "all":
+            raise DataError(
+                f"the embedded gym writes examples as they are asked for, so {task!r} has no "
+                "'all'; give a number of shots, e.g. 128"
+            )
         if seed not in SEEDS:
             raise DataError(
                 f"task {task!r} has no split for seed {seed}; the data seeds are "
                 f"{', '.join(map(str, SEEDS))}"
             )
-        return _split(task, seed)
+        return _split(task, seed, shots or card.shots)
 
 
 def _task(name: str) -> MiniTask:
@@ -63,10 +72,10 @@ def _task(name: str) -> MiniTask:
 
 
 @cache
-def _split(name: str, seed: int) -> FewShotSplit:
+def _split(name: str, seed: int, shots: int) -> FewShotSplit:
     task, test = TASKS[name], _test(name)
     rng = Random(entropy("mini", name, seed))
-    rows = _written(task, rng, 2 * task.card.shots, frozenset(row.input for row in test))
+    rows = _written(task, rng, 2 * shots, frozenset(row.input for row in test))
     train, dev = rows[::2], rows[1::2]
     return FewShotSplit(name, task.card.metric, seed, train, dev, test)
 
@@ -82,12 +91,22 @@ def _written(task: MiniTask, rng: Random, each: int, taken: frozenset[str]) -> t
     """``each`` distinct examples per class (or in all), classes by turns, none in ``taken``."""
     seen = set(taken)
     shelves: dict[str, list[Example]] = {label: [] for label in task.labels} or {"": []}
+    futile = 0
     while any(len(shelf) < each for shelf in shelves.values()):
+        if futile == PATIENCE:
+            fewest = min(map(len, shelves.values()))
+            raise DataError(
+                f"task {task.card.task!r} has about {fewest} different texts"
+                f"{' per class' if task.labels else ''}, train and dev together, not {each}; give "
+                f"{fewest // 2} shots or fewer"
+            )
+        futile += 1
         item: Item = draw(task.sampler, rng, held_out=True)
         example, shelf = task.dress(item), shelves[item.answer if task.labels else ""]
         if len(shelf) < each and example.input not in seen:
             seen.add(example.input)
             shelf.append(example)
+            futile = 0
     return _mixed(rng, shelves)
 
 

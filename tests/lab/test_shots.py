@@ -1,0 +1,74 @@
+"""Shots of sources and of targets: other rows, other units, each side by itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from mpt.config import InnerLoop, OuterLoop, RunConfig, Tuning
+from mpt.errors import ConfigError
+from mpt.gym.source import open_gym
+from mpt.lab.home import Home
+from mpt.lab.ledger import Ledger
+from mpt.lab.run import Case, Judging, Lab
+from mpt.lab.study import make_study
+from mpt.lab.sweep import plan
+from mpt.lab.worker import Worker
+
+SMALL = {"tuning": {"steps": 2, "batch": 4, "looks": 1}, "sources": ["food-sentiment"]}
+
+
+@pytest.fixture
+def worker(tmp_path):
+    study = make_study({})
+    home = Home.find({"MPT_HOME": str(tmp_path)}).open()
+    return Worker(open_gym(), study.backbone, home, "cpu")
+
+
+def test_each_side_has_its_own_shots(worker):
+    few, sources, targets = (
+        plan(make_study({**SMALL, **shots}), worker)
+        for shots in ({}, {"source_shots": 24}, {"target_shots": 24})
+    )
+    assert few.data == targets.data != sources.data
+    assert few.judged_data == sources.judged_data != targets.judged_data
+    assert sources.config({}).shots == 24
+    assert targets.config({}).shots is None
+    assert targets.judging.shots == 24
+
+
+def test_a_cell_is_tuned_on_as_many_examples_as_asked(worker):
+    ledger = Ledger(worker.home.ledger_url)
+    lab = Lab(worker, ledger)
+    case = Case("s", "PT", "vocabulary", ("gadget-sentiment",))
+    tuning = Tuning(steps=2, batch=4, looks=1)
+    judged = [
+        lab.judge([case], Judging((13,), (0.3,), tuning, shots), title="t", pack=4)[0]
+        for shots in (None, 24)
+    ]
+    assert [one.unit.state for one in judged] == ["done", "done"]
+    assert judged[0].cell.digest != judged[1].cell.digest
+    assert len(worker.tokens("gadget-sentiment", 13, 24).train) == 2 * 24
+    assert lab.computed == 2
+    ledger.close()
+
+
+def test_without_shots_a_unit_is_what_it_was():
+    config = RunConfig(
+        backbone=make_study({}).backbone,
+        weights="w",
+        method="reptile",
+        inner=InnerLoop(),
+        outer=OuterLoop(),
+        sources=("a",),
+        data_seeds=(13,),
+        data="d",
+    )
+    assert config.digest == "adfbbf97e6f3"
+    assert RunConfig(**{**config.model_dump(), "shots": 64}).digest != config.digest
+    assert "source_shots" not in make_study({}).definition
+
+
+@pytest.mark.parametrize("shots", [0, "many", 2.5])
+def test_odd_shots_are_refused(shots):
+    with pytest.raises(ConfigError, match=f"'source_shots.*' is {shots!r}"):
+        make_study({"source_shots": shots})

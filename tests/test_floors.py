@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "mpt"
 FLOORS = [
     "errors seeding notation storage",
-    "config scores intervals paired results methods gym",
+    "config scores intervals paired subspace results methods gym",
     "backbone",
     "engine",
     "lab bench",

@@ -21,6 +21,7 @@ from mpt.commands import (
     promote,
     report,
     show,
+    similarity,
     studies,
     sweep,
     sync,
@@ -44,6 +45,7 @@ app.command("promote")(promote.promote)
 app.command("ui")(ui.ui)
 app.command("arg")(arg.arg)
 app.command("report")(report.report)
+app.command("similarity")(similarity.similarity)
 app.command("show")(show.show)
 app.command("predict")(predict.predict)
 app.command("export")(export.export)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mpt.lab.search import Trial
+    from mpt.lab.similarity import Similarity
 
 SCHEMA = 1
 """Version of the JSON that ``arg_json`` prints; a key is never renamed under one version."""
@@ -120,6 +121,43 @@ def studies_json(found: Mapping[str, Sequence[Trial]]) -> str:
         for name, trials in found.items()
     ]
     return _dumps({"schema": SCHEMA, "studies": studies})
+
+
+def similarity_table(found: Similarity, nearest: int = 3) -> Table:
+    """Every task with the tasks whose subspaces hold most of its prompt."""
+    table = _table(f"Task similarity (by chance about {found.chance:.2f})")
+    table.add_column("task", no_wrap=True)
+    table.add_column("nearest tasks", ratio=1)
+    for task in found.tasks:
+        near = (f"{other} {value:.2f}" for other, value in found.sources(task)[:nearest])
+        table.add_row(task, ", ".join(near))
+    return table
+
+
+def sources_table(target: str, sources: Sequence[tuple[str, float]], found: Similarity) -> Table:
+    """The tasks to take as sources for a target, the most alike first."""
+    table = _table(f"Sources for {target} (by chance about {found.chance:.2f})")
+    table.add_column("source", no_wrap=True)
+    table.add_column("correlation", justify="right", no_wrap=True)
+    for task, value in sources:
+        table.add_row(task, f"{value:.3f}")
+    return table
+
+
+def similarity_json(
+    found: Similarity, target: str | None, sources: Sequence[tuple[str, float]]
+) -> str:
+    """The matrix, unrounded, null where two tasks share no seed; the sources if a target is."""
+    told: dict[str, Any] = {
+        "schema": SCHEMA,
+        "tasks": list(found.tasks),
+        "matrix": [list(row) for row in found.matrix],
+        "chance": found.chance,
+    }
+    if target is not None:
+        named = [{"task": task, "correlation": value} for task, value in sources]
+        told["suggest"] = {"target": target, "sources": named}
+    return _dumps(told)
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial | None:

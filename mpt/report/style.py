@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from mpt.errors import InputError
+from mpt.storage import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
 
 INK, FAINT, GRID, BAND = "#1b1f24", "#6a737d", "#e4e7eb", "#c9d1d9"
 
@@ -79,3 +82,18 @@ def png(figure: Figure) -> bytes:
     held = io.BytesIO()
     figure.savefig(held, format="png", dpi=144, metadata={"Software": None})
     return held.getvalue()
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a picture, whole or not at all: SVG if its name ends so, else PNG.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    drawn = svg(figure, path.stem).encode() if path.suffix == ".svg" else png(figure)
+    try:
+        write_whole(path, drawn)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}); name another file"
+        ) from None

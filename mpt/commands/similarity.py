@@ -1,0 +1,128 @@
+"""`mpt similarity`: which tasks have prompts that are alike, and which sources to take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mpt.commands.console import err, out
+
+if TYPE_CHECKING:
+    from mpt.lab.similarity import Spaces
+    from mpt.lab.study import Study
+
+
+FEW = 5
+"""Missing tasks that are told by name."""
+
+
+def similarity(
+    study: Annotated[
+        str | None,
+        typer.Option(help="A study's name, or a study file [default: the study begun last]"),
+    ] = None,
+    tasks: Annotated[
+        str | None, typer.Option(help="Tasks, by commas [default: all of the study's settings]")
+    ] = None,
+    suggest: Annotated[
+        str | None, typer.Option(help="A target: name the source tasks to take for it.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="With --suggest: how many sources.")] = 5,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Tune the prompts that are missing; else none is.")
+    ] = False,
+    to: Annotated[
+        Path | None, typer.Option("--out", help="Write a heat map: a .png or .svg file.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="With --tune: cpu, cuda or cuda:N.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the matrix as JSON.")] = False,
+) -> None:
+    """How alike tasks are: how much of one's tuned prompt lies in the subspace of another's.
+
+    A task's subspace holds 95 % of its prompt from plain prompt tuning (by SVD); a correlation is
+    the norm of another prompt's projection onto it, a mean over data seeds: 1 within the subspace,
+    0 at right angles. Prompts come from the ledger, each seed's at its best-dev rate.
+
+    Example: mpt similarity --suggest film-sentiment --out similarity.png
+    """
+    from mpt.errors import InputError
+    from mpt.lab.similarity import similarity as compare
+    from mpt.report.console import similarity_json, similarity_table, sources_table
+    from mpt.report.heat import similarity_figure
+    from mpt.report.style import save
+
+    if to is not None and to.suffix not in (".png", ".svg"):
+        raise InputError(f"--out is {str(to)!r}; give a file that ends in .png or .svg")
+    chosen = _study(study)
+    named = tuple(dict.fromkeys(name.strip() for name in tasks.split(","))) if tasks else None
+    if named and suggest and suggest not in named:
+        named = (*named, suggest)
+    found = compare(_spaces(chosen, named, device) if tune else _recorded(chosen, named))
+    sources = found.sources(suggest)[:count] if suggest else []
+    if to is not None:
+        save(similarity_figure(found), to)
+    if json:
+        typer.echo(similarity_json(found, suggest, sources))
+        return
+    out.print(sources_table(suggest, sources, found) if suggest else similarity_table(found))
+    if suggest:
+        _say_sources(suggest, [task for task, _ in sources])
+    if to is not None:
+        out.print(f"Heat map: {to}", markup=False, soft_wrap=True)
+
+
+def _say_sources(target: str, sources: list[str]) -> None:
+    """The line for a study file, and which of the sources share the target's data."""
+    from mpt.gym.crossfit import near_duplicates
+    from mpt.gym.partitions import Setting
+
+    out.print(f"In a study file:  sources: [{', '.join(sources)}]", markup=False, soft_wrap=True)
+    for pair in near_duplicates(Setting("suggested", tuple(sources), (target,))):
+        line = f"warning: {pair.source} shares data with {target}: {pair.why}"
+        err.print(line, markup=False, soft_wrap=True, style="yellow")
+
+
+def _study(which: str | None) -> Study:
+    from mpt.lab.home import Home
+    from mpt.lab.search import Search
+    from mpt.lab.study import resolve
+
+    if which is not None and Path(which).suffix in (".yaml", ".yml"):
+        return resolve(Path(which), {})
+    home = Home.find()
+    return (Search.latest(home) if which is None else Search.load(home, which)).study
+
+
+def _spaces(study: Study, tasks: tuple[str, ...] | None, device: str | None) -> Spaces:
+    """All prompts, those that the ledger lacks tuned now."""
+    from mpt.commands.session import Session
+    from mpt.lab.similarity import tasks_of, tuned
+
+    with Session(study, device=device) as session:
+        named = tasks or tasks_of(study, session.worker.gym)
+        found = tuned(study, named, session.lab)
+        session.progress.say(session.summary())
+    return found
+
+
+def _recorded(study: Study, tasks: tuple[str, ...] | None) -> Spaces:
+    """The prompts that the ledger holds; nothing is written."""
+    from mpt.gym.source import open_gym
+    from mpt.lab.home import Home
+    from mpt.lab.recorded import Recorded, open_ledger
+    from mpt.lab.similarity import recorded, tasks_of
+    from mpt.lab.worker import Worker
+
+    home = Home.find()
+    with open_ledger(home) as ledger:
+        lab = Recorded(Worker(open_gym(study.gym), study.backbone, home), ledger)
+        named = tasks or tasks_of(study, lab.worker.gym)
+        found = recorded(study, named, lab)
+    lost = [task for task in named if task not in found]
+    if found and lost:
+        named = ", ".join(lost) if len(lost) <= FEW else f"{len(lost)} of {len(named)} tasks"
+        line = f"warning: no tuned prompt of {named}; --tune tunes what is missing"
+        err.print(line, markup=False, soft_wrap=True, style="yellow")
+    return found

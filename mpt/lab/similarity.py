@@ -1,0 +1,124 @@
+"""Which tasks are alike: correlations between the input subspaces of their tuned prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from mpt.config import VOCABULARY
+from mpt.errors import InputError, UnknownName
+from mpt.gym.source import Gym
+from mpt.lab.artefacts import load_prompt
+from mpt.lab.run import BASELINE, Case, Judged, Judging, Lab, scores
+from mpt.lab.settings import settings_of
+from mpt.lab.study import Study
+from mpt.scores import best_dev
+from mpt.subspace import Subspace, by_chance, correlation, input_subspace
+
+Spaces = Mapping[str, Mapping[int, Subspace]]
+"""Subspaces by task and data seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Similarity:
+    """Correlations between tasks, means over data seeds (the paper's appendix A.6).
+
+    Attributes:
+        tasks: of rows and columns.
+        matrix: ``matrix[i][j]`` says how much of task i's prompt lies in task j's subspace; None
+            where the two have no data seed in common.
+        chance: what prompts of random directions would have, about.
+    """
+
+    tasks: tuple[str, ...]
+    matrix: tuple[tuple[float | None, ...], ...]
+    chance: float
+
+    def between(self, of: str, onto: str) -> float | None:
+        """The correlation of one task with the subspace of another."""
+        return self.matrix[self.tasks.index(of)][self.tasks.index(onto)]
+
+    def sources(self, target: str) -> list[tuple[str, float]]:
+        """The other tasks, those first whose subspaces hold most of the target's prompt.
+
+        Raises:
+            UnknownName: the target has no tuned prompt here.
+        """
+        if target not in self.tasks:
+            hint = "Only tasks with tuned prompts count; --tune tunes what is missing."
+            raise UnknownName("target", target, self.tasks, hint)
+        row = dict(zip(self.tasks, self.matrix[self.tasks.index(target)], strict=True))
+        found = [(t, value) for t, value in row.items() if t != target and value is not None]
+        return sorted(found, key=lambda pair: (-pair[1], pair[0]))
+
+
+def tasks_of(study: Study, gym: Gym) -> tuple[str, ...]:
+    """Every task of the study's settings, sources, targets and validation tasks."""
+    partitions = settings_of(study, gym)
+    settings = map(partitions.setting, study.final.settings or partitions.settings)
+    sides = [task for one in settings for task in (*one.sources, *one.targets)]
+    own = (*(study.sources or ()), *(study.validation.tasks or partitions.validation))
+    return tuple(sorted({*sides, *own}))
+
+
+def tuned(study: Study, tasks: Sequence[str], lab: Lab) -> Spaces:
+    """Subspaces of the tasks' prompts, tuned from vocabulary rows on the study's final cells.
+
+    Of each data seed the prompt at its best-dev learning rate; what the ledger lacks is computed.
+    """
+    for task in tasks:
+        lab.worker.gym.card(task)
+    judging = Judging(study.final.seeds, study.final.lrs, study.tuning)
+    return _spaces(_plain(study, tasks, judging, lab), lab)
+
+
+def recorded(study: Study, tasks: Sequence[str], lab: Lab) -> Spaces:
+    """As ``tuned`` for a lab that computes nothing: tasks without any prompt are left out.
+
+    Validation cells count too, where a task has no others.
+    """
+    for task in tasks:
+        lab.worker.gym.card(task)
+    final = Judging(study.final.seeds, study.final.lrs, study.tuning)
+    searched = Judging(study.validation.seeds, study.validation.lrs, study.tuning)
+    found = dict(_spaces(_plain(study, tasks, final, lab), lab))
+    left = [task for task in tasks if task not in found]
+    return {**found, **_spaces(_plain(study, left, searched, lab), lab)}
+
+
+def similarity(spaces: Spaces) -> Similarity:
+    """Compare every task with every other, seed by seed.
+
+    Raises:
+        InputError: fewer than two tasks.
+    """
+    if len(spaces) < 2:
+        held = f"that of {', '.join(spaces)} alone" if spaces else "none"
+        raise InputError(
+            f"similarity compares the tuned prompts of two tasks or more, and here is {held}; "
+            "run `mpt promote`, or name --tasks with --tune to tune them"
+        )
+    matrix = tuple(tuple(_mean(of, onto) for onto in spaces.values()) for of in spaces.values())
+    chance = fmean(by_chance(one) for seeds in spaces.values() for one in seeds.values())
+    return Similarity(tuple(spaces), matrix, chance)
+
+
+def _mean(of: Mapping[int, Subspace], onto: Mapping[int, Subspace]) -> float | None:
+    shared = [seed for seed in of if seed in onto]
+    return fmean(correlation(of[seed], onto[seed]) for seed in shared) if shared else None
+
+
+def _plain(study: Study, tasks: Sequence[str], judging: Judging, lab: Lab) -> list[Judged]:
+    case = Case("similarity", BASELINE, VOCABULARY, tuple(tasks))
+    return lab.judge([case], judging, title="plain prompt tuning", pack=study.cells_per_pack)
+
+
+def _spaces(judged: Sequence[Judged], lab: Lab) -> Spaces:
+    units = {(j.cell.task, j.cell.data_seed, j.cell.lr): j.unit for j in judged}
+    found: dict[str, dict[int, Subspace]] = {}
+    for score in best_dev(scores(judged)):
+        unit = units[score.task, score.seed, score.lr or 0.0]
+        prompt = load_prompt(lab.worker.home, str(unit.artefact))
+        found.setdefault(score.task, {})[score.seed] = input_subspace(prompt.float().numpy())
+    return found

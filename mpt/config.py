@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from hashlib import sha256
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -28,6 +28,9 @@ START_PATTERN = r"^(vocabulary|tasks|random|text:.*\S.*|prompt:[0-9a-f]{12})$"
 
 VOCABULARY = "vocabulary"
 """The start of plain prompt tuning: rows copied from the backbone's embedding table."""
+
+FINE_TUNING = "fine-tuning"
+"""Where a prompt's start would stand: no prompt at all, the whole model is trained."""
 
 
 class Frozen(BaseModel):
@@ -97,6 +100,7 @@ class RunConfig(Frozen):
         shots: k of the source tasks' train and dev sets, where it is not their official one.
     """
 
+    kind: ClassVar[str] = "meta"
     backbone: BackboneConfig
     weights: str
     method: MethodName
@@ -134,6 +138,7 @@ class CellConfig(Frozen):
         shots: k of the task's train and dev set, where it is not the official one.
     """
 
+    kind: ClassVar[str] = "cell"
     backbone: BackboneConfig
     weights: str
     task: str
@@ -143,3 +148,50 @@ class CellConfig(Frozen):
     lr: Rate
     tuning: Tuning
     shots: Shots | None = None
+
+
+FULL_LRS = (5e-4, 3e-4, 2e-4, 1e-4)
+"""The rates that the paper's authors fine-tuned at."""
+
+
+class FineTuning(Frozen):
+    """Few-shot training of the whole model on one target task, by Adafactor as for prompts.
+
+    Attributes:
+        steps, batch, looks, beams: as in ``Tuning``.
+    """
+
+    steps: Count = 40
+    batch: Count = 8
+    looks: Count = 4
+    beams: Count = 1
+
+
+class FineTuneConfig(Frozen):
+    """One cell of full fine-tuning: a target task, a data seed and a learning rate.
+
+    Attributes:
+        backbone: where training begins; its prompt settings stand at their defaults, whatever is
+            given, as no prompt is read.
+        data: digest of the task's split under ``data_seed``.
+        shots: as in ``CellConfig``.
+    """
+
+    kind: ClassVar[str] = "finetune"
+    start: ClassVar[str] = FINE_TUNING
+    backbone: BackboneConfig
+    weights: str
+    task: str
+    data_seed: int
+    data: str
+    lr: Rate
+    tuning: FineTuning
+    shots: Shots | None = None
+
+    @field_validator("backbone")
+    @classmethod
+    def _without_prompt(cls, given: BackboneConfig) -> BackboneConfig:
+        return BackboneConfig(**given.model_dump(exclude=_PROMPT))
+
+
+_PROMPT = {"prompt_tokens", "prompt_place", "prompt_start"}

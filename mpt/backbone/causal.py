@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mpt.backbone import attention, hub
 from mpt.backbone.batch import Batch, per_run
+from mpt.backbone.thaw import asking, trainable
 from mpt.backbone.vocabulary import Vocabulary
 from mpt.backbone.weave import behind, mask_of, padded_left, woven
 from mpt.config import Place
@@ -78,6 +79,17 @@ class FrozenCausal(Vocabulary):
         )
         return self.decode(ids.cpu().numpy())
 
+    def thawed(self) -> FrozenCausal:
+        """See ``Backbone.thawed``; read in one go, as there is no prompt whose keys are shared."""
+        copy = FrozenCausal(trainable(self.model), self.tokenizer, self.weights, place="after")
+        copy.model.requires_grad_(True)
+        return copy
+
+    @property
+    def trained(self) -> dict[str, nn.Parameter]:
+        """See ``Thawed.trained``; none of a frozen model."""
+        return asking(self.model)
+
     def _logits(self, theta: Prompts, batch: Batch) -> Tensor:
         """``[N, U, V]``: what the model expects at every place of the target."""
         theta = theta.to(self._width)
@@ -117,7 +129,7 @@ class FrozenCausal(Vocabulary):
         embeds = woven(torch.cat([asked, answer], 1), order)[:, : batch.widest + length]
         embeds = torch.cat([self._open(len(batch)), embeds], 1)
         states = hub.read(self.model, embeds)
-        return states, lengths + len(self._opening) + length - 1
+        return states, (lengths + len(self._opening) + length - 1).clamp_min(0)
 
     def _joined(self, batch: Batch) -> Tensor:
         """``[N, widest]`` ids of input and target without a gap."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mpt.backbone import hub
 from mpt.backbone.batch import Batch
@@ -71,6 +71,19 @@ class Backbone(Protocol):
 
     def vocabulary_prompt(self, length: int, *stream: Name) -> Tensor:
         """``[P, H]`` copied from frequent rows of the embedding table."""
+        ...
+
+    def thawed(self) -> Thawed:
+        """A copy whose weights can be trained; this one stays frozen."""
+        ...
+
+
+class Thawed(Backbone, Protocol):
+    """A copy of a backbone for full fine-tuning; it reads prompts of no tokens, ``[R, 0, H]``."""
+
+    @property
+    def trained(self) -> Mapping[str, nn.Parameter]:
+        """Every weight of the model, by name; all ask for gradients."""
         ...
 
 

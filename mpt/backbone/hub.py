@@ -6,6 +6,7 @@ This is the only file that imports transformers.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from hashlib import sha256
 from inspect import signature
 from pathlib import Path
@@ -215,6 +216,39 @@ def new_t5(**dims: Any) -> Any:
         "decoder_start_token_id": 0,
     }
     return T5ForConditionalGeneration(T5Config(**{**settings, **dims}))
+
+
+def layers(model: Any) -> list[Any]:
+    """The layers of a model, each of which maps hidden states to hidden states."""
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    return [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer)]
+
+
+def adafactor(weights: Mapping[str, Any], rate: float) -> Any:
+    """The optimiser of full fine-tuning as the paper's authors set it: as for prompts, and biases
+    do not decay.
+
+    Args:
+        weights: parameters by name.
+        rate: the fixed learning rate.
+    """
+    from transformers.optimization import Adafactor
+
+    plain = [weight for name, weight in weights.items() if name.endswith("bias")]
+    decaying = [weight for name, weight in weights.items() if not name.endswith("bias")]
+    groups = [
+        {"params": decaying, "weight_decay": 1e-5},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    return Adafactor(
+        [group for group in groups if group["params"]],
+        lr=rate,
+        scale_parameter=False,
+        relative_step=False,
+        clip_threshold=1.0,
+        decay_rate=-0.8,
+    )
 
 
 def wrap_tokenizer(tokenizer: Any, **special: Any) -> Any:

@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mpt.backbone import attention, hub
 from mpt.backbone.batch import Batch, per_run
+from mpt.backbone.thaw import asking, trainable
 from mpt.backbone.vocabulary import Vocabulary
 from mpt.backbone.weave import behind, mask_of, woven
 from mpt.config import Place
@@ -63,6 +64,17 @@ class FrozenSeq2Seq(Vocabulary):
             generation_config=hub.decoding(self.model, limit, beams),
         )
         return self.decode(ids.cpu().numpy())
+
+    def thawed(self) -> FrozenSeq2Seq:
+        """See ``Backbone.thawed``."""
+        copy = FrozenSeq2Seq(trainable(self.model), self.tokenizer, self.weights)
+        copy.model.requires_grad_(True)
+        return copy
+
+    @property
+    def trained(self) -> dict[str, nn.Parameter]:
+        """See ``Thawed.trained``; none of a frozen model."""
+        return asking(self.model)
 
     def _logits(self, theta: Prompts, batch: Batch) -> Tensor:
         hidden, mask = self._encode(theta, batch)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mpt.backbone.batch import Batch, per_run
 from mpt.backbone.prompt import from_vocabulary
@@ -74,17 +74,33 @@ class ToyBackbone:
             texts.append("".join(_LETTERS[i - 2] for i in kept if i > END).strip())
         return texts
 
+    @torch.no_grad()
     def words(self, texts: Sequence[str]) -> list[Tensor]:
         """See ``Backbone.words``."""
         return [self.table[torch.from_numpy(row[:-1])] for row in self.encode(texts, 1000)]
 
+    @torch.no_grad()
     def vocabulary_prompt(self, length: int, *stream: Name) -> Tensor:
         """See ``Backbone.vocabulary_prompt``."""
         return self.table[from_vocabulary(torch.arange(2, len(self.table)), length, *stream)]
 
+    def thawed(self) -> ToyBackbone:
+        """See ``Backbone.thawed``."""
+        copy = ToyBackbone()
+        copy.table, copy.head = nn.Parameter(self.table.clone()), nn.Parameter(self.head.clone())
+        copy.weights = self.weights
+        return copy
+
+    @property
+    def trained(self) -> dict[str, nn.Parameter]:
+        """See ``Thawed.trained``; none of a frozen model."""
+        both = {"table": self.table, "head": self.head}
+        return {name: one for name, one in both.items() if isinstance(one, nn.Parameter)}
+
     def _logits(self, theta: Prompts, batch: Batch, target: Tensor) -> Tensor:
         mask = batch.input_mask.to(self.dtype)[..., None]
         words = (self.table[batch.input] * mask).sum(1) / mask.sum(1)
-        state = (theta.mean(1)[batch.run_of_row] + words).tanh()
+        mean = theta.sum(1) / max(1, theta.shape[1])  # a prompt of no tokens says nothing
+        state = (mean[batch.run_of_row] + words).tanh()
         before = F.pad(target[:, :-1], (1, 0)).clamp_min(0)
         return (state[:, None] + self.table[before]) @ self.head

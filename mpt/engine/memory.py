@@ -44,14 +44,20 @@ def footprint(backbone: Backbone, theta: Prompts, batch: Batch, *, twice: bool) 
 
     Activations grow with the rows and with nothing else, so that two points give the line; the
     widest rows are probed, as every row may be padded to them.
+
+    Raises:
+        OutOfMemory: not even one row fits.
     """
     widest = (batch.input_mask.sum(1) + (batch.target != -100).sum(1)).argsort(descending=True)
-    sizes = [1, min(4, len(batch))]
-    held = [_held(backbone, theta, batch.rows(widest[:n].tolist()), twice=twice) for n in sizes]
-    if sizes[0] == sizes[1]:
-        return Footprint(0.0, held[0])
-    row = max(1.0, (held[1] - held[0]) / (sizes[1] - sizes[0]))
-    return Footprint(max(0.0, held[0] - row), row)
+
+    def line(many: int) -> Footprint:
+        one, more = (
+            _held(backbone, theta, batch.rows(widest[:n].tolist()), twice=twice) for n in (1, many)
+        )
+        row = max(1.0, (more - one) / (many - 1)) if many > 1 else one
+        return Footprint(max(0.0, one - row), row)
+
+    return Relief(min(4, len(batch)), len(theta), theta.device).run(line)
 
 
 def free_memory(device: torch.device) -> float:

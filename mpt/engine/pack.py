@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from mpt.config import CellConfig, RunConfig
+from mpt.config import CellConfig, FineTuneConfig, RunConfig
 from mpt.gym.episodes import Episodes
 from mpt.gym.tokens import TokenSplit
 from mpt.methods import method
@@ -53,6 +53,19 @@ class CellJob:
     def stream(self) -> tuple[str, int]:
         """Root of its random streams: every method and rate sees the same rows in the same order,
         so that what a comparison shows is the start and not the draw."""
+        return (self.config.task, self.config.data_seed)
+
+
+@dataclass(frozen=True)
+class FineTuneJob:
+    """One cell of full fine-tuning: its configuration and its task's split."""
+
+    config: FineTuneConfig
+    split: TokenSplit
+
+    @property
+    def stream(self) -> tuple[str, int]:
+        """Root of its random streams: the rows of ``CellJob`` in the same order."""
         return (self.config.task, self.config.data_seed)
 
 

@@ -75,7 +75,7 @@ class MetaStep:
             # once memory was short, the graph of all inner steps is not tried again
             engine = "recursion" if relief.halvings and plan.engine == "graph" else plan.engine
             function = maml_of(engine) if kind.order == 2 else kind.gradient
-            cut = partial(_cut, rows=rows, device=backbone.device)
+            cut = partial(cut_to, rows=rows, device=backbone.device)
             return function(phi, [cut(b) for b in support], query and cut(query), loss, alpha)
 
         return relief.run(gradient)
@@ -103,12 +103,11 @@ class TuningStep:
             self.plan = plan_step(backbone, theta, [batch.to(backbone.device)])
             self._relief = Relief(self.plan.rows, len(self.jobs), backbone.device)
         return self._relief.run(
-            lambda rows: slope(theta, _cut(batch, rows, backbone.device), backbone.losses)
+            lambda rows: slope(theta, cut_to(batch, rows, backbone.device), backbone.losses)
         )
 
 
-def _cut(batch: Batch, rows: int, device: torch.device) -> Batch | tuple[Batch, ...]:
-    """The batch on its device, as a whole if it fits, else as micro-batches."""
-    if rows >= len(batch):
-        return batch.to(device)
-    return tuple(piece.to(device) for piece in batch.pieces(rows))
+def cut_to(batch: Batch, rows: int, device: torch.device) -> tuple[Batch, ...]:
+    """The batch on its device, cut into micro-batches of at most ``rows`` rows."""
+    whole = rows >= len(batch)
+    return tuple(piece.to(device) for piece in ((batch,) if whole else batch.pieces(rows)))

@@ -12,10 +12,10 @@ from typing import Any, Literal
 import yaml
 
 from mpt import __version__
-from mpt.config import VOCABULARY, RunConfig
+from mpt.config import RunConfig
 from mpt.lab.home import Home
 from mpt.lab.promote import Promoted, Promotion
-from mpt.lab.run import BASELINE, Judged
+from mpt.lab.run import BASELINE, FULL, Judged
 from mpt.lab.search import Search, Trial
 from mpt.lab.study import Study
 from mpt.lab.sweep import Record
@@ -157,7 +157,7 @@ def _looks(judged: Sequence[Judged]) -> list[Point]:
     """Mean dev score of the method's cells at each look, one curve per target task."""
     seen: dict[tuple[str, int], list[float]] = {}
     for one in judged:
-        if one.unit.state == "done" and one.cell.start != VOCABULARY:
+        if one.unit.state == "done" and one.case.method not in (BASELINE, FULL):
             looks: Any = one.unit.result["looks"]
             for step, dev in looks:
                 seen.setdefault((one.cell.task, int(step)), []).append(float(dev))
@@ -175,7 +175,7 @@ def _row(one: Judged) -> dict[str, object]:
     result = one.unit.result
     return {
         "setting": one.case.setting,
-        "method": BASELINE if one.cell.start == VOCABULARY else "this run",
+        "method": one.case.method if one.case.method in (BASELINE, FULL) else "this run",
         "task": one.cell.task,
         "seed": one.cell.data_seed,
         "lr": one.cell.lr,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from mpt.config import CellConfig, RunConfig
+from mpt.config import RunConfig
 from mpt.errors import InputError
 from mpt.gym.source import open_gym
 from mpt.lab.home import Home
@@ -80,10 +80,10 @@ def open_ledger(home: Home) -> Ledger:
     return Ledger(home.ledger_url)
 
 
-def _missing(config: RunConfig | CellConfig) -> Unit:
+def _missing(config: Config) -> Unit:
     return Unit(
         digest=config.digest,
-        kind="meta" if isinstance(config, RunConfig) else "cell",
+        kind=config.kind,
         config=config.model_dump(mode="json"),
         state="missing",
         result={"reason": "not in this ledger"},

@@ -8,7 +8,16 @@ from functools import partial
 from math import ceil
 from typing import Generic, TypeVar
 
-from mpt.config import CellConfig, RunConfig, Shots, Tuning
+from mpt.config import (
+    FINE_TUNING,
+    FULL_LRS,
+    CellConfig,
+    FineTuneConfig,
+    FineTuning,
+    RunConfig,
+    Shots,
+    Tuning,
+)
 from mpt.engine.pack import cell_shape, packs, run_shape
 from mpt.errors import OutOfMemory
 from mpt.lab.fleet import Fleet, LocalFleet
@@ -20,13 +29,21 @@ from mpt.scores import Score
 BASELINE = "PT"
 """Plain prompt tuning: the same cells from vocabulary rows."""
 
-Config = TypeVar("Config", RunConfig, CellConfig)
+FULL = "FT"
+"""Full fine-tuning, the second baseline: a ``Case`` whose start is ``FINE_TUNING``."""
+
+Config = TypeVar("Config", RunConfig, CellConfig, FineTuneConfig)
 Compute = Callable[[Worker, Sequence[Config], OnStep], list[Unit]]
+Cell = CellConfig | FineTuneConfig
 
 
 @dataclass(frozen=True)
 class Case:
-    """A start to be judged: which prompt, on which target tasks, under which names."""
+    """A start to be judged: which prompt, on which target tasks, under which names.
+
+    Attributes:
+        start: ``VOCABULARY``, the digest of a ``RunConfig``, or ``FINE_TUNING``.
+    """
 
     setting: str
     method: str
@@ -36,12 +53,18 @@ class Case:
 
 @dataclass(frozen=True)
 class Judging:
-    """How targets are tuned: data seeds, learning rates (best dev wins), budget and shots."""
+    """How targets are tuned: data seeds, learning rates (best dev wins), budget and shots.
+
+    Attributes:
+        full_lrs, fine_tuning: the rates and budget of full fine-tuning.
+    """
 
     seeds: tuple[int, ...]
     lrs: tuple[float, ...]
     tuning: Tuning
     shots: Shots | None = None
+    full_lrs: tuple[float, ...] = FULL_LRS
+    fine_tuning: FineTuning = field(default_factory=FineTuning)
 
 
 @dataclass
@@ -86,22 +109,41 @@ class Lab:
             compute=Worker.tune,
         )
 
-    def cells(self, case: Case, judging: Judging) -> list[CellConfig]:
+    def fine_tune(self, configs: Sequence[FineTuneConfig], title: str) -> dict[str, Unit]:
+        """Cells of full fine-tuning by digest, all settled, one at a time."""
+        return self._settle(
+            configs,
+            title=title,
+            steps=lambda config: config.tuning.steps,
+            shape=lambda config: config.digest,
+            size=1,
+            compute=Worker.fine_tune,
+        )
+
+    def cells(self, case: Case, judging: Judging) -> Sequence[Cell]:
         """The downstream cells of a case: task x seed x learning rate."""
-        return [
-            CellConfig(
-                backbone=self.worker.backbone_config,
-                weights=self.worker.backbone.weights,
-                task=task,
-                data_seed=seed,
-                data=self.worker.split_digest(task, seed, judging.shots),
-                start=case.start,
-                lr=lr,
-                tuning=judging.tuning,
-                shots=judging.shots,
-            )
+        found = [
+            {
+                "backbone": self.worker.backbone_config,
+                "weights": self.worker.backbone.weights,
+                "task": task,
+                "data_seed": seed,
+                "data": self.worker.split_digest(task, seed, judging.shots),
+                "shots": judging.shots,
+            }
             for task in case.tasks
             for seed in judging.seeds
+        ]
+        if case.start == FINE_TUNING:
+            tuning = judging.fine_tuning
+            return [
+                FineTuneConfig(**rows, lr=lr, tuning=tuning)
+                for rows in found
+                for lr in judging.full_lrs
+            ]
+        return [
+            CellConfig(**rows, start=case.start, lr=lr, tuning=judging.tuning)
+            for rows in found
             for lr in judging.lrs
         ]
 
@@ -110,7 +152,9 @@ class Lab:
     ) -> list[Judged]:
         """Tune and score the cells of every case, packed together whatever case they are of."""
         wanted = [(case, cell) for case in cases for cell in self.cells(case, judging)]
-        units = self.tune([cell for _, cell in wanted], title, pack)
+        units = self.tune([c for _, c in wanted if isinstance(c, CellConfig)], title, pack)
+        full = [cell for _, cell in wanted if isinstance(cell, FineTuneConfig)]
+        units |= self.fine_tune(full, f"{title}: full fine-tuning")
         return [Judged(case, cell, units[cell.digest]) for case, cell in wanted]
 
     def _settle(
@@ -182,7 +226,7 @@ class Judged:
     """A cell, the case it was tuned for and its record."""
 
     case: Case
-    cell: CellConfig
+    cell: Cell
     unit: Unit
 
     @property

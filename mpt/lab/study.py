@@ -14,8 +14,10 @@ import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
 from mpt.config import (
+    FULL_LRS,
     BackboneConfig,
     Count,
+    FineTuning,
     Frozen,
     InnerLoop,
     MethodName,
@@ -57,12 +59,22 @@ class Validation(Frozen):
     lrs: RateList = (0.3,)
 
 
+class FullFineTuning(Frozen):
+    """The second baseline of a promotion; it decodes as ``tuning`` says."""
+
+    lrs: RateList = FULL_LRS
+    steps: Count = 40
+    batch: Count = 8
+    looks: Count = 4
+
+
 class Final(Frozen):
     """What a promotion runs: settings (default: all of the gym's), data seeds and rates."""
 
     settings: Names | None = None
     seeds: Seeds = SEEDS
     lrs: RateList = (0.5, 0.2)
+    fine_tuning: FullFineTuning = FullFineTuning()
 
 
 class Study(Frozen):
@@ -148,6 +160,12 @@ class Study(Frozen):
         own = {"partitions": self.partitions.digest} if self.partitions else {}
         known = {**self.model_dump(mode="json", exclude=free), **own}
         return {key: value for key, value in known.items() if value is not None}
+
+    @property
+    def fine_tuning(self) -> FineTuning:
+        """The budget of one cell of full fine-tuning."""
+        chosen = self.final.fine_tuning.model_dump(exclude={"lrs"})
+        return FineTuning(**chosen, beams=self.tuning.beams)
 
     def run(
         self, params: Mapping[str, float], *, sources: tuple[str, ...], weights: str, data: str

@@ -12,17 +12,17 @@ State = Literal["done", "diverged", "failed", "missing"]
 
 @dataclass(frozen=True)
 class Unit:
-    """A meta-training or a downstream cell that has come to an end.
+    """A meta-training, a downstream cell or a fine-tuning that has come to an end.
 
     Attributes:
         digest: identity of its configuration.
-        kind: ``meta`` or ``cell``.
+        kind: ``meta``, ``cell`` or ``finetune``.
         config: the resolved configuration, as JSON.
         state: ``done`` and ``diverged`` are final; ``failed`` may be tried again;
             ``missing`` was asked for and is in no ledger.
         result: scores and curves, or the step and reason of its end, and the
             ``software`` that computed it (``mpt.lab.software``). JSON; NaN may occur.
-        artefact: its prompt's file, relative to the home folder.
+        artefact: its prompt's file, relative to the home folder; None where there is no prompt.
         seconds: its share of the wall time.
         created: when it ended, UTC.
     """

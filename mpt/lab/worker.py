@@ -13,11 +13,20 @@ from torch import Tensor
 
 from mpt.backbone.frozen import Backbone, load_backbone
 from mpt.backbone.prompt import begin
-from mpt.config import VOCABULARY, BackboneConfig, CellConfig, Frozen, RunConfig, Shots
+from mpt.config import (
+    VOCABULARY,
+    BackboneConfig,
+    CellConfig,
+    FineTuneConfig,
+    Frozen,
+    RunConfig,
+    Shots,
+)
 from mpt.engine.checkpoint import Checkpoints
+from mpt.engine.finetune import FineTuned, fine_tune
 from mpt.engine.learn import Learned, learn
 from mpt.engine.malloc import keep_large_blocks
-from mpt.engine.pack import CellJob, MetaJob
+from mpt.engine.pack import CellJob, FineTuneJob, MetaJob
 from mpt.engine.tune import Tuned, tune
 from mpt.errors import Diverged
 from mpt.gym.source import Gym
@@ -114,6 +123,16 @@ class Worker:
         units = tuple(self.tokens(task, seed, config.shots) for task, seed in pairs)
         return MetaJob(config, units, self._begin(config, config.sources, "run", config.seed))
 
+    def fine_tune(self, configs: Sequence[FineTuneConfig], on_step: OnStep) -> list[Unit]:
+        """Fine-tune the whole model for each cell, one after the other; no weights are kept."""
+        units = []
+        for config in configs:
+            began = time.monotonic()
+            split = self.tokens(config.task, config.data_seed, config.shots)
+            end = fine_tune(FineTuneJob(config, split), self.backbone, on_step=on_step)
+            units.append(self._unit(config, end, time.monotonic() - began))
+        return units
+
     def _cell_job(self, config: CellConfig) -> CellJob:
         split = self.tokens(config.task, config.data_seed, config.shots)
         return CellJob(config, split, self._start(config))
@@ -145,14 +164,17 @@ class Worker:
         return self.backbone.encode(texts, limit, role)
 
     def _unit(
-        self, config: RunConfig | CellConfig, end: Learned | Tuned | Diverged, seconds: float
+        self,
+        config: RunConfig | CellConfig | FineTuneConfig,
+        end: Learned | Tuned | FineTuned | Diverged,
+        seconds: float,
     ) -> Unit:
         artefact = None
-        if not isinstance(end, Diverged):
+        if isinstance(end, Learned | Tuned):
             artefact = save_prompt(self.home, config.digest, end.prompt, _about(config))
         return Unit(
             digest=config.digest,
-            kind="meta" if isinstance(config, RunConfig) else "cell",
+            kind=config.kind,
             config=config.model_dump(mode="json"),
             state="diverged" if isinstance(end, Diverged) else "done",
             result={**_result(end), "software": software()},
@@ -166,18 +188,20 @@ def _about(config: Frozen) -> dict[str, str]:
     return {"digest": config.digest, "config": config.model_dump_json()}
 
 
-def _result(end: Learned | Tuned | Diverged) -> dict[str, object]:
+def _result(end: Learned | Tuned | FineTuned | Diverged) -> dict[str, object]:
     match end:
         case Diverged():
             return {"step": end.step, "reason": str(end)}
         case Learned():
             plan = asdict(end.plan) if end.plan else None
             return {"curve": list(end.curve), "plan": plan}
-        case Tuned():
+        case Tuned() | FineTuned():
+            plan = {"plan": asdict(end.plan)} if isinstance(end, FineTuned) else {}
             return {
                 "dev": end.dev,
                 "test": end.test,
                 "best_step": end.best_step,
                 "looks": [list(look) for look in end.looks],
                 "curve": list(end.curve),
+                **plan,
             }

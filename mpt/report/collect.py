@@ -10,12 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from mpt import __version__
-from mpt.config import VOCABULARY
 from mpt.errors import ResultsError
 from mpt.gym.crossfit import crossfit_partitions, near_duplicates
 from mpt.gym.partitions import Setting
 from mpt.lab.promote import Promoted, Promotion
-from mpt.lab.run import BASELINE, scores
+from mpt.lab.run import scores
 from mpt.lab.search import Trial
 from mpt.lab.study import Study
 from mpt.lab.unit import Unit
@@ -175,7 +174,7 @@ def _units(share: Promoted) -> Iterator[UnitLine]:
             digest=one.unit.digest,
             kind="cell",
             setting=setting,
-            method=BASELINE if one.cell.start == VOCABULARY else share.config.method,
+            method=one.case.method,
             task=one.cell.task,
             seed=one.cell.data_seed,
             lr=one.cell.lr,

@@ -86,6 +86,22 @@ def test_meta_gradients_of_a_pack_are_those_of_each_run_alone(backbone, rows_of_
         torch.testing.assert_close(together[one], alone, rtol=0, atol=1e-9 * scale)
 
 
+def test_a_thawed_copy_is_the_backbone_without_a_prompt(backbone, rows_of_run, theta):
+    thawed, batch = backbone.thawed(), collate(rows_of_run)
+    nothing = theta[:, :0]
+    losses = thawed.losses(nothing, batch)
+    torch.testing.assert_close(losses, backbone.losses(nothing, batch), rtol=0, atol=1e-9)
+    assert thawed.generate(nothing, batch, 4) == backbone.generate(nothing, batch, 4)
+    assert thawed.weights == backbone.weights
+    losses.sum().backward()
+    assert all(weight.grad is not None for weight in thawed.trained.values())
+    assert not backbone.trained
+    with torch.no_grad():
+        for weight in thawed.trained.values():
+            weight.zero_()
+    torch.testing.assert_close(backbone.losses(nothing, batch), losses.detach(), rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("size", [1, 3, 5, 100])
 def test_losses_of_micro_batches_add_up(backbone, rows_of_run, theta, size):
     whole = collate(rows_of_run)

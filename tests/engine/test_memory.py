@@ -87,7 +87,7 @@ def cells(backbone):
 @pytest.mark.parametrize("method", ["maml", "fomaml", "reptile", "mtl"])
 def test_a_meta_training_short_of_memory_ends_as_if_it_were_not(tmp_path, method):
     backbone = TINY["llama"]()
-    narrow = Narrow(backbone, 4)  # as many as the probe takes
+    narrow = Narrow(backbone, 2)  # fewer than the probe takes
     jobs = [meta(backbone, method), meta(backbone, method, lr=0.02)]
     plenty = learn(jobs, backbone, checkpoints=Checkpoints(tmp_path))
     scarce = learn(jobs, narrow, checkpoints=Checkpoints(tmp_path))

@@ -1,0 +1,163 @@
+"""Full fine-tuning of the whole model on one target task: the second baseline."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from mpt.backbone.batch import collate
+from mpt.backbone.frozen import Backbone, Thawed
+from mpt.backbone.hub import adafactor
+from mpt.engine.evaluate import evaluate
+from mpt.engine.memory import Relief, is_out_of_memory
+from mpt.engine.pack import FineTuneJob
+from mpt.engine.plan import StepPlan, plan_step
+from mpt.engine.step import cut_to
+from mpt.engine.tune import looks
+from mpt.errors import Diverged, OutOfMemory
+from mpt.gym.episodes import training_rows
+from mpt.gym.splits import Part
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuned:
+    """One finished cell; the weights are not kept: they are gigabytes.
+
+    Attributes:
+        dev: best dev score (the first, on ties); test: the test score of that state.
+        best_step: updates taken when it was found.
+        looks: (step, dev score) of every look.
+        curve: training loss (nats) of every step.
+        plan: how its steps were computed.
+    """
+
+    dev: float
+    test: float
+    best_step: int
+    looks: tuple[tuple[int, float], ...]
+    curve: tuple[float, ...]
+    plan: StepPlan
+
+
+def fine_tune(
+    job: FineTuneJob,
+    backbone: Backbone,
+    *,
+    on_step: Callable[[int], None] = lambda rows: None,
+) -> FineTuned | Diverged:
+    """Train a copy of the whole model, test the state with the best dev score, drop the copy.
+
+    Raises:
+        OutOfMemory: the copy does not fit, or not even one row at a time does.
+    """
+    device = backbone.device
+    try:
+        return _trained(job, backbone.thawed(), on_step)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        cause = str(error).splitlines()[0]
+    finally:
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+    raise OutOfMemory(1, str(device), cause)
+
+
+def _trained(
+    job: FineTuneJob, model: Thawed, on_step: Callable[[int], None]
+) -> FineTuned | Diverged:
+    config, tuning = job.config, job.config.tuning
+    step = FineTuneStep(job, model)
+    optimiser = adafactor(model.trained, config.lr)
+    best = _Best()
+    curve: list[float] = []
+    look_at = looks(tuning.steps, tuning.looks)
+    for position in range(1, tuning.steps + 1):
+        curve.append(step(position - 1))
+        if not torch.tensor(curve[-1]).isfinite():
+            return Diverged(config.digest, position, "its loss")
+        optimiser.step()
+        on_step(1)
+        if position in look_at:
+            if not all(bool(weight.isfinite().all()) for weight in model.trained.values()):
+                return Diverged(config.digest, position, "a weight")
+            best.look(position, step.score("dev"), model, last=position == tuning.steps)
+    best.restore(model)
+    test = step.score("test")
+    assert step.plan is not None
+    return FineTuned(best.dev, test, best.step, tuple(best.looks), tuple(curve), step.plan)
+
+
+@dataclass
+class FineTuneStep:
+    """Gradients of all weights on the task's next training rows, and scores; no prompt is read."""
+
+    job: FineTuneJob
+    model: Thawed
+    plan: StepPlan | None = None
+    _relief: Relief | None = None
+
+    @property
+    def theta(self) -> Tensor:
+        """``[1, 0, H]``: a prompt of no tokens."""
+        return self.model.vocabulary_prompt(1)[None, :0]
+
+    def __call__(self, position: int) -> float:
+        """The loss of update ``position`` (from 0); every weight's ``grad`` is that of the loss."""
+        job, model, theta = self.job, self.model, self.theta
+        batch = collate(
+            [training_rows(job.split.train, job.config.tuning.batch, position, *job.stream)]
+        )
+        if self.plan is None or self._relief is None:
+            self.plan = plan_step(model, theta, [batch.to(model.device)])
+            self._relief = Relief(self.plan.rows, 1, model.device)
+
+        def gradient(rows: int) -> float:
+            for weight in model.trained.values():
+                weight.grad = None  # also what an attempt that ran out of memory left behind
+            total = 0.0
+            for piece in cut_to(batch, rows, model.device):
+                loss = model.losses(theta, piece).sum()
+                loss.backward()
+                total += float(loss.detach())
+            return total
+
+        return self._relief.run(gradient)
+
+    def score(self, part: Part) -> float:
+        """The model's score on a part of the task."""
+        chosen = self.job.config
+        limit, beams = chosen.backbone.max_target, chosen.tuning.beams
+        asked = [self.job.split.questions(part)]
+        return evaluate(self.model, self.theta, asked, limit=limit, beams=beams)[0]
+
+
+@dataclass
+class _Best:
+    """The best dev score so far, and the weights that scored it unless they are the last ones."""
+
+    dev: float = -float("inf")
+    step: int = 0
+    looks: list[tuple[int, float]] = field(default_factory=list)
+    _weights: dict[str, Tensor] | None = None
+
+    def look(self, step: int, dev: float, model: Thawed, *, last: bool) -> None:
+        self.looks.append((step, dev))
+        if dev > self.dev:
+            self.dev, self.step, self._weights = dev, step, None
+            if not last:
+                # in main memory: the device holds the model, its gradients and the frozen one
+                self._weights = {
+                    name: weight.detach().to("cpu", copy=True)
+                    for name, weight in model.trained.items()
+                }
+
+    @torch.no_grad()
+    def restore(self, model: Thawed) -> None:
+        for name, weight in (self._weights or {}).items():
+            model.trained[name].copy_(weight)

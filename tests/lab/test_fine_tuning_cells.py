@@ -1,0 +1,101 @@
+"""The second baseline in the lab: judged beside prompts, recorded once, its weights not kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from synthetic import write_backbone, write_gym
+
+from mpt.config import FINE_TUNING, VOCABULARY, BackboneConfig, FineTuneConfig, FineTuning, Tuning
+from mpt.gym.source import open_gym
+from mpt.lab.home import Home
+from mpt.lab.ledger import Ledger
+from mpt.lab.run import BASELINE, FULL, Case, Judging, Lab, scores
+from mpt.lab.study import make_study
+from mpt.lab.worker import Worker
+from mpt.scores import gains
+
+TASKS = ("trec", "liar")
+CASES = [
+    Case("targets", BASELINE, VOCABULARY, TASKS),
+    Case("targets", FULL, FINE_TUNING, TASKS),
+]
+JUDGING = Judging(
+    (13, 21),
+    (0.5,),
+    Tuning(steps=4, batch=4, looks=2),
+    full_lrs=(5e-4, 1e-4),
+    fine_tuning=FineTuning(steps=4, batch=4, looks=2),
+)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    return write_gym(folder / "gym", (*TASKS, "sms_spam")), write_backbone(folder / "backbone")
+
+
+def opened(world, home, **prompt):
+    gym, folder = world
+    backbone = BackboneConfig(name=str(folder), max_input=16, max_target=4, **prompt)
+    return Lab(Worker(open_gym(str(gym)), backbone, home, "cpu"), Ledger(home.ledger_url))
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home.find({"MPT_HOME": str(tmp_path / "home")}).open()
+
+
+def test_cells_of_prompts_and_of_whole_models_are_judged_together(world, home):
+    lab = opened(world, home, prompt_tokens=3)
+    with lab.ledger:
+        judged = lab.judge(CASES, JUDGING, title="targets", pack=4)
+        assert lab.computed == 2 * 2 + 2 * 2 * 2
+        again = lab.judge(CASES, JUDGING, title="targets", pack=4)
+        assert lab.computed == 12
+        assert scores(again) == scores(judged)
+    full = [one for one in judged if one.case.method == FULL]
+    assert {(j.cell.task, j.cell.data_seed, j.cell.lr) for j in full} == {
+        (task, seed, lr) for task in TASKS for seed in (13, 21) for lr in (5e-4, 1e-4)
+    }
+    for one in full:
+        assert isinstance(one.cell, FineTuneConfig)
+        assert (one.unit.kind, one.unit.state, one.unit.artefact) == ("finetune", "done", None)
+        assert len(one.unit.result["curve"]) == 4
+        assert [step for step, _ in one.unit.result["looks"]] == [2, 4]
+        assert one.unit.result["plan"]["engine"] == "first order"
+    (gain,) = gains(scores(judged), baseline=BASELINE, zero_baseline="report")
+    assert (gain.setting, gain.method) == ("targets", FULL)
+    assert len(list(home.prompts.glob("*"))) == 4, "prompts are kept, weights are not"
+
+
+def test_a_prompt_s_settings_do_not_make_another_fine_tuning(world, home):
+    found = []
+    for prompt in ({"prompt_tokens": 3}, {"prompt_tokens": 5, "prompt_place": "after"}):
+        lab = opened(world, home, **prompt)
+        with lab.ledger:
+            lab.judge(CASES[1:], JUDGING, title="targets", pack=4)
+            found.append(lab.computed)
+    assert found == [8, 0]
+
+
+def test_one_that_goes_astray_is_recorded_and_has_no_score(world, home):
+    lab = opened(world, home)
+    wild = replace(JUDGING, seeds=(13,), full_lrs=(1e30, 1e-4))
+    with lab.ledger:
+        judged = lab.judge(CASES[1:], wild, title="targets", pack=4)
+    by_rate = {one.cell.lr: one for one in judged if one.cell.task == "liar"}
+    assert by_rate[1e30].unit.state == "diverged"
+    assert "diverged at step" in by_rate[1e30].unit.result["reason"]
+    assert by_rate[1e30].score is None
+    assert by_rate[1e-4].score is not None
+
+
+def test_a_study_says_how_long_whole_models_are_trained():
+    study = make_study(
+        {"final": {"fine_tuning": {"lrs": [3e-4], "steps": 9}}, "tuning": {"beams": 4}}
+    )
+    assert study.final.fine_tuning.lrs == (3e-4,)
+    assert study.fine_tuning == FineTuning(steps=9, beams=4)
+    assert make_study({}).final.fine_tuning.lrs == (5e-4, 3e-4, 2e-4, 1e-4)

@@ -28,10 +28,8 @@ from mpt.commands import (
     ui,
 )
 from mpt.commands.console import err
+from mpt.commands.stop import STOPPED
 from mpt.errors import MptError
-
-STOPPED = 130
-"""What a shell calls a command that was stopped with Ctrl-C."""
 
 app = typer.Typer(
     name="mpt",
@@ -75,7 +73,8 @@ def options(
 def main() -> None:
     """Run a command; an error that mpt knows is one line on standard error and an exit code.
 
-    Exit codes: 0 done, 1 failed, 2 wrong input (nothing was written), 130 stopped by the user.
+    Exit codes: 0 done, or its budget of time is spent; 1 failed; 2 wrong input (nothing was
+    written); 130 stopped by a signal.
     """
     code = STOPPED
     with suppress(KeyboardInterrupt):

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mpt.commands.console import err, out
+from mpt.commands.stop import Budget, leave, this_command
 
 
 def promote(
@@ -26,24 +27,24 @@ def promote(
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow server [default: a local store under mlruns/]")
     ] = None,
+    budget: Budget = None,
     json: Annotated[bool, typer.Option("--json", help="Print the ARG table as JSON.")] = False,
 ) -> None:
     """Run the best trial's configuration on the full settings: ARG table, report, champion.
 
     Each setting's prompt is learned on its source tasks and judged on its targets, all data seeds
-    and learning rates, against plain prompt tuning. What the ledger holds is not computed again.
+    and learning rates, against plain prompt tuning. What the ledger holds is not computed again,
+    so that the same command continues a promotion that was stopped.
 
     Example: mpt promote best --settings 'Cls->Cls,NP->P'
     """
-    import shlex
-    import sys
-
     from mpt.commands.session import Session
     from mpt.lab.home import Home
     from mpt.lab.projection import Projection
     from mpt.lab.promote import choose
     from mpt.lab.promote import promote as run
     from mpt.lab.search import Search
+    from mpt.lab.stopping import Stopped, Stopping
     from mpt.lab.study import make_study
     from mpt.report.caution import warnings
     from mpt.report.collect import promotion_findings
@@ -56,12 +57,21 @@ def promote(
         names = [name.strip() for name in settings.split(",")]
         final = chosen.final.model_dump() | {"settings": names}
         chosen = make_study(chosen.model_dump() | {"final": final}, "--settings")
+    stopping = Stopping(budget)
     with Session(
-        chosen, device=device, meta_engine=meta_engine, tracking_uri=tracking_uri
+        chosen,
+        device=device,
+        meta_engine=meta_engine,
+        tracking_uri=tracking_uri,
+        stopping=stopping,
     ) as session:
-        promotion = run(chosen, trial, session.lab)
-        command = shlex.join(["mpt", *sys.argv[1:]])
-        found = promotion_findings(promotion, search.trials, command)
+        try:
+            with stopping:
+                promotion = run(chosen, trial, session.lab)
+        except Stopped as stopped:
+            session.progress.say(session.summary())
+            leave(stopping, str(stopped))
+        found = promotion_findings(promotion, search.trials, this_command())
         page = write_report(found, session.home.reports / f"{chosen.title}-{trial.number + 1}")
         model = Projection(session.tracker, chosen, session.home).promotion(promotion, page)
         session.progress.say(session.summary())

@@ -14,6 +14,7 @@ from mpt.gym.source import open_gym
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
 from mpt.lab.run import Lab
+from mpt.lab.stopping import Stopping
 from mpt.lab.study import Study
 from mpt.lab.tracker import Tracker
 from mpt.lab.tracking import MlflowTracker
@@ -39,6 +40,7 @@ class Session:
         device: str | None = None,
         meta_engine: str = "auto",
         tracking_uri: str | None = None,
+        stopping: Stopping | None = None,
     ) -> None:
         from mpt.engine.plan import known_engine
 
@@ -50,6 +52,7 @@ class Session:
             self.home,
             known_device(device),
             known_engine(meta_engine),
+            stopping or Stopping(),
         )
         self.progress = ConsoleProgress()
         self._title = study.title
@@ -67,7 +70,7 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._open.close()
+        self._open.__exit__(kind, error, trace)
 
     @property
     def lab(self) -> Lab:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mpt.commands.console import out, steps_on
+from mpt.commands.stop import Budget, leave
 
 
 def sweep(
@@ -43,12 +44,13 @@ def sweep(
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow server (default: a local store under mlruns/)")
     ] = None,
+    budget: Budget = None,
     json: Annotated[bool, typer.Option("--json", help="Print the trials as JSON.")] = False,
 ) -> None:
     """Search learning rates and steps of a meta-learning method on the validation tasks.
 
     The same command continues a study that was stopped: nothing recorded is computed again, and
-    --trials is the total.
+    --trials is the total. Ctrl-C lets the pack under way finish, a second one stops at once.
 
     Example: mpt sweep --method reptile --trials 12
     """
@@ -56,6 +58,7 @@ def sweep(
     from mpt.gym.partitions import read_partitions
     from mpt.lab.projection import Projection
     from mpt.lab.search import Search, study_names
+    from mpt.lab.stopping import Stopping
     from mpt.lab.study import resolve
     from mpt.lab.sweep import plan
     from mpt.lab.sweep import sweep as run
@@ -77,20 +80,27 @@ def sweep(
     )
     if backbone is not None:
         changes["backbone"] = {"name": backbone}
-    chosen = resolve(study, changes)
+    chosen, stopping = resolve(study, changes), Stopping(budget)
     with Session(
-        chosen, device=device, meta_engine=meta_engine, tracking_uri=tracking_uri
+        chosen,
+        device=device,
+        meta_engine=meta_engine,
+        tracking_uri=tracking_uri,
+        stopping=stopping,
     ) as session:
         concrete = plan(chosen, session.worker)
         Search.check(chosen, concrete.definition, session.home)
         lab, projection = session.lab, Projection(session.tracker, chosen, session.home)
-        finished = run(concrete, lab, session.home, on_trial=projection.trial)
+        with stopping, projection.ended_early():
+            finished = run(concrete, lab, session.home, on_trial=projection.trial)
         projection.close_study(finished)
         session.progress.say(session.summary())
     if json:
         typer.echo(trials_json(finished))
         return
     out.print(trials_table(chosen.title, finished))
+    if left := chosen.total - sum(trial.is_over for trial in finished):
+        leave(stopping, f"{chosen.total - left} of {chosen.total} trials are over, {left} left")
     if (best := best_trial(finished)) is None:
         out.print("No trial has an ARG, so there is none to promote.", markup=False)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Saved:
 
 @dataclass
 class Checkpoints:
-    """A folder of ``<digest>.safetensors``, at most one write per run every ``every`` seconds.
+    """A folder of ``<digest>.safetensors``, written every ``every`` seconds and when ``asked``.
 
     Episodes are a function of the position (``mpt.gym.episodes``), so prompt, optimiser state and
     position are all that a bit-for-bit continuation needs.
@@ -38,11 +38,12 @@ class Checkpoints:
 
     folder: Path
     every: float = 20.0
+    asked: Callable[[], bool] = lambda: False
     _last: float = field(default_factory=time.monotonic)
 
     def due(self) -> bool:
-        """Whether the last write is long enough ago."""
-        return time.monotonic() - self._last >= self.every
+        """Whether the last write is long enough ago, or one is asked for."""
+        return self.asked() or time.monotonic() - self._last >= self.every
 
     def write(
         self, names: Sequence[str], state: TrainState, curves: Sequence[Sequence[float]]
@@ -52,7 +53,9 @@ class Checkpoints:
         for row, lane in enumerate(state.lanes):
             tensors = {f"moments.{key}": value[row] for key, value in state.moments.items()}
             tensors["theta"] = state.theta[row]
-            notes = {"position": state.position[row], "curve": list(curves[lane])}
+            position = state.position[row]
+            # an interrupted step may have noted its loss already
+            notes = {"position": position, "curve": list(curves[lane][:position])}
             data = save(
                 {key: value.detach().cpu().contiguous() for key, value in tensors.items()},
                 {"mpt": json.dumps(notes)},

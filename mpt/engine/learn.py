@@ -47,7 +47,8 @@ def learn(
         backbone: the frozen language model.
         checkpoints: where runs are saved while they go on; the caller drops them when recorded.
         engine: how MAML's gradient is computed, a key of ``mpt.engine.plan.META_ENGINES``.
-        on_step: told how many lanes took a step, for progress.
+        on_step: told how many lanes took a step, after a checkpoint that was due is written; what
+            it raises ends the pack there.
     """
     lanes = [
         train.Lane(job.config.digest, job.start, job.config.outer.lr, job.config.outer.steps)
@@ -56,18 +57,26 @@ def learn(
     optimiser = OPTIMISERS[jobs[0].config.outer.optimiser]
     saved = [checkpoints.read(lane.name) for lane in lanes]
     curves = [list(found.curve) if found else [] for found in saved]
-    state = resume(train.start(lanes, optimiser), saved)
+    names = [lane.name for lane in lanes]
+    latest = state = resume(train.start(lanes, optimiser), saved)
     on_step(sum(state.position))
 
     def watch(state: train.TrainState, losses: Losses) -> None:
+        nonlocal latest
         for lane, loss in zip(state.lanes, losses.tolist(), strict=True):
             curves[lane].append(loss)
-        on_step(len(state.lanes))
+        latest = state
         if checkpoints.due():
-            checkpoints.write([lane.name for lane in lanes], state, curves)
+            checkpoints.write(names, state, curves)
+        on_step(len(state.lanes))
 
     step = MetaStep(jobs, backbone, engine)
-    ends = train.train(lanes, state, step, optimiser=optimiser, watch=watch)
+    try:
+        ends = train.train(lanes, state, step, optimiser=optimiser, watch=watch)
+    except KeyboardInterrupt:
+        # stopped at once, in the middle of a step: the last whole one is kept
+        checkpoints.write(names, latest, curves)
+        raise
     return [
         end if isinstance(end, Diverged) else Learned(end.cpu(), tuple(curves[lane]), step.plan)
         for lane, end in enumerate(ends)

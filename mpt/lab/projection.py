@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
@@ -13,6 +14,7 @@ import yaml
 
 from mpt import __version__
 from mpt.config import RunConfig
+from mpt.errors import StoreError
 from mpt.lab.home import Home
 from mpt.lab.promote import Promoted, Promotion
 from mpt.lab.run import BASELINE, FULL, Judged
@@ -49,7 +51,7 @@ class Projection:
         self._tracker.close_run(run, end, _tags(trial.state, trial.reason))
 
     def close_study(self, trials: Sequence[Trial]) -> None:
-        """The parent run: the trials as a table, the best ARG so far, its parameters."""
+        """The parent run: the trials as a table, the best ARG so far; killed if some are left."""
         parent = self._parent("sweep")
         rows = [
             {"trial": t.number + 1, "state": t.state, "arg": t.arg, "low": t.low, "high": t.high}
@@ -63,7 +65,22 @@ class Projection:
             value = max(t.arg or 0.0 for t in complete if t.number <= trial.number)
             best.append(Point("best_arg", value, trial.number + 1))
         self._tracker.metrics(parent, best)
-        self._tracker.close_run(parent, "finished", {"mpt.trials": str(len(trials))})
+        whole = sum(trial.is_over for trial in trials) >= self._study.total
+        end: End = "finished" if whole else "killed"
+        self._tracker.close_run(parent, end, {"mpt.trials": str(len(trials))})
+
+    @contextmanager
+    def ended_early(self) -> Iterator[None]:
+        """A study that an error or the user ends in the middle is not left running."""
+        try:
+            yield
+        except StoreError:
+            # another driver's study, or a store that may not know of this one
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            end: End = "killed" if isinstance(error, KeyboardInterrupt) else "failed"
+            self._tracker.close_run(self._parent("sweep"), end, {})
+            raise
 
     def promotion(self, promotion: Promotion, report: Path) -> str:
         """A run per setting under one parent, the report, and the champion's prompt registered.
@@ -188,7 +205,8 @@ def _row(one: Judged) -> dict[str, object]:
 
 
 def _tags(
-    state: Literal["complete", "done", "diverged", "failed", "missing", "running"], reason: str
+    state: Literal["complete", "done", "diverged", "failed", "missing", "running", "waiting"],
+    reason: str,
 ) -> dict:
     return {"mpt.state": state} | ({"mpt.reason": reason} if reason else {})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import takewhile
 from math import ceil
 from typing import Generic, TypeVar
 
@@ -23,6 +24,7 @@ from mpt.errors import OutOfMemory
 from mpt.lab.fleet import Fleet, LocalFleet
 from mpt.lab.ledger import Ledger, Unit
 from mpt.lab.progress import OnStep, Progress, Silent
+from mpt.lab.stopping import Stopped
 from mpt.lab.worker import Worker
 from mpt.scores import Score
 
@@ -70,6 +72,9 @@ class Judging:
 @dataclass
 class Lab:
     """Settles units of work: what the ledger holds is never computed again.
+
+    A unit that is settled is recorded; ``Stopped`` is raised when the worker was asked to stop
+    before all are.
 
     Attributes:
         computed: units computed since the lab was opened.
@@ -175,13 +180,15 @@ class Lab:
         self._counted.update(distinct)
         if not left:
             return units
-        job = partial(_attempt, self.worker, compute)
+        job, stopping = partial(_attempt, self.worker, compute), self.worker.stopping
         # packs shrink where that keeps every slot at work: how runs are packed changes no result
-        waiting = packs(left, shape=shape, size=min(size, ceil(len(left) / self.fleet.slots)))
+        size = min(size, ceil(len(left) / self.fleet.slots))
+        waiting: list[Sequence[Config]] = [*packs(left, shape=shape, size=size)]
         with self.progress.stage(title, sum(map(steps, left))) as advance:
             while waiting:
                 halves: list[Sequence[Config]] = []
-                for end in self.fleet.map(job, waiting, advance):
+                wanted = takewhile(lambda _: not stopping.reason, waiting)
+                for end in self.fleet.map(job, wanted, advance):
                     if isinstance(end, _TooLarge):
                         halves += self._halve(end.pack)
                         continue
@@ -190,6 +197,8 @@ class Lab:
                         units[unit.digest] = unit
                         self.computed += 1
                 waiting = halves
+        if missing := len(distinct.keys() - units.keys()):
+            raise Stopped(f"{stopping.reason}: {title}: {missing} of {len(distinct)} runs are left")
         return units
 
     def _halve(self, pack: Sequence[Config]) -> list[Sequence[Config]]:

@@ -24,24 +24,33 @@ _STUDY = "mpt.study"
 _IDENTITY = "mpt.id"
 
 
+State = Literal["complete", "diverged", "running", "waiting"]
+
+
 @dataclass(frozen=True)
 class Trial:
     """One trial as the store keeps it.
 
     Attributes:
-        state: ``complete``, ``diverged`` (pruned, with its ``reason``) or ``running``.
+        state: ``complete``, ``diverged`` (pruned, with its ``reason``), ``running``, or ``waiting``
+            for the driver that goes on with it.
         arg: validation ARG in percent, with its 95 % interval from ``low`` to ``high``.
         digest: of the meta-training; the ledger and the prompt's file know it by that.
     """
 
     number: int
     params: Mapping[str, float]
-    state: Literal["complete", "diverged", "running"]
+    state: State
     digest: str = ""
     arg: float | None = None
     low: float | None = None
     high: float | None = None
     reason: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is neither under way nor waiting."""
+        return self.state not in ("running", "waiting")
 
 
 class Search:
@@ -148,6 +157,20 @@ class Search:
             asked.set_user_attr("reason", result.reason)
             self._store.tell(asked, state=optuna.trial.TrialState.PRUNED)
 
+    def hand_back(self) -> int:
+        """Running trials wait for the next driver, their parameters kept; how many they were.
+
+        Only for who holds the study's lease: nobody else may be at work on them.
+        """
+        import optuna
+
+        states = optuna.trial.TrialState
+        known = self._store.get_trials(deepcopy=False)
+        running = [frozen for frozen in known if frozen.state == states.RUNNING]
+        for frozen in running:
+            self._store._storage.set_trial_state_values(frozen._trial_id, states.WAITING)
+        return len(running)
+
 
 def study_names(home: Home) -> list[str]:
     """The studies that mpt began in this store, the youngest first. Raises ``StoreError``."""
@@ -193,10 +216,11 @@ def _sampler(study: Study, number: int) -> Any:
             return optuna.samplers.RandomSampler(seed=seed)
 
 
-_STATES: Mapping[str, Literal["complete", "diverged", "running"]] = {
+_STATES: Mapping[str, State] = {
     "COMPLETE": "complete",
     "PRUNED": "diverged",
     "FAIL": "diverged",
+    "WAITING": "waiting",
 }
 
 

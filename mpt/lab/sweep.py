@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from mpt.config import VOCABULARY, RunConfig
-from mpt.errors import InputError
+from mpt.errors import InputError, StoreError
 from mpt.gym.partitions import Setting
 from mpt.lab.home import Home
+from mpt.lab.lease import Lease
 from mpt.lab.ledger import Unit
 from mpt.lab.run import BASELINE, Case, Judged, Judging, Lab, scores
 from mpt.lab.search import Search, Trial
 from mpt.lab.settings import settings_of
+from mpt.lab.stopping import Stopped
 from mpt.lab.study import Study
 from mpt.lab.worker import Worker
 from mpt.scores import best_dev, gains
@@ -94,6 +97,8 @@ def sweep(
 ) -> list[Trial]:
     """Run a study to its total of trials; what an earlier call left unfinished comes first.
 
+    It ends before the total when the lab's worker is asked to stop.
+
     Args:
         concrete: what is searched, and on what.
         lab: where units are settled.
@@ -111,13 +116,26 @@ def sweep(
     study = concrete.study
     with lab.ledger.lease(f"study:{study.title}") as lease:
         search = Search.begin(study, concrete.definition, home)
-        _baseline(concrete, lab)
-        while asked := search.ask(study):
-            for trial, record in zip(asked, _settle(asked, concrete, lab), strict=True):
-                lease.check()
-                on_trial(record)
-                search.tell(trial, record.trial)
+        with suppress(Stopped), _handed_back(search, lease):
+            _baseline(concrete, lab)
+            while not lab.worker.stopping.reason and (asked := search.ask(study)):
+                for trial, record in zip(asked, _settle(asked, concrete, lab), strict=True):
+                    lease.check()
+                    on_trial(record)
+                    search.tell(trial, record.trial)
         return search.trials
+
+
+@contextmanager
+def _handed_back(search: Search, lease: Lease) -> Iterator[None]:
+    """Whatever ends a driver early, short of SIGKILL, leaves no trial of its own running."""
+    try:
+        yield
+    except BaseException:
+        with suppress(StoreError):
+            if lease.renew():
+                search.hand_back()
+        raise
 
 
 def replay(

@@ -36,6 +36,9 @@ __all__ = [
 FAREWELL = 60.0
 """Seconds that closing waits for a server that answers; a first sweep makes its database in ten."""
 
+HASTE = 2.0
+"""Seconds that it waits when the user stops mpt at once."""
+
 
 class MlflowTracker:
     """A ``Tracker`` whose records a background thread ships to MLflow, in order, each once.
@@ -68,7 +71,7 @@ class MlflowTracker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        self.close(HASTE if kind is KeyboardInterrupt else FAREWELL)
 
     @property
     def unsent(self) -> int:

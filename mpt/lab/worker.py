@@ -37,6 +37,7 @@ from mpt.lab.home import Home
 from mpt.lab.ledger import Unit
 from mpt.lab.progress import OnStep
 from mpt.lab.software import software
+from mpt.lab.stopping import Stopping
 from mpt.seeding import Name
 
 
@@ -53,6 +54,7 @@ class Worker:
     home: Home
     device: str | None = None
     meta_engine: str = "auto"
+    stopping: Stopping = field(default_factory=Stopping)
     _tokens: dict[tuple[str, int, Shots | None], TokenSplit] = field(default_factory=dict)
 
     @cached_property
@@ -64,7 +66,7 @@ class Worker:
     @cached_property
     def checkpoints(self) -> Checkpoints:
         """Where meta-trainings are saved while they go on."""
-        return Checkpoints(self.home.checkpoints)
+        return Checkpoints(self.home.checkpoints, asked=self.stopping.saves)
 
     @cached_property
     def _token_cache(self) -> TokenCache:
@@ -97,15 +99,24 @@ class Worker:
         return self._tokens[key]
 
     def learn(self, configs: Sequence[RunConfig], on_step: OnStep) -> list[Unit]:
-        """Meta-train a pack; each run's prompt is its artefact, its losses are its result."""
+        """Meta-train a pack; each run's prompt is its artefact, its losses are its result.
+
+        Raises:
+            Stopped: the time is up; the pack's checkpoint is written.
+        """
         began = time.monotonic()
         jobs = [self._meta_job(config) for config in configs]
+
+        def stepped(rows: int) -> None:
+            on_step(rows)
+            self.stopping.leave()
+
         ends = learn(
             jobs,
             self.backbone,
             checkpoints=self.checkpoints,
             engine=self.meta_engine,
-            on_step=on_step,
+            on_step=stepped,
         )
         seconds = (time.monotonic() - began) / len(configs)
         return [self._unit(c, end, seconds) for c, end in zip(configs, ends, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -163,14 +164,17 @@ def test_killed_again_and_again_at_any_moment(stage, undisturbed, seed):
     is_as_undisturbed(stage, undisturbed)
 
 
-def test_the_first_interrupt_says_what_is_kept_and_the_same_command_continues(stage, undisturbed):
+def test_the_first_interrupt_finishes_the_pack_and_the_same_command_continues(stage, undisturbed):
     process = stage.start()
     stage.wait_for(9, process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    assert out == ""
-    assert err.splitlines()[-1] == "stopped; what is recorded is kept: the same command continues"
+    assert "waiting" in out
+    said = err.splitlines()
+    assert any(line.startswith("SIGINT: the pack under way is finished") for line in said)
+    assert said[-1] == "stopped; what is recorded is kept: the same command continues"
+    assert re.fullmatch(r"SIGINT: \d of 6 trials are over, \d left", said[-2])
     assert "Traceback" not in err
     recorded = stage.rows()
     stage.finish()

@@ -11,6 +11,7 @@ from mpt.engine import train
 from mpt.engine.checkpoint import Checkpoints
 from mpt.engine.learn import Learned, learn
 from mpt.engine.pack import CellJob, MetaJob, packs, run_shape
+from mpt.engine.step import MetaStep
 from mpt.engine.tune import Tuned, looks, tune
 from mpt.errors import Diverged
 from mpt.gym.splits import Example, FewShotSplit
@@ -82,6 +83,31 @@ class Killed(Exception):
     """The process dies here."""
 
 
+def test_an_interrupt_amid_a_step_keeps_the_last_whole_step(toy, tmp_path, monkeypatch):
+    jobs = [run(toy), run(toy, outer_lr=0.4)]
+    undisturbed = learn(jobs, toy, checkpoints=Checkpoints(tmp_path / "a"))
+    step, taken = MetaStep.__call__, []
+
+    def interrupted(self, state):
+        if len(taken) == 2:
+            raise KeyboardInterrupt
+        taken.append(state.position)
+        return step(self, state)
+
+    seldom = Checkpoints(tmp_path / "b", every=1e9)
+    with monkeypatch.context() as patch:
+        patch.setattr(MetaStep, "__call__", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            learn(jobs, toy, checkpoints=seldom)
+    saved = [seldom.read(job.config.digest) for job in jobs]
+    assert [(one.position, len(one.curve)) for one in saved if one] == [(2, 2), (2, 2)]
+    for one, other in zip(undisturbed, learn(jobs, toy, checkpoints=seldom), strict=True):
+        assert isinstance(one, Learned)
+        assert isinstance(other, Learned)
+        assert torch.equal(one.prompt, other.prompt)
+        assert one.curve == other.curve
+
+
 @pytest.mark.parametrize("method", ["maml", "reptile"])
 def test_a_killed_meta_training_continues_bit_for_bit(toy, tmp_path, method):
     jobs = [run(toy, method=method), run(toy, method=method, outer_lr=0.4)]
@@ -99,10 +125,10 @@ def test_a_killed_meta_training_continues_bit_for_bit(toy, tmp_path, method):
         learn(jobs, toy, checkpoints=every_step, on_step=die_at_the_fourth)
     saved = every_step.read(jobs[0].config.digest)
     assert saved is not None
-    assert saved.position == 3
+    assert saved.position == 4
     seen: list[int] = []
     resumed = learn(jobs, toy, checkpoints=every_step, on_step=seen.append)
-    assert seen[0] == 6, "the steps already taken are not repeated"
+    assert seen[0] == 8, "the steps already taken are not repeated"
     for one, other in zip(undisturbed, resumed, strict=True):
         assert isinstance(one, Learned)
         assert isinstance(other, Learned)

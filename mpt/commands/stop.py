@@ -1,0 +1,38 @@
+"""The option `--budget`, and how a command leaves when it was asked to stop."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from mpt.commands.console import err
+
+if TYPE_CHECKING:
+    from mpt.lab.stopping import Stopping
+
+STOPPED = 130
+"""What a shell calls a command that was stopped with Ctrl-C."""
+
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        help="Stop cleanly after this time, e.g. 8h, 90m or 1h30m; the same command goes on."
+    ),
+]
+
+
+def leave(stopping: Stopping, done: str) -> NoReturn:
+    """Say what is done and what continues; exit code 0 after a budget, 130 after a signal."""
+    again = "" if stopping.by_signal else f"; go on with: {this_command()}"
+    err.print(f"{stopping.reason}: {done}{again}", markup=False, soft_wrap=True)
+    raise typer.Exit(STOPPED if stopping.by_signal else 0)
+
+
+def this_command() -> str:
+    """The command as it was typed, its passwords hidden."""
+    from mpt.lab.home import Home
+
+    return shlex.join(["mpt", *map(Home.shown, sys.argv[1:])])

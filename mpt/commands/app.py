@@ -15,11 +15,13 @@ from mpt.commands import (
     backbone,
     bench,
     doctor,
+    evaluate,
     export,
     gym,
     predict,
     promote,
     report,
+    run,
     show,
     similarity,
     studies,
@@ -40,6 +42,8 @@ app = typer.Typer(
 )
 app.command("sweep")(sweep.sweep)
 app.command("promote")(promote.promote)
+app.command("run")(run.run)
+app.command("evaluate")(evaluate.evaluate)
 app.command("ui")(ui.ui)
 app.command("arg")(arg.arg)
 app.command("report")(report.report)

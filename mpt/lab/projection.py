@@ -50,6 +50,21 @@ class Projection:
         end: End = "finished" if trial.state == "complete" else "killed"
         self._tracker.close_run(run, end, _tags(trial.state, trial.reason))
 
+    def alone(self, config: RunConfig, unit: Unit, setting: str) -> None:
+        """A meta-training that belongs to no study: a run of its own."""
+        named = {"mpt.kind": "run", "mpt.digest": unit.digest, "mpt.version": __version__}
+        run = self._tracker.open_run(
+            unit.digest,
+            parent=None,
+            name=f"{config.method} on {setting}",
+            params=_flat(config.model_dump(mode="json", exclude={"sources", "data_seeds"})),
+            tags=named | _plan_tag(unit),
+        )
+        self._tracker.metrics(run, [*_curve(unit), Point("seconds", unit.seconds)])
+        self._contents(run, config, unit, ())
+        tags = _tags(unit.state, str(unit.result.get("reason", "")))
+        self._tracker.close_run(run, "finished" if unit.state == "done" else "killed", tags)
+
     def close_study(self, trials: Sequence[Trial]) -> None:
         """The parent run: the trials as a table, the best ARG so far; killed if some are left."""
         parent = self._parent("sweep")
@@ -137,8 +152,7 @@ class Projection:
 
     def _run(self, kind: str, name: str, config: RunConfig, unit: Unit) -> RunKey:
         tags = {"mpt.study": self._study.title, "mpt.kind": kind, "mpt.digest": unit.digest}
-        if isinstance(plan := unit.result.get("plan"), dict):
-            tags |= {"mpt.step": f"{plan['engine']}, {plan['rows']} rows ({plan['why']})"}
+        tags |= _plan_tag(unit)
         return self._tracker.open_run(
             name,
             parent=self._parent(kind),
@@ -158,6 +172,13 @@ class Projection:
                 named = Path(folder) / "prompt.safetensors"
                 named.write_bytes((self._home.root / unit.artefact).read_bytes())
                 self._tracker.artifact(run, named)
+
+
+def _plan_tag(unit: Unit) -> dict[str, str]:
+    """How the steps of a meta-training were computed."""
+    if not isinstance(plan := unit.result.get("plan"), dict):
+        return {}
+    return {"mpt.step": f"{plan['engine']}, {plan['rows']} rows ({plan['why']})"}
 
 
 def _curve(unit: Unit) -> list[Point]:

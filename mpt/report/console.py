@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mpt.lab.search import Trial
     from mpt.lab.similarity import Similarity
+    from mpt.report.tables import Grid
 
 SCHEMA = 1
 """Version of the JSON that ``arg_json`` prints; a key is never renamed under one version."""
@@ -41,6 +42,18 @@ def arg_table(gains: Sequence[Gain], title: str | None = None) -> Table:
             f"{len(gain.per_task)}x{len(gain.seeds)}",
         )
         before = gain.setting
+    return table
+
+
+def grid_table(grid: Grid, title: str) -> Table:
+    """A table of a report, for the terminal."""
+    from rich.markup import escape
+
+    table = _table(escape(title))
+    for name, side in zip(grid.header, grid.align, strict=True):
+        table.add_column(escape(name), justify="left" if side == "l" else "right", no_wrap=True)
+    for at, row in enumerate(grid.rows):
+        table.add_row(*map(escape, row), style="bold" if at in grid.marked else None)
     return table
 
 

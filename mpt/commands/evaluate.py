@@ -1,0 +1,77 @@
+"""`mpt evaluate`: a prompt on target tasks, beside plain prompt tuning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mpt.commands.console import err, out
+
+
+def evaluate(
+    prompt: Annotated[
+        str,
+        typer.Argument(help="A digest, a registered prompt's name, or `vocabulary` (plain PT)."),
+    ],
+    setting: Annotated[
+        str | None, typer.Option(help="Whose target tasks to judge on (default: R->R)")
+    ] = None,
+    tasks: Annotated[
+        str | None, typer.Option(help="Target tasks by name, by commas, instead of a setting.")
+    ] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="A study file: its `tuning`, `final` seeds and rates.")
+    ] = None,
+    gym: Annotated[
+        str | None, typer.Option(help="mini, or a folder of tasks (default: mini)")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tune a learned prompt on target tasks and print its scores and ARG over plain prompt tuning.
+
+    All final data seeds and learning rates of the study are run, per seed the rate with the best
+    dev score counts. What the ledger holds is not computed again.
+
+    Example: mpt evaluate 1f2e3d --setting 'Cls->Cls'
+    """
+    from mpt.commands.session import Session, given
+    from mpt.config import VOCABULARY
+    from mpt.errors import ResultsError
+    from mpt.lab.home import Home
+    from mpt.lab.origin import find_prompt
+    from mpt.lab.recorded import open_ledger
+    from mpt.lab.run import scores
+    from mpt.lab.single import evaluate as judge
+    from mpt.lab.single import targets_of
+    from mpt.lab.study import resolve
+    from mpt.report.console import arg_table, grid_table
+    from mpt.report.evaluation import evaluation_grid, evaluation_json
+
+    unit = None
+    changes: dict[str, Any] = given(gym=gym, setting=setting)
+    if prompt != VOCABULARY:
+        home = Home.find()
+        with open_ledger(home) as ledger:
+            unit = find_prompt(ledger, home, prompt)
+        changes["backbone"] = unit.config["backbone"]
+    chosen = resolve(study, changes)
+    named = tuple(dict.fromkeys(name.strip() for name in tasks.split(","))) if tasks else ()
+    with Session(chosen, device=device) as session:
+        name, targets = targets_of(chosen, unit, named, session.worker)
+        found = judge(chosen, unit, name, targets, session.lab)
+        session.progress.say(session.summary())
+    told = scores(found.judged)
+    if not told:
+        raise ResultsError("every cell diverged, so there is no score; give smaller rates")
+    if json:
+        typer.echo(evaluation_json(prompt, told, found.gain))
+        return
+    out.print(grid_table(evaluation_grid(name, told, found.gain), f"{prompt} on {name}"))
+    if found.gain is None:
+        return
+    out.print(arg_table([found.gain]))
+    for warning in found.gain.warnings:
+        err.print(f"warning: {warning}", markup=False, style="yellow")

@@ -1,0 +1,95 @@
+"""`mpt run`: one meta-training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mpt.commands.console import out, steps_on
+
+
+def run(
+    method: Annotated[
+        str | None, typer.Option(help="maml, fomaml, reptile or mtl (default: reptile)")
+    ] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="A study file (YAML); options here override its keys.")
+    ] = None,
+    gym: Annotated[
+        str | None, typer.Option(help="mini, or a folder of tasks (default: mini)")
+    ] = None,
+    setting: Annotated[
+        str | None, typer.Option(help="Whose source tasks to learn on (default: R->R)")
+    ] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="mini, a Hub id, a folder or a GGUF file (default: mini)")
+    ] = None,
+    inner_lr: Annotated[float | None, typer.Option(help="Rate of the inner loop.")] = None,
+    inner_steps: Annotated[int | None, typer.Option(help="Steps of the inner loop.")] = None,
+    outer_lr: Annotated[float | None, typer.Option(help="Rate of the outer loop.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Updates of the initial prompt.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of start prompt and episodes.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
+    meta_engine: Annotated[
+        str, typer.Option(help="MAML's gradient: auto, graph, recursion or higher; all are exact.")
+    ] = "auto",
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow server (default: a local store under mlruns/)")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the run as JSON.")] = False,
+) -> None:
+    """Learn one initial prompt with the rates given, without a search.
+
+    What is not given is the study's `inner` and `outer`. The same run again computes nothing.
+
+    Example: mpt run --method fomaml --outer-lr 0.1 --steps 60
+    """
+    import json as text
+    import shlex
+
+    from mpt.commands.session import Session, given
+    from mpt.errors import MptError
+    from mpt.lab.projection import Projection
+    from mpt.lab.single import learn_one, one_run
+    from mpt.lab.study import resolve
+    from mpt.methods import method as known_method
+
+    if method is not None:
+        known_method(method)
+    changes: dict[str, Any] = given(method=method, gym=gym, setting=setting, seed=seed)
+    parts = {
+        "inner": given(lr=inner_lr, steps=inner_steps),
+        "outer": given(lr=outer_lr, steps=steps),
+        "backbone": given(name=backbone),
+    }
+    chosen = resolve(study, changes | {name: part for name, part in parts.items() if part})
+    with Session(
+        chosen, device=device, meta_engine=meta_engine, tracking_uri=tracking_uri
+    ) as session:
+        config = one_run(chosen, session.worker)
+        unit = learn_one(config, session.lab)
+        place = "its own sources" if chosen.sources else chosen.setting
+        Projection(session.tracker, chosen, session.home).alone(config, unit, place)
+        session.progress.say(session.summary())
+        prompt = session.home.root / unit.artefact if unit.artefact else None
+    if unit.state != "done":
+        raise MptError(f"run {unit.digest} {unit.state}: {unit.result['reason']}")
+    curve: Any = unit.result["curve"]
+    if json:
+        told = {"digest": unit.digest, "method": config.method, "state": unit.state}
+        losses = {"first_loss": curve[0], "last_loss": curve[-1], "steps": len(curve)}
+        typer.echo(text.dumps({**told, **losses, "prompt": str(prompt)}, indent=2))
+        return
+    tasks = f"{len(config.sources)} source tasks"
+    out.print(f"Run:    {unit.digest}, {config.method} on {tasks}", markup=False)
+    out.print(f"Loss:   {curve[0]:.4f} to {curve[-1]:.4f} in {len(curve)} steps", markup=False)
+    out.print(f"Prompt: {prompt}\n", markup=False, soft_wrap=True)
+    words = ["mpt", "evaluate", unit.digest, "--setting", chosen.setting]
+    if study is not None:
+        words += ["--study", str(study)]
+    if gym is not None:
+        words += ["--gym", gym]
+    judge = shlex.join(words)
+    steps_on({judge: "its ARG on the targets", session.see_runs: "the runs in MLflow"})

@@ -55,7 +55,7 @@ class Session:
             stopping or Stopping(),
         )
         self.progress = ConsoleProgress()
-        self._title = study.title
+        self._errors = study.errors
         self._open = ExitStack()
         self._lab: Lab | None = None
         self._tracker: Tracker | None = None
@@ -77,7 +77,7 @@ class Session:
         """The lab, its ledger opened when first asked for. Raises ``StoreError``."""
         if self._lab is None:
             ledger = self._open.enter_context(_open_ledger(self.home))
-            self._lab = Lab(self.worker, ledger, progress=self.progress)
+            self._lab = Lab(self.worker, ledger, progress=self.progress, errors=self._errors)
         return self._lab
 
     @property

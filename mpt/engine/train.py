@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
@@ -76,22 +77,36 @@ def train(
 
     Returns:
         Per lane its last prompt ``[P, H]``, or what went wrong and at which step.
+
+    Raises:
+        Exception: whatever a step or ``watch`` raises, its attribute ``step`` set.
     """
     ended: dict[int, Prompts | Diverged] = {}
     state = _retire(lanes, state, ended)
     while state.lanes:
         rates = [lanes[lane].rate for lane in state.lanes]
         rate = state.theta.new_tensor(rates)[:, None, None]
-        found = gradient(state)
-        theta, moments = optimiser.step(state.theta, found.direction, state.moments, rate)
-        state = replace(
-            state, theta=theta, moments=moments, position=tuple(p + 1 for p in state.position)
-        )
-        state, losses = _drop_diverged(lanes, state, found.losses, ended)
-        if state.lanes:
-            watch(state, losses)
+        with _at_step(max(state.position) + 1):
+            found = gradient(state)
+            theta, moments = optimiser.step(state.theta, found.direction, state.moments, rate)
+            state = replace(
+                state, theta=theta, moments=moments, position=tuple(p + 1 for p in state.position)
+            )
+            state, losses = _drop_diverged(lanes, state, found.losses, ended)
+            if state.lanes:
+                watch(state, losses)
         state = _retire(lanes, state, ended)
     return [ended[lane] for lane in range(len(lanes))]
+
+
+@contextmanager
+def _at_step(step: int) -> Iterator[None]:
+    """An error inside knows its ``step``, counted from 1, as ``Diverged`` does."""
+    try:
+        yield
+    except Exception as error:
+        vars(error)["step"] = step
+        raise
 
 
 def _retire(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
 from math import ceil
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from mpt.config import (
     FINE_TUNING,
@@ -20,9 +20,11 @@ from mpt.config import (
     Tuning,
 )
 from mpt.engine.pack import cell_shape, packs, run_shape
-from mpt.errors import OutOfMemory
+from mpt.errors import StoreError
+from mpt.lab.failures import Failure
 from mpt.lab.fleet import Fleet, LocalFleet
 from mpt.lab.ledger import Ledger, Unit
+from mpt.lab.policy import Errors
 from mpt.lab.progress import OnStep, Progress, Silent
 from mpt.lab.stopping import Stopped
 from mpt.lab.worker import Worker
@@ -74,7 +76,8 @@ class Lab:
     """Settles units of work: what the ledger holds is never computed again.
 
     A unit that is settled is recorded; ``Stopped`` is raised when the worker was asked to stop
-    before all are.
+    before all are. What goes wrong is answered as the table ``errors`` says: a unit comes back as
+    ``failed``, or its error is raised.
 
     Attributes:
         computed: units computed since the lab was opened.
@@ -85,6 +88,7 @@ class Lab:
     ledger: Ledger
     fleet: Fleet = field(default_factory=LocalFleet)
     progress: Progress = field(default_factory=Silent)
+    errors: Errors = field(default_factory=Errors)
     computed: int = 0
     reused: int = 0
     _counted: set[str] = field(default_factory=set)
@@ -189,45 +193,52 @@ class Lab:
                 halves: list[Sequence[Config]] = []
                 wanted = takewhile(lambda _: not stopping.reason, waiting)
                 for end in self.fleet.map(job, wanted, advance):
-                    if isinstance(end, _TooLarge):
-                        halves += self._halve(end.pack)
+                    if isinstance(end, Failure) and (pieces := self._pieces(end)):
+                        halves += pieces
                         continue
-                    for unit in end:
+                    for unit in self._failed(end) if isinstance(end, Failure) else end:
                         self.ledger.record(unit)
                         units[unit.digest] = unit
-                        self.computed += 1
+                        self.computed += unit.state != "failed"
                 waiting = halves
         if missing := len(distinct.keys() - units.keys()):
             raise Stopped(f"{stopping.reason}: {title}: {missing} of {len(distinct)} runs are left")
         return units
 
-    def _halve(self, pack: Sequence[Config]) -> list[Sequence[Config]]:
-        half = len(pack) // 2
-        self.progress.say(f"warning: out of memory with {len(pack)} runs; trying {half}")
-        return [pack[:half], pack[half:]]
+    def _pieces(self, failure: Failure[Config]) -> list[Sequence[Config]]:
+        """What of a failed pack is tried again: less of it at once, unless the table says stop."""
+        halves = [] if self.errors.stops_at(failure.kind) else failure.halves()
+        if halves:
+            runs, half = len(failure.pack), len(halves[0])
+            self.progress.say(f"warning: {failure.shown} with {runs} runs; trying {half}")
+        return halves
+
+    def _failed(self, failure: Failure[Config]) -> list[Unit]:
+        """Units that failed; recorded, and the error raised, where the table says stop."""
+        units = failure.units()
+        if self.errors.stops_at(failure.kind):
+            for unit in units:
+                self.ledger.record(unit)
+            raise failure.error
+        self.progress.say(f"warning: a run failed and the others go on: {failure.reason}")
+        return units
 
     def _length(self, config: CellConfig) -> int:
         split = self.worker.tokens(config.task, config.data_seed, config.shots).split
         return max(len(example.input) for example in split.train)
 
 
-@dataclass(frozen=True)
-class _TooLarge(Generic[Config]):
-    """A pack that did not fit into memory where it was tried."""
-
-    pack: Sequence[Config]
-
-
 def _attempt(
     worker: Worker, compute: Compute[Config], pack: Sequence[Config], on_step: OnStep
-) -> list[Unit] | _TooLarge[Config]:
+) -> list[Unit] | Failure[Config]:
     """What a fleet computes; here or elsewhere, so it is a plain function of what can be sent."""
     try:
         return compute(worker, pack, on_step)
-    except OutOfMemory:
-        if len(pack) == 1:
-            raise
-        return _TooLarge(pack)
+    except (Stopped, StoreError):
+        # nothing is wrong with the pack
+        raise
+    except Exception as error:
+        return Failure(pack, error)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from mpt.errors import ConfigError
 from mpt.gym.partitions import Partitions, make_partitions, read_partitions
 from mpt.gym.splits import SEEDS
 from mpt.lab.choices import Counts, Interval, Names, RateList, Rates, Seeds, Title
+from mpt.lab.policy import Errors
 from mpt.lab.protocol import PROTOCOLS, ProtocolName
 from mpt.seeding import stream
 
@@ -93,6 +94,7 @@ class Study(Frozen):
         trials: a total for the study, however often it is resumed.
         pack: trials that share one pass.
         cells_per_pack: downstream cells that share one pass.
+        errors: what is done about errors, by class.
     """
 
     name: Title | None = None
@@ -117,6 +119,7 @@ class Study(Frozen):
     trials: Count = 8
     pack: Count = 4
     cells_per_pack: Count = 16
+    errors: Errors = Errors()
 
     @model_validator(mode="after")
     def _grid_has_choices(self) -> Study:
@@ -156,7 +159,7 @@ class Study(Frozen):
     @property
     def definition(self) -> dict[str, Any]:
         """What makes it this study and no other: all but its name, length and packing."""
-        free = {"name", "trials", "pack", "cells_per_pack", "final", "partitions"}
+        free = {"name", "trials", "pack", "cells_per_pack", "errors", "final", "partitions"}
         own = {"partitions": self.partitions.digest} if self.partitions else {}
         known = {**self.model_dump(mode="json", exclude=free), **own}
         return {key: value for key, value in known.items() if value is not None}

@@ -132,3 +132,13 @@ def _over_seeds(apart: Sequence[Sequence[float]]) -> tuple[Interval, float]:
 def _exact(mean: float) -> tuple[Interval, float]:
     """Where every repetition said the same: no noise was seen."""
     return Interval(mean, mean), 1.0 if mean == 0 else 0.0
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """P values when so many tests are made at once (Holm 1979); NaN stays and does not count."""
+    order = sorted((p, at) for at, p in enumerate(ps) if p == p)
+    found, worst = [nan] * len(ps), 0.0
+    for done, (p, at) in enumerate(order):
+        worst = max(worst, min(1.0, (len(order) - done) * p))
+        found[at] = worst
+    return found

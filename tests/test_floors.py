@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "mpt"
 FLOORS = [
     "errors seeding notation storage",
-    "config scores intervals paired subspace results methods gym",
+    "config scores intervals paired subspace convergence results methods gym",
     "backbone",
     "engine",
     "lab bench",
@@ -20,7 +20,7 @@ FLOORS = [
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms.split()}
 DOORS = {
     "transformers": {"backbone/hub.py", "bench/peft_peer.py"},
-    "optuna": {"lab/search.py"},
+    "optuna": {"lab/search.py", "lab/importance.py"},
     "mlflow": {"lab/tracking.py", "lab/delivery.py", "lab/mlflow_client.py", "lab/pyfunc_model.py"},
     "sqlalchemy": {"lab/ledger.py", "lab/tables.py", "lab/database.py", "lab/lease.py"},
     "ray": {"lab/fleet.py"},

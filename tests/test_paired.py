@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from mpt.errors import UnknownName
-from mpt.paired import compare
+from mpt.paired import compare, holm
 from mpt.scores import Score, gains
 
 
@@ -123,3 +123,20 @@ def test_equal_scores_are_not_distinct_and_nothing_shared_cannot_say():
 def test_a_method_without_scores_is_named_with_its_near_misses():
     with pytest.raises(UnknownName, match="unknown method 'mamk' - did you mean 'maml'"):
         compare(table(PT={("t", 0): 0.5}, maml={("t", 0): 0.5}), "mamk", "maml")
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    found = holm([float("nan"), 0.02])
+    assert isnan(found[0])
+    assert found[1] == 0.02
+
+
+def test_holm_keeps_the_chance_of_any_false_alarm():
+    rng = np.random.default_rng(2)
+    # p values of six true null hypotheses that share data, as pairs of methods share theirs
+    draws = rng.normal(size=(2000, 1)) * 0.7 + rng.normal(size=(2000, 6)) * 0.7
+    ps = 2 * stats.norm.sf(np.abs(draws) / np.hypot(0.7, 0.7))
+    assert np.mean([min(holm(list(row))) < 0.05 for row in ps]) <= 0.06
+    assert np.mean(ps.min(axis=1) < 0.05) > 0.15

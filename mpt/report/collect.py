@@ -13,6 +13,7 @@ from mpt import __version__
 from mpt.errors import ResultsError
 from mpt.gym.crossfit import crossfit_partitions, near_duplicates
 from mpt.gym.partitions import Setting
+from mpt.lab.importance import importance
 from mpt.lab.promote import Promoted, Promotion
 from mpt.lab.run import scores
 from mpt.lab.search import Trial
@@ -22,6 +23,7 @@ from mpt.report.console import best_trial
 from mpt.report.findings import Curve, Findings, UnitLine
 from mpt.report.paper import MAIN, paper_setting
 from mpt.report.results_table import ONE_SETTING, read_scores
+from mpt.report.tunings import looks_of
 from mpt.scores import gains
 
 
@@ -40,6 +42,8 @@ def promotion_findings(promotion: Promotion, trials: Sequence[Trial], command: s
         winner=trial.number,
         gains=promotion.gains,
         scores=tuple(scores(judged)),
+        importance=importance(study, trials),
+        looks=tuple(looks_of(judged)),
         units=tuple(unit for share in promotion.shares for unit in _units(share)),
         curves=tuple(
             _losses(share.setting.name, share.unit)
@@ -112,6 +116,7 @@ def study_findings(
         trials=tuple(trials),
         winner=best.number if best else None,
         gains=(),
+        importance=importance(study, trials),
         units=tuple(lines),
         curves=tuple(_losses(f"trial {t.number + 1}", u) for t, u in learned if u.state == "done"),
         config={"method": study.method, "setting": study.setting, "sampler": study.sampler},

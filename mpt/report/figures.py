@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from mpt.scores import Gain
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
     from mpt.lab.search import Trial
 
@@ -43,33 +44,10 @@ def arg_figure(gains: Sequence[Gain]) -> Figure:
         at, before = at + 1, gain.setting
     axes.set_ylim(at - 0.3, -0.8)
     axes.set_yticks([where for where, _ in ticks], [name for _, name in ticks])
-    _zero_line(axes)
-    axes.set_xlabel(f"average relative gain over {_baseline(gains)} (%)", color=INK, fontsize=9)
-    _legend(axes, look)
-    return figure
-
-
-def task_figure(gains: Sequence[Gain]) -> Figure:
-    """Every target's relative gain in one setting: a row a task, a marker a method."""
-    look = looks([gain.method for gain in gains])
-    tasks = list(dict.fromkeys(task for gain in gains for task in gain.tasks))
-    figure, axes = canvas(WIDTH, 1.1 + 0.27 * len(tasks))
-    step = 0.7 / max(len(gains), 1)
-    for row, task in enumerate(tasks):
-        axes.axhline(row, color=GRID, linewidth=0.8)
-        for place, gain in enumerate(gains):
-            offset = (place - (len(gains) - 1) / 2) * step
-            if task in gain.per_task:
-                if len(gains) == 1:
-                    colour = look[gain.method].colour
-                    axes.plot([0, gain.per_task[task]], [row, row], color=colour, linewidth=2.5)
-                _dot(axes, gain.per_task[task], row + offset, look[gain.method])
-            else:
-                axes.text(0, row + offset, " n/a", color=FAINT, fontsize=7, va="center")
-    axes.set_yticks(range(len(tasks)), tasks)
-    axes.set_ylim(len(tasks) - 0.4, -0.6)
-    _zero_line(axes)
-    axes.set_xlabel(f"relative gain over {_baseline(gains)} (%)", color=INK, fontsize=9)
+    zero_line(axes)
+    axes.set_xlabel(
+        f"average relative gain over {baseline_names(gains)} (%)", color=INK, fontsize=9
+    )
     _legend(axes, look)
     return figure
 
@@ -146,12 +124,13 @@ def _whiskers(axes: Axes, at: float, gain: Gain, look: Look) -> None:
             if outside:
                 axes.plot(edge, at, arrow, color=look.colour, markersize=6, clip_on=False)
     if isfinite(gain.arg):
-        _dot(axes, gain.arg, at, look)
+        dot(axes, gain.arg, at, look)
     else:
         axes.text(0, at, " n/a", color=FAINT, fontsize=8, va="center")
 
 
-def _dot(axes: Axes, x: float, y: float, look: Look) -> None:
+def dot(axes: Axes, x: float, y: float, look: Look) -> None:
+    """A method's mark."""
     axes.plot(x, y, look.marker, color=look.colour, markersize=6.5,
               markeredgecolor="white", markeredgewidth=0.8, zorder=3)  # fmt: skip
 
@@ -167,12 +146,14 @@ def _reach(values: Sequence[float], intervals: Sequence) -> tuple[float, float]:
     return left - margin, right + margin
 
 
-def _zero_line(axes: Axes) -> None:
+def zero_line(axes: Axes) -> None:
+    """No gain and no loss, over faint lines for the rest."""
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     axes.grid(axis="x", color=GRID, linewidth=0.8)
 
 
-def _baseline(gains: Sequence[Gain]) -> str:
+def baseline_names(gains: Sequence[Gain]) -> str:
+    """What the gains are over, as it is printed."""
     return " or ".join(dict.fromkeys(words.method_name(gain.baseline) for gain in gains))
 
 
@@ -180,15 +161,20 @@ def _changes(gains: Sequence[Gain]) -> int:
     return len({gain.setting for gain in gains})
 
 
-def _legend(axes: Axes, look: dict[str, Look]) -> None:
+def handle(method: str, look: Look) -> Line2D:
+    """A method's entry in a legend."""
     from matplotlib.lines import Line2D
 
-    handles = [
-        Line2D([], [], color=one.colour, marker=one.marker, markersize=6.5, markeredgecolor="white",
-               linewidth=1.2, label=words.method_name(method))
-        for method, one in look.items()
-    ]  # fmt: skip
+    return Line2D(
+        [], [], color=look.colour, marker=look.marker or None, markersize=6.5, linewidth=1.2,
+        linestyle="-" if look.marker else "--",
+        markeredgecolor=look.colour if look.marker == "|" else "white",
+        label=words.method_name(method),
+    )  # fmt: skip
+
+
+def _legend(axes: Axes, look: Mapping[str, Look]) -> None:
     axes.legend(
-        handles=handles, frameon=False, fontsize=8.5, ncols=6, loc="lower left",
-        bbox_to_anchor=(0, 1), borderaxespad=0.2,
+        handles=[handle(method, one) for method, one in look.items()], frameon=False,
+        fontsize=8.5, ncols=6, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2,
     )  # fmt: skip

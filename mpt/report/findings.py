@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import TYPE_CHECKING
 
+from mpt.convergence import Looks, Pace, paces
+from mpt.paired import Paired, compare, holm
 from mpt.scores import Gain, Score
 
 if TYPE_CHECKING:
     from mpt.lab.search import Trial
+    from mpt.lab.similarity import Similarity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,20 @@ class Curve:
     values: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Versus:
+    """Two methods in one setting, compared over tasks and over seeds.
+
+    Attributes:
+        holm: p over tasks, corrected for all pairs of the setting.
+    """
+
+    setting: str
+    tasks: Paired
+    seeds: Paired
+    holm: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """Everything that a report is made from; only the title and the gains are a must.
@@ -56,6 +74,9 @@ class Findings:
         backbone: the frozen language model's name.
         trials: of the sweep that chose the hyper-parameters; ``winner`` is the number of one.
         scores: every downstream cell, all learning rates.
+        importance: of the searched hyper-parameters, as shares.
+        looks: dev scores of downstream cells while they were tuned, at the rates that were chosen.
+        similarity: of the targets' prompts from plain prompt tuning.
         curves: of the meta-trainings, on one y axis called ``curve_label``.
         config: what was run, a label and a value a line.
         software: versions, commit, device.
@@ -72,6 +93,9 @@ class Findings:
     trials: tuple[Trial, ...] = ()
     winner: int | None = None
     scores: tuple[Score, ...] = ()
+    importance: Mapping[str, float] = field(default_factory=dict)
+    looks: tuple[Looks, ...] = ()
+    similarity: Similarity | None = None
     units: tuple[UnitLine, ...] = ()
     curves: tuple[Curve, ...] = ()
     curve_label: str = "training loss (nats per token)"
@@ -89,6 +113,11 @@ class Findings:
     def methods(self) -> tuple[str, ...]:
         """Compared methods in the order of their gains, the baseline not among them."""
         return tuple(dict.fromkeys(gain.method for gain in self.gains))
+
+    @property
+    def baseline(self) -> str:
+        """What the gains are over."""
+        return self.gains[0].baseline if self.gains else "PT"
 
     @property
     def facts(self) -> dict[str, str]:
@@ -110,3 +139,25 @@ class Findings:
     def lost(self) -> tuple[UnitLine, ...]:
         """Units without a result."""
         return tuple(unit for unit in self.units if unit.state != "done")
+
+    @property
+    def paces(self) -> tuple[Pace, ...]:
+        """How soon each method reaches the baseline's best dev score in each setting."""
+        return tuple(paces(self.looks, self.baseline))
+
+    @property
+    def versus(self) -> tuple[Versus, ...]:
+        """Every two methods of every setting whose scores are known."""
+        found: list[Versus] = []
+        for setting in self.settings:
+            scores = [score for score in self.scores if score.setting == setting]
+            if not scores:
+                continue
+            pairs = list(combinations((g.method for g in self.gains if g.setting == setting), 2))
+            tasks, seeds = (
+                [compare(scores, *pair, baseline=self.baseline, among=among) for pair in pairs]
+                for among in ("tasks", "seeds")
+            )
+            ps = holm([test.p for test in tasks])
+            found += map(Versus, [setting] * len(pairs), tasks, seeds, ps)
+        return tuple(found)

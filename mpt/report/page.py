@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING
 from mpt.errors import InputError
 from mpt.report import words
 from mpt.report.caution import warnings
-from mpt.report.figures import arg_figure, curves_figure, task_figure, trials_figure
+from mpt.report.comparisons import importance_grid, pace_grid, paired_grid
+from mpt.report.figures import arg_figure, curves_figure, trials_figure
 from mpt.report.findings import Findings
+from mpt.report.heat import rates_figure, similarity_figure
+from mpt.report.pace_figures import dev_figure, pace_figure
 from mpt.report.paper import paper_source
 from mpt.report.records import csv_text, parquet_bytes, records
 from mpt.report.style import png, svg
@@ -27,6 +30,7 @@ from mpt.report.tables import (
     trial_grid,
     unit_grid,
 )
+from mpt.report.task_figures import task_figure
 from mpt.report.verdict import verdict
 
 if TYPE_CHECKING:
@@ -95,6 +99,8 @@ def _grids(findings: Findings) -> dict[str, dict[str, Grid]]:
     return {
         "arg": {f"{findings.title}. {verdict(findings)}": arg_grid(findings)},
         "scores": {f"{name}: test scores and gains": grid for name, grid in scores.items()},
+        "paired": {"Methods side by side, paired by task": paired_grid(findings)},
+        "convergence": {"Updates until the baseline's best dev score": pace_grid(findings)},
         "trials": {"Trials": trial_grid(findings)},
         "units": {"Units of work": unit_grid(findings.units)},
     }
@@ -106,10 +112,20 @@ def _figures(findings: Findings) -> Iterator[tuple[str, Figure]]:
     for setting in findings.settings:
         yield (
             _task_figure_name(setting),
-            task_figure([gain for gain in findings.gains if gain.setting == setting]),
+            task_figure(
+                [gain for gain in findings.gains if gain.setting == setting],
+                [score for score in findings.scores if score.setting == setting],
+            ),
         )
+    if findings.paces:
+        yield "convergence", pace_figure(findings.looks, findings.baseline)
+        yield "dev", dev_figure(findings.looks, findings.baseline)
+    if findings.similarity:
+        yield "similarity", similarity_figure(findings.similarity)
     if findings.trials:
         yield "trials", trials_figure(findings.trials, findings.winner)
+    if rates := rates_figure(findings.trials):
+        yield "rates", rates
     if findings.curves:
         yield "curves", curves_figure(findings.curves, findings.curve_label)
 
@@ -138,13 +154,16 @@ def _page(findings: Findings, drawings: dict[str, str]) -> str:
         arg=arg,
         has_paper=any(name.startswith("paper") for name in arg.header),
         scores={setting: score_grid(findings, setting) for setting in findings.settings},
+        paired=paired_grid(findings),
+        paces=pace_grid(findings),
         trials=trial_grid(findings),
+        importance=importance_grid(findings),
         learned=unit_grid(u for u in findings.units if u.kind == "meta-training"),
         cells=unit_grid(cells[:UNITS_SHOWN]),
         hidden=max(len(cells) - UNITS_SHOWN, 0),
         lost=unit_grid(findings.lost),
         paper=paper_source(),
-        baseline=words.method_name(findings.gains[0].baseline if findings.gains else "PT"),
+        baseline=words.method_name(findings.baseline),
     )
 
 
@@ -159,6 +178,11 @@ def _summary(findings: Findings, table: Grid) -> str:
     for setting in findings.settings:
         parts += [f"## {setting}", f"![{setting}](figures/{_task_figure_name(setting)}.png)"]
         parts.append(markdown(score_grid(findings, setting)))
+    if findings.versus:
+        parts += ["## Methods side by side", markdown(paired_grid(findings))]
+    if findings.paces:
+        parts += ["## Convergence", "![convergence](figures/convergence.png)"]
+        parts.append(markdown(pace_grid(findings)))
     if findings.trials:
         parts += ["## Sweep", "![trials](figures/trials.png)", markdown(trial_grid(findings))]
     if findings.lost:

@@ -28,6 +28,8 @@ def records(findings: Findings) -> Mapping[str, Records]:
         "scores": _scores(findings),
         "trials": _trials(findings),
         "units": _units(findings),
+        "paired": _paired(findings),
+        "convergence": _races(findings),
     }
 
 
@@ -119,5 +121,34 @@ def _units(findings: Findings) -> Records:
     rows = tuple(
         (u.digest, u.kind, u.setting, u.method, u.task, u.seed, u.lr, u.state, u.reason)
         for u in findings.units
+    )
+    return Records(header, rows)
+
+
+def _paired(findings: Findings) -> Records:
+    """Two methods of a setting a line: their difference in ARG over tasks, and over seeds."""
+    header = ("setting", "first", "second", "difference", "low", "high", "p", "p_holm")
+    rows = tuple(
+        (
+            *(one.setting, one.tasks.first, one.tasks.second, one.tasks.difference),
+            *(one.tasks.interval.low, one.tasks.interval.high, one.tasks.p, one.holm),
+            *(one.seeds.interval.low, one.seeds.interval.high, one.seeds.p),
+            *(one.tasks.tasks, one.tasks.pairs),
+        )
+        for one in findings.versus
+    )
+    return Records((*header, "seed_low", "seed_high", "seed_p", "tasks", "pairs"), rows)
+
+
+def _races(findings: Findings) -> Records:
+    """A race to the baseline's best dev score a line; no step where the budget was too small."""
+    header = ("setting", "method", "task", "seed", "goal", "baseline_step", "step", "budget")
+    rows = tuple(
+        (
+            *(pace.setting, pace.method, race.task, race.seed),
+            *(race.goal, race.baseline_step, race.step, race.budget),
+        )
+        for pace in findings.paces
+        for race in pace.races
     )
     return Records(header, rows)

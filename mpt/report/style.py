@@ -56,13 +56,33 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.add_subplot()
+    return figure, bare(figure.add_subplot())
+
+
+def panels(count: int, width: float, *, across: int = 4) -> tuple[Figure, list[Axes]]:
+    """A figure ``width`` inches wide of small panels on the same axes, so many in a row at most."""
+    from matplotlib.figure import Figure
+
+    columns = min(count, across)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(width, 0.7 + 1.9 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
+    made = [bare(axes) for axes in grid]
+    for axes in made[count:]:
+        axes.set_visible(False)
+    for axes in made[max(count - columns, 0) : count]:
+        axes.tick_params(labelbottom=True)
+    return figure, made[:count]
+
+
+def bare(axes: Axes) -> Axes:
+    """The axes with nothing around them but a faint line below."""
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(GRID)
     axes.tick_params(length=0, colors=INK, labelsize=9)
     axes.set_axisbelow(True)
-    return figure, axes
+    return axes
 
 
 def svg(figure: Figure, name: str) -> str:

@@ -44,6 +44,13 @@ def score(value: float | None) -> str:
     return CANNOT_SAY if value is None or not isfinite(value) else f"{value:.3f}"
 
 
+def p_value(value: float) -> str:
+    """``0.031`` or ``<0.001``."""
+    if not isfinite(value):
+        return CANNOT_SAY
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def params(values: Mapping[str, object]) -> str:
     """``inner_lr 0.032  outer_steps 40``: hyper-parameters on one line."""
     return "  ".join(f"{name} {param(value)}" for name, value in values.items())

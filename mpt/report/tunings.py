@@ -1,0 +1,30 @@
+"""What downstream cells showed while they were tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mpt.convergence import Looks
+from mpt.lab.run import Judged, scores
+from mpt.scores import Score, best_dev
+
+
+def looks_of(judged: Sequence[Judged]) -> Iterator[Looks]:
+    """The dev scores of every (setting, method, task, seed), at the rate that its seed chose."""
+    units = {_key(score): one.unit for one in judged if (score := one.score) is not None}
+    for score in best_dev(scores(judged)):
+        seen = units[_key(score)].result["looks"]
+        assert isinstance(seen, list)
+        steps, devs = zip(*seen, strict=True)
+        yield Looks(
+            setting=score.setting,
+            method=score.method,
+            task=score.task,
+            seed=score.seed,
+            steps=steps,
+            devs=devs,
+        )
+
+
+def _key(score: Score) -> tuple[object, ...]:
+    return score.setting, score.method, score.task, score.seed, score.lr

@@ -73,6 +73,13 @@ class Backbone(Protocol):
         """``[P, H]`` copied from frequent rows of the embedding table."""
         ...
 
+    def nearest(self, prompt: Tensor, count: int) -> list[list[tuple[str, float]]]:
+        """The tokens, no specials, whose embeddings are nearest to each row ``[P, H]`` by cosine.
+
+        A list of (token, cosine) a row, the nearest first.
+        """
+        ...
+
     def thawed(self) -> Thawed:
         """A copy whose weights can be trained; this one stays frozen."""
         ...

@@ -14,6 +14,7 @@ from mpt.scores import Gain
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from mpt.lab.prompt_view import PromptView
     from mpt.lab.search import Trial
     from mpt.lab.similarity import Similarity
     from mpt.report.tables import Grid
@@ -171,6 +172,24 @@ def similarity_json(
         named = [{"task": task, "correlation": value} for task, value in sources]
         told["suggest"] = {"target": target, "sources": named}
     return _dumps(told)
+
+
+def prompt_table(view: PromptView) -> Table:
+    """A prompt's rows: length, way from the start, nearest tokens."""
+    from rich.markup import escape
+
+    table = _table(
+        f"Prompt of {len(view.rows)} rows, {view.drift:.2f} of its start's length away from it "
+        f"(start: {escape(view.start)}; rows of frequent tokens: {view.vocabulary:.3g} long)"
+    )
+    for name in ("row", "norm", "drift", "cosine to start"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("nearest tokens (cosine)")
+    for at, row in enumerate(view.rows):
+        near = ", ".join(f"{escape(token)} {cosine:.2f}" for token, cosine in row.nearest)
+        numbers = (f"{row.norm:.3g}", f"{row.drift:.3g}", f"{row.turned:.2f}")
+        table.add_row(str(at + 1), *numbers, near)
+    return table
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial | None:

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from mpt.errors import ConfigError, UnknownName
+from mpt.reading import read_yaml
 
 _NAME = re.compile(r"\w[\w >+.()-]{0,59}")
 """Names of own settings: they stand in options (by commas), in files and in trackers."""
@@ -129,16 +130,12 @@ def read_partitions(path: str | Path) -> Partitions:
         ConfigError: an unreadable file, an unknown or missing key, a wrong type or name, a target
             that is also a source or a validation task.
     """
-    import yaml
-
     try:
-        given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        given = read_yaml(Path(path))
     except OSError as wrong:
         raise ConfigError(f"settings file {path} cannot be read ({wrong.strerror})") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as wrong:
-        raise ConfigError(
-            f"{path}: cannot be read as YAML ({' '.join(str(wrong).split())})"
-        ) from None
+    except ValueError as wrong:
+        raise ConfigError(f"{path}: cannot be read as YAML ({wrong})") from None
     return make_partitions(given, str(path))
 
 

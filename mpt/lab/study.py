@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from functools import cached_property
 from itertools import product
 from pathlib import Path
+from reprlib import Repr
 from typing import Any, Literal, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
 from mpt.config import (
@@ -32,6 +32,7 @@ from mpt.gym.splits import SEEDS
 from mpt.lab.choices import Counts, Interval, Names, RateList, Rates, Seeds, Title
 from mpt.lab.policy import Errors
 from mpt.lab.protocol import PROTOCOLS, ProtocolName
+from mpt.reading import read_yaml
 from mpt.seeding import stream
 
 
@@ -236,13 +237,13 @@ def read_study(path: Path, overrides: Mapping[str, Any]) -> Study:
             file's faults in one message.
     """
     try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+        given = read_yaml(path)
     except OSError as error:
         raise ConfigError(
             f"study file {path} cannot be read ({error.strerror}); see sweeps/ for examples"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"study file {path} is not YAML: {_cause(error)}") from None
+    except ValueError as error:
+        raise ConfigError(f"study file {path} is not YAML: {error}") from None
     if not isinstance(given, dict):
         raise ConfigError(
             f"study file {path} holds {type(given).__name__}, not a mapping of keys such as "
@@ -264,14 +265,6 @@ def _with_partitions(given: dict[str, Any], folder: Path, where: str) -> dict[st
     return {"setting": next(iter(own.settings)), **given, "partitions": own}
 
 
-def _cause(error: Exception) -> str:
-    """What is wrong and where, on one line."""
-    mark = getattr(error, "problem_mark", None)
-    if mark is None:
-        return " ".join(str(error).split())
-    return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', '')}"
-
-
 def make_study(given: Mapping[str, Any], where: str = "study") -> Study:
     """A study from plain data. Raises ``ConfigError`` naming every key at fault."""
     protocol = given.get("protocol")
@@ -281,6 +274,12 @@ def make_study(given: Mapping[str, Any], where: str = "study") -> Study:
     except ValidationError as error:
         faults = "; ".join(_fault(detail) for detail in error.errors())
         raise ConfigError(f"{where}: {faults}") from None
+
+
+_SHORT = Repr()
+"""A value as an error shows it; aliases of YAML can make one of any size from a few lines."""
+_SHORT.maxstring = _SHORT.maxother = 60
+_SHORT.maxlevel = 2
 
 
 def _fault(detail: Any) -> str:
@@ -296,9 +295,10 @@ def _fault(detail: Any) -> str:
     if not loc:
         return message
     wanted = detail.get("ctx", {}).get("expected", "") if detail["type"] == "literal_error" else ""
-    near = get_close_matches(str(detail["input"]), re.findall(r"'([^']*)'", wanted), n=1)
+    given = detail["input"] if isinstance(detail["input"], str) else ""
+    near = get_close_matches(given, re.findall(r"'([^']*)'", wanted), n=1)
     meant = f" - did you mean {near[0]!r}?" if near else ""
-    return f"{place!r} is {detail['input']!r}: {message[:1].lower()}{message[1:]}{meant}"
+    return f"{place!r} is {_SHORT.repr(detail['input'])}: {message[:1].lower()}{message[1:]}{meant}"
 
 
 def _keys_beside(loc: Sequence[int | str]) -> list[str]:

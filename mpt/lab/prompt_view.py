@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mpt.backbone.frozen import Backbone
-from mpt.config import CellConfig, RunConfig
+from mpt.config import VOCABULARY, CellConfig, RunConfig
 from mpt.errors import InputError
 from mpt.lab.artefacts import load_prompt
 from mpt.lab.home import Home
@@ -71,9 +71,11 @@ def view_prompt(unit: Unit, backbone: Backbone, home: Home, *, count: int = 3) -
     turned = (prompt * start).sum(-1) / (norms * starts).clamp_min(1e-12)
     columns = norms.tolist(), apart.norm(dim=-1).tolist(), turned.tolist()
     rows = zip(*columns, map(tuple, backbone.nearest(prompt, count)), strict=True)
-    learned = isinstance(config, CellConfig) and config.start != "vocabulary"
+    begun = config.backbone.prompt_start
+    if isinstance(config, CellConfig) and config.start != VOCABULARY:
+        begun = config.start
     return PromptView(
-        start=config.start if learned else config.backbone.prompt_start,
+        start=begun,
         vocabulary=float(common.norm(dim=-1).mean()),
         drift=float(apart.norm() / start.norm()),
         rows=tuple(PromptRow(*row) for row in rows),

@@ -36,6 +36,8 @@ class Backbone(Protocol):
     """Identity of weights and tokenizer, part of every digest."""
     attention: str
     """The attention kernels it uses, for people."""
+    shares_prompt: bool
+    """Whether a run's rows in a batch share the work on its prompt."""
 
     def losses(self, theta: Prompts, batch: Batch) -> Losses:
         """``[R]``: each run's mean cross-entropy over its own target tokens."""

@@ -35,6 +35,7 @@ class ToyBackbone:
         self.device, self.dtype = torch.device("cpu"), torch.float64
         self.weights = f"toy-{width}-{seed}"
         self.attention = "none"
+        self.shares_prompt = False
 
     def losses(self, theta: Prompts, batch: Batch) -> Losses:
         """See ``Backbone.losses``."""

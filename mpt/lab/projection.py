@@ -178,7 +178,8 @@ def _plan_tag(unit: Unit) -> dict[str, str]:
     """How the steps of a meta-training were computed."""
     if not isinstance(plan := unit.result.get("plan"), dict):
         return {}
-    return {"mpt.step": f"{plan['engine']}, {plan['rows']} rows ({plan['why']})"}
+    kernels = {"mpt.attention": plan["attention"]} if "attention" in plan else {}
+    return {"mpt.step": f"{plan['engine']}, {plan['rows']} rows ({plan['why']})", **kernels}
 
 
 def _curve(unit: Unit) -> list[Point]:

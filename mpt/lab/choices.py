@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Discriminator, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from mpt.config import Count, Frozen, Rate
+from mpt.config import Count, Frozen, MethodName, Rate
 from mpt.gym.splits import SEEDS
 
 
@@ -40,7 +40,11 @@ Title = Annotated[str, AfterValidator(_named)]
 
 Names = Annotated[tuple[str, ...], AfterValidator(_distinct)]
 RateList = Annotated[tuple[Rate, ...], AfterValidator(_distinct)]
+MethodNames = Annotated[tuple[MethodName, ...], AfterValidator(_distinct)]
 Counts = Annotated[tuple[Count, ...], AfterValidator(_distinct)]
+MetaSeeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(_distinct)]
+"""Seeds of meta-trainings, counted from the study's own: 0 is that."""
+
 Seeds = Annotated[tuple[int, ...], AfterValidator(_distinct), AfterValidator(_sown)]
 """Data seeds: which few-shot samples of a task are read."""
 

@@ -29,7 +29,17 @@ from mpt.config import (
 from mpt.errors import ConfigError
 from mpt.gym.partitions import Partitions, make_partitions, read_partitions
 from mpt.gym.splits import SEEDS
-from mpt.lab.choices import Counts, Interval, Names, RateList, Rates, Seeds, Title
+from mpt.lab.choices import (
+    Counts,
+    Interval,
+    MetaSeeds,
+    MethodNames,
+    Names,
+    RateList,
+    Rates,
+    Seeds,
+    Title,
+)
 from mpt.lab.policy import Errors
 from mpt.lab.protocol import PROTOCOLS, ProtocolName
 from mpt.reading import read_yaml
@@ -71,11 +81,20 @@ class FullFineTuning(Frozen):
 
 
 class Final(Frozen):
-    """What a promotion runs: settings (default: all of the gym's), data seeds and rates."""
+    """What a promotion runs.
+
+    Attributes:
+        settings: default: all of the gym's.
+        methods: default: the study's own.
+        seeds, lrs: of the targets; per seed the rate with the best dev score counts.
+        meta_seeds: meta-trainings of every method and setting, each with another seed.
+    """
 
     settings: Names | None = None
+    methods: MethodNames | None = None
     seeds: Seeds = SEEDS
     lrs: RateList = (0.5, 0.2)
+    meta_seeds: MetaSeeds = (0,)
     fine_tuning: FullFineTuning = FullFineTuning()
 
 
@@ -172,7 +191,13 @@ class Study(Frozen):
         return FineTuning(**chosen, beams=self.tuning.beams)
 
     def run(
-        self, params: Mapping[str, float], *, sources: tuple[str, ...], weights: str, data: str
+        self,
+        params: Mapping[str, float],
+        *,
+        sources: tuple[str, ...],
+        weights: str,
+        data: str,
+        meta_seed: int = 0,
     ) -> RunConfig:
         """The meta-training that a choice of parameters stands for."""
         inner = {"lr": params.get("inner_lr"), "steps": params.get("inner_steps")}
@@ -186,7 +211,7 @@ class Study(Frozen):
             sources=sources,
             data_seeds=self.source_seeds,
             data=data,
-            seed=self.seed,
+            seed=self.seed + meta_seed,
             shots=self.source_shots,
         )
 

@@ -230,6 +230,7 @@ def _gain(gain: Gain) -> dict[str, Any]:
         "tasks": list(gain.tasks),
         "seeds": list(gain.seeds),
         "per_task": dict(gain.per_task),
+        "by_meta_seed": {str(seed): arg for seed, arg in gain.by_meta_seed.items()},
         "zero_baseline": list(gain.zero_baseline),
         "missing": [
             {"method": gap.method, "task": gap.task, "seeds": list(gap.seeds)}

@@ -23,6 +23,9 @@ def promote(
     methods: Annotated[
         str | None, typer.Option(help="Methods by commas, or all [default: the study's own]")
     ] = None,
+    baselines: Annotated[
+        str | None, typer.Option(help="pt, ft (full fine-tuning) or all [default: pt]")
+    ] = None,
     top_k: Annotated[
         int, typer.Option(min=1, help="Best trials re-tested on fresh seeds; 1: no re-test.")
     ] = 3,
@@ -45,7 +48,7 @@ def promote(
     with defaults. What the ledger holds is not computed again, so that the same command continues
     a promotion that was stopped.
 
-    Example: mpt promote best --methods all --settings cls-cls,np-p
+    Example: mpt promote best --methods all --baselines all --settings cls-cls,np-p
     """
     from mpt.commands.session import Session
     from mpt.lab.campaign import with_final
@@ -64,7 +67,7 @@ def promote(
 
     search = Search.latest(Home.find()) if study is None else Search.load(Home.find(), study)
     choose(search.trials, which)
-    chosen = with_final(search.study, settings=settings, methods=methods)
+    chosen = with_final(search.study, settings=settings, methods=methods, baselines=baselines)
     stopping = Stopping(budget)
     with Session(
         chosen,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mpt.config import VOCABULARY, RunConfig
-from mpt.errors import ConfigError
+from mpt.config import FINE_TUNING, VOCABULARY, RunConfig
+from mpt.errors import ConfigError, UnknownName
 from mpt.gym.partitions import Setting
 from mpt.lab.home import Home
-from mpt.lab.run import BASELINE, Case, Judging
+from mpt.lab.run import BASELINE, FULL, Case, Judging
 from mpt.lab.search import Search, Trial, study_names
 from mpt.lab.settings import settings_of
 from mpt.lab.study import Space, Study, defaults, make_study
@@ -19,6 +19,8 @@ from mpt.methods import method as known_method
 
 Choose = Callable[[Study, Sequence[Trial]], Trial]
 """Which of a study's trials takes part."""
+
+_STARTS = {BASELINE: VOCABULARY, FULL: FINE_TUNING}
 
 _SAME = ("gym", "backbone", "partitions", "setting", "sources", "source_shots", "target_shots")
 """What two studies share if their trials answer the same question with two methods."""
@@ -85,25 +87,39 @@ class Campaign:
     @property
     def judging(self) -> Judging:
         """How prompts are judged."""
-        study = self.study
-        return Judging(study.final.seeds, study.final.lrs, study.tuning, study.target_shots)
+        study, final = self.study, self.study.final
+        return Judging(
+            final.seeds,
+            final.lrs,
+            study.tuning,
+            study.target_shots,
+            full_lrs=final.fine_tuning.lrs,
+            fine_tuning=study.fine_tuning,
+        )
 
     @property
     def baselines(self) -> tuple[Case, ...]:
-        """Plain prompt tuning on every target; the same cell for every setting that has it."""
-        return tuple(Case(s.name, BASELINE, VOCABULARY, s.targets) for s in self.settings)
+        """Their cells on every target, the same ones for every setting that has it."""
+        return tuple(
+            Case(setting.name, name, _STARTS[name], setting.targets)
+            for setting in self.settings
+            for name in self.study.final.baselines
+        )
 
 
-def with_final(study: Study, *, settings: str | None, methods: str | None) -> Study:
+def with_final(
+    study: Study, *, settings: str | None, methods: str | None, baselines: str | None
+) -> Study:
     """The study with another final evaluation, as options name it.
 
     Args:
         study: which.
-        settings, methods: names by commas; ``all`` methods; None keeps the study's.
+        settings, methods, baselines: names by commas; ``all`` methods or baselines; None keeps
+            the study's.
 
     Raises:
         ConfigError: a name twice.
-        UnknownName: no such method.
+        UnknownName: no such method or baseline.
     """
     final = study.final.model_dump()
     if settings is not None:
@@ -112,6 +128,13 @@ def with_final(study: Study, *, settings: str | None, methods: str | None) -> St
         final["methods"] = list(METHODS) if methods == "all" else _by_commas(methods)
         for name in final["methods"]:
             known_method(name)
+    if baselines is not None:
+        final["baselines"] = list(_STARTS)
+        if baselines != "all":
+            final["baselines"] = [name.upper() for name in _by_commas(baselines)]
+        for name in final["baselines"]:
+            if name not in _STARTS:
+                raise UnknownName("baseline", name, _STARTS)
     return make_study({**study.model_dump(), "final": final}, "options")
 
 

@@ -10,7 +10,7 @@ from mpt.gym.partitions import Setting
 from mpt.lab.campaign import Campaign, Entrant, Share, campaign, entrants, final_settings
 from mpt.lab.ledger import Unit
 from mpt.lab.retest import TOP, Retest, choose, retest
-from mpt.lab.run import BASELINE, Judged, Lab, scores
+from mpt.lab.run import BASELINE, FULL, Judged, Lab, scores
 from mpt.lab.search import Trial
 from mpt.lab.study import Study
 from mpt.scores import Gain, gains
@@ -142,7 +142,9 @@ def promote(wanted: Campaign, lab: Lab, retests: Sequence[Retest] = ()) -> Promo
         )
         for share in wanted.shares
     )
-    found = gains(scores(judged), baseline=BASELINE, zero_baseline="report", missing_task="report")
+    # full fine-tuning stands below the methods in every table
+    ordered = scores(sorted(judged, key=lambda one: one.case.method == FULL))
+    found = gains(ordered, baseline=BASELINE, zero_baseline="report", missing_task="report")
     computed, reused = lab.computed - before[0], lab.reused - before[1]
     baselines = tuple(one for one in judged if one.case in wanted.baselines)
     return Promotion(wanted, shares, baselines, tuple(found), computed, reused, tuple(retests))

@@ -30,6 +30,7 @@ from mpt.errors import ConfigError
 from mpt.gym.partitions import Partitions, make_partitions, read_partitions
 from mpt.gym.splits import SEEDS
 from mpt.lab.choices import (
+    Baselines,
     Counts,
     Interval,
     MetaSeeds,
@@ -88,6 +89,7 @@ class Final(Frozen):
         methods: default: the study's own.
         seeds, lrs: of the targets; per seed the rate with the best dev score counts.
         meta_seeds: meta-trainings of every method and setting, each with another seed.
+        baselines: plain prompt tuning, which gains are over, and full fine-tuning beside it.
     """
 
     settings: Names | None = None
@@ -95,6 +97,7 @@ class Final(Frozen):
     seeds: Seeds = SEEDS
     lrs: RateList = (0.5, 0.2)
     meta_seeds: MetaSeeds = (0,)
+    baselines: Baselines = ("PT",)
     fine_tuning: FullFineTuning = FullFineTuning()
 
 

@@ -18,6 +18,7 @@ FINAL = {
     "seeds": [13],
     "lrs": [0.5],
     "meta_seeds": [0, 1],
+    "fine_tuning": {"steps": 2, "looks": 1, "lrs": [3e-4, 1e-4]},
 }
 NAMES = {"fomaml": "small", "maml": "small-maml", "reptile": "small-reptile"}
 
@@ -161,7 +162,28 @@ def test_a_study_of_another_question_gives_no_hyper_parameters(promoted, home, t
     assert "maml: defaults, as study small-maml has another setting and sources" in said.err
 
 
+def test_full_fine_tuning_stands_beside_the_methods(promoted, home, tmp_path):
+    words = ("--study", "small", "--methods", "reptile", "--settings", "r-r")
+    first = mpt("promote", "best", *words, "--baselines", "all", "--json", home=home)
+    assert first.code == 0, first.err
+    gains = json.loads(first.out)["gains"]
+    assert [(gain["method"], gain["baseline"]) for gain in gains] == [
+        ("reptile", "PT"),
+        ("FT", "PT"),
+    ]
+    assert gains[1]["by_meta_seed"] == {}
+    # one target, one seed, two rates
+    assert "2 units computed" in first.err
+    again = mpt("promote", "best", *words, "--baselines", "ft", "--json", home=home)
+    assert again.out == first.out
+    assert "nothing to compute" in again.err
+    out = tmp_path / "report"
+    assert mpt("report", "--promotion", "small", "--out", out, home=home).code == 0
+    assert "| R->R | Fine-tuning |" in (out / "report.md").read_text()
+
+
 REFUSED = {
+    "no such baseline": (["--baselines", "lora"], "unknown baseline 'LORA'. Known: FT, PT."),
     "no such method": (["--methods", "mamk"], "unknown method 'mamk' - did you mean 'maml'"),
     "nothing": (["--methods", ""], "unknown method ''"),
     "a method twice": (["--methods", "maml,maml"], "name each value once; maml stands here"),

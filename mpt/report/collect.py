@@ -47,7 +47,8 @@ def promotion_findings(promotion: Promotion, trials: Sequence[Trial], command: s
         winner=trial.number,
         gains=promotion.gains,
         scores=tuple(scores(judged)),
-from mpt.report.tunings import looks_of
+        importance=importance(study, trials),
+        looks=tuple(looks_of(judged)),
         units=tuple(_promoted_units(promotion)),
         curves=tuple(
             _losses(_curve_name(share, promotion), share.unit)

@@ -32,4 +32,4 @@ def looks_of(judged: Sequence[Judged]) -> Iterator[Looks]:
 
 
 def _key(score: Score) -> tuple[object, ...]:
-    return score.setting, score.method, score.task, score.seed, score.lr
+    return score.setting, score.method, score.task, score.seed, score.meta_seed, score.lr

@@ -112,6 +112,37 @@ class RunConfig(Frozen):
     seed: int = 0
     shots: Shots | None = None
 
+    @property
+    def whole(self) -> RunConfig:
+        """The meta-training that random streams and checkpoints are named by."""
+        return self
+
+    @property
+    def updates(self) -> int:
+        """Updates after which it stops."""
+        return self.outer.steps
+
+
+class PausedRun(RunConfig):
+    """The first ``pause`` updates of a meta-training, which may go on from there."""
+
+    pause: Count
+
+    @property
+    def whole(self) -> RunConfig:
+        """See ``RunConfig.whole``."""
+        return RunConfig.model_validate(self.model_dump(exclude={"pause"}))
+
+    @property
+    def updates(self) -> int:
+        """See ``RunConfig.updates``."""
+        return self.pause
+
+    @classmethod
+    def of(cls, run: RunConfig, pause: int) -> PausedRun:
+        """The beginning of a meta-training."""
+        return cls(**run.model_dump(), pause=pause)
+
 
 class Tuning(Frozen):
     """Few-shot prompt tuning on one target task (paper, section 4.2).

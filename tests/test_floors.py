@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "mpt"
 FLOORS = [
-    "errors seeding notation reading storage",
+    "errors seeding notation storage",
     "config scores intervals paired subspace convergence results methods gym",
     "backbone",
     "engine",
@@ -20,7 +20,10 @@ FLOORS = [
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms.split()}
 DOORS = {
     "transformers": {"backbone/hub.py", "bench/peft_peer.py"},
-    "optuna": {"lab/search.py", "lab/importance.py"},
+    "optuna": {
+        *("lab/search.py", "lab/studies_store.py"),
+        *("lab/samplers.py", "lab/seen.py", "lab/pruners.py", "lab/importance.py"),
+    },
     "mlflow": {"lab/tracking.py", "lab/delivery.py", "lab/mlflow_client.py", "lab/pyfunc_model.py"},
     "sqlalchemy": {"lab/ledger.py", "lab/tables.py", "lab/database.py", "lab/lease.py"},
     "ray": {"lab/fleet.py"},

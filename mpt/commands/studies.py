@@ -20,11 +20,10 @@ def list_(
     Example: mpt studies list
     """
     from mpt.lab.home import Home
-    from mpt.lab.search import Search, study_names
+    from mpt.lab.search import Search
     from mpt.report.console import studies_json, studies_table
 
-    home = Home.find()
-    found = {name: Search.load(home, name).trials for name in study_names(home)}
+    found = {name: search.trials for name, search in Search.every(Home.find()).items()}
     if json:
         typer.echo(studies_json(found))
     elif not found:

@@ -57,8 +57,9 @@ def sweep(
     from mpt.commands.session import Session, given
     from mpt.gym.partitions import read_partitions
     from mpt.lab.projection import Projection
-    from mpt.lab.search import Search, study_names
+    from mpt.lab.search import Search
     from mpt.lab.stopping import Stopping
+    from mpt.lab.studies_store import study_names
     from mpt.lab.study import resolve
     from mpt.lab.sweep import plan
     from mpt.lab.sweep import sweep as run

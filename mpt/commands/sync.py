@@ -47,7 +47,8 @@ def _rebuild(tracking_uri: str | None) -> None:
     from mpt.commands.session import Session
     from mpt.lab.home import Home
     from mpt.lab.projection import Projection
-    from mpt.lab.search import Search, study_names
+    from mpt.lab.search import Search
+    from mpt.lab.studies_store import study_names
     from mpt.lab.sweep import plan, replay
 
     home = Home.find()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mpt.backbone.frozen import Backbone
 from mpt.engine import train
-from mpt.engine.checkpoint import Checkpoints, plan_of, resume
+from mpt.engine.checkpoint import Checkpoints, Saved, resume
 from mpt.engine.optim import OPTIMISERS
 from mpt.engine.pack import MetaJob
 from mpt.engine.plan import StepPlan
@@ -38,6 +38,7 @@ def learn(
     *,
     checkpoints: Checkpoints,
     engine: str = "auto",
+    pauses: Sequence[int] | None = None,
     on_step: Callable[[int], None] = lambda rows: None,
 ) -> list[Learned | Diverged]:
     """Run meta-trainings of one shape together, each from its checkpoint if it has one.
@@ -47,15 +48,19 @@ def learn(
         backbone: the frozen language model.
         checkpoints: where runs are saved while they go on; the caller drops them when recorded.
         engine: how MAML's gradient is computed, a key of ``mpt.engine.plan.META_ENGINES``.
+        pauses: per run the updates after which it stops, saved so that it goes on from there bit
+            for bit when it is learned again; default: its end.
         on_step: told how many lanes took a step, after a checkpoint that was due is written; what
             it raises ends the pack there.
     """
+    whole = [job.config.outer.steps for job in jobs]
+    stops = [min(both) for both in zip(whole, pauses or whole, strict=True)]
     lanes = [
-        train.Lane(job.config.digest, job.start, job.config.outer.lr, job.config.outer.steps)
-        for job in jobs
+        train.Lane(job.config.digest, job.start, job.config.outer.lr, stop)
+        for job, stop in zip(jobs, stops, strict=True)
     ]
     optimiser = OPTIMISERS[jobs[0].config.outer.optimiser]
-    saved = [checkpoints.read(lane.name) for lane in lanes]
+    saved = [_saved_by(checkpoints, lane) for lane in lanes]
     curves = [list(found.curve) if found else [] for found in saved]
     names = [lane.name for lane in lanes]
     latest = state = resume(train.start(lanes, optimiser), saved)
@@ -66,20 +71,26 @@ def learn(
         for lane, loss in zip(state.lanes, losses.tolist(), strict=True):
             curves[lane].append(loss)
         latest = state
-        # one that ends here must not begin anew beside neighbours that have gone on
-        ending = any(lanes[i].steps == n for i, n in zip(state.lanes, state.position, strict=True))
-        if checkpoints.due() or ending:
-            checkpoints.write(names, state, curves, step.plan)
+        rows = zip(state.lanes, state.position, strict=True)
+        pausing = any(position == stops[lane] < whole[lane] for lane, position in rows)
+        if pausing or checkpoints.due():
+            checkpoints.write(names, state, curves)
         on_step(len(state.lanes))
 
-    step = MetaStep(jobs, backbone, engine, plan_of(saved, engine, backbone.attention))
+    step = MetaStep(jobs, backbone, engine)
     try:
         ends = train.train(lanes, state, step, optimiser=optimiser, watch=watch)
     except KeyboardInterrupt:
         # stopped at once, in the middle of a step: the last whole one is kept
-        checkpoints.write(names, latest, curves, step.plan)
+        checkpoints.write(names, latest, curves)
         raise
     return [
         end if isinstance(end, Diverged) else Learned(end.cpu(), tuple(curves[lane]), step.plan)
         for lane, end in enumerate(ends)
     ]
+
+
+def _saved_by(checkpoints: Checkpoints, lane: train.Lane) -> Saved | None:
+    """The lane's checkpoint, unless it lies behind the point where the lane is to stop."""
+    found = checkpoints.read(lane.name)
+    return found if found and found.position <= lane.steps else None

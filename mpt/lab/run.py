@@ -53,7 +53,6 @@ class Case:
     method: str
     start: str
     tasks: tuple[str, ...]
-    meta_seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -95,11 +94,11 @@ class Lab:
     _counted: set[str] = field(default_factory=set)
 
     def learn(self, configs: Sequence[RunConfig], title: str, pack: int) -> dict[str, Unit]:
-        """Meta-trainings by digest, all settled."""
+        """Meta-trainings, whole or paused, by digest, all settled."""
         units = self._settle(
             configs,
             title=title,
-            steps=lambda config: config.outer.steps,
+            steps=lambda config: config.updates,
             shape=run_shape,
             size=pack,
             compute=Worker.learn,
@@ -257,8 +256,7 @@ class Judged:
             return None
         dev, test = float(self.unit.result["dev"]), float(self.unit.result["test"])  # type: ignore[arg-type]
         case, cell = self.case, self.cell
-        place = (case.setting, case.method, cell.task, cell.data_seed)
-        return Score(*place, dev, test, cell.lr, case.meta_seed)
+        return Score(case.setting, case.method, cell.task, cell.data_seed, dev, test, cell.lr)
 
 
 def scores(judged: Sequence[Judged]) -> list[Score]:

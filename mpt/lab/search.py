@@ -1,30 +1,23 @@
-"""The search of a study: ask, tell and the store of trials. The only file that imports Optuna."""
+"""The search of a study: ask, look, tell, and its trials as the store of studies holds them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
-from mpt.errors import InputError, StoreError, UnknownName
+from mpt.errors import StoreError, UnknownName
 from mpt.lab.choices import Interval
-from mpt.lab.database import patient, survey
 from mpt.lab.home import Home
+from mpt.lab.studies_store import DEFINITION, begun, is_there, open_storage, stored
 from mpt.lab.study import Study, make_study
-from mpt.seeding import entropy
 
-FIRST = 4
-"""Trials drawn at random before a model-based sampler may use what it has seen."""
-
-_DEFINITION = "mpt.definition"
 _STUDY = "mpt.study"
 _IDENTITY = "mpt.id"
 
-
-State = Literal["complete", "diverged", "running", "waiting"]
+State = Literal["complete", "diverged", "pruned", "failed", "running", "waiting"]
 
 
 @dataclass(frozen=True)
@@ -32,10 +25,13 @@ class Trial:
     """One trial as the store keeps it.
 
     Attributes:
-        state: ``complete``, ``diverged`` (pruned, with its ``reason``), ``running``, or ``waiting``
-            for the driver that goes on with it.
+        state: ``complete``; ``diverged`` or ``pruned``, with ``step`` and ``reason``; ``failed``,
+            so that the same command tries again; ``running``; or ``waiting`` for the next driver.
         arg: validation ARG in percent, with its 95 % interval from ``low`` to ``high``.
-        digest: of the meta-training; the ledger and the prompt's file know it by that.
+        digest: of the meta-training, or of the part of it that was run before it was pruned; the
+            ledger and the prompt's file know it by that.
+        step: the meta-step at which it diverged or was pruned, or the number of scores after which
+            it was pruned.
     """
 
     number: int
@@ -46,6 +42,7 @@ class Trial:
     low: float | None = None
     high: float | None = None
     reason: str = ""
+    step: int | None = None
 
     @property
     def is_over(self) -> bool:
@@ -61,8 +58,8 @@ class Search:
         UnknownName: ``load`` of a study that is not there.
     """
 
-    def __init__(self, store: Any) -> None:
-        self._store = store
+    def __init__(self, store: Any, earlier: int = 0) -> None:
+        self._store, self._earlier = store, earlier
 
     @classmethod
     def begin(cls, study: Study, definition: Mapping[str, Any], home: Home) -> Search:
@@ -70,26 +67,26 @@ class Search:
         import optuna
 
         store = optuna.create_study(
-            storage=_storage(home, make=True),
+            storage=open_storage(home, make=True),
             study_name=study.title,
             direction="maximize",
             load_if_exists=True,
         )
         _refuse_another(store, definition, home)
-        store.set_user_attr(_DEFINITION, dict(definition))
+        store.set_user_attr(DEFINITION, dict(definition))
         store.set_user_attr(_STUDY, study.model_dump(mode="json"))
         if _IDENTITY not in store.user_attrs:
             store.set_user_attr(_IDENTITY, uuid4().hex[:12])
-        return cls(store)
+        return cls(store, earlier=len(store.get_trials(deepcopy=False)))
 
     @classmethod
     def check(cls, study: Study, definition: Mapping[str, Any], home: Home) -> None:
         """Raise ``StoreError`` where ``begin`` would, without writing anything."""
         import optuna
 
-        if _is_there(home):
+        if is_there(home):
             with suppress(KeyError):
-                found = optuna.load_study(study_name=study.title, storage=_storage(home))
+                found = optuna.load_study(study_name=study.title, storage=open_storage(home))
                 _refuse_another(found, definition, home)
 
     @classmethod
@@ -97,15 +94,24 @@ class Search:
         """A study that was begun before."""
         import optuna
 
-        names = _begun(home)
+        storage, names = begun(home)
         if title not in names:
             raise UnknownName("study", title, names, "Run `mpt sweep` to begin one.")
-        return cls(optuna.load_study(study_name=title, storage=_storage(home)))
+        return cls(optuna.load_study(study_name=title, storage=storage))
+
+    @classmethod
+    def every(cls, home: Home) -> dict[str, Search]:
+        """Every study that mpt began in this store by name, the youngest first."""
+        import optuna
+
+        storage, names = stored(home)
+        return {n: cls(optuna.load_study(study_name=n, storage=storage)) for n in names}
 
     @classmethod
     def latest(cls, home: Home) -> Search:
         """The study begun last. Raises ``InputError`` where there is none."""
-        return cls.load(home, _begun(home)[0])
+        _, names = begun(home)
+        return cls.load(home, names[0])
 
     @property
     def identity(self) -> str:
@@ -123,175 +129,117 @@ class Search:
         return [_trial(frozen) for frozen in self._store.get_trials(deepcopy=False)]
 
     def ask(self, study: Study) -> list[Any]:
-        """Trials left running by a driver that died, else new ones up to the study's total.
+        """The unfinished trials of the round under way, else those of the next one, by number.
 
-        The sampler is made anew for every trial, seeded by the trial's number: a resumed study
-        draws new points and not the first ones again.
+        A round's trials are all drawn before any of them is told, so that they are the same
+        however many of them are then trained together. The round that a driver left when it died,
+        or that an earlier total cut short, is made whole first. A trial that failed in an earlier
+        run does not count towards the study's total.
         """
-        import optuna
-
-        states = optuna.trial.TrialState
         known = self._store.get_trials(deepcopy=False)
-        running = [frozen for frozen in known if frozen.state == states.RUNNING]
-        trials = [optuna.trial.Trial(self._store, frozen._trial_id) for frozen in running]
-        if not running:
-            begun = sum(frozen.state != states.WAITING for frozen in known)
-            for number in range(begun, min(begun + study.pack, study.total)):
-                self._store.sampler = _sampler(study, number)
-                if study.sampler == "grid":
-                    self._store.enqueue_trial(study.grid[number], skip_if_exists=True)
-                trials.append(self._store.ask())
-        for trial in trials:
-            _suggest(trial, study)
-        return trials
+        open_ = [frozen.number for frozen in known if not frozen.state.is_finished()]
+        begin = open_[0] if open_ else len(known)
+        end = (begin // study.round + 1) * study.round
+        total = study.total + sum(t.state.name == "FAIL" for t in known[: self._earlier])
+        numbers = range(len(known), min(end, total))
+        return [self._draw(study, number) for number in (*open_, *numbers)]
+
+    def report(self, asked: Any, gains: Mapping[int, float]) -> None:
+        """Note gains (percent) of a running trial by step; what is noted already stays."""
+        noted = self._store._storage.get_trial(asked._trial_id).intermediate_values
+        for step, gain in gains.items():
+            if step not in noted:
+                asked.report(gain, step)
+
+    def verdict(self, asked: Any, study: Study, step: int) -> str:
+        """Why a running trial is pruned by what it reported up to ``step``, or nothing."""
+        from mpt.lab.pruners import verdict
+
+        frozen = self._store._storage.get_trial(asked._trial_id)
+        return verdict(self._store, frozen, study, step)
 
     def tell(self, asked: Any, result: Trial) -> None:
-        """Finish a trial: its ARG, or the reason why it was pruned."""
-        import optuna
+        """Finish a trial: its ARG, or why it has none."""
+        from optuna.trial import TrialState
 
         asked.set_user_attr("digest", result.digest)
         if result.state == "complete":
             asked.set_user_attr("interval", [result.low, result.high])
             self._store.tell(asked, result.arg)
-        else:
-            asked.set_user_attr("reason", result.reason)
-            self._store.tell(asked, state=optuna.trial.TrialState.PRUNED)
+            return
+        asked.set_user_attr("end", result.state)
+        asked.set_user_attr("reason", result.reason)
+        asked.set_user_attr("step", result.step)
+        failed = result.state == "failed"
+        self._store.tell(asked, state=TrialState.FAIL if failed else TrialState.PRUNED)
 
     def hand_back(self) -> int:
         """Running trials wait for the next driver, their parameters kept; how many they were.
 
         Only for who holds the study's lease: nobody else may be at work on them.
         """
-        import optuna
+        from optuna.trial import TrialState
 
-        states = optuna.trial.TrialState
         known = self._store.get_trials(deepcopy=False)
-        running = [frozen for frozen in known if frozen.state == states.RUNNING]
+        running = [frozen for frozen in known if frozen.state == TrialState.RUNNING]
         for frozen in running:
-            self._store._storage.set_trial_state_values(frozen._trial_id, states.WAITING)
+            self._store._storage.set_trial_state_values(frozen._trial_id, TrialState.WAITING)
         return len(running)
 
+    def _draw(self, study: Study, number: int) -> Any:
+        """The trial of this number, new or begun before, with all its parameters."""
+        from optuna.trial import Trial as Asked
+        from optuna.trial import TrialState
 
-def study_names(home: Home) -> list[str]:
-    """The studies that mpt began in this store, the youngest first. Raises ``StoreError``."""
-    import optuna
+        from mpt.lab.samplers import sampler
+        from mpt.lab.seen import Seen, before
 
-    if not _is_there(home):
-        return []
-    summaries = optuna.get_all_study_summaries(_storage(home))
-    own = [summary for summary in summaries if _DEFINITION in summary.user_attrs]
-    return [summary.study_name for summary in sorted(own, key=lambda s: -s._study_id)]
-
-
-def _begun(home: Home) -> list[str]:
-    """As ``study_names``, but there must be one. Raises ``InputError``."""
-    if names := study_names(home):
-        return names
-    raise InputError(
-        f"there is no study in {home.shown(home.studies_url)} yet; begin one with "
-        "`mpt sweep --method reptile`"
-    )
-
-
-def _suggest(trial: Any, study: Study) -> None:
-    for name, choice in study.space.dimensions(study.method).items():
-        if isinstance(choice, Interval):
-            trial.suggest_float(name, choice.low, choice.high, log=True)
+        known = self._store.get_trials(deepcopy=False)
+        seen = before(known, number, study.round)
+        view = Seen(self._store, seen, sampler(study, number, seen))
+        if number == len(known):
+            trial = view.ask()
         else:
-            trial.suggest_categorical(name, choice)
-
-
-def _sampler(study: Study, number: int) -> Any:
-    import optuna
-
-    seed = entropy("sampler", study.seed, number) % 2**32
-    match study.sampler:
-        case "tpe":
-            return optuna.samplers.TPESampler(
-                seed=seed, n_startup_trials=FIRST, multivariate=True, constant_liar=True
-            )
-        case "gp":
-            return optuna.samplers.GPSampler(seed=seed, n_startup_trials=FIRST)
-        case "random" | "grid":
-            return optuna.samplers.RandomSampler(seed=seed)
-
-
-_STATES: Mapping[str, State] = {
-    "COMPLETE": "complete",
-    "PRUNED": "diverged",
-    "FAIL": "diverged",
-    "WAITING": "waiting",
-}
+            if known[number].state == TrialState.WAITING:
+                view._storage.set_trial_state_values(known[number]._trial_id, TrialState.RUNNING)
+            trial = Asked(view, known[number]._trial_id)
+        for name, choice in study.space.dimensions(study.method).items():
+            if isinstance(choice, Interval):
+                trial.suggest_float(name, choice.low, choice.high, log=True)
+            else:
+                trial.suggest_categorical(name, choice)
+        return trial
 
 
 def _trial(frozen: Any) -> Trial:
     attrs = frozen.user_attrs
     low, high = attrs.get("interval", (None, None))
-    state = _STATES.get(frozen.state.name, "running")
+    # what has no end written beside it was pruned before there were pruners
+    ends: Mapping[str, State] = {
+        "COMPLETE": "complete",
+        "PRUNED": attrs.get("end", "diverged"),
+        "FAIL": "failed",
+        "WAITING": "waiting",
+    }
+    state = ends.get(frozen.state.name, "running")
     arg = frozen.value if state == "complete" else None
-    digest, reason = attrs.get("digest", ""), attrs.get("reason", "")
-    return Trial(frozen.number, frozen.params, state, digest, arg, low, high, reason)
-
-
-def _is_there(home: Home) -> bool:
-    """Whether the store exists; looking into it would make it."""
-    place = home.studies_url.partition("?")[0]
-    return not place.startswith("sqlite") or Path(place.partition(":///")[2]).exists()
+    digest, reason, step = attrs.get("digest", ""), attrs.get("reason", ""), attrs.get("step")
+    return Trial(frozen.number, frozen.params, state, digest, arg, low, high, reason, step)
 
 
 def _refuse_another(store: Any, definition: Mapping[str, Any], home: Home) -> None:
-    known, name = store.user_attrs.get(_DEFINITION), store.study_name
+    known, name = store.user_attrs.get(DEFINITION), store.study_name
     if known is None and store.get_trials(deepcopy=False):
         raise StoreError(
             f"the store {home.shown(home.studies_url)} holds a study {name!r} that mpt did not "
             "make; give this one another name with --name"
         )
-    if known is not None and known != definition:
+    # a key that is younger than the study had its default when the study was begun
+    default = {key: value for key, value in Study().definition.items() if key in definition}
+    if changes := _differences({**default, **(known or definition)}, definition):
         raise StoreError(
-            f"study {name!r} was begun with another definition: "
-            f"{'; '.join(_differences(known, definition))}. Give this one another name with "
-            "--name, or go back to the definition it was begun with"
-        )
-
-
-def _storage(home: Home, *, make: bool = False) -> Any:
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    # SQLite: wait for a lock rather than fail; servers: notice a dropped connection
-    is_file = home.studies_url.startswith("sqlite")
-    waits = {"timeout": 60} if is_file else {}
-    if make and _is_there(home) and home.studies_url.startswith(("sqlite", "postgres")):
-        _refuse_other_tables(home)
-    try:
-        storage = optuna.storages.RDBStorage(
-            home.studies_url,
-            engine_kwargs={"pool_pre_ping": True, "connect_args": waits},
-            # a reader must not put tables into a file that may be another tool's
-            skip_table_creation=is_file and not make,
-        )
-    except Exception as error:
-        # Optuna lets through whatever driver, URL parser or schema check fails
-        text = str(error.__cause__ or error)
-        cause = text.splitlines()[0] if text else type(error).__name__
-        raise StoreError(
-            f"the studies store {home.shown(home.studies_url)} cannot be opened ({cause}); it must "
-            "be a database of its own, shared with neither MLflow nor the ledger"
-        ) from None
-    # a server that restarts in mid-sweep is waited for
-    for name in optuna.storages.BaseStorage.__abstractmethods__:
-        setattr(storage, name, patient(getattr(storage, name), home.shown(home.studies_url)))
-    return storage
-
-
-def _refuse_other_tables(home: Home) -> None:
-    """Raise ``StoreError`` where Optuna would put its tables beside another tool's."""
-    found = survey(home.studies_url, "studies store", "MPT_STUDIES_URL", timeout=60.0).tables
-    if found and "studies" not in found:
-        raise StoreError(
-            f"the studies store {home.shown(home.studies_url)} cannot be opened (it holds the "
-            f"table {min(found)!r} of another tool); it must be a database of its own, shared with "
-            "neither MLflow nor the ledger: set MPT_STUDIES_URL"
+            f"study {name!r} was begun with another definition: {'; '.join(changes)}. Give this "
+            "one another name with --name, or go back to the definition it was begun with"
         )
 
 

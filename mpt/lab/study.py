@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from reprlib import Repr
 from typing import Any, Literal, get_args
 
+import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
 from mpt.config import (
@@ -29,21 +29,10 @@ from mpt.config import (
 from mpt.errors import ConfigError
 from mpt.gym.partitions import Partitions, make_partitions, read_partitions
 from mpt.gym.splits import SEEDS
-from mpt.lab.choices import (
-    Baselines,
-    Counts,
-    Interval,
-    MetaSeeds,
-    MethodNames,
-    Names,
-    RateList,
-    Rates,
-    Seeds,
-    Title,
-)
+from mpt.lab.choices import Counts, Interval, Names, RateList, Rates, Seeds, Title
 from mpt.lab.policy import Errors
 from mpt.lab.protocol import PROTOCOLS, ProtocolName
-from mpt.reading import read_yaml
+from mpt.lab.pruning import PRUNERS, Hyperband, Pruner, Wilcoxon
 from mpt.seeding import stream
 
 
@@ -82,22 +71,11 @@ class FullFineTuning(Frozen):
 
 
 class Final(Frozen):
-    """What a promotion runs.
-
-    Attributes:
-        settings: default: all of the gym's.
-        methods: default: the study's own.
-        seeds, lrs: of the targets; per seed the rate with the best dev score counts.
-        meta_seeds: meta-trainings of every method and setting, each with another seed.
-        baselines: plain prompt tuning, which gains are over, and full fine-tuning beside it.
-    """
+    """What a promotion runs: settings (default: all of the gym's), data seeds and rates."""
 
     settings: Names | None = None
-    methods: MethodNames | None = None
     seeds: Seeds = SEEDS
     lrs: RateList = (0.5, 0.2)
-    meta_seeds: MetaSeeds = (0,)
-    baselines: Baselines = ("PT",)
     fine_tuning: FullFineTuning = FullFineTuning()
 
 
@@ -115,7 +93,9 @@ class Study(Frozen):
         source_shots, target_shots: k of source tasks, and of tasks that are judged on, where it is
             not the official one: a number, or ``all``.
         trials: a total for the study, however often it is resumed.
-        pack: trials that share one pass.
+        round: trials drawn together, from the results of earlier rounds alone: they are the same
+            however they are packed.
+        pack: trials that share one pass, at most a round.
         cells_per_pack: downstream cells that share one pass.
         errors: what is done about errors, by class.
     """
@@ -137,9 +117,11 @@ class Study(Frozen):
     target_shots: Shots | None = None
     validation: Validation = Validation()
     final: Final = Final()
-    sampler: Literal["tpe", "gp", "random", "grid"] = "tpe"
+    sampler: Literal["tpe", "gp", "random", "qmc", "grid"] = "tpe"
+    pruner: Pruner = None
     seed: int = 0
     trials: Count = 8
+    round: Count = 4
     pack: Count = 4
     cells_per_pack: Count = 16
     errors: Errors = Errors()
@@ -157,6 +139,26 @@ class Study(Frozen):
                 "or another sampler"
             )
         return self
+
+    @model_validator(mode="after")
+    def _pruner_can_prune(self) -> Study:
+        match self.pruner:
+            case Wilcoxon() if len(self.validation.seeds) == 1:
+                raise ValueError(
+                    "the pruner wilcoxon looks after each data seed but the last, and "
+                    "validation.seeds has one; give more seeds or another pruner"
+                )
+            case Hyperband(min_resource=int(lowest)) if lowest >= self.most_steps:
+                raise ValueError(
+                    f"the pruner hyperband would look first after {lowest} meta-steps, and a trial "
+                    f"takes at most {self.most_steps}; give a smaller pruner.min_resource"
+                )
+        return self
+
+    @property
+    def most_steps(self) -> int:
+        """Meta-steps of the longest trial."""
+        return max(self.space.outer_steps or (self.outer.steps,))
 
     @cached_property
     def grid(self) -> list[dict[str, float]]:
@@ -194,13 +196,7 @@ class Study(Frozen):
         return FineTuning(**chosen, beams=self.tuning.beams)
 
     def run(
-        self,
-        params: Mapping[str, float],
-        *,
-        sources: tuple[str, ...],
-        weights: str,
-        data: str,
-        meta_seed: int = 0,
+        self, params: Mapping[str, float], *, sources: tuple[str, ...], weights: str, data: str
     ) -> RunConfig:
         """The meta-training that a choice of parameters stands for."""
         inner = {"lr": params.get("inner_lr"), "steps": params.get("inner_steps")}
@@ -214,7 +210,7 @@ class Study(Frozen):
             sources=sources,
             data_seeds=self.source_seeds,
             data=data,
-            seed=self.seed + meta_seed,
+            seed=self.seed,
             shots=self.source_shots,
         )
 
@@ -265,13 +261,13 @@ def read_study(path: Path, overrides: Mapping[str, Any]) -> Study:
             file's faults in one message.
     """
     try:
-        given = read_yaml(path)
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
             f"study file {path} cannot be read ({error.strerror}); see sweeps/ for examples"
         ) from None
-    except ValueError as error:
-        raise ConfigError(f"study file {path} is not YAML: {error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"study file {path} is not YAML: {_cause(error)}") from None
     if not isinstance(given, dict):
         raise ConfigError(
             f"study file {path} holds {type(given).__name__}, not a mapping of keys such as "
@@ -293,6 +289,14 @@ def _with_partitions(given: dict[str, Any], folder: Path, where: str) -> dict[st
     return {"setting": next(iter(own.settings)), **given, "partitions": own}
 
 
+def _cause(error: Exception) -> str:
+    """What is wrong and where, on one line."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(error).split())
+    return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', '')}"
+
+
 def make_study(given: Mapping[str, Any], where: str = "study") -> Study:
     """A study from plain data. Raises ``ConfigError`` naming every key at fault."""
     protocol = given.get("protocol")
@@ -304,15 +308,9 @@ def make_study(given: Mapping[str, Any], where: str = "study") -> Study:
         raise ConfigError(f"{where}: {faults}") from None
 
 
-_SHORT = Repr()
-"""A value as an error shows it; aliases of YAML can make one of any size from a few lines."""
-_SHORT.maxstring = _SHORT.maxother = 60
-_SHORT.maxlevel = 2
-
-
 def _fault(detail: Any) -> str:
     loc = [part for part in detail["loc"] if part not in ("interval", "choices")]
-    place = ".".join(map(str, loc))
+    place = ".".join(str(part) for part in loc if part not in PRUNERS)
     if detail["type"] == "extra_forbidden":
         known = _keys_beside(loc)
         near = get_close_matches(str(loc[-1]), known, n=1)
@@ -322,17 +320,25 @@ def _fault(detail: Any) -> str:
     message = re.sub(r"a valid dictionary or instance of \w+", "a mapping of keys", message)
     if not loc:
         return message
-    wanted = detail.get("ctx", {}).get("expected", "") if detail["type"] == "literal_error" else ""
-    given = detail["input"] if isinstance(detail["input"], str) else ""
-    near = get_close_matches(given, re.findall(r"'([^']*)'", wanted), n=1)
+    if detail["type"] == "union_tag_invalid":
+        given, wanted = detail["ctx"]["tag"], detail["ctx"]["expected_tags"]
+        message = f"input should be none, {wanted}"
+    else:
+        literal = detail["type"] == "literal_error"
+        given = detail["input"]
+        wanted = detail["ctx"]["expected"] if literal else ""
+    near = get_close_matches(str(given), re.findall(r"'([^']*)'", wanted), n=1)
     meant = f" - did you mean {near[0]!r}?" if near else ""
-    return f"{place!r} is {_SHORT.repr(detail['input'])}: {message[:1].lower()}{message[1:]}{meant}"
+    return f"{place!r} is {given!r}: {message[:1].lower()}{message[1:]}{meant}"
 
 
 def _keys_beside(loc: Sequence[int | str]) -> list[str]:
     """The keys that could have stood where an unknown one was found."""
     model: type[BaseModel] = Study
     for part in loc[:-1]:
+        if part in PRUNERS:
+            model = PRUNERS[str(part)]
+            continue
         field = model.model_fields.get(str(part))
         model = next(_models(field.annotation), model) if field else model
     return sorted(model.model_fields)

@@ -14,27 +14,17 @@ from mpt.errors import InputError, StoreError
 from mpt.gym.partitions import Setting
 from mpt.lab.home import Home
 from mpt.lab.lease import Lease
-from mpt.lab.ledger import Unit
 from mpt.lab.run import BASELINE, Case, Judged, Judging, Lab, scores
 from mpt.lab.search import Search, Trial
 from mpt.lab.settings import settings_of
+from mpt.lab.settle import Record, Settler
 from mpt.lab.stopping import Stopped
 from mpt.lab.study import Study
 from mpt.lab.worker import Worker
-from mpt.scores import best_dev, gains
+from mpt.scores import best_dev
 
 VALIDATION = "validation"
 """The setting under which a sweep's scores are kept: the validation tasks."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """A settled trial with everything that a tracker or report wants to know of it."""
-
-    trial: Trial
-    config: RunConfig
-    unit: Unit
-    judged: tuple[Judged, ...]
 
 
 @dataclass(frozen=True)
@@ -117,12 +107,13 @@ def sweep(
     with lab.ledger.lease(f"study:{study.title}") as lease:
         search = Search.begin(study, concrete.definition, home)
         with suppress(Stopped), _handed_back(search, lease):
-            _baseline(concrete, lab)
+            settler = Settler(concrete, lab, _Live(search, study), _baseline(concrete, lab))
             while not lab.worker.stopping.reason and (asked := search.ask(study)):
-                for trial, record in zip(asked, _settle(asked, concrete, lab), strict=True):
-                    lease.check()
-                    on_trial(record)
-                    search.tell(trial, record.trial)
+                for trials in _together(asked, study, lab):
+                    for trial, record in zip(trials, settler.settle(trials), strict=True):
+                        lease.check()
+                        on_trial(record)
+                        search.tell(trial, record.trial)
         return search.trials
 
 
@@ -155,13 +146,20 @@ def replay(
     with lab.ledger.lease(f"study:{study.title}"):
         trials = Search.load(home, study.title).trials
         finished = [trial for trial in trials if trial.digest]
-        for start in range(0, len(finished), study.pack):
-            for record in _settle(finished[start : start + study.pack], concrete, lab):
+        settler = Settler(concrete, lab, _OnRecord(), _baseline(concrete, lab))
+        for some in _together(finished, study, lab):
+            for record in settler.settle(some):
                 on_trial(record)
         return trials
 
 
-def _baseline(concrete: Plan, lab: Lab) -> None:
+def _together(trials: Sequence[Any], study: Study, lab: Lab) -> Iterator[Sequence[Any]]:
+    """Trials in turn, as many as the fleet can train at the same time."""
+    size = study.pack * lab.fleet.slots
+    return (trials[start : start + size] for start in range(0, len(trials), size))
+
+
+def _baseline(concrete: Plan, lab: Lab) -> list[Judged]:
     """Plain prompt tuning on the validation tasks; a task it scores 0 on has no relative gain."""
     size = concrete.study.cells_per_pack
     judged = lab.judge(
@@ -180,41 +178,28 @@ def _baseline(concrete: Plan, lab: Lab) -> None:
             f"warning: plain prompt tuning scores 0 on {', '.join(zero)}; ARG leaves "
             f"{'it' if len(zero) == 1 else 'them'} out and is over {', '.join(sorted(above))}"
         )
+    return judged
 
 
-def _settle(asked: Sequence[Any], concrete: Plan, lab: Lab) -> list[Record]:
-    """Meta-train and judge the trials of a pack together."""
-    study = concrete.study
-    span = f"trial {asked[0].number + 1}" + (f"-{asked[-1].number + 1}" if asked[1:] else "")
-    configs = [concrete.config(trial.params) for trial in asked]
-    units = lab.learn(configs, f"{span}: {study.method}", study.pack)
-    cases = {
-        config.digest: Case(VALIDATION, config.digest, config.digest, concrete.tasks)
-        for config in configs
-        if units[config.digest].state == "done"
-    }
-    judged = lab.judge(
-        [concrete.baseline, *cases.values()],
-        concrete.judging,
-        title=f"{span}: validation",
-        pack=study.cells_per_pack,
-    )
-    records = []
-    for trial, config in zip(asked, configs, strict=True):
-        own = tuple(j for j in judged if j.case.method in (config.digest, BASELINE))
-        unit = units[config.digest]
-        records.append(Record(_judge(trial, unit, own), config, unit, own))
-    return records
+@dataclass(frozen=True)
+class _Live:
+    """A search as the referee of its own study."""
+
+    search: Search
+    study: Study
+
+    def report(self, asked: Any, gains: Mapping[int, float]) -> None:
+        self.search.report(asked, gains)
+
+    def verdict(self, asked: Any, step: int) -> str:
+        return self.search.verdict(asked, self.study, step)
 
 
-def _judge(trial: Any, unit: Unit, judged: Sequence[Judged]) -> Trial:
-    """A trial's ARG, or why it has none."""
-    number, params = trial.number, dict(trial.params)
-    if unit.state != "done":
-        return Trial(number, params, "diverged", unit.digest, reason=str(unit.result["reason"]))
-    lost = {j.cell.task for j in judged} - {s.task for s in scores(judged) if s.method != BASELINE}
-    if lost:
-        reason = f"tuning diverged at every rate and seed on {', '.join(sorted(lost))}"
-        return Trial(number, params, "diverged", unit.digest, reason=reason)
-    (gain,) = gains(scores(judged), baseline=BASELINE, zero_baseline="report")
-    return Trial(number, params, "complete", unit.digest, gain.arg, gain.low, gain.high)
+class _OnRecord:
+    """What was decided before, of trials that are told again."""
+
+    def report(self, asked: Trial, gains: Mapping[int, float]) -> None:
+        pass
+
+    def verdict(self, asked: Trial, step: int) -> str:
+        return asked.reason if asked.state == "pruned" and asked.step == step else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,6 @@ from mpt.scores import Gain
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from mpt.lab.prompt_view import PromptView
     from mpt.lab.search import Trial
     from mpt.lab.similarity import Similarity
     from mpt.report.tables import Grid
@@ -75,12 +75,23 @@ def arg_json(gains: Sequence[Gain], **context: object) -> str:
     )
 
 
+SHOWN = 100
+"""Trials of a table at most: half of them the best, half of them the latest."""
+
+
 def trials_table(title: str, trials: Sequence[Trial]) -> Table:
-    """A study's trials, the best one marked; a trial without an ARG shows why."""
+    """A study's trials, the best one marked; a trial without an ARG shows why.
+
+    Of a long study the best and the latest trials stand here, and how many there are.
+    """
     from rich.markup import escape
 
-    best = best_trial(trials)
+    best, every = best_trial(trials), trials
     table = _table(f"Study {escape(title)}")
+    if len(every) > SHOWN:
+        ranked = sorted((t for t in every if t.arg is not None), key=lambda t: -(t.arg or 0.0))
+        chosen = {t.number for t in (*ranked[: SHOWN // 2], *every[-SHOWN // 2 :])}
+        trials = [trial for trial in every if trial.number in chosen]
     names = list(dict.fromkeys(name for trial in trials for name in trial.params))
     table.add_column("trial", justify="right", no_wrap=True)
     for name in names:
@@ -98,9 +109,16 @@ def trials_table(title: str, trials: Sequence[Trial]) -> Table:
             trial.state,
             style="bold" if trial is best else None,
         )
-    reasons = [f"trial {trial.number + 1}: {trial.reason}" for trial in trials if trial.reason]
-    if reasons:
-        table.caption, table.caption_justify = escape("\n".join(reasons)), "left"
+    notes = [f"trial {trial.number + 1}: {trial.reason}" for trial in trials if trial.reason]
+    if len(every) > SHOWN:
+        states = Counter(trial.state for trial in every)
+        counts = ", ".join(f"{number} {state}" for state, number in states.most_common())
+        notes.append(
+            f"{len(every)} trials: {counts}. Shown are the {SHOWN // 2} best and the "
+            f"{SHOWN // 2} latest; --json prints all"
+        )
+    if notes:
+        table.caption, table.caption_justify = escape("\n".join(notes)), "left"
     return table
 
 
@@ -174,24 +192,6 @@ def similarity_json(
     return _dumps(told)
 
 
-def prompt_table(view: PromptView) -> Table:
-    """A prompt's rows: length, way from the start, nearest tokens."""
-    from rich.markup import escape
-
-    table = _table(
-        f"Prompt of {len(view.rows)} rows, {view.drift:.2f} of its start's length away from it "
-        f"(start: {escape(view.start)}; rows of frequent tokens: {view.vocabulary:.3g} long)"
-    )
-    for name in ("row", "norm", "drift", "cosine to start"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("nearest tokens (cosine)")
-    for at, row in enumerate(view.rows):
-        near = ", ".join(f"{escape(token)} {cosine:.2f}" for token, cosine in row.nearest)
-        numbers = (f"{row.norm:.3g}", f"{row.drift:.3g}", f"{row.turned:.2f}")
-        table.add_row(str(at + 1), *numbers, near)
-    return table
-
-
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
     """The finished trial with the highest ARG; the earlier one of two alike."""
     done = [t for t in trials if t.arg is not None and isfinite(t.arg)]
@@ -230,7 +230,6 @@ def _gain(gain: Gain) -> dict[str, Any]:
         "tasks": list(gain.tasks),
         "seeds": list(gain.seeds),
         "per_task": dict(gain.per_task),
-        "by_meta_seed": {str(seed): arg for seed, arg in gain.by_meta_seed.items()},
         "zero_baseline": list(gain.zero_baseline),
         "missing": [
             {"method": gap.method, "task": gap.task, "seeds": list(gap.seeds)}

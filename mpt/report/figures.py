@@ -83,10 +83,12 @@ def trials_figure(trials: Sequence[Trial], winner: int | None = None) -> Figure:
                 trial.number + 1, trial.arg, "*", markersize=12, color=BEST, label="chosen",
                 linestyle="none", zorder=4,
             )  # fmt: skip
-    lost = [t.number + 1 for t in trials if t.state == "diverged"]
-    if lost:
-        foot = axes.get_ylim()[0]
-        axes.scatter(lost, [foot] * len(lost), marker="x", color=LOST, label="diverged", zorder=3)
+    foot = axes.get_ylim()[0]
+    for state, marker, colour in (("diverged", "x", LOST), ("pruned", "|", FAINT)):
+        if lost := [t.number + 1 for t in trials if t.state == state]:
+            axes.scatter(
+                lost, [foot] * len(lost), marker=marker, color=colour, label=state, zorder=3
+            )
     axes.set_xlabel("trial", color=INK, fontsize=9)
     axes.set_ylabel("validation ARG (%)", color=INK, fontsize=9)
     axes.grid(axis="y", color=GRID, linewidth=0.8)

@@ -10,8 +10,7 @@ from mpt.errors import ConfigError, InputError, OutOfMemory, StoreError, Unknown
 from mpt.gym.source import open_gym
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
-from mpt.lab.promote import prepare, promote
-from mpt.lab.retest import choose
+from mpt.lab.promote import choose, promote
 from mpt.lab.run import BASELINE, Case, Judging, Lab, scores
 from mpt.lab.search import Search
 from mpt.lab.study import make_study
@@ -192,9 +191,8 @@ def test_a_diverged_trial_is_pruned_and_the_study_goes_on(study, home):
 
 def test_promotion_judges_the_winner_and_a_second_one_computes_nothing(study, home):
     with Opened(study, home) as opened:
-        trials = opened.sweep()
-        wanted, _ = prepare(study, trials, opened.lab)
-        promotion = promote(wanted, opened.lab)
+        trial = choose(opened.sweep(), "best")
+        promotion = promote(study, trial, opened.lab)
     assert promotion.computed > 0
     (share,) = promotion.shares
     assert share.setting.targets == ("superglue-cb", "ethos-race")
@@ -203,9 +201,7 @@ def test_promotion_judges_the_winner_and_a_second_one_computes_nothing(study, ho
     assert (gain.setting, gain.method, gain.baseline) == ("Cls->Cls", "fomaml", BASELINE)
     assert promotion.champion is share
     with Opened(study, home) as again:
-        wanted, _ = prepare(study, trials, again.lab)
-        second = promote(wanted, again.lab)
-        assert again.lab.computed == 0
+        second = promote(study, trial, again.lab)
     assert second.computed == 0
     assert second.reused == promotion.computed + promotion.reused
     assert second.gains == promotion.gains
@@ -283,3 +279,21 @@ def test_choose_finds_the_best_and_explains_what_cannot_be_promoted(study, home)
     with pytest.raises(InputError, match="no finished trial"):
         choose([], "best")
     assert Search.latest(home).study == study
+
+
+def test_a_configuration_that_is_drawn_again_is_answered_from_the_ledger(study, home):
+    few = study.model_copy(
+        update={
+            "space": study.space.model_copy(update={"outer_lr": (0.3, 0.6)}),
+            "sampler": "random",
+            "trials": 6,
+        }
+    )
+    with Opened(few, home) as opened:
+        trials = opened.sweep()
+        assert opened.lab.computed == 4 + 2 * (1 + 4)  # baseline; two trainings and their cells
+    by_rate: dict[float, set] = {}
+    for trial in trials:
+        by_rate.setdefault(trial.params["outer_lr"], set()).add((trial.digest, trial.arg))
+    assert sorted(by_rate) == [0.3, 0.6]
+    assert all(len(results) == 1 for results in by_rate.values())

@@ -9,7 +9,6 @@ from tiny import TINY
 from mpt.config import VOCABULARY, CellConfig
 from mpt.gym.source import open_gym
 from mpt.lab.home import Home
-from mpt.lab.starts import start_of
 from mpt.lab.study import make_study
 from mpt.lab.worker import Worker
 
@@ -36,7 +35,7 @@ def test_a_cell_reads_task_names_and_begins_with_them(tmp_path):
         lr=0.1,
         tuning=study.tuning,
     )
-    start = start_of(config, worker.backbone, worker.home)
+    start = worker._start(config)
     (name,) = worker.backbone.words(["glue mrpc"])
     torch.testing.assert_close(start[0], name.mean(0))
     (unit,) = worker.tune([config], lambda rows: None)

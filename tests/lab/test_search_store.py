@@ -9,7 +9,8 @@ import pytest
 
 from mpt.errors import StoreError, UnknownName
 from mpt.lab.home import Home
-from mpt.lab.search import Search, Trial, study_names
+from mpt.lab.search import Search, Trial
+from mpt.lab.studies_store import study_names
 from mpt.lab.study import make_study
 
 DEFINITION = {"method": "reptile", "space": {"outer_lr": {"low": 0.1, "high": 1.0}}}
@@ -22,7 +23,7 @@ def home(tmp_path):
 
 def study(**changes):
     space = {"outer_lr": {"low": 0.1, "high": 1.0}, "outer_steps": [10, 20]}
-    return make_study({"name": "s", "space": space, "trials": 6, "pack": 2, **changes})
+    return make_study({"name": "s", "space": space, "trials": 6, "round": 2, **changes})
 
 
 def finish(search, asked, value=None):
@@ -62,23 +63,6 @@ def test_a_trial_that_died_between_two_parameters_is_completed(home):
     assert asked[0].params["outer_lr"] == first.params["outer_lr"]
 
 
-def test_resuming_draws_new_points_and_the_same_as_if_never_stopped(home, tmp_path):
-    def drawn(where, stops):
-        found = []
-        search = Search.begin(study(), DEFINITION, where)
-        while asked := search.ask(study()):
-            found += [trial.params["outer_lr"] for trial in asked]
-            finish(search, asked)
-            if stops:
-                search = Search.begin(study(), DEFINITION, where)
-        return found
-
-    whole = drawn(home, stops=False)
-    other = Home.find({"MPT_HOME": str(tmp_path / "other")}).open()
-    assert drawn(other, stops=True) == whole
-    assert len(set(whole)) == 6
-
-
 def test_another_definition_is_explained_as_a_difference(home):
     Search.begin(study(), DEFINITION, home)
     other = {"method": "maml", "space": {"outer_lr": {"low": 0.2, "high": 1.0}}}
@@ -98,30 +82,6 @@ def test_a_study_that_mpt_did_not_make_is_left_alone(home):
     with pytest.raises(StoreError, match="a study 's' that mpt did not make"):
         Search.begin(study(), DEFINITION, home)
     assert study_names(home) == []
-
-
-@pytest.mark.parametrize("sampler", ["tpe", "gp", "random"])
-@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-def test_every_sampler_stays_inside_the_space(home, sampler):
-    chosen = study(sampler=sampler, name=sampler)
-    search = Search.begin(chosen, DEFINITION, home)
-    while asked := search.ask(chosen):
-        for trial in asked:
-            assert 0.1 <= trial.params["outer_lr"] <= 1.0
-            assert trial.params["outer_steps"] in (10, 20)
-        finish(search, asked)
-    assert len(search.trials) == 6
-
-
-def test_a_grid_visits_every_cell_once_and_ends(home):
-    space = {"outer_lr": [0.1, 0.3, 0.5], "outer_steps": [10, 20]}
-    chosen = study(sampler="grid", space=space, trials=50, pack=4)
-    search = Search.begin(chosen, DEFINITION, home)
-    while asked := search.ask(chosen):
-        finish(search, asked)
-    cells = {(t.params["outer_lr"], t.params["outer_steps"]) for t in search.trials}
-    assert len(search.trials) == 6
-    assert cells == {(lr, steps) for lr in space["outer_lr"] for steps in space["outer_steps"]}
 
 
 def test_a_diverged_trial_is_kept_with_its_reason(home):

@@ -17,7 +17,7 @@ import numpy as np
 
 from mpt.errors import UnknownName
 from mpt.intervals import LEVEL, UNKNOWN, Interval
-from mpt.scores import Score, best_dev
+from mpt.scores import Score, best_dev, by_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +68,14 @@ def compare(
     Raises:
         UnknownName: a method without any score.
     """
-    cells: dict[str, dict[tuple[str, int], float]] = {}
-    for score in best_dev(scores):
-        cells.setdefault(score.method, {})[score.task, score.seed] = score.test
+    chosen = list(scores)
+    if len({score.setting for score in chosen}) > 1:
+        raise ValueError("scores of several settings; compare them setting by setting")
+    (cells,) = by_seed(best_dev(chosen)).values() or ({},)
     for name in (first, second, baseline):
         if name not in cells:
             raise UnknownName("method", name, cells)
-    floor: dict[str, list[float]] = {}
-    for (task, _), test in cells[baseline].items():
-        floor.setdefault(task, []).append(test)
-    level = {task: fmean(tests) for task, tests in floor.items() if fmean(tests) > 0}
+    level = {task: fmean(tests.values()) for task, tests in cells[baseline].items()}
     apart = _differences(cells[first], cells[second], level)
     if not apart:
         return Paired(first, second, nan, UNKNOWN, nan, 0, 0)
@@ -86,18 +84,19 @@ def compare(
     return Paired(first, second, mean, interval, p, len(apart), sum(map(len, apart)))
 
 
-def _differences(
-    first: Mapping[tuple[str, int], float],
-    second: Mapping[tuple[str, int], float],
-    level: Mapping[str, float],
-) -> list[list[float]]:
+Tests = Mapping[str, Mapping[int, float]]
+"""Test scores by task and seed."""
+
+
+def _differences(first: Tests, second: Tests, level: Mapping[str, float]) -> list[list[float]]:
     """Percent of the baseline, task by task, a value for every seed that both have."""
-    found: dict[str, list[float]] = {}
-    for task, seed in sorted(first.keys() & second.keys()):
-        if task in level:
-            gap = first[task, seed] - second[task, seed]
-            found.setdefault(task, []).append(100 * gap / level[task])
-    return list(found.values())
+    found = []
+    for task in sorted(first.keys() & second.keys()):
+        seeds = sorted(first[task].keys() & second[task].keys())
+        if seeds and level.get(task, 0.0) > 0:
+            gaps = (first[task][seed] - second[task][seed] for seed in seeds)
+            found.append([100 * gap / level[task] for gap in gaps])
+    return found
 
 
 def _over_tasks(apart: Sequence[Sequence[float]]) -> tuple[Interval, float]:

@@ -7,7 +7,7 @@ baseline's mean test score over seeds, each seed at the learning rate with the b
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import isfinite, nan
 from statistics import fmean
 from typing import Literal
@@ -27,6 +27,7 @@ class Score:
     Attributes:
         dev: best dev score met in training; chooses between learning rates.
         test: test score of the prompt chosen; a metric of at most 1.
+        meta_seed: of the meta-training that the cell starts from, where there are several.
 
     Raises:
         ResultsError: a score that is not a finite number.
@@ -39,6 +40,7 @@ class Score:
     dev: float
     test: float
     lr: float | None = None
+    meta_seed: int = 0
 
     def __post_init__(self) -> None:
         for part, value in (("dev", self.dev), ("test", self.test)):
@@ -69,6 +71,9 @@ class Gain:
         tasks: every target of the setting.
         zero_baseline: targets left out because the baseline's mean is not above zero.
         missing: cells that only one side has; a target without any seed is not in the ARG.
+        by_meta_seed: the ARG of each meta-training alone, where there are several; ``arg`` is over
+            the means of their scores. The intervals do not know other meta-trainings: the spread
+            of these values does.
     """
 
     setting: str
@@ -82,6 +87,7 @@ class Gain:
     seeds: tuple[int, ...]
     zero_baseline: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
+    by_meta_seed: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def low(self) -> float:
@@ -109,10 +115,11 @@ class Gain:
 
 
 def best_dev(scores: Iterable[Score]) -> list[Score]:
-    """One score per (setting, method, task, seed): the highest dev, ties to the larger rate."""
-    best: dict[tuple[str, str, str, int], Score] = {}
+    """One score per (setting, method, task, seed, meta-seed): the highest dev, ties to the larger
+    rate."""
+    best: dict[tuple[str, str, str, int, int], Score] = {}
     for score in scores:
-        key = (score.setting, score.method, score.task, score.seed)
+        key = (score.setting, score.method, score.task, score.seed, score.meta_seed)
         held = best.setdefault(key, score)
         if (score.dev, score.lr or 0.0) > (held.dev, held.lr or 0.0):
             best[key] = score
@@ -145,7 +152,8 @@ def gains(
         UnknownName: no score of the baseline.
         ResultsError: no scores; a setting without the baseline; a gap that is to be an error.
     """
-    means = _by_seed(best_dev(scores))
+    chosen = best_dev(scores)
+    means = by_seed(chosen)
     if not means:
         raise ResultsError("there are no scores, so there is no ARG; give at least one row")
     methods = dict.fromkeys(method for cells in means.values() for method in cells)
@@ -161,7 +169,45 @@ def gains(
         for method in cells:
             if method != baseline:
                 pair = _Pair(setting, method, baseline, cells[method], cells[baseline])
-                found.append(_gain(pair, zero_baseline, missing_task, resamples))
+                gain = _gain(pair, zero_baseline, missing_task, resamples)
+                found.append(replace(gain, by_meta_seed=_by_meta_seed(gain, chosen, pair.below)))
+    return found
+
+
+def by_seed(chosen: Iterable[Score]) -> dict[str, dict[str, dict[str, dict[int, float]]]]:
+    """Test scores by setting, method, task and seed, the mean over meta-seeds; see ``best_dev``."""
+    table: dict[str, dict[str, dict[str, dict[int, list[float]]]]] = {}
+    for score in chosen:
+        tasks = table.setdefault(score.setting, {}).setdefault(score.method, {})
+        tasks.setdefault(score.task, {}).setdefault(score.seed, []).append(score.test)
+    return {
+        setting: {
+            method: {
+                task: {seed: fmean(tests) for seed, tests in seeds.items()}
+                for task, seeds in tasks.items()
+            }
+            for method, tasks in methods.items()
+        }
+        for setting, methods in table.items()
+    }
+
+
+def _by_meta_seed(
+    gain: Gain, chosen: Iterable[Score], below: Mapping[str, Mapping[int, float]]
+) -> dict[int, float]:
+    """The gain's ARG from the scores of each meta-seed alone; empty where there is one."""
+    tests: dict[int, dict[str, list[float]]] = {}
+    for score in chosen:
+        if (score.setting, score.method) == (gain.setting, gain.method):
+            tasks = tests.setdefault(score.meta_seed, {})
+            tasks.setdefault(score.task, []).append(score.test)
+    if len(tests) < 2:
+        return {}
+    found = {}
+    for meta_seed, tasks in tests.items():
+        shared = [task for task in gain.per_task if task in tasks]
+        own = [relative_gain(fmean(tasks[t]), fmean(below[t].values())) for t in shared]
+        found[meta_seed] = fmean(own) if own else nan
     return found
 
 
@@ -210,15 +256,6 @@ def _gain(pair: _Pair, zero_baseline: Gaps, missing_task: Gaps, resamples: int) 
         zero_baseline=zero,
         missing=missing,
     )
-
-
-def _by_seed(scores: Iterable[Score]) -> dict[str, dict[str, dict[str, _Seeds]]]:
-    """Test scores by setting, method, task and seed."""
-    table: dict[str, dict[str, dict[str, _Seeds]]] = {}
-    for score in scores:
-        tasks = table.setdefault(score.setting, {}).setdefault(score.method, {})
-        tasks.setdefault(score.task, {})[score.seed] = score.test
-    return table
 
 
 def _target(above: _Seeds, below: _Seeds) -> Target:

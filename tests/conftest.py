@@ -23,6 +23,14 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_left_where_tests_are_run() -> Iterator[None]:
+    """MLflow makes a database in the working folder when it is not told of another place."""
+    stray = Path("mlflow.db").absolute()
+    yield
+    assert not stray.exists(), "this test, or one before it, used MLflow's default store"
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The root of the checkout."""

@@ -1,28 +1,42 @@
-"""docker/compose.yaml: separate databases, health first, loopback only, no written secret."""
+"""docker/compose.yaml and `mpt up --print`: the same services, loopback only, no written secret."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
+from terminal import mpt
 
+from mpt.lab import services
 from mpt.lab.home import Home
 
 FOLDER = Path(__file__).resolve().parent.parent / "docker"
 COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES = COMPOSE["services"]
+CLIENTS = ("ray", "gpu-worker", "sweep")
+ROOT = Path("/runs")
+
+
+def here(text: str) -> str:
+    """What stands in the compose file, as it would be on one machine without containers."""
+    text = text.replace("/etc/mlflow/auth.ini", "/runs/auth.ini").replace("${", "$")
+    text = re.sub(r"(?::\?set \w+)?\}", "", text)
+    text = re.sub(r"//(mpt@)?(postgres|mlflow):", r"//\g<1>127.0.0.1:", text)
+    return text.replace("0.0.0.0", "127.0.0.1").replace("mlflow:5000,", "")
 
 
 def test_every_store_has_a_database_that_is_made(tmp_path):
-    sweep, mlflow = SERVICES["sweep"]["environment"], SERVICES["mlflow"]["environment"]
-    stores = {name: sweep[name] for name in ("MPT_LEDGER_URL", "MPT_STUDIES_URL")}
+    client, mlflow = SERVICES["sweep"]["environment"], SERVICES["mlflow"]["environment"]
+    stores = {name: client[name] for name in ("MPT_LEDGER_URL", "MPT_STUDIES_URL")}
     backend = mlflow["MLFLOW_BACKEND_STORE_URI"]
     Home.find({"MPT_HOME": str(tmp_path), **stores, "MPT_TRACKING_URI": backend}).refuse_shared()
     made = re.findall(r"CREATE DATABASE (\w+);", (FOLDER / "databases.sql").read_text())
     made.append(SERVICES["postgres"]["environment"]["POSTGRES_DB"])
-    assert sorted(made) == sorted(url.rpartition("/")[2] for url in (*stores.values(), backend))
+    used = {url.rpartition("/")[2] for url in (*stores.values(), backend)}
+    assert set(made) == used == set(services.DATABASES)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -40,18 +54,75 @@ def test_ports_are_open_to_this_machine_only_and_volumes_are_named(name):
         assert source in COMPOSE["volumes"] or (FOLDER / source).is_file()
 
 
-def test_passwords_come_from_the_environment_and_never_stand_in_a_command():
-    def words(service):
-        return [*service.get("command", []), *service.get("entrypoint", [])]
-
+def test_secrets_come_from_outside_and_never_stand_in_a_command_or_an_address():
     for service in SERVICES.values():
-        assert not [word for word in words(service) if "PASSWORD" in word]
+        words = [*service.get("command", []), *service.get("entrypoint", [])]
+        assert not re.search("PASSWORD|SECRET", str(words))
         for key, value in service["environment"].items():
-            if "PASSWORD" in key or "://mpt:" in value:
-                assert re.search(r"\$\{POSTGRES_PASSWORD[:}]", value), key
+            assert not re.search(r"://[^/]*:[^/]*@", value), "a password in an address"
+            if re.search("PASSWORD|SECRET", key):
+                assert re.fullmatch(r"\$\{\w+(:\?set \w+)?\}|/run/secrets/postgres", value), key
+    assert COMPOSE["secrets"] == {"postgres": {"environment": "PGPASSWORD"}}
+    wanted = re.findall(r"\$\{(\w+):\?set", (FOLDER / "compose.yaml").read_text())
+    assert set(wanted) == set(services.SECRETS)
 
 
 def test_the_server_answers_to_the_names_it_is_called_by():
     (allowed,) = [w for w in SERVICES["mlflow"]["command"] if w.startswith("--allowed-hosts=")]
     called = SERVICES["sweep"]["environment"]["MPT_TRACKING_URI"].removeprefix("http://")
     assert {called, "127.0.0.1:5000"} <= set(allowed.partition("=")[2].split(","))
+
+
+def test_a_gpu_is_asked_for_where_it_is_used_and_all_machines_of_a_cluster_run_one_image():
+    devices = SERVICES["gpu-worker"]["deploy"]["resources"]["reservations"]["devices"]
+    assert devices == [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]
+    assert "--num-gpus=1" in SERVICES["gpu-worker"]["command"]
+    assert SERVICES["gpu-worker"]["image"] == SERVICES["ray"]["image"]
+    assert "ray" in (FOLDER / "Dockerfile").read_text()
+
+
+def test_the_plain_commands_start_the_same_server():
+    mlflow = SERVICES["mlflow"]
+    words = [*mlflow["entrypoint"], *map(here, mlflow["command"])]
+    assert words == services.server_words(ROOT)
+    told = {key: here(value) for key, value in mlflow["environment"].items()}
+    printed = services.server_environment(ROOT)
+    assert told == {**printed, **{name: f"${name}" for name in set(told) - set(printed)}}
+    assert set(told) - set(printed) <= set(services.SECRETS)
+    assert (FOLDER / "auth.ini").read_text() == services.auth("/runs")
+
+
+def test_the_plain_commands_name_the_same_stores_and_cluster():
+    told = {key: here(value) for key, value in SERVICES["ray"]["environment"].items()}
+    secrets = {name: f"${name}" for name in set(told) & set(services.SECRETS)}
+    assert told == {**services.client_environment(), **secrets}
+    script = services.script(ROOT)
+    for word in SERVICES["ray"]["command"]:
+        assert f" {word}" in script
+
+
+def test_the_plain_commands_hold_no_secret_and_open_nothing_to_others(tmp_path):
+    planted = dict.fromkeys(services.SECRETS, "hunter2-planted")
+    said = mpt("up", "--print", home=tmp_path / "a home", **planted)
+    assert said.code == 0
+    assert "hunter2" not in said.out + said.err
+    assert "0.0.0.0" not in said.out
+    assert not (tmp_path / "a home").exists()
+    words = shlex.split(said.out, comments=True)
+    assert f"--pgdata={tmp_path}/a home/services/postgres" in words
+    assert [w for w in words if w.startswith("--host=")] == ["--host=127.0.0.1"] * 4
+
+
+@pytest.mark.parametrize("missing", services.SECRETS)
+def test_a_secret_that_is_not_set_is_asked_for(missing, tmp_path):
+    given = {**dict.fromkeys(services.SECRETS, "x"), missing: "", "PATH": str(tmp_path)}
+    (tmp_path / "docker").touch(mode=0o755)
+    said = mpt("up", home=tmp_path / "home", **given)
+    assert said.code == 2
+    assert f"set {missing} first" in said.error
+
+
+def test_without_docker_the_plain_commands_are_named(tmp_path):
+    said = mpt("up", home=tmp_path / "home", PATH=str(tmp_path))
+    assert said.code == 2
+    assert "docker is not on PATH; `mpt up --print` prints the same" in said.error

@@ -192,3 +192,35 @@ def test_relative_gain_is_in_percent_and_needs_a_baseline_above_zero():
     for nothing in (0.0, -0.1, nan):
         with pytest.raises(ResultsError, match="above zero"):
             relative_gain(0.6, nothing)
+
+
+def repeated(method: str, tests: dict[int, float], meta_seed: int) -> list[Score]:
+    """A method's scores on one task by data seed, from one meta-training."""
+    return [
+        Score("A->B", method, "t", seed, 0.5, test, 0.3, meta_seed) for seed, test in tests.items()
+    ]
+
+
+def test_meta_trainings_count_by_the_mean_of_their_scores_and_each_has_its_own_arg():
+    plain = repeated("PT", {13: 0.4, 21: 0.6}, 0)
+    first = repeated("maml", {13: 0.5, 21: 0.7}, 0)
+    second = repeated("maml", {13: 0.4, 21: 0.5}, 1)
+    (one,) = gains([*plain, *first])
+    assert one.by_meta_seed == {}
+    (both,) = gains([*plain, *first, *second])
+    assert both.by_meta_seed == pytest.approx({0: 20.0, 1: -10.0})
+    assert both.arg == pytest.approx(5.0)
+    assert both.seeds == (13, 21)
+    # pairs of means by data seed: the interval is that of one method with those very scores
+    (same,) = gains([*plain, *repeated("maml", {13: 0.45, 21: 0.6}, 0)])
+    assert both.seed_interval == same.seed_interval
+
+
+def test_each_meta_training_chooses_its_own_rate():
+    rows = [
+        Score("A->B", "maml", "t", 13, dev, test, lr, meta_seed)
+        for meta_seed, lr, dev, test in (
+            (0, 0.5, 0.9, 0.1), (0, 0.2, 0.1, 0.2), (1, 0.5, 0.1, 0.3), (1, 0.2, 0.9, 0.4),
+        )
+    ]  # fmt: skip
+    assert [score.test for score in best_dev(rows)] == [0.1, 0.4]

@@ -33,6 +33,7 @@ class FrozenCausal(Vocabulary):
         super().__init__(tokenizer, model.get_input_embeddings(), causal=True)
         self.weights = weights
         self.place = place
+        self.shares_prompt = place == "before"
         weight = self.embed.weight
         self.device = weight.device
         self.dtype = torch.float32 if weight.dtype == torch.bfloat16 else weight.dtype

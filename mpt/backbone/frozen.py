@@ -36,6 +36,8 @@ class Backbone(Protocol):
     """Identity of weights and tokenizer, part of every digest."""
     attention: str
     """The attention kernels it uses, for people."""
+    shares_prompt: bool
+    """Whether a run's rows in a batch share the work on its prompt."""
 
     def losses(self, theta: Prompts, batch: Batch) -> Losses:
         """``[R]``: each run's mean cross-entropy over its own target tokens."""
@@ -71,6 +73,13 @@ class Backbone(Protocol):
 
     def vocabulary_prompt(self, length: int, *stream: Name) -> Tensor:
         """``[P, H]`` copied from frequent rows of the embedding table."""
+        ...
+
+    def nearest(self, prompt: Tensor, count: int) -> list[list[tuple[str, float]]]:
+        """The tokens, no specials, whose embeddings are nearest to each row ``[P, H]`` by cosine.
+
+        A list of (token, cosine) a row, the nearest first.
+        """
         ...
 
     def thawed(self) -> Thawed:

@@ -24,6 +24,8 @@ class FrozenSeq2Seq(Vocabulary):
     length can move a token's relative position.
     """
 
+    shares_prompt = False
+
     def __init__(self, model: Any, tokenizer: Any, weights: str, place: Place = "before") -> None:
         self.model = hub.native_kernels(model).eval().requires_grad_(False)
         super().__init__(tokenizer, model.get_input_embeddings(), causal=False)

@@ -35,6 +35,7 @@ class ToyBackbone:
         self.device, self.dtype = torch.device("cpu"), torch.float64
         self.weights = f"toy-{width}-{seed}"
         self.attention = "none"
+        self.shares_prompt = False
 
     def losses(self, theta: Prompts, batch: Batch) -> Losses:
         """See ``Backbone.losses``."""
@@ -83,6 +84,13 @@ class ToyBackbone:
     def vocabulary_prompt(self, length: int, *stream: Name) -> Tensor:
         """See ``Backbone.vocabulary_prompt``."""
         return self.table[from_vocabulary(torch.arange(2, len(self.table)), length, *stream)]
+
+    def nearest(self, prompt: Tensor, count: int) -> list[list[tuple[str, float]]]:
+        """See ``Backbone.nearest``."""
+        table = F.normalize(self.table[2:], dim=-1)
+        values, places = (F.normalize(prompt, dim=-1) @ table.T).topk(count)
+        rows = zip(places.tolist(), values.tolist(), strict=True)
+        return [[(_LETTERS[i], v) for i, v in zip(*row, strict=True)] for row in rows]
 
     def thawed(self) -> ToyBackbone:
         """See ``Backbone.thawed``."""

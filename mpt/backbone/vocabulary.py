@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mpt.backbone.prompt import from_vocabulary
@@ -60,10 +61,27 @@ class Vocabulary:
     def vocabulary_prompt(self, length: int, *stream: Name) -> Tensor:
         """See ``Backbone.vocabulary_prompt``; token ids fall in about the order of frequency, by
         the likelihood of SentencePiece's pieces and by the merges of byte-pair encoding."""
+        return self._rows(from_vocabulary(self._ordinary(), length, *stream))
+
+    def nearest(self, prompt: Tensor, count: int) -> list[list[tuple[str, float]]]:
+        """See ``Backbone.nearest``; tokens as the tokenizer writes them, its space marks too."""
+        ordinary = self._ordinary()
+        table = F.normalize(self._rows(ordinary).float(), dim=-1)
+        cosines = F.normalize(prompt.to(table), dim=-1) @ table.T
+        values, places = cosines.topk(min(count, len(ordinary)))
+        names = [
+            self.tokenizer.convert_ids_to_tokens(ordinary[row].tolist()) for row in places.cpu()
+        ]
+        return [
+            list(zip(row, near, strict=True))
+            for row, near in zip(names, values.tolist(), strict=True)
+        ]
+
+    def _ordinary(self) -> Tensor:
+        """Ids of the tokens that are not special."""
         special = set(self.tokenizer.all_special_ids)
         size = min(len(self.tokenizer), int(self.embed.weight.shape[0]))
-        ordinary = torch.tensor([i for i in range(size) if i not in special])
-        return self._rows(from_vocabulary(ordinary, length, *stream))
+        return torch.tensor([i for i in range(size) if i not in special])
 
     def _plain(self, texts: Sequence[str]) -> list[list[int]]:
         return self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]

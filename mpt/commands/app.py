@@ -28,6 +28,7 @@ from mpt.commands import (
     sweep,
     sync,
     ui,
+    up,
 )
 from mpt.commands.console import err
 from mpt.commands.stop import STOPPED
@@ -54,6 +55,7 @@ app.command("export")(export.export)
 app.command("sync")(sync.sync)
 app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
+app.command("up")(up.up)
 app.add_typer(studies.app, name="studies")
 app.add_typer(gym.app, name="gym")
 app.add_typer(backbone.app, name="backbone")
@@ -103,5 +105,6 @@ def _run() -> int:
         return error.exit_code
 
 
-def _say(line: str) -> None:
-    err.print(line, markup=False, soft_wrap=True)
+def _say(text: str) -> None:
+    # names and values of the user's are quoted in it, line ends and all
+    err.print(" ".join(text.split()), markup=False, soft_wrap=True)

@@ -20,7 +20,7 @@ def doctor(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Look at versions, stores, servers, clocks, disk, device, gym, backbone and outbox.
+    """Look at versions, stores, servers, clocks, Ray, disk, device, gym, backbone and outbox.
 
     Each finding is a line: ok, warn or fail, with what to do. Nothing is written. The exit code is
     1 if anything fails.
@@ -29,18 +29,21 @@ def doctor(
     """
     import json as encoder
     from dataclasses import asdict
+    from itertools import chain
 
     from rich.text import Text
 
     from mpt.commands.session import find_home, known_device
     from mpt.config import BackboneConfig
     from mpt.lab.checkup import machine
+    from mpt.lab.checkup_ray import ray
     from mpt.lab.checkup_stores import stores
 
     home = find_home(tracking_uri)
     known_device(device)
     found = []
-    for one in (*stores(home), *machine(home, gym, BackboneConfig(name=backbone), device)):
+    here = machine(home, gym, BackboneConfig(name=backbone), device)
+    for one in chain(stores(home), [ray()], here):
         found.append(one)
         if not json:
             line = Text.assemble((f"{one.state:<6}", COLOURS[one.state]), f"{one.name}: {one.what}")

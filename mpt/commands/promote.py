@@ -18,8 +18,17 @@ def promote(
         str | None, typer.Option(help="The study's name [default: the one begun last]")
     ] = None,
     settings: Annotated[
-        str | None, typer.Option(help="Settings, by commas, e.g. 'Cls->Cls,NP->P' [default: all]")
+        str | None, typer.Option(help="Settings by commas: cls-cls,np-p or 'NP->P' [default: all]")
     ] = None,
+    methods: Annotated[
+        str | None, typer.Option(help="Methods by commas, or all [default: the study's own]")
+    ] = None,
+    baselines: Annotated[
+        str | None, typer.Option(help="pt, ft (full fine-tuning) or all [default: pt]")
+    ] = None,
+    top_k: Annotated[
+        int, typer.Option(min=1, help="Best trials re-tested on fresh seeds; 1: no re-test.")
+    ] = 3,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
     meta_engine: Annotated[
         str, typer.Option(help="MAML's gradient: auto, graph, recursion or higher; all are exact.")
@@ -32,31 +41,33 @@ def promote(
 ) -> None:
     """Run the best trial's configuration on the full settings: ARG table, report, champion.
 
-    Each setting's prompt is learned on its source tasks and judged on its targets, all data seeds
-    and learning rates, against plain prompt tuning. What the ledger holds is not computed again,
-    so that the same command continues a promotion that was stopped.
+    The best trials are first judged again on data seeds that the search did not see; a trial
+    given by its number is taken as it is. Each setting's prompt is learned on its source tasks and
+    judged on its targets, all data seeds and learning rates, against plain prompt tuning. Other
+    methods take part with the best trial of their own study (mini-maml beside mini-reptile), or
+    with defaults. What the ledger holds is not computed again, so that the same command continues
+    a promotion that was stopped.
 
-    Example: mpt promote best --settings 'Cls->Cls,NP->P'
+    Example: mpt promote best --methods all --baselines all --settings cls-cls,np-p
     """
     from mpt.commands.session import Session
+    from mpt.lab.campaign import with_final
     from mpt.lab.home import Home
     from mpt.lab.projection import Projection
-    from mpt.lab.promote import choose
+    from mpt.lab.promote import prepare
     from mpt.lab.promote import promote as run
+    from mpt.lab.recorded import note_promotion
+    from mpt.lab.retest import choose
     from mpt.lab.search import Search
     from mpt.lab.stopping import Stopped, Stopping
-    from mpt.lab.study import make_study
     from mpt.report.caution import warnings
-    from mpt.report.collect import promotion_findings
+    from mpt.report.collect import promotion_findings, retest_lines
     from mpt.report.console import arg_json, arg_table
     from mpt.report.page import write_report
 
     search = Search.latest(Home.find()) if study is None else Search.load(Home.find(), study)
-    chosen, trial = search.study, choose(search.trials, which)
-    if settings is not None:
-        names = [name.strip() for name in settings.split(",")]
-        final = chosen.final.model_dump() | {"settings": names}
-        chosen = make_study(chosen.model_dump() | {"final": final}, "--settings")
+    choose(search.trials, which)
+    chosen = with_final(search.study, settings=settings, methods=methods, baselines=baselines)
     stopping = Stopping(budget)
     with Session(
         chosen,
@@ -67,12 +78,20 @@ def promote(
     ) as session:
         try:
             with stopping:
-                promotion = run(chosen, trial, session.lab)
+                wanted, retests = prepare(chosen, search.trials, session.lab, which, top_k)
+                for again in retests:
+                    for line in retest_lines(again):
+                        session.progress.say(f"re-test of {again.study}: {line}")
+                for entrant in wanted.entrants:
+                    session.progress.say(f"{entrant.method}: {entrant.origin}")
+                promotion = run(wanted, session.lab, retests)
         except Stopped as stopped:
             session.progress.say(session.summary())
             leave(stopping, str(stopped))
+        note_promotion(promotion, which, top_k, session.lab.ledger)
         found = promotion_findings(promotion, search.trials, this_command())
-        page = write_report(found, session.home.reports / f"{chosen.title}-{trial.number + 1}")
+        number = promotion.trial.number + 1
+        page = write_report(found, session.home.reports / f"{chosen.title}-{number}")
         model = Projection(session.tracker, chosen, session.home).promotion(promotion, page)
         session.progress.say(session.summary())
     if json:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mpt.commands.console import out
 
+if TYPE_CHECKING:
+    from mpt.lab.home import Home
+    from mpt.lab.prompt_view import PromptView
+    from mpt.lab.unit import Unit
+
 
 def show(
     digest: Annotated[str, typer.Argument(help="A digest of a report, or its first digits.")],
+    prompt: Annotated[
+        bool, typer.Option("--prompt", help="Look into its prompt: norms, nearest tokens, drift.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """What stands behind a number: configuration, software, data, prompt, MLflow run, scores.
 
-    Example: mpt show 1f2e3d
+    Example: mpt show 1f2e3d --prompt
     """
     import json as text
 
@@ -29,6 +38,7 @@ def show(
     with open_ledger(home) as ledger:
         unit = find_unit(ledger, digest)
     found = origin(unit, home)
+    view = _view(unit, home) if prompt else None
     result: dict[str, Any] = dict(unit.result)
     curve = result.pop("curve", [])
     software = result.pop("software", None)
@@ -48,9 +58,21 @@ def show(
         keys = {"software": software, "prompt": str(found.prompt) if found.prompt else None}
         told |= {**keys, "mlflow runs": found.runs, "result": {**result, "curve": curve}}
         told = {name.replace(" ", "_"): value for name, value in told.items()}
+        told |= {"prompt_view": asdict(view)} if view else {}
         typer.echo(text.dumps(told, indent=2))
         return
     if curve:
         told["result"] |= {"training loss": f"{curve[0]:.4f} to {curve[-1]:.4f}"}
     printed = yaml.safe_dump(told, sort_keys=False, default_flow_style=None, width=100)
     out.print(printed.rstrip(), markup=False, soft_wrap=True)
+    if view:
+        from mpt.report.console import prompt_table
+
+        out.print(prompt_table(view))
+
+
+def _view(unit: Unit, home: Home) -> PromptView:
+    from mpt.backbone.frozen import load_backbone
+    from mpt.lab.prompt_view import config_of, view_prompt
+
+    return view_prompt(unit, load_backbone(config_of(unit).backbone), home)

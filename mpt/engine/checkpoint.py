@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -14,26 +14,29 @@ from safetensors.torch import save
 from torch import Tensor
 
 from mpt.engine.optim import State
+from mpt.engine.plan import StepPlan
 from mpt.engine.train import TrainState
 from mpt.storage import write_whole
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """One run as it was left: prompt ``[P, H]``, optimiser state, updates taken, loss curve."""
+    """One run as it was left: prompt ``[P, H]``, optimiser state, updates taken, loss curve, and
+    how its steps were computed."""
 
     theta: Tensor
     moments: State
     position: int
     curve: tuple[float, ...]
+    plan: StepPlan | None
 
 
 @dataclass
 class Checkpoints:
     """A folder of ``<digest>.safetensors``, written every ``every`` seconds and when ``asked``.
 
-    Episodes are a function of the position (``mpt.gym.episodes``), so prompt, optimiser state and
-    position are all that a bit-for-bit continuation needs.
+    Episodes are a function of the position (``mpt.gym.episodes``), so prompt, optimiser state,
+    position and plan are all that a bit-for-bit continuation of a pack needs.
     """
 
     folder: Path
@@ -46,16 +49,24 @@ class Checkpoints:
         return self.asked() or time.monotonic() - self._last >= self.every
 
     def write(
-        self, names: Sequence[str], state: TrainState, curves: Sequence[Sequence[float]]
+        self,
+        names: Sequence[str],
+        state: TrainState,
+        curves: Sequence[Sequence[float]],
+        plan: StepPlan | None,
     ) -> None:
-        """Save every lane still under way; ``names`` and ``curves`` are indexed by lane."""
+        """Save every lane of the state; ``names`` and ``curves`` are indexed by lane."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for row, lane in enumerate(state.lanes):
             tensors = {f"moments.{key}": value[row] for key, value in state.moments.items()}
             tensors["theta"] = state.theta[row]
             position = state.position[row]
-            # an interrupted step may have noted its loss already
-            notes = {"position": position, "curve": list(curves[lane][:position])}
+            notes = {
+                "position": position,
+                # an interrupted step may have noted its loss already
+                "curve": list(curves[lane][:position]),
+                "plan": asdict(plan) if plan else None,
+            }
             data = save(
                 {key: value.detach().cpu().contiguous() for key, value in tensors.items()},
                 {"mpt": json.dumps(notes)},
@@ -69,11 +80,12 @@ class Checkpoints:
             with safe_open(self.path(name), "pt") as file:
                 notes = json.loads((file.metadata() or {})["mpt"])
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError, KeyError, ValueError):
+            plan = StepPlan(**notes["plan"]) if notes["plan"] else None
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError):
             return None
         theta = tensors.pop("theta")
         moments = {key.removeprefix("moments."): value for key, value in tensors.items()}
-        return Saved(theta, moments, int(notes["position"]), tuple(notes["curve"]))
+        return Saved(theta, moments, int(notes["position"]), tuple(notes["curve"]), plan)
 
     def drop(self, name: str) -> None:
         """Forget a run that is done."""
@@ -97,3 +109,16 @@ def resume(fresh: TrainState, saved: Sequence[Saved | None]) -> TrainState:
             moments[key][row] = torch.as_tensor(value, device=device)
         position[row] = found.position
     return TrainState(fresh.lanes, theta, moments, tuple(position))
+
+
+def plan_of(saved: Sequence[Saved | None], asked: str, attention: str) -> StepPlan | None:
+    """The plan by which the runs of a pack were computed, if it is the same for all of them.
+
+    A probe of another moment may find other room. None where another engine is ``asked`` for, or
+    the device was another one.
+    """
+    plans = {found.plan if found else None for found in saved}
+    plan = plans.pop()
+    if plans or plan is None or plan.attention != attention:
+        return None
+    return plan if asked in ("auto", plan.engine) else None

@@ -16,7 +16,7 @@ from mpt.engine.evaluate import evaluate
 from mpt.engine.memory import Relief, is_out_of_memory
 from mpt.engine.pack import FineTuneJob
 from mpt.engine.plan import StepPlan, plan_step
-from mpt.engine.step import cut_to
+from mpt.engine.step import pieces_of
 from mpt.engine.tune import looks
 from mpt.errors import Diverged, OutOfMemory
 from mpt.gym.episodes import training_rows
@@ -100,7 +100,6 @@ class FineTuneStep:
     job: FineTuneJob
     model: Thawed
     plan: StepPlan | None = None
-    _relief: Relief | None = None
 
     @property
     def theta(self) -> Tensor:
@@ -113,21 +112,23 @@ class FineTuneStep:
         batch = collate(
             [training_rows(job.split.train, job.config.tuning.batch, position, *job.stream)]
         )
-        if self.plan is None or self._relief is None:
+        if self.plan is None:
             self.plan = plan_step(model, theta, [batch.to(model.device)])
-            self._relief = Relief(self.plan.rows, 1, model.device)
+        relief = Relief(self.plan.rows, 1, model.device)
 
         def gradient(rows: int) -> float:
             for weight in model.trained.values():
                 weight.grad = None  # also what an attempt that ran out of memory left behind
             total = 0.0
-            for piece in cut_to(batch, rows, model.device):
+            for piece in pieces_of(batch, rows, model):
                 loss = model.losses(theta, piece).sum()
                 loss.backward()
                 total += float(loss.detach())
             return total
 
-        return self._relief.run(gradient)
+        loss = relief.run(gradient)
+        self.plan = self.plan.eased(relief)
+        return loss
 
     def score(self, part: Part) -> float:
         """The model's score on a part of the task."""

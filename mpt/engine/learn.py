@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mpt.backbone.frozen import Backbone
 from mpt.engine import train
-from mpt.engine.checkpoint import Checkpoints, Saved, resume
+from mpt.engine.checkpoint import Checkpoints, Saved, plan_of, resume
 from mpt.engine.optim import OPTIMISERS
 from mpt.engine.pack import MetaJob
 from mpt.engine.plan import StepPlan
@@ -71,18 +71,18 @@ def learn(
         for lane, loss in zip(state.lanes, losses.tolist(), strict=True):
             curves[lane].append(loss)
         latest = state
-        rows = zip(state.lanes, state.position, strict=True)
-        pausing = any(position == stops[lane] < whole[lane] for lane, position in rows)
-        if pausing or checkpoints.due():
-            checkpoints.write(names, state, curves)
+        # one that ends here must not begin anew beside neighbours that have gone on
+        ending = any(lanes[i].steps == n for i, n in zip(state.lanes, state.position, strict=True))
+        if checkpoints.due() or ending:
+            checkpoints.write(names, state, curves, step.plan)
         on_step(len(state.lanes))
 
-    step = MetaStep(jobs, backbone, engine)
+    step = MetaStep(jobs, backbone, engine, plan_of(saved, engine, backbone.attention))
     try:
         ends = train.train(lanes, state, step, optimiser=optimiser, watch=watch)
     except KeyboardInterrupt:
         # stopped at once, in the middle of a step: the last whole one is kept
-        checkpoints.write(names, latest, curves)
+        checkpoints.write(names, latest, curves, step.plan)
         raise
     return [
         end if isinstance(end, Diverged) else Learned(end.cpu(), tuple(curves[lane]), step.plan)

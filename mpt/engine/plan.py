@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
 from mpt.backbone.batch import Batch
 from mpt.backbone.frozen import Backbone
-from mpt.engine.memory import footprint, free_memory
+from mpt.engine.memory import Relief, footprint, free_memory
 from mpt.errors import UnknownName
 from mpt.methods.inner import MetaGradient
 from mpt.methods.maml import maml, maml_by_recursion
@@ -35,11 +35,21 @@ class StepPlan:
         engine: ``graph``, ``recursion`` or ``higher`` for MAML, ``first order`` for the others.
         rows: of a micro-batch.
         why: for people and records.
+        attention: the kernels of the backbone, ``Backbone.attention``.
     """
 
     engine: str
     rows: int
     why: str
+    attention: str
+
+    def eased(self, relief: Relief) -> StepPlan:
+        """The plan as it is now: memory may have run out since it was made."""
+        if relief.rows >= self.rows:
+            return self
+        engine = "recursion" if self.engine == "graph" else self.engine
+        why = f"{self.why}; that was too much, so {relief.rows} at a time"
+        return replace(self, engine=engine, rows=relief.rows, why=why)
 
 
 def known_engine(name: str) -> str:
@@ -73,10 +83,12 @@ def plan_step(
     kept = sum(need.of(len(batch)) for batch in batches)
     has = f"of {_size(budget)}"
     if order == 2 and (asked in ("graph", "higher") or (asked == "auto" and kept <= budget)):
-        return StepPlan("graph" if asked == "auto" else asked, rows, f"{_size(kept)} {has}")
+        engine = "graph" if asked == "auto" else asked
+        return StepPlan(engine, rows, f"{_size(kept)} {has}", backbone.attention)
     fit = min(rows, need.rows(budget))
     engine = "recursion" if order == 2 else "first order"
-    return StepPlan(engine, fit, f"{_size(need.of(fit))} {has} at {fit} of {rows} rows")
+    why = f"{_size(need.of(fit))} {has} at {fit} of {rows} rows"
+    return StepPlan(engine, fit, why, backbone.attention)
 
 
 def maml_of(engine: str) -> Callable[..., MetaGradient]:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import torch
-
 from mpt.backbone.batch import Batch, collate
 from mpt.backbone.frozen import Backbone
+from mpt.engine.buckets import PASS_COSTS, buckets
 from mpt.engine.memory import Relief
 from mpt.engine.pack import CellJob, MetaJob
 from mpt.engine.plan import StepPlan, maml_of, plan_step
@@ -30,14 +29,13 @@ class MetaStep:
 
     Attributes:
         engine: how MAML's gradient is asked for, a key of ``mpt.engine.plan.META_ENGINES``.
-        plan: how steps are computed, made from a probe of the first one.
+        plan: how steps are computed; if not given, made from a probe of the first one.
     """
 
     jobs: Sequence[MetaJob]
     backbone: Backbone
     engine: str = "auto"
     plan: StepPlan | None = None
-    _relief: Relief | None = None
 
     def __call__(self, state: TrainState) -> MetaGradient:
         """Directions and losses of the next step of every run."""
@@ -64,21 +62,22 @@ class MetaStep:
         self, phi: Prompts, support: Sequence[Batch], query: Batch | None, alpha: Prompts
     ) -> MetaGradient:
         kind, backbone = method(self.jobs[0].config.method), self.backbone
-        if self.plan is None or self._relief is None:
+        if self.plan is None:
             batches = [batch.to(backbone.device) for batch in (*support, query) if batch]
             self.plan = plan_step(backbone, phi, batches, asked=self.engine, order=kind.order)
-            self._relief = Relief(self.plan.rows, len(self.jobs), backbone.device)
-        plan, relief = self.plan, self._relief
+        plan, relief = self.plan, Relief(self.plan.rows, len(self.jobs), backbone.device)
         loss = backbone.curved if kind.order == 2 else backbone.losses
 
         def gradient(rows: int) -> MetaGradient:
             # once memory was short, the graph of all inner steps is not tried again
             engine = "recursion" if relief.halvings and plan.engine == "graph" else plan.engine
             function = maml_of(engine) if kind.order == 2 else kind.gradient
-            cut = partial(cut_to, rows=rows, device=backbone.device)
+            cut = partial(pieces_of, rows=rows, backbone=backbone)
             return function(phi, [cut(b) for b in support], query and cut(query), loss, alpha)
 
-        return relief.run(gradient)
+        found = relief.run(gradient)
+        self.plan = plan.eased(relief)
+        return found
 
 
 @dataclass
@@ -88,7 +87,6 @@ class TuningStep:
     jobs: Sequence[CellJob]
     backbone: Backbone
     plan: StepPlan | None = None
-    _relief: Relief | None = None
 
     def __call__(self, state: TrainState) -> MetaGradient:
         """Directions and losses of the next step of every cell."""
@@ -99,15 +97,20 @@ class TuningStep:
         ]
         batch = collate(rows_of_run)
         theta = state.theta.detach().requires_grad_()
-        if self.plan is None or self._relief is None:
+        if self.plan is None:
             self.plan = plan_step(backbone, theta, [batch.to(backbone.device)])
-            self._relief = Relief(self.plan.rows, len(self.jobs), backbone.device)
-        return self._relief.run(
-            lambda rows: slope(theta, cut_to(batch, rows, backbone.device), backbone.losses)
+        relief = Relief(self.plan.rows, len(self.jobs), backbone.device)
+        found = relief.run(
+            lambda rows: slope(theta, pieces_of(batch, rows, backbone), backbone.losses)
         )
+        self.plan = self.plan.eased(relief)
+        return found
 
 
-def cut_to(batch: Batch, rows: int, device: torch.device) -> tuple[Batch, ...]:
-    """The batch on its device, cut into micro-batches of at most ``rows`` rows."""
-    whole = rows >= len(batch)
-    return tuple(piece.to(device) for piece in ((batch,) if whole else batch.pieces(rows)))
+def pieces_of(batch: Batch, rows: int, backbone: Backbone) -> tuple[Batch, ...]:
+    """The batch on the backbone's device: length buckets of at most ``rows`` rows each."""
+    place = backbone.device
+    found = buckets(batch, PASS_COSTS[place.type], whole_runs=backbone.shares_prompt)
+    if len(found) == 1 and rows >= len(batch):
+        return (batch.to(place),)
+    return tuple(piece.to(place) for bucket in found for piece in batch.rows(bucket).pieces(rows))

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from os.path import normpath
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +37,7 @@ from mpt.gym.splits import Example, FewShotSplit, TaskCard
 from mpt.gym.template import Path as RowPath
 from mpt.gym.template import Template
 from mpt.gym.tsv_task import TsvTask, find_tsv_task
+from mpt.reading import read_yaml
 
 CARD = "card.yaml"
 
@@ -147,7 +149,8 @@ def find_own_task(folder: Path, shots: int | str | None = None) -> OwnTask | Tsv
     """The task that ``folder``'s card describes.
 
     Raises:
-        ConfigError: the card has an unknown key, metric or transform, or a wrong type.
+        ConfigError: the card has an unknown key, metric or transform, or a wrong type, or names
+            rows outside its folder.
         DataError: a file of rows is missing.
     """
     own = _read(folder)
@@ -167,6 +170,8 @@ def find_own_task(folder: Path, shots: int | str | None = None) -> OwnTask | Tsv
     names = own.rows.model_dump() if isinstance(own.rows, TwoFiles) else {"rows": own.rows}
     files = {split: folder / name for split, name in names.items()}
     for path in files.values():
+        if not Path(normpath(path)).is_relative_to(normpath(folder)):
+            raise ConfigError(f"{where}: the rows {path} lie outside; put them into {folder}")
         if not path.is_file():
             raise DataError(f"{where}: the rows {path} are missing; put the file there")
     card = _recipe(where, folder.name, own, k)
@@ -175,15 +180,11 @@ def find_own_task(folder: Path, shots: int | str | None = None) -> OwnTask | Tsv
 
 
 def _read(folder: Path) -> OwnCard:
-    import yaml
-
     path = folder / CARD
     try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as wrong:
-        raise ConfigError(
-            f"{path}: cannot be read as YAML ({' '.join(str(wrong).split())})"
-        ) from None
+        given = read_yaml(path)
+    except (OSError, ValueError) as wrong:
+        raise ConfigError(f"{path}: cannot be read as YAML ({wrong})") from None
     if not isinstance(given, dict):
         raise ConfigError(
             f"{path}: must hold keys such as family, kind, metric, rows, input, target"

@@ -43,7 +43,7 @@ def _jsonl(path: Path) -> list[dict]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as wrong:
+        except (ValueError, RecursionError) as wrong:
             raise DataError(f"{path}:{number}: not JSON ({wrong}); one object per line") from None
         if not isinstance(row, dict):
             raise DataError(f'{path}:{number}: not an object such as {{"text": "..."}}')

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from mpt.errors import ConfigError, UnknownName
+from mpt.reading import read_yaml
 
 _NAME = re.compile(r"\w[\w >+.()-]{0,59}")
 """Names of own settings: they stand in options (by commas), in files and in trackers."""
@@ -78,12 +79,17 @@ class Partitions:
         return sha256(text.encode()).hexdigest()[:12]
 
     def setting(self, name: str) -> Setting:
-        """The setting or ablation called ``name``. Raises ``UnknownName``."""
+        """The setting or ablation called ``name``, or its short form: ``np-p`` is ``NP->P``.
+
+        Raises ``UnknownName``.
+        """
         known = {**self.ablations, **self.settings}
-        try:
+        if name in known:
             return known[name]
-        except KeyError:
-            raise UnknownName("setting", name, known) from None
+        short = [setting for setting in known.values() if _short(setting.name) == _short(name)]
+        if len(short) != 1 or not _short(name):
+            raise UnknownName("setting", name, known)
+        return short[0]
 
     def roles(self, task: str) -> tuple[str, ...]:
         """Where ``task`` takes part, e.g. ``("R->R source", "NP->P target", "validation")``."""
@@ -129,16 +135,12 @@ def read_partitions(path: str | Path) -> Partitions:
         ConfigError: an unreadable file, an unknown or missing key, a wrong type or name, a target
             that is also a source or a validation task.
     """
-    import yaml
-
     try:
-        given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        given = read_yaml(Path(path))
     except OSError as wrong:
         raise ConfigError(f"settings file {path} cannot be read ({wrong.strerror})") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as wrong:
-        raise ConfigError(
-            f"{path}: cannot be read as YAML ({' '.join(str(wrong).split())})"
-        ) from None
+    except ValueError as wrong:
+        raise ConfigError(f"{path}: cannot be read as YAML ({wrong})") from None
     return make_partitions(given, str(path))
 
 
@@ -161,6 +163,11 @@ def make_partitions(given: object, where: str) -> Partitions:
         )
         settings[str(name)] = Setting(str(name), sources, targets)
     return Partitions(settings, _tasks(top.get("validation", []), f"{where}: validation"))
+
+
+def _short(name: str) -> str:
+    """``np-p`` for ``NP->P``: what a shell takes without quotes."""
+    return re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")
 
 
 def _keys(given: object, where: str, *, required: set[str], optional: set[str]) -> dict:

@@ -156,13 +156,13 @@ def _json_lines(path: Path) -> SplitRows:
             for number, line in enumerate(lines, start=1):
                 try:
                     yield json.loads(line)
-                except ValueError as wrong:
+                except (ValueError, RecursionError) as wrong:
                     raise DataError(f"{path}:{number}: not JSON ({wrong}); copy it again") from None
 
     try:
         with path.open(encoding="utf-8", newline="\n") as lines:
             first = json.loads(lines.readline() or "{}")
-    except (OSError, ValueError) as wrong:
+    except (OSError, ValueError, RecursionError) as wrong:
         raise DataError(f"{path}:1: not JSON ({wrong}); copy the file again") from None
     return SplitRows(str(path), None, tuple(first), {}, rows())
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from mpt.config import Count, Frozen, Rate
+from mpt.config import Count, Frozen, MethodName, Rate
 from mpt.gym.splits import SEEDS
 
 
@@ -17,6 +17,10 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if twice := [str(value) for value in dict.fromkeys(values) if values.count(value) > 1]:
         raise ValueError(f"name each value once; {', '.join(twice)} stands here more often")
     return values
+
+
+def _with_plain(names: tuple[str, ...]) -> tuple[str, ...]:
+    return ("PT", *(name for name in names if name != "PT"))
 
 
 def _named(name: str) -> str:
@@ -40,7 +44,16 @@ Title = Annotated[str, AfterValidator(_named)]
 
 Names = Annotated[tuple[str, ...], AfterValidator(_distinct)]
 RateList = Annotated[tuple[Rate, ...], AfterValidator(_distinct)]
+MethodNames = Annotated[tuple[MethodName, ...], AfterValidator(_distinct)]
+Baselines = Annotated[
+    tuple[Literal["PT", "FT"], ...], AfterValidator(_distinct), AfterValidator(_with_plain)
+]
+"""Plain prompt tuning always, as gains are over it, and full fine-tuning."""
+
 Counts = Annotated[tuple[Count, ...], AfterValidator(_distinct)]
+MetaSeeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(_distinct)]
+"""Seeds of meta-trainings, counted from the study's own: 0 is that."""
+
 Seeds = Annotated[tuple[int, ...], AfterValidator(_distinct), AfterValidator(_sown)]
 """Data seeds: which few-shot samples of a task are read."""
 

@@ -23,7 +23,6 @@ from mpt.lab.study import Study
 from mpt.lab.sweep import Record
 from mpt.lab.tracker import End, Point, PromptModel, RunKey, Tracker
 from mpt.lab.unit import Unit
-from mpt.scores import Gain
 
 POINTS = 200
 """Points of a curve at most, each the mean of a stretch: a database grows with every point."""
@@ -104,17 +103,25 @@ class Projection:
             The registered model's name; empty when every meta-training diverged.
         """
         kind = f"promotion-of-trial-{promotion.trial.number + 1}"
-        gains = {gain.setting: gain for gain in promotion.gains}
-        runs = {share.setting.name: self._share(kind, share, gains) for share in promotion.shares}
+        runs = {
+            share.config.digest: self._share(kind, share, promotion) for share in promotion.shares
+        }
         parent = self._parent(kind)
-        points = [Point(_named("arg", name), gain.arg) for name, gain in gains.items()]
+        own = self._study.method
+        points = [
+            Point(
+                _named("arg" if gain.method == own else f"arg {gain.method}", gain.setting),
+                gain.arg,
+            )
+            for gain in promotion.gains
+        ]
         self._tracker.metrics(parent, [point for point in points if point.value == point.value])
         self._tracker.artifact(parent, report.parent, "report")
         name = ""
         if champion := promotion.champion:
             name = f"mpt-{self._study.title}"
             self._tracker.register_prompt(
-                runs[champion.setting.name],
+                runs[champion.config.digest],
                 PromptModel(
                     name=name,
                     digest=champion.unit.digest,
@@ -125,16 +132,19 @@ class Projection:
         self._tracker.close_run(parent, "finished", {})
         return name
 
-    def _share(self, kind: str, share: Promoted, gains: Mapping[str, Gain]) -> RunKey:
-        name = share.setting.name
-        run = self._run(kind, name, share.config, share.unit)
+    def _share(self, kind: str, share: Promoted, promotion: Promotion) -> RunKey:
+        setting, seed = share.setting.name, share.share.meta_seed
+        name = setting if share.method == self._study.method else f"{setting} {share.method}"
+        run = self._run(kind, f"{name} seed {seed}" if seed else name, share.config, share.unit)
         spent = Point("seconds", share.unit.seconds)
         points = [*_curve(share.unit), *_looks(share.judged), spent]
-        if gain := gains.get(name):
+        gains = {(gain.setting, gain.method): gain for gain in promotion.gains}
+        if gain := gains.get((setting, share.method)):
             shown = {"arg": gain.arg, "arg_low": gain.low, "arg_high": gain.high}
             points += [Point(key, value) for key, value in shown.items() if value == value]
         self._tracker.metrics(run, points)
-        self._contents(run, share.config, share.unit, share.judged)
+        judged = (*promotion.baselines_of(setting), *share.judged)
+        self._contents(run, share.config, share.unit, judged)
         done = share.unit.state == "done"
         tags = _tags(share.unit.state, str(share.unit.result.get("reason", "")))
         self._tracker.close_run(run, "finished" if done else "killed", tags)
@@ -178,7 +188,8 @@ def _plan_tag(unit: Unit) -> dict[str, str]:
     """How the steps of a meta-training were computed."""
     if not isinstance(plan := unit.result.get("plan"), dict):
         return {}
-    return {"mpt.step": f"{plan['engine']}, {plan['rows']} rows ({plan['why']})"}
+    kernels = {"mpt.attention": plan["attention"]} if "attention" in plan else {}
+    return {"mpt.step": f"{plan['engine']}, {plan['rows']} rows ({plan['why']})", **kernels}
 
 
 def _curve(unit: Unit) -> list[Point]:

@@ -1,111 +1,150 @@
-"""Promotion: the best trial's configuration on every setting, judged on all seeds and rates."""
+"""Promotion: trial -> re-test on fresh seeds -> campaign -> every prompt against the baselines."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mpt.config import VOCABULARY, RunConfig
-from mpt.errors import InputError
+from mpt.config import RunConfig
 from mpt.gym.partitions import Setting
+from mpt.lab.campaign import Campaign, Entrant, Share, campaign, entrants, final_settings
 from mpt.lab.ledger import Unit
-from mpt.lab.run import BASELINE, Case, Judged, Judging, Lab, scores
+from mpt.lab.retest import TOP, Retest, choose, retest
+from mpt.lab.run import BASELINE, FULL, Judged, Lab, scores
 from mpt.lab.search import Trial
-from mpt.lab.settings import settings_of
 from mpt.lab.study import Study
 from mpt.scores import Gain, gains
 
 
 @dataclass(frozen=True)
 class Promoted:
-    """One setting's share of a promotion."""
+    """One meta-training of a promotion and what became of its prompt."""
 
-    setting: Setting
-    config: RunConfig
+    share: Share
     unit: Unit
     judged: tuple[Judged, ...]
+
+    @property
+    def setting(self) -> Setting:
+        """Where it was learned and judged."""
+        return self.share.setting
+
+    @property
+    def method(self) -> str:
+        """Its method."""
+        return self.share.method
+
+    @property
+    def config(self) -> RunConfig:
+        """Its configuration."""
+        return self.share.config
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """A configuration judged on settings.
+    """A campaign with its results.
 
     Attributes:
-        champion: the setting whose prompt is registered: the first one, the broadest.
+        shares: every meta-training.
+        baselines: the cells of the baselines, setting by setting.
+        retests: of every method whose trial was chosen on fresh seeds.
         computed: units computed by this call; reused: units that the ledger already held.
     """
 
-    study: Study
-    trial: Trial
+    campaign: Campaign
     shares: tuple[Promoted, ...]
+    baselines: tuple[Judged, ...]
     gains: tuple[Gain, ...]
     computed: int
     reused: int
+    retests: tuple[Retest, ...] = ()
+
+    @property
+    def study(self) -> Study:
+        """The promoted trial's study."""
+        return self.campaign.study
+
+    @property
+    def trial(self) -> Trial:
+        """The promoted trial."""
+        return self.campaign.trial
 
     @property
     def champion(self) -> Promoted | None:
-        """The share whose prompt is registered; None when every meta-training diverged."""
-        return next((share for share in self.shares if share.unit.state == "done"), None)
+        """The share whose prompt is registered: the study's own method, the first setting.
+
+        Of the first method where the own one takes no part; None when all of its meta-trainings
+        diverged.
+        """
+        methods = [entrant.method for entrant in self.campaign.entrants]
+        method = self.study.method if self.study.method in methods else methods[0]
+        own = (share for share in self.shares if share.method == method)
+        return next((share for share in own if share.unit.state == "done"), None)
+
+    def baselines_of(self, setting: str) -> tuple[Judged, ...]:
+        """The baselines' cells of one setting."""
+        return tuple(one for one in self.baselines if one.case.setting == setting)
 
 
-def choose(trials: Sequence[Trial], which: str) -> Trial:
-    """The trial meant by ``best`` or by its number as shown, counted from 1.
+def prepare(
+    study: Study, trials: Sequence[Trial], lab: Lab, which: str = "best", top: int = TOP
+) -> tuple[Campaign, tuple[Retest, ...]]:
+    """Choose the trials, the study's own and those of other methods, and lay out the campaign.
 
-    Raises:
-        InputError: no such trial, none finished yet, or one that diverged.
-    """
-    complete = [trial for trial in trials if trial.state == "complete" and trial.arg is not None]
-    if not complete:
-        raise InputError("the study has no finished trial to promote; run `mpt sweep` first")
-    if which == "best":
-        return max(complete, key=lambda trial: (trial.arg or 0.0, -trial.number))
-    chosen = next((trial for trial in trials if str(trial.number + 1) == which), None)
-    if chosen is None:
-        raise InputError(
-            f"there is no trial {which!r}; give 'best' or a number from 1 to {len(trials)}"
-        )
-    if chosen not in complete:
-        raise InputError(
-            f"trial {which} is {chosen.state}{f' ({chosen.reason})' if chosen.reason else ''}; "
-            "promote a finished one"
-        )
-    return chosen
+    Every row that is needed is read before a re-test computes anything.
 
-
-def promote(study: Study, trial: Trial, lab: Lab) -> Promotion:
-    """Run a trial's configuration on the study's final settings.
+    Args:
+        study: whose trial is promoted.
+        trials: of the study.
+        lab: where a re-test is settled; its home holds the other methods' studies.
+        which: ``best``, or a trial's number: then nothing of this study is re-tested.
+        top: trials that are re-tested; 1 for none.
 
     Raises:
+        InputError: no such trial, none finished, or one that diverged.
         UnknownName: a setting that the gym does not have.
         DataError: rows that cannot be read.
     """
+    trial, settings = choose(trials, which), final_settings(study, lab.worker)
+    retests: list[Retest] = []
+
+    def winner(of: Study, among: Sequence[Trial]) -> Trial:
+        if (found := retest(of, among, lab, top)) is None:
+            return choose(among, "best")
+        retests.append(found)
+        return found.winner
+
+    if which == "best":
+        trial = winner(study, trials)
+    own = Entrant(study, trial.params, f"trial {trial.number + 1} of {study.title}")
+    methods = entrants(study, own, lab.worker.home, winner)
+    return campaign(study, trial, methods, settings, lab.worker), tuple(retests)
+
+
+def promote(wanted: Campaign, lab: Lab, retests: Sequence[Retest] = ()) -> Promotion:
+    """Run a campaign; what the ledger holds of it is not computed again.
+
+    Args:
+        wanted: see ``prepare``.
+        lab: where units are settled.
+        retests: kept with the results.
+    """
     before = lab.computed, lab.reused
-    partitions = settings_of(study, lab.worker.gym)
-    settings = [
-        partitions.setting(name) for name in study.final.settings or tuple(partitions.settings)
-    ]
-    for setting in settings:
-        # a row that cannot be read is told now, not after the meta-trainings
-        lab.worker.data_digest(setting.targets, study.final.seeds, study.target_shots)
-    configs = [_config(study, trial, setting, lab) for setting in settings]
-    units = lab.learn(configs, f"{study.method} on {len(settings)} settings", study.pack)
-    cases = []
-    for setting, config in zip(settings, configs, strict=True):
-        cases.append(Case(setting.name, BASELINE, VOCABULARY, setting.targets))
-        if units[config.digest].state == "done":
-            cases.append(Case(setting.name, study.method, config.digest, setting.targets))
-    judging = Judging(study.final.seeds, study.final.lrs, study.tuning, study.target_shots)
-    judged = lab.judge(cases, judging, title="target tasks", pack=study.cells_per_pack)
+    study = wanted.study
+    title = f"{', '.join(e.method for e in wanted.entrants)} on {len(wanted.settings)} settings"
+    units = lab.learn([share.config for share in wanted.shares], title, study.pack)
+    learned = [share for share in wanted.shares if units[share.config.digest].state == "done"]
+    cases = [*wanted.baselines, *(share.case for share in learned)]
+    judged = lab.judge(cases, wanted.judging, title="target tasks", pack=study.cells_per_pack)
     shares = tuple(
-        Promoted(s, c, units[c.digest], tuple(j for j in judged if j.case.setting == s.name))
-        for s, c in zip(settings, configs, strict=True)
+        Promoted(
+            share, units[share.config.digest], tuple(j for j in judged if j.case == share.case)
+        )
+        for share in wanted.shares
     )
-    found = gains(scores(judged), baseline=BASELINE, zero_baseline="report", missing_task="report")
+    # full fine-tuning stands below the methods in every table
+    ordered = scores(sorted(judged, key=lambda one: one.case.method == FULL))
+    found = gains(ordered, baseline=BASELINE, zero_baseline="report", missing_task="report")
     computed, reused = lab.computed - before[0], lab.reused - before[1]
-    return Promotion(study, trial, shares, tuple(found), computed, reused)
-
-
-def _config(study: Study, trial: Trial, setting: Setting, lab: Lab) -> RunConfig:
-    data = lab.worker.data_digest(setting.sources, study.source_seeds, study.source_shots)
-    weights = lab.worker.backbone.weights
-    return study.run(trial.params, sources=setting.sources, weights=weights, data=data)
+    baselines = tuple(one for one in judged if one.case in wanted.baselines)
+    return Promotion(wanted, shares, baselines, tuple(found), computed, reused, tuple(retests))

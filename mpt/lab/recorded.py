@@ -12,11 +12,12 @@ from mpt.errors import InputError
 from mpt.gym.source import open_gym
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
-from mpt.lab.promote import Promotion, choose, promote
+from mpt.lab.promote import Promotion, prepare, promote
+from mpt.lab.retest import TOP
 from mpt.lab.run import Config, Lab
 from mpt.lab.search import Search, Trial
 from mpt.lab.studies_store import study_names
-from mpt.lab.study import Study
+from mpt.lab.study import Study, make_study
 from mpt.lab.unit import Unit
 from mpt.lab.worker import Worker
 
@@ -56,7 +57,7 @@ def recorded_study(
 
 
 def recorded_promotion(name: str, home: Home | None = None) -> tuple[Promotion, list[Trial]]:
-    """The promotion of a study's best trial, or of trial N where ``name`` is ``STUDY-N``.
+    """The last promotion of a study, or that of its trial N where ``name`` is ``STUDY-N``.
 
     Raises:
         UnknownName: no such study.
@@ -66,11 +67,37 @@ def recorded_promotion(name: str, home: Home | None = None) -> tuple[Promotion, 
     title, _, number = name.rpartition("-")
     which = number if name not in study_names(home) and number.isdigit() else "best"
     search = Search.load(home, name if which == "best" else title)
-    trial = choose(search.trials, which)
-    study = search.study
     with open_ledger(home) as ledger:
+        study, which, top = _as_promoted(search, which, ledger)
         lab = Recorded(Worker(open_gym(study.gym), study.backbone, home), ledger)
-        return promote(study, trial, lab), search.trials
+        wanted, retests = prepare(study, search.trials, lab, which, top)
+        return promote(wanted, lab, retests), search.trials
+
+
+def note_promotion(promotion: Promotion, which: str, top: int, ledger: Ledger) -> None:
+    """Remember what was promoted and how its trial was chosen, so that a report can tell it."""
+    study, trial = promotion.study, promotion.trial
+    role = {
+        "trial": trial.number + 1,
+        "which": which,
+        "top": top,
+        "final": study.final.model_dump(mode="json"),
+        "at": datetime.now(UTC).isoformat(),
+    }
+    ledger.link(f"promotion:{study.title}", role, [promotion.shares[0].config.digest])
+
+
+def _as_promoted(search: Search, which: str, ledger: Ledger) -> tuple[Study, str, int]:
+    """The study with what was last promoted of it (of a trial, unless ``best``), and how."""
+    study = search.study
+    noted = [role for role, _ in ledger.linked(f"promotion:{study.title}")]
+    if which != "best":
+        noted = [role for role in noted if str(role["trial"]) == which]
+    if not noted:
+        return study, which, TOP
+    final = {**study.model_dump(), "final": noted[-1]["final"]}
+    made = make_study(final, f"study {study.title!r}")
+    return made, noted[-1]["which"], noted[-1]["top"]
 
 
 def open_ledger(home: Home) -> Ledger:

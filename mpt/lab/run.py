@@ -53,6 +53,7 @@ class Case:
     method: str
     start: str
     tasks: tuple[str, ...]
+    meta_seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -256,7 +257,8 @@ class Judged:
             return None
         dev, test = float(self.unit.result["dev"]), float(self.unit.result["test"])  # type: ignore[arg-type]
         case, cell = self.case, self.cell
-        return Score(case.setting, case.method, cell.task, cell.data_seed, dev, test, cell.lr)
+        place = (case.setting, case.method, cell.task, cell.data_seed)
+        return Score(*place, dev, test, cell.lr, case.meta_seed)
 
 
 def scores(judged: Sequence[Judged]) -> list[Score]:

@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from functools import cached_property
 from itertools import product
 from pathlib import Path
+from reprlib import Repr
 from typing import Any, Literal, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
 from mpt.config import (
@@ -29,10 +29,22 @@ from mpt.config import (
 from mpt.errors import ConfigError
 from mpt.gym.partitions import Partitions, make_partitions, read_partitions
 from mpt.gym.splits import SEEDS
-from mpt.lab.choices import Counts, Interval, Names, RateList, Rates, Seeds, Title
+from mpt.lab.choices import (
+    Baselines,
+    Counts,
+    Interval,
+    MetaSeeds,
+    MethodNames,
+    Names,
+    RateList,
+    Rates,
+    Seeds,
+    Title,
+)
 from mpt.lab.policy import Errors
 from mpt.lab.protocol import PROTOCOLS, ProtocolName
 from mpt.lab.pruning import PRUNERS, Hyperband, Pruner, Wilcoxon
+from mpt.reading import read_yaml
 from mpt.seeding import stream
 
 
@@ -71,11 +83,22 @@ class FullFineTuning(Frozen):
 
 
 class Final(Frozen):
-    """What a promotion runs: settings (default: all of the gym's), data seeds and rates."""
+    """What a promotion runs.
+
+    Attributes:
+        settings: default: all of the gym's.
+        methods: default: the study's own.
+        seeds, lrs: of the targets; per seed the rate with the best dev score counts.
+        meta_seeds: meta-trainings of every method and setting, each with another seed.
+        baselines: plain prompt tuning, which gains are over, and full fine-tuning beside it.
+    """
 
     settings: Names | None = None
+    methods: MethodNames | None = None
     seeds: Seeds = SEEDS
     lrs: RateList = (0.5, 0.2)
+    meta_seeds: MetaSeeds = (0,)
+    baselines: Baselines = ("PT",)
     fine_tuning: FullFineTuning = FullFineTuning()
 
 
@@ -196,7 +219,13 @@ class Study(Frozen):
         return FineTuning(**chosen, beams=self.tuning.beams)
 
     def run(
-        self, params: Mapping[str, float], *, sources: tuple[str, ...], weights: str, data: str
+        self,
+        params: Mapping[str, float],
+        *,
+        sources: tuple[str, ...],
+        weights: str,
+        data: str,
+        meta_seed: int = 0,
     ) -> RunConfig:
         """The meta-training that a choice of parameters stands for."""
         inner = {"lr": params.get("inner_lr"), "steps": params.get("inner_steps")}
@@ -210,7 +239,7 @@ class Study(Frozen):
             sources=sources,
             data_seeds=self.source_seeds,
             data=data,
-            seed=self.seed,
+            seed=self.seed + meta_seed,
             shots=self.source_shots,
         )
 
@@ -261,13 +290,13 @@ def read_study(path: Path, overrides: Mapping[str, Any]) -> Study:
             file's faults in one message.
     """
     try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+        given = read_yaml(path)
     except OSError as error:
         raise ConfigError(
             f"study file {path} cannot be read ({error.strerror}); see sweeps/ for examples"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"study file {path} is not YAML: {_cause(error)}") from None
+    except ValueError as error:
+        raise ConfigError(f"study file {path} is not YAML: {error}") from None
     if not isinstance(given, dict):
         raise ConfigError(
             f"study file {path} holds {type(given).__name__}, not a mapping of keys such as "
@@ -289,14 +318,6 @@ def _with_partitions(given: dict[str, Any], folder: Path, where: str) -> dict[st
     return {"setting": next(iter(own.settings)), **given, "partitions": own}
 
 
-def _cause(error: Exception) -> str:
-    """What is wrong and where, on one line."""
-    mark = getattr(error, "problem_mark", None)
-    if mark is None:
-        return " ".join(str(error).split())
-    return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', '')}"
-
-
 def make_study(given: Mapping[str, Any], where: str = "study") -> Study:
     """A study from plain data. Raises ``ConfigError`` naming every key at fault."""
     protocol = given.get("protocol")
@@ -306,6 +327,12 @@ def make_study(given: Mapping[str, Any], where: str = "study") -> Study:
     except ValidationError as error:
         faults = "; ".join(_fault(detail) for detail in error.errors())
         raise ConfigError(f"{where}: {faults}") from None
+
+
+_SHORT = Repr()
+"""A value as an error shows it; aliases of YAML can make one of any size from a few lines."""
+_SHORT.maxstring = _SHORT.maxother = 60
+_SHORT.maxlevel = 2
 
 
 def _fault(detail: Any) -> str:
@@ -320,16 +347,16 @@ def _fault(detail: Any) -> str:
     message = re.sub(r"a valid dictionary or instance of \w+", "a mapping of keys", message)
     if not loc:
         return message
-    if detail["type"] == "union_tag_invalid":
+    given, wanted = detail["input"], ""
+    if detail["type"] == "literal_error":
+        wanted = detail["ctx"]["expected"]
+    elif detail["type"] == "union_tag_invalid":
         given, wanted = detail["ctx"]["tag"], detail["ctx"]["expected_tags"]
         message = f"input should be none, {wanted}"
-    else:
-        literal = detail["type"] == "literal_error"
-        given = detail["input"]
-        wanted = detail["ctx"]["expected"] if literal else ""
-    near = get_close_matches(str(given), re.findall(r"'([^']*)'", wanted), n=1)
+    typed = given if isinstance(given, str) else ""
+    near = get_close_matches(typed, re.findall(r"'([^']*)'", wanted), n=1)
     meant = f" - did you mean {near[0]!r}?" if near else ""
-    return f"{place!r} is {given!r}: {message[:1].lower()}{message[1:]}{meant}"
+    return f"{place!r} is {_SHORT.repr(given)}: {message[:1].lower()}{message[1:]}{meant}"
 
 
 def _keys_beside(loc: Sequence[int | str]) -> list[str]:

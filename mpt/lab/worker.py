@@ -9,12 +9,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
 
-from torch import Tensor
-
 from mpt.backbone.frozen import Backbone, load_backbone
-from mpt.backbone.prompt import begin
 from mpt.config import (
-    VOCABULARY,
     BackboneConfig,
     CellConfig,
     FineTuneConfig,
@@ -32,13 +28,13 @@ from mpt.errors import Diverged
 from mpt.gym.source import Gym
 from mpt.gym.token_cache import TokenCache
 from mpt.gym.tokens import Role, TokenSplit
-from mpt.lab.artefacts import load_prompt, prompt_path, save_prompt
+from mpt.lab.artefacts import save_prompt
 from mpt.lab.home import Home
 from mpt.lab.ledger import Unit
 from mpt.lab.progress import OnStep
 from mpt.lab.software import software
+from mpt.lab.starts import start_of
 from mpt.lab.stopping import Stopping
-from mpt.seeding import Name
 
 
 @dataclass
@@ -133,7 +129,7 @@ class Worker:
     def _meta_job(self, config: RunConfig) -> MetaJob:
         pairs = [(task, seed) for task in config.sources for seed in config.data_seeds]
         units = tuple(self.tokens(task, seed, config.shots) for task, seed in pairs)
-        return MetaJob(config, units, self._begin(config, config.sources, "run", config.seed))
+        return MetaJob(config, units, start_of(config, self.backbone, self.home))
 
     def fine_tune(self, configs: Sequence[FineTuneConfig], on_step: OnStep) -> list[Unit]:
         """Fine-tune the whole model for each cell, one after the other; no weights are kept."""
@@ -147,30 +143,7 @@ class Worker:
 
     def _cell_job(self, config: CellConfig) -> CellJob:
         split = self.tokens(config.task, config.data_seed, config.shots)
-        return CellJob(config, split, self._start(config))
-
-    def _start(self, config: CellConfig) -> Tensor:
-        if config.start == VOCABULARY:
-            return self._begin(config, (config.task,), "cell", config.task, config.data_seed)
-        return self._saved(config.start)
-
-    def _begin(
-        self, config: RunConfig | CellConfig, tasks: tuple[str, ...], *stream: Name
-    ) -> Tensor:
-        chosen = config.backbone
-        start = begin(
-            self.backbone,
-            chosen.prompt_start,
-            chosen.prompt_tokens,
-            *stream,
-            tasks=tasks,
-            saved=self._saved,
-        )
-        return start.to(self.backbone.device, self.backbone.dtype)
-
-    def _saved(self, digest: str) -> Tensor:
-        prompt = load_prompt(self.home, prompt_path(digest))
-        return prompt.to(self.backbone.device, self.backbone.dtype)
+        return CellJob(config, split, start_of(config, self.backbone, self.home))
 
     def _encode(self, texts: Sequence[str], limit: int, role: Role) -> list:
         return self.backbone.encode(texts, limit, role)

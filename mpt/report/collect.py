@@ -10,12 +10,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 from mpt import __version__
+from mpt.config import RunConfig
 from mpt.errors import ResultsError
 from mpt.gym.crossfit import crossfit_partitions, near_duplicates
 from mpt.gym.partitions import Setting
+from mpt.lab.campaign import Entrant
 from mpt.lab.importance import importance
 from mpt.lab.promote import Promoted, Promotion
-from mpt.lab.run import scores
+from mpt.lab.retest import Retest
+from mpt.lab.run import Judged, scores
 from mpt.lab.search import Trial
 from mpt.lab.study import Study
 from mpt.lab.unit import Unit
@@ -24,15 +27,17 @@ from mpt.report.findings import Curve, Findings, UnitLine
 from mpt.report.paper import MAIN, paper_setting
 from mpt.report.results_table import ONE_SETTING, read_scores
 from mpt.report.tunings import looks_of
-from mpt.scores import gains
+from mpt.report.words import interval, method_name, percent
+from mpt.scores import Gain, gains
 
 
 def promotion_findings(promotion: Promotion, trials: Sequence[Trial], command: str) -> Findings:
     """A promotion as a report: its gains, scores, units, curves and where they came from."""
     study, trial = promotion.study, promotion.trial
-    judged = [one for share in promotion.shares for one in share.judged]
+    settings = promotion.campaign.settings
+    judged = [*promotion.baselines, *(one for share in promotion.shares for one in share.judged)]
     return Findings(
-        title=f"{study.title}: trial {trial.number + 1} on {_count(len(promotion.shares))}",
+        title=f"{study.title}: trial {trial.number + 1} on {_count(len(settings))}",
         created=_now(),
         command=command,
         gym=study.gym,
@@ -44,15 +49,18 @@ def promotion_findings(promotion: Promotion, trials: Sequence[Trial], command: s
         scores=tuple(scores(judged)),
         importance=importance(study, trials),
         looks=tuple(looks_of(judged)),
-        units=tuple(unit for share in promotion.shares for unit in _units(share)),
+        units=tuple(_promoted_units(promotion)),
         curves=tuple(
-            _losses(share.setting.name, share.unit)
+            _losses(_curve_name(share, promotion), share.unit)
             for share in promotion.shares
             if share.unit.state == "done"
         ),
         config=_config(promotion),
         software=_software(),
-        cautions=tuple(line for share in promotion.shares for line in _kin(share.setting)),
+        cautions=(
+            *(line for setting in settings for line in _kin(setting)),
+            *(line for gain in promotion.gains for line in _meta_seeds(gain)),
+        ),
     )
 
 
@@ -164,52 +172,102 @@ def _count(settings: int) -> str:
     return f"{settings} setting" + ("s" if settings != 1 else "")
 
 
-def _units(share: Promoted) -> Iterator[UnitLine]:
-    setting = share.setting.name
-    yield UnitLine(
-        digest=share.unit.digest,
-        kind="meta-training",
-        setting=setting,
-        method=share.config.method,
-        state=share.unit.state,
-        reason=str(share.unit.result.get("reason", "")),
+def _promoted_units(promotion: Promotion) -> Iterator[UnitLine]:
+    """Setting by setting: the baselines' cells, then each method's meta-training and cells."""
+    for setting in promotion.campaign.settings:
+        for one in promotion.baselines_of(setting.name):
+            yield _cell(one)
+        for share in promotion.shares:
+            if share.setting == setting:
+                yield UnitLine(
+                    digest=share.unit.digest,
+                    kind="meta-training",
+                    setting=setting.name,
+                    method=share.method,
+                    meta_seed=share.share.meta_seed,
+                    state=share.unit.state,
+                    reason=str(share.unit.result.get("reason", "")),
+                )
+                yield from map(_cell, share.judged)
+
+
+def _cell(one: Judged) -> UnitLine:
+    return UnitLine(
+        digest=one.unit.digest,
+        kind="cell",
+        setting=one.case.setting,
+        method=one.case.method,
+        task=one.cell.task,
+        seed=one.cell.data_seed,
+        lr=one.cell.lr,
+        meta_seed=one.case.meta_seed,
+        state=one.unit.state,
+        reason=str(one.unit.result.get("reason", "")),
     )
-    for one in share.judged:
-        yield UnitLine(
-            digest=one.unit.digest,
-            kind="cell",
-            setting=setting,
-            method=one.case.method,
-            task=one.cell.task,
-            seed=one.cell.data_seed,
-            lr=one.cell.lr,
-            state=one.unit.state,
-            reason=str(one.unit.result.get("reason", "")),
+
+
+def _curve_name(share: Promoted, promotion: Promotion) -> str:
+    """As short as tells it from the others."""
+    parts = [share.setting.name]
+    if len(promotion.campaign.entrants) > 1:
+        parts.append(method_name(share.method))
+    if len(promotion.study.final.meta_seeds) > 1:
+        parts.append(f"seed {share.share.meta_seed}")
+    return " ".join(parts)
+
+
+def retest_lines(found: Retest) -> Iterator[str]:
+    """What a re-test said: the ranking, and whether its winner can be told from the runner-up."""
+    args = [
+        f"trial {trial.number + 1} {percent(gain.arg)} % {interval(gain.interval)}"
+        for trial, gain in found.ranking
+    ]
+    seeds = ", ".join(map(str, found.seeds))
+    yield f"on the fresh data seeds {seeds}: {'; '.join(args)}"
+    first, second = (f"trial {trial.number + 1}" for trial, _ in found.ranking[:2])
+    lead = found.lead
+    apart = f"{lead.difference:+.1f} points of ARG {interval(lead.interval)}, p = {lead.p:.2g}"
+    can = "is ahead of" if lead.distinct else "cannot be told from"
+    yield f"{first} {can} {second} on these tasks ({apart}, paired over seeds)"
+
+
+def _meta_seeds(gain: Gain) -> Iterator[str]:
+    if gain.by_meta_seed:
+        each = ", ".join(f"{percent(arg)} ({seed})" for seed, arg in gain.by_meta_seed.items())
+        yield (
+            f"{gain.setting}: {method_name(gain.method)}'s ARG is over meta-trainings whose own "
+            f"are {each}; the intervals do not know other meta-trainings"
         )
 
 
 def _config(promotion: Promotion) -> dict[str, str]:
-    study, run = promotion.study, promotion.shares[0].config
-    seeds, rates = study.final.seeds, study.final.lrs
-    inner = f"{run.inner.steps} steps of SGD at {run.inner.lr:.4g}, batch {run.inner.batch}"
-    outer = (
-        f"{run.outer.steps} steps of {run.outer.optimiser} at {run.outer.lr:.4g}, "
-        f"{run.outer.episodes} episodes each, batch {run.outer.batch}"
-    )
+    study, wanted = promotion.study, promotion.campaign
     tuning = (
         f"{study.tuning.steps} steps of {study.tuning.optimiser}, batch {study.tuning.batch}, "
         f"{study.tuning.looks} looks at dev"
     )
+    rates = ", ".join(f"{rate:g}" for rate in study.final.lrs)
     return {
-        "method": study.method,
+        **{method_name(e.method): _loops(e, wanted.shares[0].config) for e in wanted.entrants},
+        **{f"re-test, {r.study}": ". ".join(retest_lines(r)) for r in promotion.retests},
         "prompt": f"{study.backbone.prompt_tokens} tokens",
-        **({} if study.method == "mtl" else {"inner loop": inner}),
-        "outer loop": outer,
         "tuning of a target": tuning,
-        "data seeds": ", ".join(map(str, seeds)),
-        "learning rates": f"{', '.join(f'{rate:g}' for rate in rates)} (best dev, ties larger)",
-        "weights": run.weights,
+        "data seeds": ", ".join(map(str, study.final.seeds)),
+        "meta-training seeds": ", ".join(map(str, study.final.meta_seeds)),
+        "learning rates": f"{rates} (best dev, ties larger)",
+        "weights": wanted.shares[0].config.weights,
     }
+
+
+def _loops(entrant: Entrant, like: RunConfig) -> str:
+    """A method's hyper-parameters on a line, and where they come from."""
+    run = entrant.study.run(entrant.params, sources=like.sources, weights="", data="")
+    inner = f"{run.inner.steps} steps of SGD at {run.inner.lr:.4g}, batch {run.inner.batch}; "
+    outer = (
+        f"{run.outer.steps} steps of {run.outer.optimiser} at {run.outer.lr:.4g}, "
+        f"{run.outer.episodes} episodes each, batch {run.outer.batch}"
+    )
+    return f"{entrant.origin}: {'' if entrant.method == 'mtl' else inner}{outer}"
 
 
 def _software() -> dict[str, str]:

@@ -15,6 +15,7 @@ from mpt.scores import Gain
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from mpt.lab.prompt_view import PromptView
     from mpt.lab.search import Trial
     from mpt.lab.similarity import Similarity
     from mpt.report.tables import Grid
@@ -192,6 +193,24 @@ def similarity_json(
     return _dumps(told)
 
 
+def prompt_table(view: PromptView) -> Table:
+    """A prompt's rows: length, way from the start, nearest tokens."""
+    from rich.markup import escape
+
+    table = _table(
+        f"Prompt of {len(view.rows)} rows, {view.drift:.2f} of its start's length away from it "
+        f"(start: {escape(view.start)}; rows of frequent tokens: {view.vocabulary:.3g} long)"
+    )
+    for name in ("row", "norm", "drift", "cosine to start"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("nearest tokens (cosine)")
+    for at, row in enumerate(view.rows):
+        near = ", ".join(f"{escape(token)} {cosine:.2f}" for token, cosine in row.nearest)
+        numbers = (f"{row.norm:.3g}", f"{row.drift:.3g}", f"{row.turned:.2f}")
+        table.add_row(str(at + 1), *numbers, near)
+    return table
+
+
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
     """The finished trial with the highest ARG; the earlier one of two alike."""
     done = [t for t in trials if t.arg is not None and isfinite(t.arg)]
@@ -230,6 +249,7 @@ def _gain(gain: Gain) -> dict[str, Any]:
         "tasks": list(gain.tasks),
         "seeds": list(gain.seeds),
         "per_task": dict(gain.per_task),
+        "by_meta_seed": {str(seed): arg for seed, arg in gain.by_meta_seed.items()},
         "zero_baseline": list(gain.zero_baseline),
         "missing": [
             {"method": gap.method, "task": gap.task, "seeds": list(gap.seeds)}

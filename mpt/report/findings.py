@@ -23,6 +23,7 @@ class UnitLine:
     Attributes:
         kind: ``meta-training`` or ``cell``.
         task, seed, lr: of a downstream cell.
+        meta_seed: of the meta-training, or of the one that a cell starts from.
         state: ``done`` or ``diverged``; ``failed`` may be tried again.
         reason: why it has no score.
     """
@@ -34,6 +35,7 @@ class UnitLine:
     task: str = ""
     seed: int | None = None
     lr: float | None = None
+    meta_seed: int = 0
     state: str = "done"
     reason: str = ""
 

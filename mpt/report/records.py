@@ -87,16 +87,16 @@ def _per_task(findings: Findings) -> Records:
 
 def _scores(findings: Findings) -> Records:
     """Every downstream cell with its digest: a table that ``mpt arg`` reads."""
-    header = ("setting", "method", "task", "seed", "lr", "dev", "test", "digest")
+    header = ("setting", "method", "task", "seed", "meta_seed", "lr", "dev", "test", "digest")
     cells = {
-        (unit.setting, unit.method, unit.task, unit.seed, unit.lr): unit.digest
+        (unit.setting, unit.method, unit.task, unit.seed, unit.meta_seed, unit.lr): unit.digest
         for unit in findings.units
         if unit.kind == "cell"
     }
     rows = tuple(
         (
-            *(s.setting, s.method, s.task, s.seed, s.lr, s.dev, s.test),
-            cells.get((s.setting, s.method, s.task, s.seed, s.lr)),
+            *(s.setting, s.method, s.task, s.seed, s.meta_seed, s.lr, s.dev, s.test),
+            cells.get((s.setting, s.method, s.task, s.seed, s.meta_seed, s.lr)),
         )
         for s in findings.scores
     )

@@ -14,7 +14,7 @@ from mpt.scores import Score
 REQUIRED = ("method", "task", "seed", "dev", "test")
 """Columns that a table must have, in any order and beside any others."""
 
-OPTIONAL = ("setting", "lr", "bsz")
+OPTIONAL = ("setting", "lr", "bsz", "meta_seed")
 """Columns with a meaning that a table may leave out."""
 
 ONE_SETTING = "all"
@@ -28,7 +28,8 @@ def read_scores(path: Path) -> list[Score]:
 
     Columns ``method, task, seed, dev, test`` and, if there are any, ``setting`` (else one setting
     called ``all``), ``lr`` and ``bsz``: rows that differ in these two are alternatives between
-    which the dev score chooses. Other columns are ignored.
+    which the dev score chooses; ``meta_seed``: rows that differ in it are repetitions, of which
+    the mean counts. Other columns are ignored.
 
     Raises:
         ResultsError: no such file, not a CSV, a column missing, no rows, a row too long or too
@@ -94,8 +95,10 @@ def _scores(path: Path, table: list[tuple[int, Row]]) -> Iterator[Score]:
             dev=_number(path, line, "dev", row["dev"]),
             test=_number(path, line, "test", row["test"]),
             lr=_number(path, line, "lr", row["lr"]) if row.get("lr") else None,
+            meta_seed=_seed(path, line, row["meta_seed"]) if row.get("meta_seed") else 0,
         )
-        key = (score.setting, score.method, score.task, score.seed, score.lr, row.get("bsz"))
+        cell = (score.setting, score.method, score.task, score.seed, score.meta_seed)
+        key = (*cell, score.lr, row.get("bsz"))
         if key in met:
             rate = "" if score.lr is None else f", lr {score.lr:g}"
             raise ResultsError(

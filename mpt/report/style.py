@@ -23,7 +23,7 @@ BEST, LOST = "#0072B2", "#B3261E"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A method's colour (Okabe and Ito 2008) and matplotlib marker."""
+    """A method's colour (Okabe and Ito 2008, and a brown) and matplotlib marker."""
 
     colour: str
     marker: str
@@ -33,14 +33,14 @@ _KNOWN = {
     "maml": Look("#0072B2", "o"),
     "fomaml": Look("#D55E00", "s"),
     "reptile": Look("#009E73", "^"),
-    "mtl": Look("#AA4499", "D"),
-    "fine-tuning": Look("#8C6D00", "v"),
-    "ft": Look("#8C6D00", "v"),
+    "mtl": Look("#CC79A7", "D"),
+    "fine-tuning": Look("#6F4E37", "v"),
+    "ft": Look("#6F4E37", "v"),
 }
 _OTHERS = (Look("#56B4E9", "P"), Look("#000000", "X"), Look("#E69F00", "*"), Look("#882255", "h"))
 
 
-LINES = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#8C6D00", "#56B4E9", "#000000")
+LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6F4E37", "#56B4E9", "#000000")
 """Colours of unnamed lines; past the last one the dashes change."""
 
 

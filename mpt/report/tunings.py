@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from mpt.config import CellConfig
 from mpt.convergence import Looks
 from mpt.lab.run import Judged, scores
 from mpt.scores import Score, best_dev
 
 
 def looks_of(judged: Sequence[Judged]) -> Iterator[Looks]:
-    """The dev scores of every (setting, method, task, seed), at the rate that its seed chose."""
-    units = {_key(score): one.unit for one in judged if (score := one.score) is not None}
-    for score in best_dev(scores(judged)):
+    """The dev scores of every (setting, method, task, seed), at the rate that its seed chose.
+
+    Of tuned prompts alone: an update of full fine-tuning is another thing.
+    """
+    prompts = [one for one in judged if isinstance(one.cell, CellConfig)]
+    units = {_key(score): one.unit for one in prompts if (score := one.score) is not None}
+    for score in best_dev(scores(prompts)):
         seen = units[_key(score)].result["looks"]
         assert isinstance(seen, list)
         steps, devs = zip(*seen, strict=True)
@@ -27,4 +32,4 @@ def looks_of(judged: Sequence[Judged]) -> Iterator[Looks]:
 
 
 def _key(score: Score) -> tuple[object, ...]:
-    return score.setting, score.method, score.task, score.seed, score.lr
+    return score.setting, score.method, score.task, score.seed, score.meta_seed, score.lr

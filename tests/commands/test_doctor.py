@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sqlite3
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,6 +15,7 @@ from terminal import contents, mpt
 
 from mpt.lab import checkup
 from mpt.lab.checkup import folder, versions
+from mpt.lab.checkup_ray import ray
 from mpt.lab.outbox import Spool
 
 DEAD = "http://127.0.0.1:9"
@@ -131,6 +133,31 @@ def test_a_missing_gym_or_backbone_fails_alone(tmp_path, words):
     found = findings(*words, home=tmp_path)
     failed = [name for name, one in found.items() if one["state"] == "fail"]
     assert failed == [words[0].removeprefix("--")]
+
+
+RAYS = [
+    ("", "not used: RAY_ADDRESS names no cluster", ""),
+    ("head", "RAY_ADDRESS is 'head', no address of a head", "give HOST:PORT as `ray start"),
+    ("127.0.0.1:9", "no head answers at 127.0.0.1:9 (", "start it with `ray start --head`"),
+]
+
+
+@pytest.mark.parametrize(("address", "what", "fix"), RAYS)
+def test_a_cluster_that_does_not_answer_is_told(address, what, fix, monkeypatch):
+    monkeypatch.setattr("mpt.lab.checkup_ray.find_spec", lambda name: name)
+    found = ray({"RAY_ADDRESS": address})
+    assert found.what.startswith(what)
+    assert found.fix.startswith(fix)
+    assert found.state == ("fail" if fix else "ok")
+
+
+def test_a_head_that_answers_is_found_and_ray_is_asked_for_where_it_is_missing(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        monkeypatch.setattr("mpt.lab.checkup_ray.find_spec", lambda name: name)
+        assert ray({"RAY_ADDRESS": address}).what == f"a head answers at {address}"
+        monkeypatch.setattr("mpt.lab.checkup_ray.find_spec", lambda name: None)
+        assert ray({"RAY_ADDRESS": address}).fix == "pip install -e '.[ray]'"
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):

@@ -10,6 +10,8 @@ import pytest
 from terminal import contents, mpt, study_file
 
 from mpt.lab import software as recorded
+from mpt.lab.artefacts import load_prompt
+from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
 
 
@@ -86,3 +88,36 @@ def test_the_record_says_commit_and_changes(tmp_path, monkeypatch):
     assert look()["dirty"] is False
     (tmp_path / "__init__.py").write_text("changed")
     assert look()["dirty"] is True
+
+
+def test_a_prompt_is_looked_into(home, units):
+    """Norms, drift and nearest tokens are those of the file, from vocabulary and from a digest."""
+    (learned,) = (unit for unit in units if unit.kind == "meta")
+    place = Home.find({"MPT_HOME": str(home)})
+    prompts = {u.digest: load_prompt(place, u.artefact) for u in units if u.artefact}
+    cells = {unit.config["start"]: unit for unit in units if unit.kind == "cell"}
+    for unit in (learned, *cells.values()):
+        told = json.loads(mpt("show", unit.digest, "--prompt", "--json", home=home).out)
+        view, prompt = told["prompt_view"], prompts[unit.digest]
+        assert [row["norm"] for row in view["rows"]] == pytest.approx(prompt.norm(dim=-1).tolist())
+        assert all(len(row["nearest"]) == 3 for row in view["rows"])
+        assert 0 < view["drift"] < 10
+    tuned = cells[learned.digest]
+    told = json.loads(mpt("show", tuned.digest, "--prompt", "--json", home=home).out)
+    apart = prompts[tuned.digest] - prompts[learned.digest]
+    drifts = [row["drift"] for row in told["prompt_view"]["rows"]]
+    assert told["prompt_view"]["start"] == learned.digest
+    assert drifts == pytest.approx(apart.norm(dim=-1).tolist(), rel=1e-4)
+    said = mpt("show", tuned.digest, "--prompt", home=home)
+    assert said.code == 0, said.err
+    assert "nearest tokens (cosine)" in said.out
+    assert max(map(len, said.out.partition("Prompt of")[2].splitlines())) <= 80
+
+
+def test_a_unit_without_a_prompt_is_told_so(units, tmp_path):
+    lost = replace(units[0], digest="abc000000000", artefact=None, state="diverged")
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        ledger.record(lost)
+    refused = mpt("show", "abc", "--prompt", home=tmp_path)
+    assert refused.code == 2
+    assert f"unit abc000000000 ({lost.kind}, diverged) has no prompt to show" in refused.error

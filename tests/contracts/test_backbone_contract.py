@@ -175,3 +175,16 @@ def test_vocabulary_prompts_are_rows_of_the_table_and_differ_by_stream(backbone)
     assert first.shape[0] == P
     assert torch.equal(first, backbone.vocabulary_prompt(P, "x", 1))
     assert not torch.equal(first, second)
+
+
+def test_a_row_of_the_table_is_nearest_to_its_own_token(backbone):
+    prompt = backbone.vocabulary_prompt(P, "nearest").to(backbone.dtype)
+    for near in backbone.nearest(-3 * prompt, 2):
+        assert all(cosine < 1 for _, cosine in near)
+    found = backbone.nearest(7 * prompt, 2)
+    assert len(found) == P
+    for row, ((token, cosine), (_, second)) in zip(prompt, found, strict=True):
+        assert cosine == pytest.approx(1, abs=1e-5)
+        assert second < cosine
+        (again,) = backbone.words([token])
+        torch.testing.assert_close(again[0], row.to(again))

@@ -238,14 +238,10 @@ def test_a_registered_prompt_predicts(place, prompt, monkeypatch):
 
     import mlflow
 
-    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
-    mlflow.set_tracking_uri(place.uri)
-    mlflow.set_registry_uri(place.uri)
-    try:
-        model = mlflow.pyfunc.load_model(f"models:/{name}@champion")
-    finally:
-        mlflow.set_tracking_uri(before[0])
-        mlflow.set_registry_uri(before[1])
+    # not mlflow.set_tracking_uri: it cannot be taken back, and later clients would look there
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", place.uri)
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", place.uri)
+    model = mlflow.pyfunc.load_model(f"models:/{name}@champion")
     assert model.predict(["one", "two"]) == ["ONE", "TWO"]
     assert asked == [("prompt.safetensors", {"k": [1, "x"]})]
 

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import signal
-import sqlite3
 import subprocess
-import sys
-import time
-from contextlib import closing
-from dataclasses import dataclass
-from os import environ
-from pathlib import Path
 
 import pytest
-from terminal import STORES, study_file
+from stage import PATIENCE, Stage, is_as_undisturbed, kill
+from terminal import study_file
 
 pytestmark = pytest.mark.slow
-
-PATIENCE = 300
-"""Seconds after which a process that has not done what a test waits for has failed."""
 
 LONGER = {
     "outer": {"steps": 30, "episodes": 2, "batch": 2},
@@ -29,79 +19,6 @@ LONGER = {
     "trials": 6,
     "cells_per_pack": 2,
 }
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Where sweeps are run and killed."""
-
-    repository: Path
-    study: Path
-    home: Path
-
-    def start(self) -> subprocess.Popen[str]:
-        """`mpt sweep` as a process of its own."""
-        kept = {name: value for name, value in environ.items() if name not in STORES}
-        return subprocess.Popen(
-            [sys.executable, str(self.repository / "cli.py"), "sweep", "--study", str(self.study)],
-            env={**kept, "MPT_HOME": str(self.home), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def finish(self) -> str:
-        """Run the sweep to its end; what it said on standard error."""
-        process = self.start()
-        _, err = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 0, err
-        return err
-
-    def rows(self) -> dict[tuple[str, int], tuple]:
-        """The ledger's rows by digest and attempt; none where there is no ledger yet."""
-        try:
-            uri = f"file:{self.home / 'ledger.db'}?mode=ro"
-            with closing(sqlite3.connect(uri, uri=True)) as ledger:
-                found = ledger.execute(
-                    "SELECT digest, attempt, created, state, result FROM mpt_units"
-                )
-                return {(digest, attempt): tuple(rest) for digest, attempt, *rest in found}
-        except sqlite3.OperationalError:
-            return {}
-
-    def wait_for(self, rows: int, process: subprocess.Popen[str]) -> None:
-        """Wait until the ledger holds so many rows."""
-        deadline = time.monotonic() + PATIENCE
-        while len(self.rows()) < rows:
-            assert process.poll() is None, "the sweep ended before it could be disturbed"
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-
-
-def kill(process: subprocess.Popen[str]) -> None:
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=PATIENCE)
-
-
-def trials(stage: Stage) -> list[tuple[str, float, dict]]:
-    """State, ARG and parameters of every trial, as Optuna's own tables hold them."""
-    with closing(sqlite3.connect(stage.home / "studies.db")) as store:
-        found = store.execute(
-            "SELECT t.state, v.value, p.param_value FROM trials t"
-            " LEFT JOIN trial_values v USING (trial_id) LEFT JOIN trial_params p USING (trial_id)"
-            " ORDER BY t.number"
-        )
-        return list(found)
-
-
-def runs(stage: Stage) -> list[tuple[str, str]]:
-    with closing(sqlite3.connect(stage.home / "mlflow.db")) as store:
-        return sorted(store.execute("SELECT name, status FROM runs"))
-
-
-def score(row: tuple) -> list[float]:
-    result = json.loads(row[2])
-    return [result.get("dev", 0.0), result.get("test", 0.0)]
 
 
 @pytest.fixture(scope="module")
@@ -115,22 +32,6 @@ def undisturbed(repository, tmp_path_factory):
 @pytest.fixture
 def stage(undisturbed, tmp_path):
     return Stage(undisturbed.repository, undisturbed.study, tmp_path / "home")
-
-
-def is_as_undisturbed(stage: Stage, undisturbed: Stage) -> None:
-    found, expected = stage.rows(), undisturbed.rows()
-    # attempt 1 of every unit, of the same units, and no others
-    assert found.keys() == expected.keys()
-    for key, row in found.items():
-        assert row[1] == expected[key][1] == "done"
-        assert score(row) == pytest.approx(score(expected[key]), abs=1e-6)
-    searched = trials(stage)
-    assert [state for state, _, _ in searched] == ["COMPLETE"] * 6
-    assert [params for _, _, params in searched] == [p for _, _, p in trials(undisturbed)]
-    args = [arg for _, arg, _ in searched]
-    assert args == pytest.approx([arg for _, arg, _ in trials(undisturbed)], abs=1e-3)
-    names = sorted(["small", *(f"trial-{number}" for number in range(1, 7))])
-    assert runs(stage) == [(name, "FINISHED") for name in names]
 
 
 @pytest.mark.parametrize("rows", [1, 11, 23, 34])

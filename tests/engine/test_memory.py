@@ -89,13 +89,15 @@ def test_a_meta_training_short_of_memory_ends_as_if_it_were_not(tmp_path, method
     backbone = TINY["llama"]()
     narrow = Narrow(backbone, 2)  # fewer than the probe takes
     jobs = [meta(backbone, method), meta(backbone, method, lr=0.02)]
-    plenty = learn(jobs, backbone, checkpoints=Checkpoints(tmp_path))
-    scarce = learn(jobs, narrow, checkpoints=Checkpoints(tmp_path))
+    plenty = learn(jobs, backbone, checkpoints=Checkpoints(tmp_path / "plenty"))
+    scarce = learn(jobs, narrow, checkpoints=Checkpoints(tmp_path / "scarce"))
     assert narrow.refused
     for one, other in zip(plenty, scarce, strict=True):
         assert isinstance(one, Learned)
         assert isinstance(other, Learned)
         torch.testing.assert_close(other.prompt, one.prompt, rtol=0, atol=1e-7)
+        assert other.plan is not None
+        assert other.plan.rows <= 2, "what is recorded is what was done"
 
 
 def test_cells_short_of_memory_end_as_if_they_were_not():
@@ -185,8 +187,9 @@ def test_engines_are_named_with_near_misses():
 @pytest.mark.parametrize("engine", ["recursion", "higher"])
 def test_every_engine_learns_the_same_prompt_and_is_recorded(tmp_path, engine):
     backbone = TINY["llama"]()
-    (kept,) = learn([meta(backbone)], backbone, checkpoints=Checkpoints(tmp_path))
-    (other,) = learn([meta(backbone)], backbone, checkpoints=Checkpoints(tmp_path), engine=engine)
+    ours, theirs = Checkpoints(tmp_path / "ours"), Checkpoints(tmp_path / "theirs")
+    (kept,) = learn([meta(backbone)], backbone, checkpoints=ours)
+    (other,) = learn([meta(backbone)], backbone, checkpoints=theirs, engine=engine)
     assert isinstance(kept, Learned)
     assert isinstance(other, Learned)
     assert kept.plan is not None

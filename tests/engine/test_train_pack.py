@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
+from tiny import TINY
 
 from mpt.backbone.toy import ToyBackbone
 from mpt.config import BackboneConfig, CellConfig, InnerLoop, OuterLoop, RunConfig, Tuning
 from mpt.engine import train
-from mpt.engine.checkpoint import Checkpoints
+from mpt.engine.checkpoint import Checkpoints, plan_of
 from mpt.engine.learn import Learned, learn
+from mpt.engine.optim import OPTIMISERS
 from mpt.engine.pack import CellJob, MetaJob, packs, run_shape
 from mpt.engine.step import MetaStep
 from mpt.engine.tune import Tuned, looks, tune
 from mpt.errors import Diverged
 from mpt.gym.splits import Example, FewShotSplit
 from mpt.gym.tokens import TokenSplit
+from mpt.methods import METHODS
 
 WORDS = ["cat", "dog", "horse", "bird", "fish", "goat", "hen", "cow", "pig", "duck"]
 BACKBONE = BackboneConfig(name="toy", prompt_tokens=3, max_input=16, max_target=4)
@@ -32,13 +38,21 @@ def split(toy, task: str, seed: int = 13) -> TokenSplit:
     return TokenSplit(few, toy.encode, BACKBONE.max_input, BACKBONE.max_target)
 
 
-def run(toy, *, method: str = "maml", inner_lr: float = 0.3, outer_lr: float = 0.2, steps: int = 6):
+def run(
+    toy,
+    *,
+    method: Any = "maml",
+    optimiser: Any = "adafactor",
+    inner_lr: float = 0.3,
+    outer_lr: float = 0.2,
+    steps: int = 6,
+):
     config = RunConfig(
         backbone=BACKBONE,
         weights=toy.weights,
         method=method,
         inner=InnerLoop(lr=inner_lr, steps=2, batch=2),
-        outer=OuterLoop(lr=outer_lr, steps=steps, episodes=2, batch=3),
+        outer=OuterLoop(optimiser=optimiser, lr=outer_lr, steps=steps, episodes=2, batch=3),
         sources=("one", "two"),
         data_seeds=(13,),
         data="x",
@@ -68,9 +82,9 @@ def test_meta_trainings_together_are_meta_trainings_alone(toy, tmp_path, method)
         run(toy, method=method, inner_lr=0.05),
         run(toy, method=method, outer_lr=0.5, steps=3),
     ]
-    together = learn(jobs, toy, checkpoints=Checkpoints(tmp_path))
+    together = learn(jobs, toy, checkpoints=Checkpoints(tmp_path / "together"))
     for job, packed in zip(jobs, together, strict=True):
-        (alone,) = learn([job], toy, checkpoints=Checkpoints(tmp_path))
+        (alone,) = learn([job], toy, checkpoints=Checkpoints(tmp_path / "alone"))
         assert isinstance(packed, Learned)
         assert isinstance(alone, Learned)
         assert len(packed.curve) == job.config.outer.steps
@@ -108,32 +122,64 @@ def test_an_interrupt_amid_a_step_keeps_the_last_whole_step(toy, tmp_path, monke
         assert one.curve == other.curve
 
 
-@pytest.mark.parametrize("method", ["maml", "reptile"])
-def test_a_killed_meta_training_continues_bit_for_bit(toy, tmp_path, method):
-    jobs = [run(toy, method=method), run(toy, method=method, outer_lr=0.4)]
-    undisturbed = learn(jobs, toy, checkpoints=Checkpoints(tmp_path / "a"))
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", ["toy", "t5", "gpt2"])
+def test_a_killed_meta_training_continues_bit_for_bit(tmp_path, kind, method, optimiser):
+    """In single precision, where a pack of another make-up or plan would round otherwise."""
+    backbone = ToyBackbone() if kind == "toy" else TINY[kind](0, torch.float32)
+    jobs = [
+        run(backbone, method=method, optimiser=optimiser),
+        run(backbone, method=method, optimiser=optimiser, outer_lr=0.4),
+        run(backbone, method=method, optimiser=optimiser, outer_lr=0.1, steps=3),
+    ]
+    undisturbed = learn(jobs, backbone, checkpoints=Checkpoints(tmp_path / "a"))
     steps = 0
 
-    def die_at_the_fourth(rows: int) -> None:
+    def die_at_the_fifth(rows: int) -> None:
         nonlocal steps
         steps += rows
-        if steps == 8:
+        if steps == 3 * 3 + 2 * 2:
             raise Killed
 
     every_step = Checkpoints(tmp_path / "b", every=0.0)
     with pytest.raises(Killed):
-        learn(jobs, toy, checkpoints=every_step, on_step=die_at_the_fourth)
-    saved = every_step.read(jobs[0].config.digest)
-    assert saved is not None
-    assert saved.position == 4
+        learn(jobs, backbone, checkpoints=every_step, on_step=die_at_the_fifth)
+    saved = [every_step.read(job.config.digest) for job in jobs]
+    assert [one and one.position for one in saved] == [5, 5, 3]
     seen: list[int] = []
-    resumed = learn(jobs, toy, checkpoints=every_step, on_step=seen.append)
-    assert seen[0] == 8, "the steps already taken are not repeated"
+    resumed = learn(jobs, backbone, checkpoints=every_step, on_step=seen.append)
+    assert seen == [13, 2], "the steps already taken are not repeated"
     for one, other in zip(undisturbed, resumed, strict=True):
         assert isinstance(one, Learned)
         assert isinstance(other, Learned)
         assert torch.equal(one.prompt, other.prompt)
         assert one.curve == other.curve
+
+
+def test_a_run_that_ended_is_saved_before_its_neighbours_go_on(toy, tmp_path):
+    """Else it would begin anew beside them, in packs that they were not in."""
+    jobs = [run(toy), run(toy, steps=3)]
+    seldom = Checkpoints(tmp_path, every=1e9)
+    learn(jobs, toy, checkpoints=seldom)
+    saved = [seldom.read(job.config.digest) for job in jobs]
+    assert [one and one.position for one in saved] == [6, 3]
+
+
+def test_a_resumed_run_is_computed_as_it_was_begun(toy, tmp_path):
+    """Room found at another moment may not change how a run goes on, nor another device's plan."""
+    job, checkpoints = run(toy), Checkpoints(tmp_path, every=0.0)
+    learn([job], toy, checkpoints=checkpoints)
+    saved = checkpoints.read(job.config.digest)
+    assert saved is not None
+    assert saved.plan is not None
+    assert plan_of([saved, saved], "auto", "none") == saved.plan
+    assert plan_of([saved], saved.plan.engine, "none") == saved.plan
+    assert plan_of([saved], "recursion", "none") is None
+    assert plan_of([saved], "auto", "sdpa flash") is None
+    assert plan_of([saved, None], "auto", "none") is None
+    other = replace(saved, plan=replace(saved.plan, rows=1))
+    assert plan_of([saved, other], "auto", "none") is None
 
 
 def test_a_corrupt_checkpoint_is_started_over(toy, tmp_path):
@@ -150,8 +196,8 @@ def test_a_corrupt_checkpoint_is_started_over(toy, tmp_path):
 
 def test_a_diverged_run_leaves_and_its_neighbour_is_unharmed(toy, tmp_path):
     calm, wild = run(toy), run(toy, outer_lr=1e300)
-    alone = learn([calm], toy, checkpoints=Checkpoints(tmp_path))[0]
-    beside, diverged = learn([calm, wild], toy, checkpoints=Checkpoints(tmp_path))
+    alone = learn([calm], toy, checkpoints=Checkpoints(tmp_path / "alone"))[0]
+    beside, diverged = learn([calm, wild], toy, checkpoints=Checkpoints(tmp_path / "beside"))
     assert isinstance(diverged, Diverged)
     assert 1 <= diverged.step <= 6
     assert "diverged at step" in str(diverged)

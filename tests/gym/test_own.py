@@ -113,6 +113,8 @@ def test_a_card_beside_split_files_names_their_metric(tmp_path):
         (("text|clean", "text|claen"), r"unknown transform 'claen' - did you mean .*'clean'"),
         (("{text|clean}", "{body}"), r"r.csv has no column 'body'; it has text, label"),
         (("r.csv", "s.csv"), r"the rows .*s.csv are missing; put the file there"),
+        (("r.csv", "../r.csv"), r"the rows .*films/../r.csv lie outside; put them into .*films"),
+        (("r.csv", "/etc/passwd"), r"the rows /etc/passwd lie outside"),
         (('target: "{label}"', ""), r"with `rows` the card also needs `input` and `target`"),
         (("kind: classification", "kind: class"), r"kind: input should be 'classification' or"),
         (("metric: ACC", "metric: [ACC"), r"card.yaml: cannot be read as YAML"),

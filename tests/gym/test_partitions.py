@@ -159,3 +159,33 @@ def test_wrong_yaml_is_explained(tmp_path, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"settings file .*no.yaml cannot be read \(No such file"):
         read_partitions(tmp_path / "no.yaml")
+
+
+def test_a_setting_has_a_short_name_without_quotes():
+    partitions = crossfit_partitions()
+    for short, name in {
+        "np-p": "NP->P",
+        "r-r": "R->R",
+        "CLS-CLS": "Cls->Cls",
+        "non-cls-non-cls": "Non-Cls->Non-Cls",
+        "cls-12-cls": "Cls(12)->Cls",
+    }.items():
+        assert partitions.setting(short).name == name
+    shorts = [name.lower().replace("->", "-") for name in partitions.settings]
+    assert [partitions.setting(name).name for name in shorts] == list(TABLE_1)
+
+
+@pytest.mark.parametrize("given", ["cls-clz", "", "->"])
+def test_what_is_no_setting_even_in_short_is_refused(given):
+    with pytest.raises(UnknownName, match=f"unknown setting '{given}'"):
+        crossfit_partitions().setting(given)
+    with pytest.raises(UnknownName, match="did you mean 'Cls->Cls'"):
+        crossfit_partitions().setting("cls-clz")
+
+
+def test_a_short_name_of_two_settings_is_none():
+    two = {name: Setting(name, ("a",), ("b",)) for name in ("A->B", "a-b", "A+B")}
+    partitions = Partitions(two, ())
+    assert partitions.setting("a-b").name == "a-b"
+    with pytest.raises(UnknownName):
+        partitions.setting("A B")

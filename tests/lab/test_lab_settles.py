@@ -10,7 +10,8 @@ from mpt.errors import ConfigError, InputError, OutOfMemory, StoreError, Unknown
 from mpt.gym.source import open_gym
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
-from mpt.lab.promote import choose, promote
+from mpt.lab.promote import prepare, promote
+from mpt.lab.retest import choose
 from mpt.lab.run import BASELINE, Case, Judging, Lab, scores
 from mpt.lab.search import Search
 from mpt.lab.study import make_study
@@ -191,8 +192,9 @@ def test_a_diverged_trial_is_pruned_and_the_study_goes_on(study, home):
 
 def test_promotion_judges_the_winner_and_a_second_one_computes_nothing(study, home):
     with Opened(study, home) as opened:
-        trial = choose(opened.sweep(), "best")
-        promotion = promote(study, trial, opened.lab)
+        trials = opened.sweep()
+        wanted, _ = prepare(study, trials, opened.lab)
+        promotion = promote(wanted, opened.lab)
     assert promotion.computed > 0
     (share,) = promotion.shares
     assert share.setting.targets == ("superglue-cb", "ethos-race")
@@ -201,7 +203,9 @@ def test_promotion_judges_the_winner_and_a_second_one_computes_nothing(study, ho
     assert (gain.setting, gain.method, gain.baseline) == ("Cls->Cls", "fomaml", BASELINE)
     assert promotion.champion is share
     with Opened(study, home) as again:
-        second = promote(study, trial, again.lab)
+        wanted, _ = prepare(study, trials, again.lab)
+        second = promote(wanted, again.lab)
+        assert again.lab.computed == 0
     assert second.computed == 0
     assert second.reused == promotion.computed + promotion.reused
     assert second.gains == promotion.gains

@@ -13,7 +13,7 @@ from mpt.gym.partitions import Setting, read_partitions
 from mpt.gym.source import open_gym
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
-from mpt.lab.promote import choose, promote
+from mpt.lab.promote import prepare, promote
 from mpt.lab.run import Lab
 from mpt.lab.search import Search
 from mpt.lab.settings import settings_of
@@ -94,10 +94,11 @@ def test_a_sweep_and_a_promotion_use_them(file, tmp_path):
         trials = sweep(plan(study, lab_worker), lab, home, on_trial=lambda _: None)
         (file.parent / "mine" / "settings.yaml").unlink()
         stored = Search.latest(home).study
-        promotion = promote(stored, choose(trials, "best"), lab)
+        wanted, _ = prepare(stored, trials, lab)
+        promotion = promote(wanted, lab)
         named = stored.final.model_copy(update={"settings": ("News->Pair",)})
         with pytest.raises(UnknownName, match="did you mean 'News->Pairs'"):
-            promote(stored.model_copy(update={"final": named}), trials[0], lab)
+            prepare(stored.model_copy(update={"final": named}), trials, lab)
     assert [share.setting for share in promotion.shares] == [
         Setting("Pairs->News", ("glue-mrpc", "glue-qqp"), ("ag_news",)),
         Setting("News->Pairs", ("ag_news",), ("glue-mrpc", "glue-qqp")),

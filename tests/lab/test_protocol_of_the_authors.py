@@ -9,6 +9,7 @@ from tiny import TINY
 from mpt.config import VOCABULARY, CellConfig
 from mpt.gym.source import open_gym
 from mpt.lab.home import Home
+from mpt.lab.starts import start_of
 from mpt.lab.study import make_study
 from mpt.lab.worker import Worker
 
@@ -35,7 +36,7 @@ def test_a_cell_reads_task_names_and_begins_with_them(tmp_path):
         lr=0.1,
         tuning=study.tuning,
     )
-    start = worker._start(config)
+    start = start_of(config, worker.backbone, worker.home)
     (name,) = worker.backbone.words(["glue mrpc"])
     torch.testing.assert_close(start[0], name.mean(0))
     (unit,) = worker.tune([config], lambda rows: None)

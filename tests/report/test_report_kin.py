@@ -8,6 +8,7 @@ from mpt.config import RunConfig
 from mpt.gym.crossfit import crossfit_partitions
 from mpt.gym.mini import MiniGym
 from mpt.gym.partitions import Setting
+from mpt.lab.campaign import Campaign, Entrant, Share
 from mpt.lab.promote import Promoted, Promotion
 from mpt.lab.search import Trial
 from mpt.lab.study import Study
@@ -19,14 +20,17 @@ from mpt.report.collect import promotion_findings
 def told(*settings: Setting) -> tuple[str, ...]:
     """The warnings of a promotion on some settings that gave no result."""
     study = Study()
-    shares = tuple(_share(study, setting) for setting in settings)
-    promotion = Promotion(study, Trial(0, {}, "complete", arg=1.0), shares, (), 0, 0)
+    entrant = Entrant(study, {}, "defaults")
+    shares = tuple(_share(entrant, setting) for setting in settings)
+    trial = Trial(0, {}, "complete", arg=1.0)
+    wanted = Campaign(study, trial, (entrant,), settings, tuple(share.share for share in shares))
+    promotion = Promotion(wanted, shares, (), (), 0, 0)
     return warnings(promotion_findings(promotion, (), "mpt promote best"))
 
 
-def _share(study: Study, setting: Setting) -> Promoted:
-    config = study.run({}, sources=setting.sources, weights="w", data="d")
-    return Promoted(setting, config, _diverged(config), ())
+def _share(entrant: Entrant, setting: Setting) -> Promoted:
+    config = entrant.study.run({}, sources=setting.sources, weights="w", data="d")
+    return Promoted(Share(setting, entrant, 0, config), _diverged(config), ())
 
 
 def _diverged(config: RunConfig) -> Unit:

@@ -1,0 +1,29 @@
+"""`mpt up`: the services of a team, in Docker or as plain commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def up(
+    print_: Annotated[
+        bool,
+        typer.Option("--print", help="Print plain commands for bash instead; nothing is run."),
+    ] = False,
+) -> None:
+    """Start PostgreSQL, MLflow and Ray from docker/compose.yaml, or print how without Docker.
+
+    Secrets are taken from PGPASSWORD, MLFLOW_TRACKING_PASSWORD and
+    MLFLOW_FLASK_SERVER_SECRET_KEY. Every port is on 127.0.0.1 alone.
+
+    Example: mpt up --print
+    """
+    from mpt.lab.home import Home
+    from mpt.lab.services import compose, script
+
+    if print_:
+        typer.echo(script(Home.find().root / "services"), nl=False)
+        return
+    compose()

@@ -1,0 +1,247 @@
+"""A campaign: which methods, from which hyper-parameters, on which settings and meta-seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mpt.config import FINE_TUNING, VOCABULARY, RunConfig
+from mpt.errors import ConfigError, UnknownName
+from mpt.gym.partitions import Setting
+from mpt.lab.home import Home
+from mpt.lab.run import BASELINE, FULL, Case, Judging
+from mpt.lab.search import Search, Trial
+from mpt.lab.settings import settings_of
+from mpt.lab.studies_store import study_names
+from mpt.lab.study import Space, Study, defaults, make_study
+from mpt.lab.worker import Worker
+from mpt.methods import METHODS
+from mpt.methods import method as known_method
+
+Choose = Callable[[Study, Sequence[Trial]], Trial]
+"""Which of a study's trials takes part."""
+
+_STARTS = {BASELINE: VOCABULARY, FULL: FINE_TUNING}
+
+_SAME = ("gym", "backbone", "partitions", "setting", "sources", "source_shots", "target_shots")
+"""What two studies share if their trials answer the same question with two methods."""
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A method that takes part.
+
+    Attributes:
+        study: whose inner and outer loop it runs.
+        params: what was chosen within the study's space.
+        origin: where that choice comes from, for people.
+    """
+
+    study: Study
+    params: Mapping[str, float]
+    origin: str
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+        return self.study.method
+
+
+@dataclass(frozen=True)
+class Share:
+    """One meta-training of a campaign: a method on a setting's source tasks, from one seed."""
+
+    setting: Setting
+    entrant: Entrant
+    meta_seed: int
+    config: RunConfig
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+        return self.entrant.method
+
+    @property
+    def case(self) -> Case:
+        """Its prompt on the setting's targets."""
+        start, targets = self.config.digest, self.setting.targets
+        return Case(self.setting.name, self.method, start, targets, self.meta_seed)
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What a promotion runs, made concrete.
+
+    Attributes:
+        study: whose trial is promoted; its final settings, data seeds and rates are run.
+        trial: that trial.
+        entrants: every method, in the order of the tables.
+        shares: every meta-training, setting by setting.
+    """
+
+    study: Study
+    trial: Trial
+    entrants: tuple[Entrant, ...]
+    settings: tuple[Setting, ...]
+    shares: tuple[Share, ...]
+
+    @property
+    def judging(self) -> Judging:
+        """How prompts are judged."""
+        study, final = self.study, self.study.final
+        return Judging(
+            final.seeds,
+            final.lrs,
+            study.tuning,
+            study.target_shots,
+            full_lrs=final.fine_tuning.lrs,
+            fine_tuning=study.fine_tuning,
+        )
+
+    @property
+    def baselines(self) -> tuple[Case, ...]:
+        """Their cells on every target, the same ones for every setting that has it."""
+        return tuple(
+            Case(setting.name, name, _STARTS[name], setting.targets)
+            for setting in self.settings
+            for name in self.study.final.baselines
+        )
+
+
+def with_final(
+    study: Study, *, settings: str | None, methods: str | None, baselines: str | None
+) -> Study:
+    """The study with another final evaluation, as options name it.
+
+    Args:
+        study: which.
+        settings, methods, baselines: names by commas; ``all`` methods or baselines; None keeps
+            the study's.
+
+    Raises:
+        ConfigError: a name twice.
+        UnknownName: no such method or baseline.
+    """
+    final = study.final.model_dump()
+    if settings is not None:
+        final["settings"] = _by_commas(settings)
+    if methods is not None:
+        final["methods"] = list(METHODS) if methods == "all" else _by_commas(methods)
+        for name in final["methods"]:
+            known_method(name)
+    if baselines is not None:
+        final["baselines"] = list(_STARTS)
+        if baselines != "all":
+            final["baselines"] = [name.upper() for name in _by_commas(baselines)]
+        for name in final["baselines"]:
+            if name not in _STARTS:
+                raise UnknownName("baseline", name, _STARTS)
+    return make_study({**study.model_dump(), "final": final}, "options")
+
+
+def _by_commas(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",")]
+
+
+def final_settings(study: Study, worker: Worker) -> tuple[Setting, ...]:
+    """The settings that a promotion runs, their targets' rows read.
+
+    Raises:
+        UnknownName: a setting that the gym does not have.
+        ConfigError: one that is named twice.
+        DataError: a row that cannot be read: told now, not after the meta-trainings.
+    """
+    partitions = settings_of(study, worker.gym)
+    names = study.final.settings or tuple(partitions.settings)
+    settings = [partitions.setting(name) for name in names]
+    if twice := sorted({s.name for s in settings if settings.count(s) > 1}):
+        raise ConfigError(f"'final.settings' names {', '.join(twice)} twice; name each once")
+    for setting in settings:
+        worker.data_digest(setting.targets, study.final.seeds, study.target_shots)
+    return tuple(settings)
+
+
+def entrants(study: Study, own: Entrant, home: Home, choose: Choose) -> tuple[Entrant, ...]:
+    """Every method of ``study.final.methods``, the study's own as it is given.
+
+    Another method takes part with the chosen trial of its own study on the same question, called
+    as this one but for the method; without one, with the defaults.
+
+    Raises:
+        StoreError: the store of studies cannot be opened.
+    """
+    methods = study.final.methods or (study.method,)
+    return tuple(
+        own if method == study.method else _other(sibling(study, method), study, home, choose)
+        for method in methods
+    )
+
+
+def sibling(study: Study, method: str) -> Study:
+    """The study as it would be for another method: ``mini-reptile`` becomes ``mini-maml``."""
+    name = study.name and f"{study.name.removesuffix(f'-{study.method}')}-{method}"
+    space = study.space
+    if space == _usual_space(study.gym, study.method):
+        space = _usual_space(study.gym, method)
+    return study.model_copy(update={"method": method, "name": name, "space": space})
+
+
+def campaign(
+    study: Study,
+    trial: Trial,
+    methods: Sequence[Entrant],
+    settings: Sequence[Setting],
+    worker: Worker,
+) -> Campaign:
+    """The campaign of these methods on these settings; reads rows and writes nothing."""
+    shares = tuple(
+        Share(setting, entrant, seed, _config(entrant, setting, seed, worker))
+        for setting in settings
+        for entrant in methods
+        for seed in study.final.meta_seeds
+    )
+    return Campaign(study, trial, tuple(methods), tuple(settings), shares)
+
+
+def _config(entrant: Entrant, setting: Setting, meta_seed: int, worker: Worker) -> RunConfig:
+    study = entrant.study
+    return study.run(
+        entrant.params,
+        sources=setting.sources,
+        weights=worker.backbone.weights,
+        data=worker.data_digest(setting.sources, study.source_seeds, study.source_shots),
+        meta_seed=meta_seed,
+    )
+
+
+def _other(wanted: Study, study: Study, home: Home, choose: Choose) -> Entrant:
+    """The entrant of another method than the study's own."""
+    title, why = wanted.title, ""
+    if title not in study_names(home):
+        why = f"there is no study {title}"
+    else:
+        search = Search.load(home, title)
+        found, trials = search.study, search.trials
+        apart = [key for key in _SAME if getattr(found, key) != getattr(study, key)]
+        if found.method != wanted.method:
+            why = f"study {title} searches {found.method}"
+        elif apart:
+            why = f"study {title} has another {' and '.join(apart)}"
+        elif not any(trial.arg is not None for trial in trials):
+            why = f"study {title} has no finished trial"
+        else:
+            trial = choose(found, trials)
+            return Entrant(found, trial.params, f"trial {trial.number + 1} of {title}")
+    return Entrant(wanted, _defaults(wanted), f"defaults, as {why}")
+
+
+def _defaults(study: Study) -> dict[str, float]:
+    """What takes part unsearched: the study's own values, with the most steps of a usual space."""
+    if study.space != _usual_space(study.gym, study.method):
+        return {}
+    chosen = study.space.dimensions(study.method)
+    return {name: max(choice) for name, choice in chosen.items() if isinstance(choice, tuple)}
+
+
+def _usual_space(gym: str, method: str) -> Space:
+    return Space.model_validate(defaults(gym, method)["space"])

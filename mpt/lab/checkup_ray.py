@@ -1,0 +1,33 @@
+"""What `mpt doctor` looks at of Ray: whether it is there, and whether the cluster answers."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from importlib.util import find_spec
+
+from mpt.lab.checkup import Finding
+
+TIMEOUT = 3.0
+"""Seconds that a head may take to answer."""
+
+
+def ray(environment: Mapping[str, str] = os.environ) -> Finding:
+    """Whether the head that ``RAY_ADDRESS`` names takes connections; nothing is joined."""
+    address = environment.get("RAY_ADDRESS", "")
+    if not address:
+        return Finding("ray", "ok", "not used: RAY_ADDRESS names no cluster")
+    if find_spec("ray") is None:
+        what = f"RAY_ADDRESS is {address}, but Ray is not installed"
+        return Finding("ray", "fail", what, "pip install -e '.[ray]'")
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        fix = "give HOST:PORT as `ray start --head` prints it"
+        return Finding("ray", "fail", f"RAY_ADDRESS is {address!r}, no address of a head", fix)
+    try:
+        socket.create_connection((host, int(port)), TIMEOUT).close()
+    except (OSError, OverflowError) as error:
+        fix = "start it with `ray start --head`, or unset RAY_ADDRESS"
+        return Finding("ray", "fail", f"no head answers at {address} ({error})", fix)
+    return Finding("ray", "ok", f"a head answers at {address}")

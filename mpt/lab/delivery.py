@@ -6,6 +6,7 @@ import getpass
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -115,8 +116,13 @@ class Delivery:
         self._client.log_text(self._run(record["key"]), record["text"], record["name"])
 
     def _file(self, entry: Entry) -> None:
-        run, folder = self._run(entry.record["key"]), entry.record["folder"]
-        self._client.log_artifact(run, str(_there(entry)), folder or None)
+        record, file = entry.record, _there(entry)
+        run, name = self._run(record["key"]), record.get("name") or file.name
+        with tempfile.TemporaryDirectory() as folder:
+            # the outbox had no room for a copy under that name; MLflow gives files their own
+            if file.name != name:
+                file = shutil.copyfile(file, Path(folder) / name)
+            self._client.log_artifact(run, str(file), record["folder"] or None)
 
     def _close(self, entry: Entry) -> None:
         record = entry.record

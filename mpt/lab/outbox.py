@@ -89,6 +89,11 @@ class Spool:
         """Records not taken yet."""
         return self._appended - self._taken
 
+    @property
+    def in_memory(self) -> int:
+        """Records that the disk did not take, lost with the process unless it does."""
+        return len(self._waiting)
+
     def append(self, record: Mapping[str, Any], file: Path | None = None, name: str = "") -> None:
         """Keep a record, with a copy of ``file`` as ``name``; never raises because of the disk."""
         with self._mutex:
@@ -206,6 +211,7 @@ class Spool:
             shutil.copyfile(file, self.folder / name)
         except OSError as error:
             self.trouble = error.strerror or str(error)
+            shutil.rmtree((self.folder / name).parent, ignore_errors=True)
             return str(file.absolute())
         return name
 

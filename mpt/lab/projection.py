@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -178,10 +177,8 @@ class Projection:
         self._tracker.text(run, "config.yaml", resolved)
         self._tracker.table(run, "cells", [_row(one) for one in judged])
         if unit.artefact:
-            with TemporaryDirectory() as folder:
-                named = Path(folder) / "prompt.safetensors"
-                named.write_bytes((self._home.root / unit.artefact).read_bytes())
-                self._tracker.artifact(run, named)
+            prompt = self._home.root / unit.artefact
+            self._tracker.artifact(run, prompt, name="prompt.safetensors")
 
 
 def _plan_tag(unit: Unit) -> dict[str, str]:

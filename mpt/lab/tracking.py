@@ -148,8 +148,16 @@ class MlflowTracker:
         left = self._shipper.close(timeout)
         if not self._shipper.is_alive:
             self._delivery.close()
-        if left:
-            self._warn(f"{left} tracking records wait in {self._outbox}; `{self._sync}` sends them")
+        lost = self._shipper.own.in_memory
+        if lost:
+            self._warn(
+                f"{lost} tracking records could not be written to {self._outbox} and are lost with "
+                f"this process; `{self._sync} --rebuild` tells all again from the ledger"
+            )
+        if left > lost:
+            self._warn(
+                f"{left - lost} tracking records wait in {self._outbox}; `{self._sync}` sends them"
+            )
 
     def _tell(self, do: str, run: RunKey, *, file: Path | None = None, **fields: object) -> None:
         spool = self._shipper.own

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mpt.commands.console import err, out
+from mpt.commands.dry_run import DryRun
 from mpt.commands.stop import Budget, leave, this_command
 
 
@@ -37,6 +38,7 @@ def promote(
         str | None, typer.Option(help="MLflow server [default: a local store under mlruns/]")
     ] = None,
     budget: Budget = None,
+    dry_run: DryRun = False,
     json: Annotated[bool, typer.Option("--json", help="Print the ARG table as JSON.")] = False,
 ) -> None:
     """Run the best trial's configuration on the full settings: ARG table, report, champion.
@@ -50,6 +52,7 @@ def promote(
 
     Example: mpt promote best --methods all --baselines all --settings cls-cls,np-p
     """
+    from mpt.commands.dry_run import dry_run as show_plan
     from mpt.commands.session import Session
     from mpt.lab.campaign import with_final
     from mpt.lab.home import Home
@@ -60,6 +63,7 @@ def promote(
     from mpt.lab.retest import choose
     from mpt.lab.search import Search
     from mpt.lab.stopping import Stopped, Stopping
+    from mpt.lab.workload import campaign_work
     from mpt.report.caution import warnings
     from mpt.report.collect import promotion_findings, retest_lines
     from mpt.report.console import arg_json, arg_table
@@ -76,6 +80,13 @@ def promote(
         tracking_uri=tracking_uri,
         stopping=stopping,
     ) as session:
+        if dry_run:
+            show_plan(
+                session,
+                lambda lab: campaign_work(chosen, search.trials, lab, which, top_k),
+                json=json,
+            )
+            return
         try:
             with stopping:
                 wanted, retests = prepare(chosen, search.trials, session.lab, which, top_k)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mpt.commands.console import out, steps_on
+from mpt.commands.dry_run import DryRun
 from mpt.commands.stop import Budget, leave
 
 
@@ -45,6 +46,7 @@ def sweep(
         str | None, typer.Option(help="MLflow server (default: a local store under mlruns/)")
     ] = None,
     budget: Budget = None,
+    dry_run: DryRun = False,
     json: Annotated[bool, typer.Option("--json", help="Print the trials as JSON.")] = False,
 ) -> None:
     """Search learning rates and steps of a meta-learning method on the validation tasks.
@@ -54,6 +56,7 @@ def sweep(
 
     Example: mpt sweep --method reptile --trials 12
     """
+    from mpt.commands.dry_run import dry_run as show_plan
     from mpt.commands.session import Session, given
     from mpt.gym.partitions import read_partitions
     from mpt.lab.projection import Projection
@@ -63,6 +66,7 @@ def sweep(
     from mpt.lab.study import resolve
     from mpt.lab.sweep import plan
     from mpt.lab.sweep import sweep as run
+    from mpt.lab.workload import sweep_work
     from mpt.methods import method as known_method
     from mpt.report.console import best_trial, trial_interval, trials_json, trials_table
     from mpt.report.words import interval, params, percent
@@ -91,6 +95,11 @@ def sweep(
     ) as session:
         concrete = plan(chosen, session.worker)
         Search.check(chosen, concrete.definition, session.home)
+        if dry_run:
+            is_begun = chosen.title in study_names(session.home)
+            begun = Search.load(session.home, chosen.title).trials if is_begun else []
+            show_plan(session, lambda lab: sweep_work(concrete, begun, lab), json=json)
+            return
         lab, projection = session.lab, Projection(session.tracker, chosen, session.home)
         with stopping, projection.ended_early():
             finished = run(concrete, lab, session.home, on_trial=projection.trial)

@@ -111,7 +111,7 @@ class Lab:
     def tune(self, configs: Sequence[CellConfig], title: str, pack: int) -> dict[str, Unit]:
         """Downstream cells by digest, all settled; neighbours of like length share a pack."""
         return self._settle(
-            sorted(configs, key=self._length),
+            sorted(configs, key=self.length),
             title=title,
             steps=lambda config: config.tuning.steps,
             shape=cell_shape,
@@ -224,7 +224,8 @@ class Lab:
         self.progress.say(f"warning: a run failed and the others go on: {failure.reason}")
         return units
 
-    def _length(self, config: CellConfig) -> int:
+    def length(self, config: CellConfig) -> int:
+        """By which cells are sorted into packs: characters of the longest training input."""
         split = self.worker.tokens(config.task, config.data_seed, config.shots).split
         return max(len(example.input) for example in split.train)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
@@ -67,6 +67,13 @@ class Worker:
     @cached_property
     def _token_cache(self) -> TokenCache:
         return TokenCache(self.home.tokens, self.backbone.weights)
+
+    def elsewhere(self, home: Home) -> Worker:
+        """A worker that writes into another home; the loaded model is shared."""
+        other = replace(self, home=home, _tokens={})
+        if "backbone" in vars(self):
+            vars(other)["backbone"] = self.backbone
+        return other
 
     def split_digest(self, task: str, seed: int, shots: Shots | None = None) -> str:
         """Identity of a task's rows under a data seed."""

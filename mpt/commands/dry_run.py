@@ -1,0 +1,148 @@
+"""`--dry-run`: what a command would run and cost, printed; nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mpt.commands.console import clock, out
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from mpt.commands.session import Session
+    from mpt.lab.probe import Cost
+    from mpt.lab.run import Lab
+    from mpt.lab.workload import Workload
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would run and cost; write nothing.")
+]
+
+
+def dry_run(session: Session, work: Callable[[Lab], Workload], *, json: bool) -> None:
+    """Print a command's configuration, matrix of units and expected cost."""
+    from mpt.lab.probe import probe
+
+    with scratch(session) as lab:
+        planned = work(lab)
+        session.progress.say(f"timing a few steps of {len(planned.left)} units ...")
+        cost = probe(planned, lab.worker, lab)
+    if json:
+        typer.echo(_json(planned, cost))
+        return
+    _print(planned, cost)
+
+
+@contextmanager
+def scratch(session: Session) -> Iterator[Lab]:
+    """A lab that reads the session's stores and writes into a folder that goes away."""
+    from mpt.errors import InputError
+    from mpt.lab.ledger import Ledger
+    from mpt.lab.recorded import Recorded, open_ledger
+
+    with TemporaryDirectory(prefix="mpt-probe-") as folder:
+        home = replace(session.home, root=Path(folder))
+        worker = session.worker.elsewhere(home)
+        try:
+            ledger = open_ledger(session.home)
+        except InputError:
+            ledger = Ledger(f"sqlite:///{folder}/ledger.db")
+        with ledger:
+            yield Recorded(worker, ledger)
+
+
+def _print(planned: Workload, cost: Cost) -> None:
+    import yaml
+
+    chosen = planned.study.model_dump(mode="json", exclude_none=True)
+    out.print("Configuration", style="bold")
+    out.print(yaml.safe_dump(chosen, sort_keys=False, default_flow_style=None), markup=False)
+    out.print(_matrix(planned))
+    units, left = len(planned.units), len(planned.left)
+    out.print(f"{units} units, {units - left} in the ledger, {left} to compute")
+    for line in planned.about:
+        out.print(f"  {line}", markup=False, soft_wrap=True)
+    out.print(f"\nProbe on {cost.device}", style="bold")
+    for one in cost.timings:
+        out.print(
+            f"  {one.what}: {one.step:.3f} s an update of {one.runs} runs, {one.each:.2f} s a unit "
+            f"x {one.units}",
+            markup=False,
+            soft_wrap=True,
+        )
+    out.print(
+        f"Expected: {clock(cost.seconds)} ({cost.seconds / 3600:.2f} hours of this device), "
+        f"{_size(cost.disk)} of prompts and records, {_size(cost.memory)} of memory at the peak",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _matrix(planned: Workload) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("part", "method"):
+        table.add_column(name, no_wrap=True)
+    for name in ("learned", "tasks x seeds x rates", "units", "held", "left"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in _rows(planned):
+        shape = f"{row['tasks']} x {row['seeds']} x {row['rates']}"
+        counts = [str(row[key]) for key in ("units", "held", "left")]
+        table.add_row(str(row["part"]), str(row["method"]), str(row["learned"]), shape, *counts)
+    return table
+
+
+def _rows(planned: Workload) -> list[dict[str, object]]:
+    """The matrix, a (part, method) a row; units that rows share are counted in each."""
+    from mpt.report.words import method_name
+
+    found = []
+    for row in planned.rows:
+        digests = {config.digest for config in row.configs}
+        held = len(digests & planned.held)
+        found.append(
+            {
+                "part": row.part,
+                "method": method_name(row.method),
+                "learned": row.learned,
+                "tasks": len({cell.task for cell in row.cells}),
+                "seeds": len({cell.data_seed for cell in row.cells}),
+                "rates": len({cell.lr for cell in row.cells}),
+                "units": len(digests),
+                "held": held,
+                "left": len(digests) - held,
+            }
+        )
+    return found
+
+
+def _json(planned: Workload, cost: Cost) -> str:
+    import json
+    from dataclasses import asdict
+
+    return json.dumps(
+        {
+            "schema": 1,
+            "configuration": planned.study.model_dump(mode="json"),
+            "rows": _rows(planned),
+            "units": len(planned.units),
+            "held": len(planned.units) - len(planned.left),
+            "left": len(planned.left),
+            "about": list(planned.about),
+            "probe": {**asdict(cost), "seconds": cost.seconds},
+        },
+        indent=2,
+    )
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

@@ -19,6 +19,7 @@ class Looks:
     Attributes:
         steps: updates taken before each look; the last one is the budget.
         devs: the scores seen.
+        meta_seed: as in ``Score``; each meta-training races on its own.
     """
 
     setting: str
@@ -27,6 +28,7 @@ class Looks:
     seed: int
     steps: tuple[int, ...]
     devs: tuple[float, ...]
+    meta_seed: int = 0
 
     def reached(self, goal: float) -> int | None:
         """Updates until the first look with at least this score; None if there was none."""
@@ -96,13 +98,14 @@ def paces(looks: Iterable[Looks], baseline: str = "PT") -> list[Pace]:
     Cells that the baseline lacks, and those on which its best dev score is not above zero, so that
     there is nothing to reach, are no races.
     """
-    cells: dict[tuple[str, str], dict[tuple[str, int], Looks]] = {}
+    cells: dict[tuple[str, str], list[Looks]] = {}
     for one in looks:
-        cells.setdefault((one.setting, one.method), {})[one.task, one.seed] = one
+        cells.setdefault((one.setting, one.method), []).append(one)
     found = []
     for (setting, method), own in cells.items():
-        theirs = cells.get((setting, baseline), {})
-        races = [_race(theirs[key], one) for key, one in own.items() if key in theirs]
+        theirs = {(one.task, one.seed): one for one in cells.get((setting, baseline), ())}
+        rivals = ((theirs.get((one.task, one.seed)), one) for one in own)
+        races = [_race(rival, one) for rival, one in rivals if rival is not None]
         if method != baseline and (fair := tuple(race for race in races if race.goal > 0)):
             found.append(Pace(setting=setting, method=method, baseline=baseline, races=fair))
     return found

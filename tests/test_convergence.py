@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mpt.convergence import Looks, Pace, own_pace, paces
@@ -83,3 +85,9 @@ def test_settings_and_methods_keep_their_order():
     order = [(one.setting, one.method) for one in paces(cells)]
     assert order == [("B->B", "x"), ("B->B", "b"), ("A->A", "x"), ("A->A", "b")]
     assert all(one.speedup == pytest.approx((1, 1)) for one in paces(cells))
+
+
+def test_several_meta_trainings_race_each_on_its_own():
+    cells = [looks("PT", "a", 0, 0.5, 0.5, 0.5)]
+    cells += [replace(looks("maml", "a", 0, 0, dev, dev), meta_seed=dev) for dev in (0, 1)]
+    assert [race.step for race in pace(*cells).races] == [None, 30]

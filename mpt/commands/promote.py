@@ -100,7 +100,7 @@ def promote(
             session.progress.say(session.summary())
             leave(stopping, str(stopped))
         note_promotion(promotion, which, top_k, session.lab.ledger)
-        found = promotion_findings(promotion, search.trials, this_command())
+        found = promotion_findings(promotion, search.trials, this_command(), session.home)
         number = promotion.trial.number + 1
         page = write_report(found, session.home.reports / f"{chosen.title}-{number}")
         model = Projection(session.tracker, chosen, session.home).promotion(promotion, page)

@@ -58,9 +58,10 @@ def report(
 
         found = study_findings(*recorded_study(study), command)
     else:
+        from mpt.lab.home import Home
         from mpt.lab.recorded import recorded_promotion
 
-        found = promotion_findings(*recorded_promotion(str(promotion)), command)
+        found = promotion_findings(*recorded_promotion(str(promotion)), command, Home.find())
     page = write_report(found, to)
     for warning in warnings(found):
         err.print(f"warning: {warning}", markup=False, soft_wrap=True, style="yellow")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from mpt.config import VOCABULARY
-from mpt.errors import InputError, UnknownName
+from mpt.errors import DataError, InputError, UnknownName
 from mpt.gym.source import Gym
 from mpt.lab.artefacts import load_prompt
+from mpt.lab.home import Home
 from mpt.lab.run import BASELINE, Case, Judged, Judging, Lab, scores
 from mpt.lab.settings import settings_of
 from mpt.lab.study import Study
@@ -70,7 +71,7 @@ def tuned(study: Study, tasks: Sequence[str], lab: Lab) -> Spaces:
     for task in tasks:
         lab.worker.gym.card(task)
     judging = Judging(study.final.seeds, study.final.lrs, study.tuning)
-    return _spaces(_plain(study, tasks, judging, lab), lab)
+    return _spaces(_plain(study, tasks, judging, lab), lab.worker.home)
 
 
 def recorded(study: Study, tasks: Sequence[str], lab: Lab) -> Spaces:
@@ -82,9 +83,22 @@ def recorded(study: Study, tasks: Sequence[str], lab: Lab) -> Spaces:
         lab.worker.gym.card(task)
     final = Judging(study.final.seeds, study.final.lrs, study.tuning)
     searched = Judging(study.validation.seeds, study.validation.lrs, study.tuning)
-    found = dict(_spaces(_plain(study, tasks, final, lab), lab))
+    found = dict(_spaces(_plain(study, tasks, final, lab), lab.worker.home))
     left = [task for task in tasks if task not in found]
-    return {**found, **_spaces(_plain(study, left, searched, lab), lab)}
+    return {**found, **_spaces(_plain(study, left, searched, lab), lab.worker.home)}
+
+
+def of_targets(judged: Sequence[Judged], home: Home) -> Similarity | None:
+    """Compare the targets of a promotion by the cells of its baseline.
+
+    None with fewer than two targets, or where a prompt's file is gone.
+    """
+    plain = [one for one in judged if one.case.start == VOCABULARY]
+    try:
+        found = _spaces(plain, home)
+    except DataError:
+        return None
+    return similarity(found) if len(found) > 1 else None
 
 
 def similarity(spaces: Spaces) -> Similarity:
@@ -114,11 +128,11 @@ def _plain(study: Study, tasks: Sequence[str], judging: Judging, lab: Lab) -> li
     return lab.judge([case], judging, title="plain prompt tuning", pack=study.cells_per_pack)
 
 
-def _spaces(judged: Sequence[Judged], lab: Lab) -> Spaces:
+def _spaces(judged: Sequence[Judged], home: Home) -> Spaces:
     units = {(j.cell.task, j.cell.data_seed, j.cell.lr): j.unit for j in judged}
     found: dict[str, dict[int, Subspace]] = {}
     for score in best_dev(scores(judged)):
         unit = units[score.task, score.seed, score.lr or 0.0]
-        prompt = load_prompt(lab.worker.home, str(unit.artefact))
+        prompt = load_prompt(home, str(unit.artefact))
         found.setdefault(score.task, {})[score.seed] = input_subspace(prompt.float().numpy())
     return found

@@ -15,11 +15,13 @@ from mpt.errors import ResultsError
 from mpt.gym.crossfit import crossfit_partitions, near_duplicates
 from mpt.gym.partitions import Setting
 from mpt.lab.campaign import Entrant
+from mpt.lab.home import Home
 from mpt.lab.importance import importance
 from mpt.lab.promote import Promoted, Promotion
 from mpt.lab.retest import Retest
 from mpt.lab.run import Judged, scores
 from mpt.lab.search import Trial
+from mpt.lab.similarity import of_targets
 from mpt.lab.study import Study
 from mpt.lab.unit import Unit
 from mpt.report.console import best_trial
@@ -31,8 +33,14 @@ from mpt.report.words import interval, method_name, percent
 from mpt.scores import Gain, gains
 
 
-def promotion_findings(promotion: Promotion, trials: Sequence[Trial], command: str) -> Findings:
-    """A promotion as a report: its gains, scores, units, curves and where they came from."""
+def promotion_findings(
+    promotion: Promotion, trials: Sequence[Trial], command: str, home: Home | None = None
+) -> Findings:
+    """A promotion as a report: its gains, scores, units, curves and where they came from.
+
+    Args:
+        home: where the baseline's prompts lie, which are compared; without it none is.
+    """
     study, trial = promotion.study, promotion.trial
     settings = promotion.campaign.settings
     judged = [*promotion.baselines, *(one for share in promotion.shares for one in share.judged)]
@@ -49,9 +57,10 @@ def promotion_findings(promotion: Promotion, trials: Sequence[Trial], command: s
         scores=tuple(scores(judged)),
         importance=importance(study, trials),
         looks=tuple(looks_of(judged)),
+        similarity=of_targets(promotion.baselines, home) if home else None,
         units=tuple(_promoted_units(promotion)),
         curves=tuple(
-            _losses(_curve_name(share, promotion), share.unit)
+            _losses(_curve_name(share, promotion), share.unit, share.setting.name)
             for share in promotion.shares
             if share.unit.state == "done"
         ),
@@ -143,10 +152,10 @@ def _trial_unit(study: Study, trial: Trial, unit: Unit | None) -> UnitLine:
     )
 
 
-def _losses(name: str, unit: Unit) -> Curve:
+def _losses(name: str, unit: Unit, panel: str = "") -> Curve:
     losses = unit.result["curve"]
     assert isinstance(losses, list)
-    return Curve(name, tuple(range(1, len(losses) + 1)), tuple(losses))
+    return Curve(name, tuple(range(1, len(losses) + 1)), tuple(losses), panel)
 
 
 def _now() -> str:
@@ -207,13 +216,10 @@ def _cell(one: Judged) -> UnitLine:
 
 
 def _curve_name(share: Promoted, promotion: Promotion) -> str:
-    """As short as tells it from the others."""
-    parts = [share.setting.name]
-    if len(promotion.campaign.entrants) > 1:
-        parts.append(method_name(share.method))
-    if len(promotion.study.final.meta_seeds) > 1:
-        parts.append(f"seed {share.share.meta_seed}")
-    return " ".join(parts)
+    """What tells it from the others of its setting."""
+    name = method_name(share.method)
+    several = len(promotion.study.final.meta_seeds) > 1
+    return f"{name} seed {share.share.meta_seed}" if several else name
 
 
 def retest_lines(found: Retest) -> Iterator[str]:

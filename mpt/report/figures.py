@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from mpt.report import words
 from mpt.report.console import best_trial, trial_interval
-from mpt.report.findings import Curve
-from mpt.report.style import BAND, BEST, FAINT, GRID, INK, LINES, LOST, Look, canvas, looks
+from mpt.report.style import BAND, BEST, FAINT, GRID, INK, LOST, Look, canvas, looks
 from mpt.scores import Gain
 
 if TYPE_CHECKING:
@@ -94,20 +93,6 @@ def trials_figure(trials: Sequence[Trial], winner: int | None = None) -> Figure:
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
-    return figure
-
-
-def curves_figure(curves: Sequence[Curve], label: str) -> Figure:
-    """How a number changed in training, a line a curve, named at its end."""
-    figure, axes = canvas(WIDTH, 3.2)
-    dashes = ("-", "--", ":", "-.")
-    for at, curve in enumerate(curves):
-        colour, dash = LINES[at % len(LINES)], dashes[at // len(LINES) % len(dashes)]
-        axes.plot(curve.steps, curve.values, dash, color=colour, linewidth=1.3, label=curve.name)
-    axes.set_xlabel("updates", color=INK, fontsize=9)
-    axes.set_ylabel(label, color=INK, fontsize=9)
-    axes.grid(axis="y", color=GRID, linewidth=0.8)
-    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 

@@ -42,11 +42,16 @@ class UnitLine:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A number that changed while training: ``values[i]`` was seen after ``steps[i]`` updates."""
+    """A number that changed while training: ``values[i]`` was seen after ``steps[i]`` updates.
+
+    Attributes:
+        panel: curves of one panel are drawn together.
+    """
 
     name: str
     steps: tuple[int, ...]
     values: tuple[float, ...]
+    panel: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Figures of tuning under way: dev scores by update, and how soon they are the baseline's best."""
+"""Figures of training under way: losses, dev scores, and how soon these are the baseline's best."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from mpt.convergence import Looks, own_pace, paces
 from mpt.report.figures import WIDTH, handle
-from mpt.report.style import GRID, INK, Look, looks, panels
+from mpt.report.findings import Curve
+from mpt.report.style import GRID, INK, LINES, Look, looks, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,6 +53,40 @@ def pace_figure(seen: Sequence[Looks], baseline: str) -> Figure:
         return [(pace.method, steps, pace.share(steps)) for pace in racing]
 
     return _panels(seen, baseline, lines, "share that reached\nthe baseline's best", stairs=True)
+
+
+def curves_figure(curves: Sequence[Curve], label: str) -> Figure:
+    """How a number changed in training, a line a curve: running means over a tenth of it."""
+    places = list(dict.fromkeys(curve.panel for curve in curves))
+    names = list(dict.fromkeys(curve.name for curve in curves))
+    figure, grid = panels(len(places), WIDTH)
+    dashes = ("-", "--", ":", "-.")
+    for axes, place in zip(grid, places, strict=True):
+        axes.set_title(place, fontsize=9, loc="left", color=INK)
+        axes.grid(axis="y", color=GRID, linewidth=0.8)
+        for curve in (one for one in curves if one.panel == place):
+            at = names.index(curve.name)
+            dash = dashes[at // len(LINES) % len(dashes)] if at >= len(LINES) else dashes[at % 2]
+            mean = _running_mean(curve.values, max(1, len(curve.values) // 10))
+            colour = LINES[at % len(LINES)]
+            axes.plot(curve.steps, mean, dash, color=colour, linewidth=1.5, label=curve.name)
+    figure.supxlabel("updates", fontsize=9, color=INK)
+    figure.supylabel(f"{label},\nrunning mean", fontsize=9, color=INK)
+    shown = {
+        text: line
+        for axes in grid
+        for line, text in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        handles=[shown[name] for name in names], frameon=False, fontsize=8.5, ncols=7,
+        loc="outside upper left",
+    )  # fmt: skip
+    return figure
+
+
+def _running_mean(values: Sequence[float], width: int) -> list[float]:
+    """At each place the mean of the last ``width`` values, of fewer at the beginning."""
+    return [fmean(values[max(0, at + 1 - width) : at + 1]) for at in range(len(values))]
 
 
 def _panels(

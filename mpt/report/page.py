@@ -14,10 +14,10 @@ from mpt.errors import InputError
 from mpt.report import words
 from mpt.report.caution import warnings
 from mpt.report.comparisons import importance_grid, pace_grid, paired_grid
-from mpt.report.figures import arg_figure, curves_figure, trials_figure
+from mpt.report.figures import arg_figure, trials_figure
 from mpt.report.findings import Findings
 from mpt.report.heat import rates_figure, similarity_figure
-from mpt.report.pace_figures import dev_figure, pace_figure
+from mpt.report.pace_figures import curves_figure, dev_figure, pace_figure
 from mpt.report.paper import paper_source
 from mpt.report.records import csv_text, parquet_bytes, records
 from mpt.report.style import png, svg

@@ -65,7 +65,7 @@ def panels(count: int, width: float, *, across: int = 4) -> tuple[Figure, list[A
 
     columns = min(count, across)
     rows = -(-count // columns)
-    figure = Figure(figsize=(width, 0.7 + 1.9 * rows), layout="constrained")
+    figure = Figure(figsize=(width, (0.7 if count > 1 else 1.3) + 1.9 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
     made = [bare(axes) for axes in grid]
     for axes in made[count:]:

@@ -11,7 +11,8 @@ from mpt.scores import Score, best_dev
 
 
 def looks_of(judged: Sequence[Judged]) -> Iterator[Looks]:
-    """The dev scores of every (setting, method, task, seed), at the rate that its seed chose.
+    """The dev scores of every (setting, method, task, seed, meta-seed), at the rate
+    that its seed chose.
 
     Of tuned prompts alone: an update of full fine-tuning is another thing.
     """
@@ -28,6 +29,7 @@ def looks_of(judged: Sequence[Judged]) -> Iterator[Looks]:
             seed=score.seed,
             steps=steps,
             devs=devs,
+            meta_seed=score.meta_seed,
         )
 
 

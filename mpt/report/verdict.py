@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mpt.report import words
+from mpt.report.console import best_trial, trial_interval
 from mpt.report.findings import Findings
 from mpt.scores import Gain
 
@@ -11,7 +12,7 @@ def verdict(findings: Findings) -> str:
     """In how many settings each method's ARG is above, below or not told from the baseline's."""
     gains = findings.gains
     if not gains:
-        return "No setting has an average relative gain."
+        return _searched(findings)
     if len(gains) == 1:
         (gain,) = gains
         method, baseline = (words.method_name(name) for name in (gain.method, gain.baseline))
@@ -28,6 +29,19 @@ def verdict(findings: Findings) -> str:
     rest = "nothing else is told from it" if said else f"no method is told from {baseline}"
     sentence = "; ".join([*said, rest])
     return f"{sentence[0].upper()}{sentence[1:]} (95 % intervals over tasks and seeds)."
+
+
+def _searched(findings: Findings) -> str:
+    """What a search found, where nothing was judged on targets."""
+    best = best_trial(findings.trials)
+    if best is None:
+        return "No setting has an average relative gain."
+    done = sum(trial.state == "complete" for trial in findings.trials)
+    across = trial_interval(best)
+    return (
+        f"Best of {done} trials: trial {best.number + 1}, validation ARG "
+        f"{words.percent(best.arg)} %, 95 % interval {words.interval(across)}."
+    )
 
 
 def _tally(findings: Findings, found: list[Gain]) -> str:

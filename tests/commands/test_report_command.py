@@ -73,6 +73,9 @@ def test_a_promotion_is_reported_from_the_ledger_alone_and_what_is_gone_is_shown
     assert mpt("promote", home=home).code == 0
     before = contents(home / "prompts")
     assert mpt("report", "--promotion", "small", "--out", tmp_path / "out", home=home).code == 0
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    for section in ("convergence", "similarity", "sweep", "curves"):
+        assert f'<h2 id="{section}">' in page
     scores = rows(tmp_path / "out" / "scores.csv")
     assert all(row["digest"] for row in scores)
     (arg,) = rows(tmp_path / "out" / "arg.csv")

@@ -16,11 +16,13 @@ from mpt.lab.similarity import Similarity
 from mpt.paired import compare
 from mpt.report import words
 from mpt.report.comparisons import importance_grid, pace_grid, paired_grid
-from mpt.report.findings import Findings
+from mpt.report.findings import Curve, Findings
 from mpt.report.heat import rates_figure, similarity_figure
+from mpt.report.pace_figures import curves_figure
 from mpt.report.page import write_report
 from mpt.report.style import svg
 from mpt.report.task_figures import task_figure
+from mpt.report.verdict import verdict
 from mpt.scores import Score, gains
 
 STEPS = (10, 20, 30)
@@ -144,6 +146,27 @@ def test_tasks_have_gains_and_absolute_scores_of_every_method_and_the_baseline(f
     assert "relative gain over PT (%)" in said
     assert "test score ± standard deviation over seeds" in said
     assert "PT" not in text_of(task_figure(findings.gains))
+
+
+def test_curves_are_running_means_a_panel_a_setting():
+    noisy = tuple(float(at % 2) for at in range(100))
+    curves = [
+        Curve(name, tuple(range(100)), noisy, setting)
+        for setting in ("A->B", "B->A")
+        for name in ("MAML", "MTL")
+    ]
+    figure = curves_figure(curves, "loss")
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["A->B", "B->A"]
+    drawn = figure.axes[0].lines[0].get_ydata()
+    assert list(drawn)[20:] == pytest.approx([0.5] * 80)
+    assert text_of(figure).count("MTL") == 1
+
+
+def test_a_search_alone_is_summed_up_by_its_best_trial(findings):
+    search = Findings(title="Study", gains=(), trials=findings.trials)
+    assert (
+        verdict(search) == "Best of 4 trials: trial 4, validation ARG +30.00 %, 95 % interval n/a."
+    )
 
 
 def test_the_page_has_a_section_for_each(findings, tmp_path):

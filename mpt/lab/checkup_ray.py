@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 
 from mpt.lab.checkup import Finding
+from mpt.lab.home import Home
 
 TIMEOUT = 3.0
 """Seconds that a head may take to answer."""
@@ -18,16 +19,17 @@ def ray(environment: Mapping[str, str] = os.environ) -> Finding:
     address = environment.get("RAY_ADDRESS", "")
     if not address:
         return Finding("ray", "ok", "not used: RAY_ADDRESS names no cluster")
+    shown = Home.shown(address)
     if find_spec("ray") is None:
-        what = f"RAY_ADDRESS is {address}, but Ray is not installed"
+        what = f"RAY_ADDRESS is {shown}, but Ray is not installed"
         return Finding("ray", "fail", what, "pip install -e '.[ray]'")
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
         fix = "give HOST:PORT as `ray start --head` prints it"
-        return Finding("ray", "fail", f"RAY_ADDRESS is {address!r}, no address of a head", fix)
+        return Finding("ray", "fail", f"RAY_ADDRESS is {shown!r}, no address of a head", fix)
     try:
         socket.create_connection((host, int(port)), TIMEOUT).close()
     except (OSError, OverflowError) as error:
         fix = "start it with `ray start --head`, or unset RAY_ADDRESS"
-        return Finding("ray", "fail", f"no head answers at {address} ({error})", fix)
-    return Finding("ray", "ok", f"a head answers at {address}")
+        return Finding("ray", "fail", f"no head answers at {shown} ({error})", fix)
+    return Finding("ray", "ok", f"a head answers at {shown}")

@@ -36,6 +36,7 @@ def test_a_planted_password_is_found_nowhere(postgres, repository, tmp_path):
         "MPT_STUDIES_URL": postgres.url("studies"),
         "MPT_TRACKING_URI": f"http://user:{PLANTED}@127.0.0.1:9",
         "MLFLOW_TRACKING_PASSWORD": PLANTED,
+        "RAY_ADDRESS": f"ray://user:{PLANTED}@127.0.0.1:9",
         "OMP_NUM_THREADS": "1",
     }
     wrong = {"MPT_LEDGER_URL": url.replace(secrets[1], PLANTED), "MPT_STUDIES_URL": "nonsense"}

@@ -13,14 +13,20 @@ MptError                   the base; the door prints it as one line, exit code 1
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class MptError(Exception):
     """Base of every error that mpt raises on purpose; shown without a traceback."""
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Python would call ``__init__`` with the finished message when an error comes from afar
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
 
 class InputError(MptError):

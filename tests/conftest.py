@@ -6,11 +6,18 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from machines import ENVIRONMENT, Cluster, cluster
 from postgres import Postgres, find
 
+if TYPE_CHECKING:
+    from mpt.lab.ray_fleet import RayFleet
+
+os.environ.update(ENVIRONMENT)
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -50,3 +57,22 @@ def postgres() -> Iterator[Postgres]:
         server.stop()
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(tmp_path_factory) -> Iterator[Cluster]:
+    """A Ray cluster of this test process with one machine, its head; skips where Ray is absent."""
+    if find_spec("ray") is None:
+        pytest.skip("needs Ray: pip install -e '.[ray]'")
+    with cluster() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def ray_fleet(ray_cluster) -> Iterator[RayFleet]:
+    """A fleet on that cluster."""
+    from mpt.lab.ray_cluster import joined, share
+    from mpt.lab.ray_fleet import RayFleet
+
+    with joined(ray_cluster.address):
+        yield RayFleet(share(None, None), print)

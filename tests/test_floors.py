@@ -26,7 +26,7 @@ DOORS = {
     },
     "mlflow": {"lab/tracking.py", "lab/delivery.py", "lab/mlflow_client.py", "lab/pyfunc_model.py"},
     "sqlalchemy": {"lab/ledger.py", "lab/tables.py", "lab/database.py", "lab/lease.py"},
-    "ray": {"lab/fleet.py"},
+    "ray": {"lab/ray_cluster.py", "lab/ray_fleet.py"},
     "peft": {"bench/peft_peer.py"},
     "higher": {"methods/by_higher.py"},
 }

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import err, out
 from mpt.commands.dry_run import DryRun
 from mpt.commands.stop import Budget, leave, this_command
@@ -39,6 +40,8 @@ def promote(
     ] = None,
     budget: Budget = None,
     dry_run: DryRun = False,
+    ray: Ray = None,
+    gpus_per_pack: GpusPerPack = None,
     json: Annotated[bool, typer.Option("--json", help="Print the ARG table as JSON.")] = False,
 ) -> None:
     """Run the best trial's configuration on the full settings: ARG table, report, champion.
@@ -79,6 +82,8 @@ def promote(
         meta_engine=meta_engine,
         tracking_uri=tracking_uri,
         stopping=stopping,
+        ray=ray,
+        gpus_per_pack=gpus_per_pack,
     ) as session:
         if dry_run:
             show_plan(

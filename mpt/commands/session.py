@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
+from mpt.commands.cluster import find_fleet
 from mpt.commands.console import ConsoleProgress, clock
 from mpt.errors import ConfigError, StoreError
 from mpt.gym.source import open_gym
@@ -41,6 +42,8 @@ class Session:
         meta_engine: str = "auto",
         tracking_uri: str | None = None,
         stopping: Stopping | None = None,
+        ray: str | None = None,
+        gpus_per_pack: float | None = None,
     ) -> None:
         from mpt.engine.plan import known_engine
 
@@ -60,6 +63,7 @@ class Session:
         self._lab: Lab | None = None
         self._tracker: Tracker | None = None
         self._began = time.monotonic()
+        self._fleet = find_fleet(ray, gpus_per_pack, device, self._warn)
 
     def __enter__(self) -> Session:
         return self
@@ -74,10 +78,11 @@ class Session:
 
     @property
     def lab(self) -> Lab:
-        """The lab, its ledger opened when first asked for. Raises ``StoreError``."""
+        """The lab, fleet and ledger opened when first asked for. Raises ``InputError``."""
         if self._lab is None:
+            fleet = self._open.enter_context(self._fleet)
             ledger = self._open.enter_context(_open_ledger(self.home))
-            self._lab = Lab(self.worker, ledger, progress=self.progress, errors=self._errors)
+            self._lab = Lab(self.worker, ledger, fleet, self.progress, self._errors)
         return self._lab
 
     @property

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import out, steps_on
 from mpt.commands.dry_run import DryRun
 from mpt.commands.stop import Budget, leave
@@ -47,6 +48,8 @@ def sweep(
     ] = None,
     budget: Budget = None,
     dry_run: DryRun = False,
+    ray: Ray = None,
+    gpus_per_pack: GpusPerPack = None,
     json: Annotated[bool, typer.Option("--json", help="Print the trials as JSON.")] = False,
 ) -> None:
     """Search learning rates and steps of a meta-learning method on the validation tasks.
@@ -92,6 +95,8 @@ def sweep(
         meta_engine=meta_engine,
         tracking_uri=tracking_uri,
         stopping=stopping,
+        ray=ray,
+        gpus_per_pack=gpus_per_pack,
     ) as session:
         concrete = plan(chosen, session.worker)
         Search.check(chosen, concrete.definition, session.home)

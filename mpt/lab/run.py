@@ -21,6 +21,7 @@ from mpt.config import (
 )
 from mpt.engine.pack import cell_shape, packs, run_shape
 from mpt.errors import StoreError
+from mpt.lab.elsewhere import expect_artefact, expect_inputs
 from mpt.lab.failures import Failure
 from mpt.lab.fleet import Fleet, LocalFleet
 from mpt.lab.ledger import Ledger, Unit
@@ -198,6 +199,7 @@ class Lab:
                         halves += pieces
                         continue
                     for unit in self._failed(end) if isinstance(end, Failure) else end:
+                        expect_artefact(self.worker.home, unit)
                         self.ledger.record(unit)
                         units[unit.digest] = unit
                         self.computed += unit.state != "failed"
@@ -235,6 +237,8 @@ def _attempt(
 ) -> list[Unit] | Failure[Config]:
     """What a fleet computes; here or elsewhere, so it is a plain function of what can be sent."""
     try:
+        for config in pack:
+            expect_inputs(worker, config)
         return compute(worker, pack, on_step)
     except (Stopped, StoreError):
         # nothing is wrong with the pack

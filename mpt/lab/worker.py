@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
+from pathlib import Path
+from typing import Any
 
 from mpt.backbone.frozen import Backbone, load_backbone
 from mpt.config import (
@@ -62,7 +64,7 @@ class Worker:
     @cached_property
     def checkpoints(self) -> Checkpoints:
         """Where meta-trainings are saved while they go on."""
-        return Checkpoints(self.home.checkpoints, asked=self.stopping.saves)
+        return Checkpoints(self.home.checkpoints, asked=lambda: self.stopping.saves())
 
     @cached_property
     def _token_cache(self) -> TokenCache:
@@ -74,6 +76,14 @@ class Worker:
         if "backbone" in vars(self):
             vars(other)["backbone"] = self.backbone
         return other
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent elsewhere, a worker is what it was opened with, less what is secret or large."""
+        from mpt.lab.elsewhere import arrive
+
+        backbone, folder = self.backbone_config.model_dump_json(), Path.cwd()
+        opened = (self.gym.name, backbone, self.home.root, self.device, self.meta_engine)
+        return arrive, (*opened, folder, self.stopping)
 
     def split_digest(self, task: str, seed: int, shots: Shots | None = None) -> str:
         """Identity of a task's rows under a data seed."""

@@ -5,23 +5,20 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from jobs import fail_at, total
 
-from mpt.errors import Diverged
+from mpt.errors import Diverged, UnknownName
 from mpt.lab.fleet import LocalFleet
 
 
-@pytest.fixture(params=[LocalFleet])
+@pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.slow)])
 def fleet(request):
-    return request.param()
+    """Each of the fleets."""
+    return LocalFleet() if request.param == "local" else request.getfixturevalue("ray_fleet")
 
 
 def ignore(steps):
     """Nobody listens."""
-
-
-def total(pack, on_step):
-    on_step(len(pack))
-    return sum(pack)
 
 
 def test_every_pack_s_result_comes_back_once(fleet):
@@ -57,19 +54,19 @@ def test_packs_are_taken_when_there_is_a_slot(fleet):
     assert len(list(results)) == 3 * fleet.slots - 1
 
 
-def fail_at(wrong, error, pack, on_step):
-    if pack == wrong:
-        raise error
-    return pack
-
-
 @pytest.mark.parametrize(
-    ("error", "said"),
-    [(ValueError("broken row"), "broken row"), (Diverged("a1", 3, "loss"), "diverged at step 3")],
+    "error",
+    [
+        ValueError("broken row"),
+        Diverged("a1", 3, "loss"),
+        UnknownName("task", "trek", ["trec"], "See `mpt gym list`."),
+    ],
+    ids=lambda error: type(error).__name__,
 )
-def test_a_failure_reaches_the_driver_as_it_is(fleet, error, said):
-    results = fleet.map(partial(fail_at, [2], error), [[1], [2]], ignore)
-    with pytest.raises(type(error), match=said) as failure:
+def test_a_failure_reaches_the_driver_as_it_was_raised(fleet, error):
+    results = fleet.map(partial(fail_at, 2, error), [[1], [2]], ignore)
+    with pytest.raises(type(error)) as failure:
         list(results)
     assert type(failure.value) is type(error)
+    assert str(failure.value) == str(error)
     assert vars(failure.value) == vars(error)

@@ -14,6 +14,7 @@ from mpt.commands import (
     arg,
     backbone,
     bench,
+    campaign,
     doctor,
     evaluate,
     export,
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 app.command("sweep")(sweep.sweep)
 app.command("promote")(promote.promote)
+app.command("campaign")(campaign.campaign)
 app.command("run")(run.run)
 app.command("evaluate")(evaluate.evaluate)
 app.command("ui")(ui.ui)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -28,14 +29,22 @@ POINTS = 200
 
 
 class Projection:
-    """Tells a tracker of a study. Everything may be told twice: runs are known by their keys."""
+    """Tells a tracker of a study. Everything may be told twice: runs are known by their keys.
 
-    def __init__(self, tracker: Tracker, study: Study, home: Home) -> None:
+    Args:
+        tracker: who is told.
+        study: whose runs.
+        home: where prompts and studies lie.
+        identity: of a study that no search has begun.
+    """
+
+    def __init__(self, tracker: Tracker, study: Study, home: Home, identity: str = "") -> None:
         self._tracker, self._study, self._home = tracker, study, home
+        self._given = identity
 
     @cached_property
     def _identity(self) -> str:
-        return Search.load(self._home, self._study.title).identity
+        return self._given or Search.load(self._home, self._study.title).identity
 
     def trial(self, record: Record) -> None:
         """One child run: parameters, curves, scores of every cell, prompt, configuration, ARG."""
@@ -102,19 +111,8 @@ class Projection:
             The registered model's name; empty when every meta-training diverged.
         """
         kind = f"promotion-of-trial-{promotion.trial.number + 1}"
-        runs = {
-            share.config.digest: self._share(kind, share, promotion) for share in promotion.shares
-        }
+        runs = self.campaign(kind, promotion)
         parent = self._parent(kind)
-        own = self._study.method
-        points = [
-            Point(
-                _named("arg" if gain.method == own else f"arg {gain.method}", gain.setting),
-                gain.arg,
-            )
-            for gain in promotion.gains
-        ]
-        self._tracker.metrics(parent, [point for point in points if point.value == point.value])
         self._tracker.artifact(parent, report.parent, "report")
         name = ""
         if champion := promotion.champion:
@@ -130,6 +128,23 @@ class Projection:
             )
         self._tracker.close_run(parent, "finished", {})
         return name
+
+    def campaign(self, kind: str, promotion: Promotion) -> dict[str, RunKey]:
+        """A run per meta-training under one parent; their keys, by digest."""
+        runs = {
+            share.config.digest: self._share(kind, share, promotion) for share in promotion.shares
+        }
+        parent, own = self._parent(kind), self._study.method
+        points = [
+            Point(
+                _named("arg" if gain.method == own else f"arg {gain.method}", gain.setting),
+                gain.arg,
+            )
+            for gain in promotion.gains
+        ]
+        self._tracker.metrics(parent, [point for point in points if point.value == point.value])
+        self._tracker.close_run(parent, "finished", {})
+        return runs
 
     def _share(self, kind: str, share: Promoted, promotion: Promotion) -> RunKey:
         setting, seed = share.setting.name, share.share.meta_seed
@@ -238,8 +253,9 @@ def _tags(state: str, reason: str) -> dict[str, str]:
 
 
 def _named(metric: str, what: str) -> str:
-    """A metric name that MLflow takes: it allows no ``>``."""
-    return f"{metric}/{what.replace('->', ' to ')}"
+    """A metric name that MLflow takes: letters, digits and a few signs, no ``>``."""
+    allowed = re.sub(r"[^\w./ :-]", "_", what.replace("->", " to "))
+    return f"{metric}/{allowed}"
 
 
 def _flat(values: Mapping[str, Any], under: str = "") -> dict[str, object]:

@@ -278,7 +278,7 @@ def resolve(path: Path | None, changes: Mapping[str, Any]) -> Study:
     """
     if path is None:
         base = defaults(changes.get("gym", "mini"), changes.get("method", "reptile"))
-        return make_study(_with_partitions(_merged(base, changes), Path(), "options"), "options")
+        return make_study(_with_partitions(merged(base, changes), Path(), "options"), "options")
     return read_study(path, changes)
 
 
@@ -288,6 +288,16 @@ def read_study(path: Path, overrides: Mapping[str, Any]) -> Study:
     Raises:
         ConfigError: no such file, not YAML, an unknown key, a wrong type or value; all of the
             file's faults in one message.
+    """
+    given, where = read_mapping(path), f"study file {path}"
+    return make_study(_with_partitions(merged(given, overrides), path.parent, where), where)
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The keys of a YAML file.
+
+    Raises:
+        ConfigError: no such file, not YAML, no mapping.
     """
     try:
         given = read_yaml(path)
@@ -302,8 +312,7 @@ def read_study(path: Path, overrides: Mapping[str, Any]) -> Study:
             f"study file {path} holds {type(given).__name__}, not a mapping of keys such as "
             "'method: reptile'; see sweeps/ for examples"
         )
-    where = f"study file {path}"
-    return make_study(_with_partitions(_merged(given, overrides), path.parent, where), where)
+    return given
 
 
 def _with_partitions(given: dict[str, Any], folder: Path, where: str) -> dict[str, Any]:
@@ -323,10 +332,9 @@ def make_study(given: Mapping[str, Any], where: str = "study") -> Study:
     protocol = given.get("protocol")
     habits = PROTOCOLS.get(protocol, {}) if isinstance(protocol, str) else {}
     try:
-        return Study.model_validate(_merged(habits, given))
+        return Study.model_validate(merged(habits, given))
     except ValidationError as error:
-        faults = "; ".join(_fault(detail) for detail in error.errors())
-        raise ConfigError(f"{where}: {faults}") from None
+        raise ConfigError(f"{where}: {faults_of(error, Study)}") from None
 
 
 _SHORT = Repr()
@@ -335,11 +343,16 @@ _SHORT.maxstring = _SHORT.maxother = 60
 _SHORT.maxlevel = 2
 
 
-def _fault(detail: Any) -> str:
+def faults_of(error: ValidationError, model: type[BaseModel]) -> str:
+    """Every fault of data that ``model`` refused, with near misses of its keys and values."""
+    return "; ".join(_fault(detail, model) for detail in error.errors())
+
+
+def _fault(detail: Any, model: type[BaseModel]) -> str:
     loc = [part for part in detail["loc"] if part not in ("interval", "choices")]
     place = ".".join(str(part) for part in loc if part not in PRUNERS)
     if detail["type"] == "extra_forbidden":
-        known = _keys_beside(loc)
+        known = _keys_beside(loc, model)
         near = get_close_matches(str(loc[-1]), known, n=1)
         meant = f" - did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"
         return f"unknown key {place!r}{meant}"
@@ -359,9 +372,8 @@ def _fault(detail: Any) -> str:
     return f"{place!r} is {_SHORT.repr(given)}: {message[:1].lower()}{message[1:]}{meant}"
 
 
-def _keys_beside(loc: Sequence[int | str]) -> list[str]:
+def _keys_beside(loc: Sequence[int | str], model: type[BaseModel]) -> list[str]:
     """The keys that could have stood where an unknown one was found."""
-    model: type[BaseModel] = Study
     for part in loc[:-1]:
         if part in PRUNERS:
             model = PRUNERS[str(part)]
@@ -378,7 +390,7 @@ def _models(kind: Any) -> Iterator[type[BaseModel]]:
         yield from _models(part)
 
 
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """``base`` with ``changes``; a mapping in both is merged key by key."""
     both = {k: {**base[k], **v} for k, v in changes.items() if isinstance(v, dict) and k in base}
     return {**base, **changes, **both}

@@ -1,0 +1,168 @@
+"""`mpt campaign`: a question of the paper, from a preset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mpt.commands.console import err, out
+from mpt.commands.stop import Budget, leave, this_command
+from mpt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mpt.gym.partitions import Partitions
+    from mpt.lab.preset import Preset, Row
+    from mpt.report.tables import Grid
+
+
+def campaign(
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="In miniature, on the embedded gym: q1, q2, q3, q4, case-study, sensitivity, "
+            "similarity or source-choice."
+        ),
+    ] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="A preset file; the full ones are in sweeps/.")
+    ] = None,
+    gym: Annotated[
+        str | None, typer.Option(help="mini, or a folder of tasks (default: the preset's)")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
+    meta_engine: Annotated[
+        str, typer.Option(help="MAML's gradient: auto, graph, recursion or higher; all are exact.")
+    ] = "auto",
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow server [default: a local store under mlruns/]")
+    ] = None,
+    budget: Budget = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be run; nothing is written.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Answer a question of the paper: one table of variants x methods, with ARG and intervals.
+
+    A preset gives every hyper-parameter, so that nothing is searched. What the ledger holds is not
+    computed again, by any preset: the same command continues one that was stopped.
+
+    Example: mpt campaign --preset q2
+    """
+    from mpt.commands.session import given
+    from mpt.lab.preset import miniature, read_preset, rows
+    from mpt.report.answer import pairs_plan, plan_grid
+
+    if (preset is None) == (study is None):
+        raise ConfigError("give one of --preset NAME (in miniature) and --study FILE (in full)")
+    changes = given(gym=gym)
+    asked = miniature(str(preset), changes) if study is None else read_preset(study, changes)
+    published, whole = _settings(asked, dry_run)
+    wanted = rows(asked, published, whole)
+    if dry_run:
+        _show(pairs_plan(asked) if asked.pairs else plan_grid(wanted), asked.title)
+        return
+    ways = {"device": device, "meta_engine": meta_engine, "tracking_uri": tracking_uri}
+    if asked.pairs:
+        _pairs(asked, ways, budget, json)
+    else:
+        _rows(asked, wanted, ways, budget, json)
+
+
+def _settings(asked: Preset, dry_run: bool) -> tuple[Partitions, Partitions | None]:
+    """The gym's settings, and the published ones that it may hold a part of.
+
+    Without the gym's folder a dry run shows what the published settings would be.
+    """
+    from mpt.gym.crossfit import crossfit_partitions
+    from mpt.gym.source import open_gym
+
+    where = asked.base.gym
+    if where == "mini":
+        return open_gym().partitions, None
+    published = crossfit_partitions()
+    if dry_run and not Path(where).exists():
+        line = f"{where} does not exist; showing the published settings"
+        err.print(line, markup=False, soft_wrap=True)
+        return published, published
+    return open_gym(where).partitions, published
+
+
+def _rows(
+    asked: Preset, wanted: list[Row], ways: dict[str, str | None], budget: str | None, json: bool
+) -> None:
+    from itertools import groupby
+
+    from mpt.commands.session import Session
+    from mpt.lab.answer import answer
+    from mpt.lab.home import Home
+    from mpt.lab.projection import Projection
+    from mpt.lab.stopping import Stopped, Stopping
+    from mpt.report.answer import answer_findings, answer_grid, answer_json, write_answer
+    from mpt.report.caution import warnings
+
+    stopping, promotions = Stopping(budget), []
+    for _, group in groupby(wanted, key=lambda row: row.entries[0].study.backbone):
+        alike = list(group)
+        with Session(alike[0].entries[0].study, stopping=stopping, **ways) as session:  # type: ignore[arg-type]
+            try:
+                with stopping:
+                    for promotion in answer(alike, session.lab):
+                        promotions.append(promotion)
+                        projection = Projection(
+                            session.tracker, promotion.study, session.home, asked.digest
+                        )
+                        projection.campaign(f"preset-part-{len(promotions)}", promotion)
+            except Stopped as stopped:
+                session.progress.say(session.summary())
+                leave(stopping, str(stopped))
+            session.progress.say(session.summary())
+    found = answer_findings(asked, wanted, promotions, this_command())
+    grid = answer_grid(wanted, found.gains)
+    page = write_answer(found, grid, Home.find().reports / f"preset-{asked.name}")
+    if json:
+        typer.echo(answer_json(asked, wanted, found.gains))
+        return
+    _show(grid, asked.title)
+    for warning in warnings(found):
+        err.print(f"warning: {warning}", markup=False, soft_wrap=True, style="yellow")
+    out.print(f"Report: {page}", markup=False, soft_wrap=True)
+
+
+def _pairs(asked: Preset, ways: dict[str, str | None], budget: str | None, json: bool) -> None:
+    from mpt.commands.session import Session
+    from mpt.lab.answer import answer_pairs
+    from mpt.lab.stopping import Stopped, Stopping
+    from mpt.report.answer import pairs_grid, pairs_json, write_grid
+
+    stopping = Stopping(budget)
+    with Session(asked.base, stopping=stopping, **ways) as session:  # type: ignore[arg-type]
+        try:
+            with stopping:
+                found = answer_pairs(asked, session.lab)
+        except Stopped as stopped:
+            session.progress.say(session.summary())
+            leave(stopping, str(stopped))
+        session.progress.say(session.summary())
+    grid = pairs_grid(found)
+    folder = session.home.reports / f"preset-{asked.name}"
+    write_grid(grid, folder, "pairs", asked.title)
+    if json:
+        typer.echo(pairs_json(asked, found))
+        return
+    _show(grid, asked.title)
+    out.print(f"Tables: {folder}", markup=False, soft_wrap=True)
+
+
+def _show(grid: Grid, title: str) -> None:
+    """Print a table whole, also where the terminal is narrower."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    from mpt.report.console import grid_table
+
+    table = grid_table(grid, title)
+    needed = Measurement.get(out, out.options.update(max_width=10_000), table).maximum
+    Console(file=out.file, width=max(needed, out.width), highlight=False).print(table)

@@ -14,6 +14,8 @@ import yaml
 from terminal import mpt, study_file, world
 
 from mpt.commands.app import app
+from mpt.gym.partitions import read_partitions
+from mpt.lab.preset import read_preset
 from mpt.lab.study import read_study
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
@@ -106,9 +108,18 @@ def test_every_path_that_is_mentioned_exists(repository):
 @pytest.mark.parametrize(
     "path", sorted((Path(__file__).resolve().parent.parent / "sweeps").glob("*.yaml")), ids=str
 )
-def test_every_study_file_is_valid_and_can_say_what_it_is(path):
-    study = read_study(path, {})
-    assert study.title
-    assert study.space.dimensions(study.method)
-    assert "#" in path.read_text(encoding="utf-8").splitlines()[0]
-    assert yaml.safe_load(path.read_text(encoding="utf-8"))
+def test_every_file_of_sweeps_is_valid_and_can_say_what_it_is(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("# ")
+    given = yaml.safe_load(text)
+    if "settings" in given:
+        assert read_partitions(path).settings
+    elif given.keys() & {"variants", "pairs"}:
+        assert read_preset(path).title
+    elif "recipes" in given:
+        # what presets extend, and are tested with
+        assert given.keys() == {"study", "recipes"}
+    else:
+        study = read_study(path, {})
+        assert study.title
+        assert study.space.dimensions(study.method)

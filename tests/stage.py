@@ -28,11 +28,12 @@ class Stage:
     study: Path
     home: Path
 
-    def start(self) -> subprocess.Popen[str]:
-        """`mpt sweep` as a process of its own."""
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """A command, by default `mpt sweep` on the study, as a process of its own."""
         kept = {name: value for name, value in environ.items() if name not in STORES}
+        words = words or ("sweep", "--study", str(self.study))
         return subprocess.Popen(
-            [sys.executable, str(self.repository / "cli.py"), "sweep", "--study", str(self.study)],
+            [sys.executable, str(self.repository / "cli.py"), *words],
             env={**kept, "MPT_HOME": str(self.home), "OMP_NUM_THREADS": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mpt.commands.console import err, out
+from mpt.commands.reap import reap, retry
 
 app = typer.Typer(help="List studies and their trials.", no_args_is_help=True)
 
@@ -50,3 +51,7 @@ def show(
         typer.echo(trials_json(trials))
     else:
         out.print(trials_table(name, trials))
+
+
+app.command()(reap)
+app.command()(retry)

@@ -112,10 +112,17 @@ def sweep(
         session.progress.say(session.summary())
     if json:
         typer.echo(trials_json(finished))
-        return
-    out.print(trials_table(chosen.title, finished))
-    if left := chosen.total - sum(trial.is_over for trial in finished):
+    else:
+        out.print(trials_table(chosen.title, finished))
+    counted = sum(trial.is_over and trial.state != "failed" for trial in finished)
+    if stopping.reason and (left := chosen.total - counted) > 0:
         leave(stopping, f"{chosen.total - left} of {chosen.total} trials are over, {left} left")
+    tried = [trial.params for trial in finished if trial.state != "failed"]
+    if lost := sum(t.state == "failed" and t.params not in tried for t in finished):
+        again = f"`mpt studies retry {chosen.title}` tries again what failed"
+        session.progress.say(f"warning: {lost} trials failed; {again}")
+    if json:
+        return
     if (best := best_trial(finished)) is None:
         out.print("No trial has an ARG, so there is none to promote.", markup=False)
         return

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from mpt.config import CellConfig, FineTuneConfig, RunConfig
 from mpt.engine.memory import is_out_of_memory
-from mpt.errors import DataError, MptError, OutOfMemory
+from mpt.errors import DataError, MptError, OutOfMemory, StoreError
 from mpt.lab.policy import ErrorClass
 from mpt.lab.software import software
+from mpt.lab.stopping import Stopped
 from mpt.lab.unit import Unit
 
 Config = TypeVar("Config", RunConfig, CellConfig, FineTuneConfig)
+
+
+class DivergedTrial(MptError):
+    """A trial diverged, and the study's table of errors says stop."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,7 @@ class Failure(Generic[Config]):
     @property
     def reason(self) -> str:
         """What went wrong, for people."""
-        named = "" if isinstance(self.error, MptError) else f"{type(self.error).__name__}: "
-        return f"{named}{self.error}"
+        return blame(self.error)[1]
 
     def halves(self) -> list[Sequence[Config]]:
         """The pack in two, so that less is tried at once; nothing if it is of one run."""
@@ -64,10 +68,20 @@ class Failure(Generic[Config]):
         ]
 
 
+def blame(error: BaseException) -> tuple[ErrorClass | Literal[""], str]:
+    """The class of an error, and its reason in words; both empty for what is no failure."""
+    if isinstance(error, Stopped | StoreError | KeyboardInterrupt):
+        return "", ""
+    named = "" if isinstance(error, MptError) else f"{type(error).__name__}: "
+    return error_class(error), f"{named}{error}"
+
+
 def error_class(error: BaseException) -> ErrorClass:
     """Which row of ``mpt.lab.policy.Errors`` an exception of a pack falls under."""
     if isinstance(error, OutOfMemory | MemoryError):
         return "out_of_memory"
     if isinstance(error, RuntimeError) and is_out_of_memory(error):
         return "out_of_memory"
+    if isinstance(error, DivergedTrial):
+        return "diverged"
     return "data" if isinstance(error, DataError) else "code"

@@ -15,6 +15,7 @@ import yaml
 from mpt import __version__
 from mpt.config import RunConfig
 from mpt.errors import StoreError
+from mpt.lab.failures import blame
 from mpt.lab.home import Home
 from mpt.lab.promote import Promoted, Promotion
 from mpt.lab.run import BASELINE, FULL, Judged
@@ -54,8 +55,7 @@ class Projection:
         points = [*_curve(record.unit), *_looks(record.judged), *_arg(trial), spent]
         self._tracker.metrics(run, points)
         self._contents(run, record.config, record.unit, record.judged)
-        end: End = "finished" if trial.state == "complete" else "killed"
-        self._tracker.close_run(run, end, _tags(trial.state, trial.reason))
+        self._tracker.close_run(run, *_ended(trial.state, vars(trial)))
 
     def alone(self, config: RunConfig, unit: Unit, setting: str) -> None:
         """A meta-training that belongs to no study: a run of its own."""
@@ -69,15 +69,21 @@ class Projection:
         )
         self._tracker.metrics(run, [*_curve(unit), Point("seconds", unit.seconds)])
         self._contents(run, config, unit, ())
-        tags = _tags(unit.state, str(unit.result.get("reason", "")))
-        self._tracker.close_run(run, "finished" if unit.state == "done" else "killed", tags)
+        self._tracker.close_run(run, *_ended(unit.state, unit.result))
 
-    def close_study(self, trials: Sequence[Trial]) -> None:
-        """The parent run: the trials as a table, the best ARG so far; killed if some are left."""
+    def close_study(
+        self, trials: Sequence[Trial], end: End | None = None, error: str = "", reason: str = ""
+    ) -> None:
+        """The parent run: the trials as a table, the best ARG so far; killed if some are left.
+
+        Args:
+            trials: every trial of the study, by number.
+            end: how it ended, if not by itself; error: the class of what ended it, and reason.
+        """
         parent = self._parent("sweep")
         rows = [
             {"trial": t.number + 1, "state": t.state, "arg": t.arg, "low": t.low, "high": t.high}
-            | {"digest": t.digest, **t.params, "reason": t.reason}
+            | {"digest": t.digest, **t.params, "error": t.error, "reason": t.reason}
             for t in trials
         ]
         self._tracker.table(parent, "trials", rows)
@@ -87,9 +93,21 @@ class Projection:
             value = max(t.arg or 0.0 for t in complete if t.number <= trial.number)
             best.append(Point("best_arg", value, trial.number + 1))
         self._tracker.metrics(parent, best)
-        whole = sum(trial.is_over for trial in trials) >= self._study.total
-        end: End = "finished" if whole else "killed"
-        self._tracker.close_run(parent, end, {"mpt.trials": str(len(trials))})
+        for trial in trials:
+            if trial.state in ("waiting", "failed"):
+                self._left(trial, parent)
+        if end is None:
+            whole = sum(trial.is_over for trial in trials) >= self._study.total
+            end = "finished" if whole else "killed"
+        notes = {"mpt.error": error, "mpt.reason": reason}
+        self._tracker.close_run(parent, end, {"mpt.trials": str(len(trials)), **notes})
+
+    def _left(self, trial: Trial, parent: RunKey) -> None:
+        """A trial that nobody is at: its run says so, though nothing may have been told of it."""
+        name = f"trial-{trial.number + 1}"
+        tags = {"mpt.study": self._study.title, "mpt.kind": "sweep"}
+        run = self._tracker.open_run(name, parent=parent, name=name, params={}, tags=tags)
+        self._tracker.close_run(run, *_ended(trial.state, vars(trial)))
 
     @contextmanager
     def ended_early(self) -> Iterator[None]:
@@ -100,8 +118,9 @@ class Projection:
             # another driver's study, or a store that may not know of this one
             raise
         except (Exception, KeyboardInterrupt) as error:
-            end: End = "killed" if isinstance(error, KeyboardInterrupt) else "failed"
-            self._tracker.close_run(self._parent("sweep"), end, {})
+            kind, reason = blame(error)
+            trials = Search.load(self._home, self._study.title).trials
+            self.close_study(trials, "failed" if kind else "killed", kind, reason)
             raise
 
     def promotion(self, promotion: Promotion, report: Path) -> str:
@@ -159,9 +178,7 @@ class Projection:
         self._tracker.metrics(run, points)
         judged = (*promotion.baselines_of(setting), *share.judged)
         self._contents(run, share.config, share.unit, judged)
-        done = share.unit.state == "done"
-        tags = _tags(share.unit.state, str(share.unit.result.get("reason", "")))
-        self._tracker.close_run(run, "finished" if done else "killed", tags)
+        self._tracker.close_run(run, *_ended(share.unit.state, share.unit.result))
         return run
 
     def _parent(self, kind: str) -> RunKey:
@@ -248,8 +265,13 @@ def _row(one: Judged) -> dict[str, object]:
     }
 
 
-def _tags(state: str, reason: str) -> dict[str, str]:
-    return {"mpt.state": state} | ({"mpt.reason": reason} if reason else {})
+def _ended(state: str, why: Mapping[str, object]) -> tuple[End, dict[str, str]]:
+    """A run's status and tags; every tag is given, as an earlier attempt may have left others."""
+    ends: dict[str, End] = {"complete": "finished", "done": "finished", "failed": "failed"}
+    error = why.get("error") or ("diverged" if state == "diverged" else "")
+    told = {"error": error, "reason": why.get("reason"), "error_step": error and why.get("step")}
+    tags = {f"mpt.{name}": "" if value is None else str(value) for name, value in told.items()}
+    return ends.get(state, "killed"), {"mpt.state": state, **tags}
 
 
 def _named(metric: str, what: str) -> str:

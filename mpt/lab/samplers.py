@@ -113,6 +113,9 @@ def _at(share: float, choice: Interval | Sequence[float]) -> float:
 
 
 def _cell(study: Study, seen: Sequence[FrozenTrial]) -> dict[str, float]:
-    """The first cell of the grid that no other trial holds; one that failed holds none."""
+    """The first cell of the grid that no other trial holds; one that failed holds none.
+
+    Empty for a trial that is tried again when every cell is held: it has its own already.
+    """
     held = {frozenset(trial.params.items()) for trial in seen if trial.state != TrialState.FAIL}
-    return next(cell for cell in study.grid if frozenset(cell.items()) not in held)
+    return next((cell for cell in study.grid if frozenset(cell.items()) not in held), {})

@@ -16,6 +16,8 @@ from mpt.lab.study import Study, make_study
 
 _STUDY = "mpt.study"
 _IDENTITY = "mpt.id"
+_AGAIN = "again"
+"""The attribute of a trial that tries an earlier one again: that one's number."""
 
 State = Literal["complete", "diverged", "pruned", "failed", "running", "waiting"]
 
@@ -28,6 +30,7 @@ class Trial:
         state: ``complete``; ``diverged`` or ``pruned``, with ``step`` and ``reason``; ``failed``,
             so that the same command tries again; ``running``; or ``waiting`` for the next driver.
         arg: validation ARG in percent, with its 95 % interval from ``low`` to ``high``.
+        error: its class (``mpt.lab.policy``), if there was one.
         digest: of the meta-training, or of the part of it that was run before it was pruned; the
             ledger and the prompt's file know it by that.
         step: the meta-step at which it diverged or was pruned, or the number of scores after which
@@ -43,6 +46,7 @@ class Trial:
     high: float | None = None
     reason: str = ""
     step: int | None = None
+    error: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -140,7 +144,10 @@ class Search:
         open_ = [frozen.number for frozen in known if not frozen.state.is_finished()]
         begin = open_[0] if open_ else len(known)
         end = (begin // study.round + 1) * study.round
+        # what failed does not count, nor what diverged and is tried again
         total = study.total + sum(t.state.name == "FAIL" for t in known[: self._earlier])
+        retried = [known[t.user_attrs[_AGAIN]] for t in known if _AGAIN in t.user_attrs]
+        total += sum(t.state.name == "PRUNED" for t in retried)
         numbers = range(len(known), min(end, total))
         return [self._draw(study, number) for number in (*open_, *numbers)]
 
@@ -162,29 +169,57 @@ class Search:
         """Finish a trial: its ARG, or why it has none."""
         from optuna.trial import TrialState
 
-        asked.set_user_attr("digest", result.digest)
+        _note(asked, digest=result.digest)
+        _note(asked, error=result.error, reason=result.reason, step=result.step)
         if result.state == "complete":
             asked.set_user_attr("interval", [result.low, result.high])
             self._store.tell(asked, result.arg)
             return
         asked.set_user_attr("end", result.state)
-        asked.set_user_attr("reason", result.reason)
-        asked.set_user_attr("step", result.step)
         failed = result.state == "failed"
         self._store.tell(asked, state=TrialState.FAIL if failed else TrialState.PRUNED)
 
-    def hand_back(self) -> int:
-        """Running trials wait for the next driver, their parameters kept; how many they were.
+    def hand_back(self, *, fail: bool = False, error: str = "", reason: str = "") -> list[int]:
+        """Running trials wait for the next driver, their parameters kept, or ``fail``.
 
         Only for who holds the study's lease: nobody else may be at work on them.
+
+        Args:
+            fail: whether they are given up.
+            error: the class of what ended them, and reason: in words; empty if they just ended.
+
+        Returns:
+            Their numbers.
         """
+        from optuna.trial import Trial as Asked
         from optuna.trial import TrialState
 
         known = self._store.get_trials(deepcopy=False)
         running = [frozen for frozen in known if frozen.state == TrialState.RUNNING]
+        after = TrialState.FAIL if fail else TrialState.WAITING
         for frozen in running:
-            self._store._storage.set_trial_state_values(frozen._trial_id, TrialState.WAITING)
-        return len(running)
+            _note(Asked(self._store, frozen._trial_id), error=error, reason=reason)
+            self._store._storage.set_trial_state_values(frozen._trial_id, after)
+        return [frozen.number for frozen in running]
+
+    def again(self, state: State) -> list[tuple[Trial, int]]:
+        """Trials that ended in a state, once more, as what the next driver takes first.
+
+        A trial that is tried again already is left out, and does not count towards the total.
+
+        Returns:
+            Each with the number of its next attempt.
+        """
+        from optuna.trial import TrialState, create_trial
+
+        known = self._store.get_trials(deepcopy=False)
+        done = {frozen.user_attrs.get(_AGAIN) for frozen in known}
+        chosen = [t for t in map(_trial, known) if t.state == state and t.number not in done]
+        for number in (trial.number for trial in chosen):
+            drawn = {"params": known[number].params, "distributions": known[number].distributions}
+            attrs = {_AGAIN: number}
+            self._store.add_trial(create_trial(state=TrialState.WAITING, user_attrs=attrs, **drawn))
+        return [(trial, len(known) + place) for place, trial in enumerate(chosen)]
 
     def _draw(self, study: Study, number: int) -> Any:
         """The trial of this number, new or begun before, with all its parameters."""
@@ -223,8 +258,25 @@ def _trial(frozen: Any) -> Trial:
     }
     state = ends.get(frozen.state.name, "running")
     arg = frozen.value if state == "complete" else None
-    digest, reason, step = attrs.get("digest", ""), attrs.get("reason", ""), attrs.get("step")
-    return Trial(frozen.number, frozen.params, state, digest, arg, low, high, reason, step)
+    notes = {"reason": attrs.get("reason") or "", "error": attrs.get("error") or ""}
+    return Trial(
+        number=frozen.number,
+        params=frozen.params,
+        state=state,
+        digest=attrs.get("digest", ""),
+        arg=arg,
+        low=low,
+        high=high,
+        step=attrs.get("step"),
+        **notes,
+    )
+
+
+def _note(asked: Any, **notes: Any) -> None:
+    """Attributes of a trial; one that is empty is only written where it was not before."""
+    for name, value in notes.items():
+        if value not in ("", None) or name in asked.user_attrs:
+            asked.set_user_attr(name, value)
 
 
 def _refuse_another(store: Any, definition: Mapping[str, Any], home: Home) -> None:

@@ -195,13 +195,18 @@ class Settler:
 def _end(trial: _Going, judged: Sequence[Judged]) -> Trial:
     """A trial's ARG, or why it has none."""
     number, params, unit = trial.asked.number, dict(trial.asked.params), trial.learned
+    tried = [unit, *(one.unit for one in trial.judged)]
+    if failed := next((one for one in tried if one.state == "failed"), None):
+        why: Any = {key: failed.result[key] for key in ("error", "reason", "step")}
+        return Trial(number, params, "failed", unit.digest, **why)
     if unit.state != "done":
         step: Any = unit.result.get("step")
         reason = str(unit.result["reason"])
-        return Trial(number, params, "diverged", unit.digest, reason=reason, step=step)
+        lost_at: Any = {"reason": reason, "step": step, "error": "diverged"}
+        return Trial(number, params, "diverged", unit.digest, **lost_at)
     lost = {j.cell.task for j in judged} - {s.task for s in scores(trial.judged)}
     if lost:
         reason = f"tuning diverged at every rate and seed on {', '.join(sorted(lost))}"
-        return Trial(number, params, "diverged", unit.digest, reason=reason)
+        return Trial(number, params, "diverged", unit.digest, reason=reason, error="diverged")
     (gain,) = gains(scores(judged), baseline=BASELINE, zero_baseline="report")
     return Trial(number, params, "complete", unit.digest, gain.arg, gain.low, gain.high)

@@ -10,10 +10,12 @@ from functools import cached_property
 from typing import Any
 
 from mpt.config import VOCABULARY, RunConfig
-from mpt.errors import InputError, StoreError
+from mpt.errors import InputError, MptError, StoreError
 from mpt.gym.partitions import Setting
+from mpt.lab.failures import DivergedTrial, blame
 from mpt.lab.home import Home
 from mpt.lab.lease import Lease
+from mpt.lab.reap import reap
 from mpt.lab.run import BASELINE, Case, Judged, Judging, Lab, scores
 from mpt.lab.search import Search, Trial
 from mpt.lab.settings import settings_of
@@ -102,18 +104,23 @@ def sweep(
     Raises:
         StoreError: the store holds another study under this name, or another driver runs it.
         InputError: the baseline is zero on every validation task.
+        MptError: the baseline failed, or a trial did and the study's table of errors says stop.
     """
     study = concrete.study
     with lab.ledger.lease(f"study:{study.title}") as lease:
         search = Search.begin(study, concrete.definition, home)
+        reap(search, study)
         with suppress(Stopped), _handed_back(search, lease):
             settler = Settler(concrete, lab, _Live(search, study), _baseline(concrete, lab))
             while not lab.worker.stopping.reason and (asked := search.ask(study)):
                 for trials in _together(asked, study, lab):
+                    ended: list[Trial] = []
                     for trial, record in zip(trials, settler.settle(trials), strict=True):
                         lease.check()
                         on_trial(record)
                         search.tell(trial, record.trial)
+                        ended.append(record.trial)
+                    _stop_at_diverged(ended, study)
         return search.trials
 
 
@@ -122,11 +129,22 @@ def _handed_back(search: Search, lease: Lease) -> Iterator[None]:
     """Whatever ends a driver early, short of SIGKILL, leaves no trial of its own running."""
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        # what diverged is pruned by now; the others only share its end
+        kind, reason = ("", "") if isinstance(error, DivergedTrial) else blame(error)
         with suppress(StoreError):
             if lease.renew():
-                search.hand_back()
+                search.hand_back(error=kind, reason=reason)
         raise
+
+
+def _stop_at_diverged(ended: Sequence[Trial], study: Study) -> None:
+    lost = next((trial for trial in ended if trial.state == "diverged"), None)
+    if lost is not None and study.errors.stops_at("diverged"):
+        raise DivergedTrial(
+            f"trial {lost.number + 1}: {lost.reason}, and the study file says 'errors.diverged: "
+            "stop'; the same command goes on without it, or narrow 'space' under another --name"
+        )
 
 
 def replay(
@@ -145,7 +163,8 @@ def replay(
     Search.check(study, concrete.definition, home)
     with lab.ledger.lease(f"study:{study.title}"):
         trials = Search.load(home, study.title).trials
-        finished = [trial for trial in trials if trial.digest]
+        # what failed is not tried again here
+        finished = [trial for trial in trials if trial.digest and trial.state != "failed"]
         settler = Settler(concrete, lab, _OnRecord(), _baseline(concrete, lab))
         for some in _together(finished, study, lab):
             for record in settler.settle(some):
@@ -165,6 +184,11 @@ def _baseline(concrete: Plan, lab: Lab) -> list[Judged]:
     judged = lab.judge(
         [concrete.baseline], concrete.judging, title="plain prompt tuning", pack=size
     )
+    if failed := next((one for one in judged if one.unit.state == "failed"), None):
+        raise MptError(
+            f"plain prompt tuning on {failed.cell.task} failed, and without it there is no gain to "
+            f"search for: {failed.unit.result['reason']}"
+        )
     above = {score.task for score in best_dev(scores(judged)) if score.test > 0}
     zero = [task for task in concrete.tasks if task not in above]
     if not above:

@@ -110,7 +110,11 @@ def trials_table(title: str, trials: Sequence[Trial]) -> Table:
             trial.state,
             style="bold" if trial is best else None,
         )
-    notes = [f"trial {trial.number + 1}: {trial.reason}" for trial in trials if trial.reason]
+    notes = [
+        f"trial {trial.number + 1}: {trial.reason}{f' ({trial.error})' if trial.error else ''}"
+        for trial in trials
+        if trial.reason
+    ]
     if len(every) > SHOWN:
         states = Counter(trial.state for trial in every)
         counts = ", ".join(f"{number} {state}" for state, number in states.most_common())
@@ -266,6 +270,8 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "arg": trial.arg,
         "interval": _pair(trial_interval(trial)),
         "digest": trial.digest,
+        "error": trial.error,
+        "step": trial.step,
         "reason": trial.reason,
     }
 

@@ -1,0 +1,100 @@
+"""`mpt studies reap` and `mpt studies retry`: trials that nobody is at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from json import dumps
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mpt.commands.console import err, out
+
+if TYPE_CHECKING:
+    from mpt.lab.home import Home
+    from mpt.lab.ledger import Ledger
+    from mpt.lab.search import Search
+
+
+def reap(
+    name: Annotated[
+        str | None, typer.Argument(help="The study's name [default: the one begun last]")
+    ] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow server [default: a local store under mlruns/]")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Close what a driver that died left running, in Optuna and in MLflow; nothing is computed.
+
+    Its trials wait for the next `mpt sweep`, which goes on with them, or fail where the study file
+    says so (errors.killed). A study that a living driver holds is left alone.
+
+    Example: mpt studies reap mini-reptile
+    """
+    from mpt.commands.session import find_home
+    from mpt.lab.projection import Projection
+    from mpt.lab.reap import reap as run
+    from mpt.lab.tracking import MlflowTracker
+
+    home = find_home(tracking_uri)
+    with _held(home, name) as (search, _):
+        study = search.study
+        numbers = run(search, study)
+        with MlflowTracker(home.tracking_uri, "mpt", home.open(), warn=_warn) as tracker:
+            Projection(tracker, study, home).close_study(search.trials)
+    fail = study.errors.killed == "fail"
+    if json:
+        reaped = [number + 1 for number in numbers]
+        typer.echo(dumps({"study": study.title, "failed" if fail else "waiting": reaped}))
+        return
+    named = ", ".join(f"trial {number + 1}" for number in numbers)
+    after = "failed" if fail else "waits for the next `mpt sweep`"
+    told = f"{named}: {after}" if numbers else "no trial was left running"
+    out.print(f"{study.title}: {told}", markup=False, soft_wrap=True)
+
+
+def retry(
+    name: Annotated[str, typer.Argument(help="The study's name.")],
+    diverged: Annotated[
+        bool, typer.Option("--diverged/--failed", help="Trials that diverged, or that failed.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Have the next `mpt sweep` run trials again that failed or diverged, with their parameters.
+
+    The study's total stays: an attempt takes the place of the one before.
+
+    Example: mpt studies retry mini-reptile --failed
+    """
+    from mpt.lab.home import Home
+    from mpt.lab.reap import retry as run
+
+    with _held(Home.find(), name) as (search, ledger):
+        found = run(search, ledger, diverged=diverged)
+    if json:
+        again = [{"trial": trial.number + 1, "again": number + 1} for trial, number in found]
+        typer.echo(dumps({"study": name, "retried": again}))
+        return
+    if not found:
+        how = "diverged" if diverged else "failed"
+        out.print(f"{name}: no trial {how} that is not tried again already", markup=False)
+    for trial, number in found:
+        words = f"trial {trial.number + 1} is tried again as trial {number + 1}"
+        out.print(f"{words} by the next `mpt sweep`", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _held(home: Home, name: str | None) -> Iterator[tuple[Search, Ledger]]:
+    """A study that no living driver is at, for as long as it is held."""
+    from mpt.lab.recorded import open_ledger
+    from mpt.lab.search import Search
+
+    search = Search.latest(home) if name is None else Search.load(home, name)
+    with open_ledger(home) as ledger, ledger.lease(f"study:{search.study.title}"):
+        yield search, ledger
+
+
+def _warn(line: str) -> None:
+    err.print(f"warning: {line}", markup=False, soft_wrap=True)

@@ -142,6 +142,12 @@ class Findings:
             if unit.kind == "meta-training" and (unit.setting, unit.method) not in have
         )
 
+    def learned(self, gain: Gain) -> str:
+        """Digests of the meta-trainings behind a gain; empty where there are none."""
+        of = (gain.setting, gain.method)
+        found = (unit for unit in self.units if unit.kind == "meta-training")
+        return ", ".join(u.digest for u in found if (u.setting, u.method) == of)
+
     @property
     def lost(self) -> tuple[UnitLine, ...]:
         """Units without a result."""

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PLAIN = Look(INK, "")
 """The baseline's line: dashed, without markers."""
 
+POINTS = 250
+"""Of a curve; a page holds many, and a screen shows no more."""
+
 Line = tuple[str, Sequence[int], Sequence[float]]
 """A method, updates, and a value for each."""
 
@@ -67,9 +70,9 @@ def curves_figure(curves: Sequence[Curve], label: str) -> Figure:
         for curve in (one for one in curves if one.panel == place):
             at = names.index(curve.name)
             dash = dashes[at // len(LINES) % len(dashes)] if at >= len(LINES) else dashes[at % 2]
-            mean = _running_mean(curve.values, max(1, len(curve.values) // 10))
+            steps, means = _running_mean(curve)
             colour = LINES[at % len(LINES)]
-            axes.plot(curve.steps, mean, dash, color=colour, linewidth=1.5, label=curve.name)
+            axes.plot(steps, means, dash, color=colour, linewidth=1.5, label=curve.name)
     figure.supxlabel("updates", fontsize=9, color=INK)
     figure.supylabel(f"{label},\nrunning mean", fontsize=9, color=INK)
     shown = {
@@ -84,9 +87,12 @@ def curves_figure(curves: Sequence[Curve], label: str) -> Figure:
     return figure
 
 
-def _running_mean(values: Sequence[float], width: int) -> list[float]:
-    """At each place the mean of the last ``width`` values, of fewer at the beginning."""
-    return [fmean(values[max(0, at + 1 - width) : at + 1]) for at in range(len(values))]
+def _running_mean(curve: Curve) -> tuple[list[int], list[float]]:
+    """Means over the last tenth of the curve's length, at most ``POINTS`` of them."""
+    many = len(curve.values)
+    width, places = max(1, many // 10), range(0, many, -(-many // POINTS))
+    means = [fmean(curve.values[max(0, at + 1 - width) : at + 1]) for at in places]
+    return [curve.steps[at] for at in places], means
 
 
 def _panels(

@@ -57,18 +57,13 @@ def parquet_bytes(table: Records) -> bytes:
 
 
 def _arg(findings: Findings) -> Records:
-    """A (setting, method) a line; the digest is of its meta-training."""
+    """A (setting, method) a line; the digest is of its meta-training, or of each of several."""
     header = ("setting", "method", "baseline", "arg", "low", "high", "seed_low", "seed_high")
-    learned = {
-        (unit.setting, unit.method): unit.digest
-        for unit in findings.units
-        if unit.kind == "meta-training"
-    }
     rows = tuple(
         (
             *(gain.setting, gain.method, gain.baseline, gain.arg, gain.low, gain.high),
             *(gain.seed_interval.low, gain.seed_interval.high),
-            *(len(gain.per_task), len(gain.seeds), learned.get((gain.setting, gain.method))),
+            *(len(gain.per_task), len(gain.seeds), findings.learned(gain) or None),
         )
         for gain in findings.gains
     )

@@ -63,12 +63,11 @@ def arg_grid(findings: Findings) -> Grid:
             (*row, "" if value is None else words.percent(value))
             for row, value in zip(rows, papers, strict=True)
         ]
-    learned = {(u.setting, u.method): u for u in findings.units if u.kind == "meta-training"}
+    learned = any(unit.kind == "meta-training" for unit in findings.units)
     if learned:
         header = (*header, "digest")
         rows = [
-            (*row, unit.digest if (unit := learned.get((gain.setting, gain.method))) else "")
-            for row, gain in zip(rows, findings.gains, strict=True)
+            (*row, findings.learned(gain)) for row, gain in zip(rows, findings.gains, strict=True)
         ]
     for unit in findings.unlearned:
         name = words.method_name(unit.method)

@@ -16,11 +16,13 @@ from mpt.lab.similarity import Similarity
 from mpt.paired import compare
 from mpt.report import words
 from mpt.report.comparisons import importance_grid, pace_grid, paired_grid
-from mpt.report.findings import Curve, Findings
+from mpt.report.findings import Curve, Findings, UnitLine
 from mpt.report.heat import rates_figure, similarity_figure
 from mpt.report.pace_figures import curves_figure
 from mpt.report.page import write_report
+from mpt.report.records import records
 from mpt.report.style import svg
+from mpt.report.tables import arg_grid
 from mpt.report.task_figures import task_figure
 from mpt.report.verdict import verdict
 from mpt.scores import Score, gains
@@ -160,6 +162,20 @@ def test_curves_are_running_means_a_panel_a_setting():
     drawn = figure.axes[0].lines[0].get_ydata()
     assert list(drawn)[20:] == pytest.approx([0.5] * 80)
     assert text_of(figure).count("MTL") == 1
+
+
+def test_every_meta_training_behind_a_gain_is_named(findings):
+    units = [
+        UnitLine(digest=digest, kind="meta-training", setting="A->B", method=method, meta_seed=seed)
+        for digest, method, seed in (("aa", "maml", 0), ("bb", "mtl", 0), ("cc", "maml", 1))
+    ]
+    several = replace(findings, units=tuple(units))
+    assert {row[1]: row[-1] for row in arg_grid(several).rows} == {
+        "MAML": "aa, cc",
+        "MTL": "bb",
+        "Fine-tuning": "",
+    }
+    assert [row[-1] for row in records(several)["arg"].rows] == ["aa, cc", "bb", None]
 
 
 def test_a_search_alone_is_summed_up_by_its_best_trial(findings):

@@ -21,6 +21,7 @@ from mpt.commands import (
     gym,
     predict,
     promote,
+    registry,
     report,
     run,
     show,
@@ -59,6 +60,7 @@ app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.command("up")(up.up)
 app.add_typer(studies.app, name="studies")
+app.add_typer(registry.app, name="registry")
 app.add_typer(gym.app, name="gym")
 app.add_typer(backbone.app, name="backbone")
 

@@ -219,9 +219,17 @@ def save_model(folder: Path, *, prompt: Path, config: Mapping[str, Any]) -> None
         python_model=str(Path(__file__).with_name("pyfunc_model.py")),
         artifacts={"prompt": str(prompt)},
         model_config=dict(config),
-        pip_requirements=[f"{name}=={version(name)}" for name in ("mlflow", "torch")],
+        # mpt itself is no package of an index: the metadata name its version
+        pip_requirements=[f"{name}=={version(name)}" for name in _needed(config)],
         metadata={"mpt": __version__},
     )
+
+
+def _needed(config: Mapping[str, Any]) -> list[str]:
+    """The packages that ``mpt.lab.predict`` imports for this backbone; theirs come with them."""
+    found = ["mlflow", "pydantic", "safetensors", "torch", "transformers"]
+    backbone = config.get("backbone") or {}
+    return [*found, "accelerate", "gguf"] if str(backbone.get("name")).endswith(".gguf") else found
 
 
 def _there(entry: Entry) -> Path:

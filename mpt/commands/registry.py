@@ -1,0 +1,85 @@
+"""`mpt registry`: registered prompts and which of them answers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mpt.commands.console import err, out
+
+if TYPE_CHECKING:
+    from mpt.lab.registry import Version
+
+app = typer.Typer(help="List registered prompts, go back to an earlier one.", no_args_is_help=True)
+
+TrackingUri = Annotated[
+    str | None, typer.Option(help="MLflow server [default: a local store under mlruns/]")
+]
+
+
+@app.command("list")
+def list_(
+    tracking_uri: TrackingUri = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Every registered prompt: its versions, their digests, and the champion.
+
+    Example: mpt registry list
+    """
+    from mpt.commands.session import find_home
+    from mpt.lab.registry import models
+
+    found = [
+        version for versions in models(find_home(tracking_uri)).values() for version in versions
+    ]
+    if json:
+        _json({"versions": [_told(version) for version in found]})
+    elif not found:
+        err.print("no prompt is registered yet; `mpt promote best` registers one", markup=False)
+    for version in () if json else found:
+        mark = "  champion" if version.is_champion else ""
+        made = f"{version.created:%Y-%m-%d %H:%M} UTC"
+        line = f"{version.model}  version {version.number}  {version.digest}  {made}{mark}"
+        out.print(line, markup=False, soft_wrap=True)
+
+
+@app.command()
+def rollback(
+    model: Annotated[str, typer.Argument(help="The registered model, e.g. mpt-mini-reptile.")],
+    to: Annotated[
+        int | None, typer.Option(help="The version [default: the last before the champion]")
+    ] = None,
+    tracking_uri: TrackingUri = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Make an earlier version of a registered prompt the champion again.
+
+    No version is deleted: --to goes forward as well.
+
+    Example: mpt registry rollback mpt-mini-reptile
+    """
+    from mpt.commands.session import find_home
+    from mpt.lab.registry import rollback as run
+
+    was, now = run(find_home(tracking_uri), model, to)
+    if json:
+        _json({"was": _told(was) if was else None, "champion": _told(now)})
+        return
+    before = f"version {was.number}" if was else "none"
+    out.print(
+        f"models:/{model}@champion: {before} -> version {now.number} ({now.digest})",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _told(version: Version) -> dict[str, Any]:
+    return {**asdict(version), "created": version.created.isoformat()}
+
+
+def _json(value: dict[str, Any]) -> None:
+    import json
+
+    typer.echo(json.dumps({"schema": 1, **value}, indent=2))

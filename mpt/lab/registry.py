@@ -1,0 +1,134 @@
+"""Registered prompts: the versions of a model, and the alias that says which one answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mpt.errors import InputError, MptError, StoreError, UnknownName
+from mpt.lab.delivery import DIGEST
+from mpt.lab.home import Home
+from mpt.lab.mlflow_client import connect, disconnect
+
+CHAMPION = "champion"
+"""The alias of the version that answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One registered prompt.
+
+    Attributes:
+        number: counts up from 1 with every other prompt that is promoted.
+        digest: of the meta-training that made it.
+        created: UTC.
+        is_champion: whether the alias ``champion`` points at it.
+    """
+
+    model: str
+    number: int
+    digest: str
+    created: datetime
+    is_champion: bool
+
+
+def models(home: Home) -> dict[str, list[Version]]:
+    """Every registered model and its versions, the oldest first. Raises ``StoreError``."""
+    with _client(home) as client:
+        return {name: _versions(client, name) for name in _names(client)}
+
+
+def rollback(home: Home, model: str, to: int | None = None) -> tuple[Version | None, Version]:
+    """Point the champion of a model at an earlier version.
+
+    Args:
+        home: whose tracking store holds the registry.
+        model: the registered model's name.
+        to: the version; by default the last one before the champion.
+
+    Returns:
+        The champion before, None if there was none, and the champion now.
+
+    Raises:
+        UnknownName: no such model or version.
+        InputError: there is no earlier version to go back to.
+        StoreError: the registry does not answer.
+    """
+    with _client(home) as client:
+        known = _names(client)
+        if model not in known:
+            raise UnknownName("model", model, known, "`mpt promote` registers one.")
+        versions = _versions(client, model)
+        was = next((version for version in versions if version.is_champion), None)
+        wanted = _wanted(model, versions, was, to)
+        client.set_registered_model_alias(model, CHAMPION, str(wanted.number))
+        (now,) = (v for v in _versions(client, model) if v.is_champion)
+    return was, now
+
+
+def _wanted(model: str, versions: list[Version], was: Version | None, to: int | None) -> Version:
+    by_number = {version.number: version for version in versions}
+    if to is not None:
+        if to not in by_number:
+            raise UnknownName("version", str(to), map(str, by_number), "See `mpt registry list`.")
+        return by_number[to]
+    if was is None:
+        raise InputError(f"{model} has no {CHAMPION}; name the version with --to")
+    earlier = [version for version in versions if version.number < was.number]
+    if not earlier:
+        raise InputError(
+            f"the {CHAMPION} of {model} is version {was.number}, and there is none before it; "
+            "name another one with --to (see `mpt registry list`)"
+        )
+    return earlier[-1]
+
+
+def _versions(client: Any, model: str) -> list[Version]:
+    aliases = client.get_registered_model(model).aliases
+    found = client.search_model_versions(f"name = '{model}'")
+    return sorted(
+        (
+            Version(
+                model=model,
+                number=int(version.version),
+                digest=version.tags.get(DIGEST, ""),
+                created=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
+                is_champion=str(aliases.get(CHAMPION)) == str(version.version),
+            )
+            for version in found
+        ),
+        key=lambda version: version.number,
+    )
+
+
+def _names(client: Any) -> list[str]:
+    """Registered models; of another tool's, whose versions carry no digest, too."""
+    return [model.name for model in client.search_registered_models()] if client else []
+
+
+@contextmanager
+def _client(home: Home) -> Iterator[Any]:
+    """A client of the home's registry; None where a local store is not there, so as not to make it.
+
+    What MLflow or its driver raises becomes a ``StoreError`` of one line.
+    """
+    uri = home.tracking_uri
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+        yield None
+        return
+    client: Any = None
+    try:
+        client = connect(uri)
+        yield client
+    except MptError:
+        raise
+    except Exception as error:
+        cause = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StoreError(f"the registry {home.shown(uri)} cannot be used ({cause})") from None
+    finally:
+        if client is not None:
+            disconnect(client)

@@ -266,8 +266,10 @@ def defaults(gym: str, method: str) -> dict[str, Any]:
         "inner_steps": inner_steps,
         "outer_steps": outer_steps,
     }
-    longer = {} if gym == "mini" else {"backbone": {"max_input": 96}}
-    return {"space": space, **longer}
+    if gym != "mini":
+        return {"space": space, "backbone": {"max_input": 96}}
+    # full fine-tuning trains alone what prompt tuning trains sixteen at a time
+    return {"space": space, "final": {"fine_tuning": {"lrs": [5e-4, 2e-4], "steps": 20}}}
 
 
 def resolve(path: Path | None, changes: Mapping[str, Any]) -> Study:

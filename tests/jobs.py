@@ -48,6 +48,11 @@ def die(pack: Sequence[int], on_step: OnStep) -> int:
     raise AssertionError("SIGKILL cannot be survived")
 
 
+def card(pack: Sequence[int], on_step: OnStep) -> str:
+    """The GPU that a pack was given."""
+    return os.environ["CUDA_VISIBLE_DEVICES"]
+
+
 def wait(folder: Path, pack: Sequence[int], on_step: OnStep) -> int:
     """Take long, step by step, and leave a file when called off."""
     (folder / "begun").touch()

@@ -69,9 +69,9 @@ class Cluster:
         self.address: str = cluster.address
 
     @contextmanager
-    def machine(self, cpus: int = 1) -> Iterator[Machine]:
-        """One more machine, for as long as it is needed or lives."""
-        node = self._cluster.add_node(num_cpus=cpus)
+    def machine(self, cpus: int = 1, gpus: int = 0) -> Iterator[Machine]:
+        """One more machine, for as long as it is needed or lives; Ray believes in its GPUs."""
+        node = self._cluster.add_node(num_cpus=cpus, num_gpus=gpus)
         try:
             yield Machine(node)
         finally:

@@ -7,13 +7,18 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from mpt.errors import ConfigError, InputError
 
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": ".*"}
-"""Nothing is sent home, and no machine's log lines come up among a command's own."""
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "error",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",
+}
+"""Nothing is sent home, and no log lines of Ray's come up among a command's own."""
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Elsewhere than on Linux it is Ray's default that all ports are on the loopback interface."""
 
@@ -45,6 +50,8 @@ def joined(where: str) -> Iterator[None]:
         raise InputError("could not import ray; pip install -e '.[ray]'") from None
     address = os.environ.get("RAY_ADDRESS", "auto") if where == "auto" else where
     _knock(address)
+    if where != "local" and not _is_member():
+        raise InputError(_no_cluster(address, "this machine is no part of a cluster"))
     before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
@@ -54,7 +61,7 @@ def joined(where: str) -> Iterator[None]:
             logging_level=logging.ERROR,
         )
     except (OSError, RuntimeError, ValueError, RayError) as error:
-        raise InputError(_no_cluster(address, error)) from None
+        raise InputError(_no_cluster(address, str(error))) from None
     finally:
         # Ray leaves one of its own, which exits at once
         signal.signal(signal.SIGTERM, before)
@@ -74,7 +81,7 @@ def share(gpus: float | None, device: str | None) -> Share:
     Raises:
         ConfigError: no machine of the cluster has that much.
     """
-    if gpus is not None and not (0 < gpus <= 1 or (gpus > 1 and gpus.is_integer())):
+    if gpus is not None and not (0 < gpus <= 1 or (gpus > 1 and gpus % 1 == 0)):
         raise ConfigError(
             f"--gpus-per-pack {gpus:g} is nothing that Ray can give; give a part of one GPU such "
             "as 0.5, or a whole number"
@@ -127,15 +134,26 @@ def _knock(address: str) -> None:
         ) from None
 
 
-def _no_cluster(address: str, error: Exception) -> str:
+def _is_member() -> bool:
+    """Whether Ray's daemon runs here: without one, joining ends the process with a stack trace."""
+    names = set()
+    for process in Path("/proc").glob("[0-9]*/comm"):
+        with suppress(OSError):
+            names.add(process.read_text().strip())
+    # without /proc nothing is known of anybody
+    return not names or "raylet" in names
+
+
+def _no_cluster(address: str, cause: str) -> str:
     if address == "auto":
         return (
             "--ray auto finds no Ray cluster on this machine; set RAY_ADDRESS, begin one with "
             "`ray start --head`, or give --ray local"
         )
-    cause = str(error).strip().partition("\n")[0]
+    first = cause.strip().partition("\n")[0]
     return (
-        f"cannot join the Ray cluster at {address!r} ({cause}); give HOST:PORT of its head, and "
-        "run mpt on a machine of the cluster: `ray start --address HOST:PORT --num-cpus 0` makes "
-        "this one a member that computes nothing"
+        f"cannot join the Ray cluster at {address!r} ({first}); give HOST:PORT of its head and, if "
+        "it has one, its token (RAY_AUTH_MODE=token, RAY_AUTH_TOKEN), and run mpt on a machine of "
+        "the cluster: `ray start --address HOST:PORT --num-cpus 0` makes this one a member that "
+        "computes nothing"
     )

@@ -9,6 +9,7 @@ import pytest
 from terminal import mpt, study_file
 
 from mpt.errors import ConfigError
+from mpt.lab import ray_cluster
 from mpt.lab.ray_cluster import share
 
 
@@ -66,22 +67,31 @@ class TestWithRay:
     def test_auto_means_the_address_in_the_environment(self, refused, closed):
         assert f"answers at {closed}" in refused("--ray", "auto", RAY_ADDRESS=closed)
 
-    def test_auto_without_a_cluster(self, refused, monkeypatch):
-        import ray
+    @pytest.fixture
+    def alone(self, monkeypatch):
+        """A machine without Ray's daemon, whatever other tests have started."""
+        monkeypatch.setattr(ray_cluster, "_is_member", lambda: False)
 
-        def none(**options):
-            assert options["address"] == "auto"
-            raise ConnectionError("Could not find any running Ray instance.")
-
-        monkeypatch.setattr(ray, "init", none)
+    def test_auto_without_a_cluster(self, refused, alone, monkeypatch):
         monkeypatch.delenv("RAY_ADDRESS", raising=False)
         assert refused("--ray", "auto") == (
             "error: --ray auto finds no Ray cluster on this machine; set RAY_ADDRESS, begin one "
             "with `ray start --head`, or give --ray local"
         )
 
-    def test_what_is_no_address(self, refused):
-        assert refused("--ray", "somewhere").startswith(
-            "error: cannot join the Ray cluster at 'somewhere' (Invalid address format: "
-            "somewhere); give HOST:PORT of its head, and run mpt on a machine of the cluster: "
+    def test_a_machine_outside_of_the_cluster_is_not_let_in(self, refused, alone):
+        with socket.create_server(("127.0.0.1", 0)) as head:
+            address = f"127.0.0.1:{head.getsockname()[1]}"
+            assert refused("--ray", address) == (
+                f"error: cannot join the Ray cluster at {address!r} (this machine is no part of a "
+                "cluster); give HOST:PORT of its head and, if it has one, its token "
+                "(RAY_AUTH_MODE=token, RAY_AUTH_TOKEN), and run mpt on a machine of the cluster: "
+                "`ray start --address HOST:PORT --num-cpus 0` makes this one a member that "
+                "computes nothing"
+            )
+
+    def test_what_is_no_address(self, refused, monkeypatch):
+        monkeypatch.setattr(ray_cluster, "_is_member", lambda: True)
+        assert "at 'somewhere' (Invalid address format: somewhere); give" in refused(
+            "--ray", "somewhere"
         )

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from functools import partial
 
 import pytest
-from jobs import die, die_once, narrow, total, wait
+from jobs import card, die, die_once, narrow, total, wait
 from machines import PATIENCE
 from terminal import study_file
 
@@ -113,6 +113,19 @@ def test_machines_that_come_and_go_change_the_slots_and_are_told(ray_cluster, ra
         "the Ray cluster has lost a machine: room for 1 packs at a time, after 3; what it held is "
         "computed again"
     ]
+
+
+def test_packs_share_gpus_where_there_are_any(ray_cluster, ray_fleet):
+    from mpt.lab.ray_cluster import share
+    from mpt.lab.ray_fleet import RayFleet
+
+    with ray_cluster.machine(cpus=8, gpus=2):
+        assert share(None, None).gpus == 1
+        assert share(None, "cpu").gpus == 0
+        halves = RayFleet(share(0.5, None), print)
+        assert [RayFleet(share(gpus, None), print).slots for gpus in (2, 1, 0.3)] == [1, 2, 6]
+        assert halves.slots == 4
+        assert set(halves.map(card, [[1]] * 8, ignore)) <= {"0", "1"}
 
 
 def test_packs_that_are_called_off_have_time_to_save(ray_fleet, tmp_path):

@@ -27,6 +27,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from mpt.gym.source import open_gym
+from mpt.lab.fleet import LocalFleet
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
 from mpt.lab.projection import Projection
@@ -38,25 +39,18 @@ from mpt.lab.tracking import MlflowTracker
 from mpt.lab.worker import Worker
 
 
-class TimedWorker(Worker):
+class TimedFleet(LocalFleet):
     """Adds up the seconds in which packs are computed."""
 
     computing = 0.0
 
-    def learn(self, *args, **named):
-        """See ``Worker.learn``."""
-        return self._timed(super().learn, *args, **named)
-
-    def tune(self, *args, **named):
-        """See ``Worker.tune``."""
-        return self._timed(super().tune, *args, **named)
-
-    def _timed(self, work, *args, **named):
-        began = time.perf_counter()
-        try:
-            return work(*args, **named)
-        finally:
-            type(self).computing += time.perf_counter() - began
+    def map(self, job, packs, on_step):
+        """See ``Fleet.map``."""
+        for pack in packs:
+            began = time.perf_counter()
+            found = job(pack, on_step)
+            self.computing += time.perf_counter() - began
+            yield found
 
 
 def main() -> None:
@@ -93,20 +87,19 @@ def main() -> None:
 def timed_sweep(study: Study, folder: Path, uri: str) -> dict[str, float]:
     """One sweep from nothing; with MLflow if there is a server."""
     home = Home.find({"MPT_HOME": str(folder)}).open()
-    worker = TimedWorker(open_gym(study.gym), study.backbone, home, "cpu")
+    worker, fleet = Worker(open_gym(study.gym), study.backbone, home, "cpu"), TimedFleet()
     concrete = plan(study, worker)  # reads every row and loads the backbone
-    TimedWorker.computing = 0.0
     began = time.perf_counter()
     opened = MlflowTracker(uri, "overhead", home) if uri else NullTracker()
     with Ledger(home.ledger_url) as ledger, opened as tracker:
         projection = Projection(tracker, study, home)
-        trials = sweep(concrete, Lab(worker, ledger), home, on_trial=projection.trial)
+        lab = Lab(worker, ledger, fleet)
+        trials = sweep(concrete, lab, home, on_trial=projection.trial)
         projection.close_study(trials)
     seconds = time.perf_counter() - began
     if opened.unsent:
         raise SystemExit(f"{opened.unsent} records were not sent; the server is too slow or away")
-    computing = TimedWorker.computing
-    return {"seconds": round(seconds, 2), "computing": round(computing, 2)}
+    return {"seconds": round(seconds, 2), "computing": round(fleet.computing, 2)}
 
 
 @contextmanager
@@ -134,8 +127,9 @@ def server(folder: Path) -> Iterator[str]:
             time.sleep(0.2)
         yield uri
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(20)
+        # nothing of the server is needed any more
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def healthy(uri: str) -> bool:

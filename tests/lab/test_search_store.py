@@ -120,3 +120,13 @@ def test_a_database_of_another_tool_is_refused(home, tmp_path):
     with pytest.raises(StoreError, match="shared with neither MLflow nor the ledger"):
         Search.begin(study(), DEFINITION, home)
     assert (tmp_path / "studies.db").read_bytes() == before, "no table was put beside the other's"
+
+
+def test_a_study_older_than_a_key_goes_on_with_the_key_s_default(home):
+    whole = study().definition
+    before = {key: value for key, value in whole.items() if key not in ("round", "pruner")}
+    Search.begin(study(), before, home)
+    plain = study(round=4)
+    Search.check(plain, plain.definition, home)
+    with pytest.raises(StoreError, match="begun with another definition: round was 4, is 2"):
+        Search.check(study(), whole, home)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import err, out
 from mpt.commands.stop import Budget, leave, this_command
 from mpt.errors import ConfigError
@@ -38,6 +39,8 @@ def campaign(
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow server [default: a local store under mlruns/]")
     ] = None,
+    ray: Ray = None,
+    gpus_per_pack: GpusPerPack = None,
     budget: Budget = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be run; nothing is written.")
@@ -64,7 +67,13 @@ def campaign(
     if dry_run:
         _show(pairs_plan(asked) if asked.pairs else plan_grid(wanted), asked.title)
         return
-    ways = {"device": device, "meta_engine": meta_engine, "tracking_uri": tracking_uri}
+    ways = {
+        "device": device,
+        "meta_engine": meta_engine,
+        "tracking_uri": tracking_uri,
+        "ray": ray,
+        "gpus_per_pack": gpus_per_pack,
+    }
     if asked.pairs:
         _pairs(asked, ways, budget, json)
     else:
@@ -91,7 +100,7 @@ def _settings(asked: Preset, dry_run: bool) -> tuple[Partitions, Partitions | No
 
 
 def _rows(
-    asked: Preset, wanted: list[Row], ways: dict[str, str | None], budget: str | None, json: bool
+    asked: Preset, wanted: list[Row], ways: dict[str, Any], budget: str | None, json: bool
 ) -> None:
     from itertools import groupby
 
@@ -106,7 +115,7 @@ def _rows(
     stopping, promotions = Stopping(budget), []
     for _, group in groupby(wanted, key=lambda row: row.entries[0].study.backbone):
         alike = list(group)
-        with Session(alike[0].entries[0].study, stopping=stopping, **ways) as session:  # type: ignore[arg-type]
+        with Session(alike[0].entries[0].study, stopping=stopping, **ways) as session:
             try:
                 with stopping:
                     for promotion in answer(alike, session.lab):
@@ -131,14 +140,14 @@ def _rows(
     out.print(f"Report: {page}", markup=False, soft_wrap=True)
 
 
-def _pairs(asked: Preset, ways: dict[str, str | None], budget: str | None, json: bool) -> None:
+def _pairs(asked: Preset, ways: dict[str, Any], budget: str | None, json: bool) -> None:
     from mpt.commands.session import Session
     from mpt.lab.answer import answer_pairs
     from mpt.lab.stopping import Stopped, Stopping
     from mpt.report.answer import pairs_grid, pairs_json, write_grid
 
     stopping = Stopping(budget)
-    with Session(asked.base, stopping=stopping, **ways) as session:  # type: ignore[arg-type]
+    with Session(asked.base, stopping=stopping, **ways) as session:
         try:
             with stopping:
                 found = answer_pairs(asked, session.lab)

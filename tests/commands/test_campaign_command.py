@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 from terminal import contents, mpt, world
+
+from mpt.commands.app import app
+from mpt.gym.crossfit import crossfit_partitions
+from mpt.lab.preset import read_preset, rows
 
 PRESET = {
     "name": "small-question",
@@ -145,6 +153,25 @@ def test_wrong_input_is_one_line_and_nothing_is_written(case, answered, place):
     assert (refused.code, refused.out) == (2, "")
     assert line in refused.error
     assert contents(place / "home") == before
+
+
+def test_the_page_of_presets_shows_what_works(tmp_path, repository):
+    text = (repository / "docs" / "presets.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    (example,) = (block for kind, block in blocks if kind == "yaml")
+    shutil.copy(repository / "sweeps" / "paper-base.yaml", tmp_path)
+    (tmp_path / "q2.yaml").write_text(example, encoding="utf-8")
+    found = rows(read_preset(tmp_path / "q2.yaml"), crossfit_partitions())
+    assert [row.entries[0].study.target_shots for row in found] == [None, 32]
+    shell = "".join(block for kind, block in blocks if kind == "bash")
+    lines = [line for line in shell.splitlines() if line.startswith("mpt ")]
+    for line in lines:
+        words = shlex.split(line, comments=True)[1:]
+        command = typer.main.get_command(app)
+        while inside := getattr(command, "commands", {}):
+            command, words = inside[words[0]], words[1:]
+        assert command.make_context(line, words).params.keys()
+    assert len(lines) > 6
 
 
 def test_pairs_have_their_own_table(tmp_path):

@@ -17,7 +17,7 @@ from mpt.gym.partitions import Setting
 from mpt.lab.campaign import Entrant
 from mpt.lab.home import Home
 from mpt.lab.importance import importance
-from mpt.lab.promote import Promoted, Promotion
+from mpt.lab.promote import Promotion
 from mpt.lab.retest import Retest
 from mpt.lab.run import Judged, scores
 from mpt.lab.search import Trial
@@ -60,7 +60,7 @@ def promotion_findings(
         similarity=of_targets(promotion.baselines, home) if home else None,
         units=tuple(_promoted_units(promotion)),
         curves=tuple(
-            _losses(_curve_name(share, promotion), share.unit, share.setting.name)
+            _losses(method_name(share.method), share.unit, share.setting.name)
             for share in promotion.shares
             if share.unit.state == "done"
         ),
@@ -213,13 +213,6 @@ def _cell(one: Judged) -> UnitLine:
         state=one.unit.state,
         reason=str(one.unit.result.get("reason", "")),
     )
-
-
-def _curve_name(share: Promoted, promotion: Promotion) -> str:
-    """What tells it from the others of its setting."""
-    name = method_name(share.method)
-    several = len(promotion.study.final.meta_seeds) > 1
-    return f"{name} seed {share.share.meta_seed}" if several else name
 
 
 def retest_lines(found: Retest) -> Iterator[str]:

@@ -59,32 +59,29 @@ def pace_figure(seen: Sequence[Looks], baseline: str) -> Figure:
 
 
 def curves_figure(curves: Sequence[Curve], label: str) -> Figure:
-    """How a number changed in training, a line a curve: running means over a tenth of it."""
+    """How a number changed in training, a line a curve: running means over a tenth of it.
+
+    Curves in panels are of methods and look like them; a method with several has several lines.
+    """
     places = list(dict.fromkeys(curve.panel for curve in curves))
     names = list(dict.fromkeys(curve.name for curve in curves))
+    look = looks(names) if any(places) else {name: _plain(at) for at, name in enumerate(names)}
     figure, grid = panels(len(places), WIDTH)
-    dashes = ("-", "--", ":", "-.")
     for axes, place in zip(grid, places, strict=True):
         axes.set_title(place, fontsize=9, loc="left", color=INK)
         axes.grid(axis="y", color=GRID, linewidth=0.8)
         for curve in (one for one in curves if one.panel == place):
-            at = names.index(curve.name)
-            dash = dashes[at // len(LINES) % len(dashes)] if at >= len(LINES) else dashes[at % 2]
-            steps, means = _running_mean(curve)
-            colour = LINES[at % len(LINES)]
-            axes.plot(steps, means, dash, color=colour, linewidth=1.5, label=curve.name)
+            _line(axes, look[curve.name], *_running_mean(curve), names.index(curve.name))
     figure.supxlabel("updates", fontsize=9, color=INK)
     figure.supylabel(f"{label},\nrunning mean", fontsize=9, color=INK)
-    shown = {
-        text: line
-        for axes in grid
-        for line, text in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(
-        handles=[shown[name] for name in names], frameon=False, fontsize=8.5, ncols=7,
-        loc="outside upper left",
-    )  # fmt: skip
+    handles = [handle(name, one) for name, one in look.items()]
+    figure.legend(handles=handles, frameon=False, fontsize=8.5, ncols=7, loc="outside upper left")
     return figure
+
+
+def _plain(at: int) -> Look:
+    """Of the trial at this place: a colour, and another marker once the colours are used up."""
+    return Look(LINES[at % len(LINES)], ("o", "s", "^", "D", "v")[at // len(LINES) % 5])
 
 
 def _running_mean(curve: Curve) -> tuple[list[int], list[float]]:
@@ -120,7 +117,13 @@ def _panels(
 
 
 def _line(
-    axes: Axes, look: Look, steps: Sequence[int], values: Sequence[float], at: int, *, stairs: bool
+    axes: Axes,
+    look: Look,
+    steps: Sequence[int],
+    values: Sequence[float],
+    at: int,
+    *,
+    stairs: bool = False,
 ) -> None:
     """A method's line with a few of its markers, each method's at other places."""
     apart = max(1, len(steps) // 5)

@@ -41,7 +41,7 @@ _OTHERS = (Look("#56B4E9", "P"), Look("#000000", "X"), Look("#E69F00", "*"), Loo
 
 
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6F4E37", "#56B4E9", "#000000")
-"""Colours of unnamed lines; past the last one the dashes change."""
+"""Colours of unnamed lines; past the last one the markers change."""
 
 
 def looks(methods: Sequence[str]) -> dict[str, Look]:

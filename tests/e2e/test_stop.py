@@ -1,0 +1,118 @@
+"""Real signals and a real death: what is saved, and that it all ends the same."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+from stage import PATIENCE, Stage, is_as_undisturbed, kill
+from terminal import mpt, study_file
+
+from mpt.engine.checkpoint import Checkpoints
+
+pytestmark = pytest.mark.slow
+
+LONGER = {
+    "outer": {"steps": 60, "episodes": 2, "batch": 2},
+    "tuning": {"steps": 8, "batch": 4, "looks": 2},
+    "trials": 2,
+    "cells_per_pack": 2,
+}
+BASELINE = 4
+"""Units of plain prompt tuning; when they are recorded the meta-trainings begin."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(repository, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stop")
+    stage = Stage(repository, study_file(folder / "study.yaml", LONGER), folder / "home")
+    stage.finish()
+    return stage
+
+
+@pytest.fixture
+def stage(undisturbed, tmp_path):
+    return Stage(undisturbed.repository, undisturbed.study, tmp_path / "home")
+
+
+def saved(stage):
+    """Updates taken by every meta-training that has a checkpoint."""
+    files = Checkpoints(stage.home / "checkpoints")
+    found = [files.read(path.stem) for path in files.folder.glob("[!.]*.safetensors")]
+    return [one.position for one in found if one]
+
+
+def wait_until_saved(stage, process):
+    deadline = time.monotonic() + PATIENCE
+    while len(saved(stage)) < 2:
+        assert process.poll() is None, "the sweep ended before it could be disturbed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def nothing_is_searched(stage):
+    return {state for state, _, _ in stage.trials()} <= {"WAITING", "COMPLETE"}
+
+
+def nothing_runs(stage):
+    assert nothing_is_searched(stage)
+    assert {status for _, status in stage.runs()} <= {"KILLED", "FINISHED"}
+
+
+def test_signals_save_stop_and_finish_and_the_same_command_continues(stage, undisturbed):
+    # a checkpoint when asked for, then two signals in the middle of the meta-trainings
+    process = stage.start()
+    stage.wait_for(BASELINE, process)
+    process.send_signal(signal.SIGUSR1)
+    wait_until_saved(stage, process)
+    at = max(saved(stage))
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (130, ""), err
+    said = err.splitlines()
+    assert sum(line.startswith("SIGUSR1: meta-trainings under way write") for line in said) == 1
+    assert any(line.endswith(" again: stopping at once") for line in said)
+    assert said[-1] == "stopped; what is recorded is kept: the same command continues"
+    assert "Traceback" not in err
+    assert len(saved(stage)) == 2
+    assert min(saved(stage)) >= at
+    first = stage.rows()
+    assert len(first) == BASELINE
+    # what MLflow had not been told within the haste waits in the outbox
+    assert nothing_is_searched(stage)
+
+    # one signal, in the validation: the pack of two cells is finished and no other begun
+    process = stage.start()
+    stage.wait_for(BASELINE + 2, process)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, err
+    assert err.splitlines()[-2] == "SIGTERM: 0 of 2 trials are over, 2 left"
+    second = stage.rows()
+    assert first.items() <= second.items()
+    assert len(second) % 2 == 0
+    nothing_runs(stage)
+
+    stage.finish()
+    assert second.items() <= stage.rows().items()
+    is_as_undisturbed(stage, undisturbed)
+    assert saved(stage) == []
+
+
+def test_what_a_killed_driver_left_is_reaped_and_the_same_command_continues(stage, undisturbed):
+    process = stage.start()
+    stage.wait_for(BASELINE, process)
+    process.send_signal(signal.SIGUSR1)
+    wait_until_saved(stage, process)
+    refused = mpt("studies", "reap", "small", home=stage.home)
+    assert refused.code == 2
+    assert f"study:small is held by process {process.pid} on " in refused.error
+    kill(process)
+    assert {state for state, _, _ in stage.trials()} == {"RUNNING"}
+    reaped = mpt("studies", "reap", "small", home=stage.home)
+    assert reaped.out == "small: trial 1, trial 2: waits for the next `mpt sweep`\n"
+    nothing_runs(stage)
+    stage.finish()
+    is_as_undisturbed(stage, undisturbed)

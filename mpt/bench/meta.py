@@ -16,79 +16,92 @@ from mpt.bench.rows import prompts, random_rows
 from mpt.bench.shapes import Measured, make
 from mpt.bench.stock import own_loss
 from mpt.bench.timing import Measure, alternate, compare
+from mpt.engine.malloc import give_back_free_memory
 from mpt.methods.by_higher import maml_by_higher
 from mpt.methods.inner import MetaGradient
 from mpt.methods.maml import fomaml, maml, maml_by_recursion
 from mpt.notation import Loss
 
-ROWS, TARGET, MICRO = 8, 8, 2
+TARGET, MICRO = 8, 2
 Function = Callable[..., MetaGradient]
-FUNCTIONS: dict[str, tuple[Function, int]] = {
-    "graph kept": (maml, ROWS),
-    "recursion": (maml_by_recursion, ROWS),
-    f"recursion by {MICRO} rows": (maml_by_recursion, MICRO),
-    "first order": (fomaml, ROWS),
-    "higher": (maml_by_higher, ROWS),
-    "higher on mpt's forward": (maml_by_higher, ROWS),
+BY_PIECES = f"recursion by {MICRO} rows"
+FUNCTIONS: dict[str, Function] = {
+    "graph kept": maml,
+    "recursion": maml_by_recursion,
+    BY_PIECES: maml_by_recursion,
+    "first order": fomaml,
+    "higher": maml_by_higher,
+    "higher on mpt's forward": maml_by_higher,
 }
 
 
-def gradient(name: str, model: Measured, steps: int) -> Callable[[], MetaGradient]:
-    """The meta-gradient of one episode with ``steps`` inner steps of ROWS rows, ready to run."""
-    function, rows = FUNCTIONS[name]
+def gradient(name: str, model: Measured, steps: int, rows: int) -> Callable[[], MetaGradient]:
+    """The meta-gradient of one episode with ``steps`` inner steps of ``rows`` rows, to be run."""
+    function, micro = FUNCTIONS[name], MICRO if name == BY_PIECES else rows
     theta = prompts(model, 1)
     loss: Loss = own_loss(model, twice=True) if name == "higher" else model.ours.curved
     if name == "first order":
         loss = model.ours.losses
-    support = [_cut(model, rows, "support", step) for step in range(steps)]
-    query = _cut(model, rows, "query")
+    support = [_cut(model, rows, micro, "support", step) for step in range(steps)]
+    query = _cut(model, rows, micro, "query")
     alpha = theta.new_full((1, 1, 1), 1e-2)
     return partial(function, theta, support, query, loss, alpha)
 
 
-def meta(name: str, device: str, *, steps: Sequence[int], pairs: int) -> Iterator[Measure]:
+def meta(
+    name: str, device: str, *, steps: Sequence[int], rows: int, pairs: int
+) -> Iterator[Measure]:
     """Time, memory and agreement for every number of inner steps."""
+    model = make(name, device)
     for count in steps:
-        yield from _times(make(name, device), count, pairs)
-        yield from _memory(name, device, count)
+        yield from _times(model, count, rows, pairs)
+        yield from _memory(name, device, count, rows)
 
 
-def _times(model: Measured, steps: int, pairs: int) -> Iterator[Measure]:
-    theirs = gradient("higher", model, steps)().direction
-    peers = {peer: gradient(peer, model, steps) for peer in ("higher", "higher on mpt's forward")}
-    for name in ("graph kept", "recursion", f"recursion by {MICRO} rows"):
-        ours = gradient(name, model, steps)
+def _ours(rows: int) -> tuple[str, ...]:
+    return ("graph kept", "recursion", *((BY_PIECES,) if rows > MICRO else ()))
+
+
+def _times(model: Measured, steps: int, rows: int, pairs: int) -> Iterator[Measure]:
+    theirs = gradient("higher", model, steps, rows)().direction
+    peers = {
+        peer: gradient(peer, model, steps, rows) for peer in ("higher", "higher on mpt's forward")
+    }
+    for name in _ours(rows):
+        ours = gradient(name, model, steps, rows)
         error = (ours().direction - theirs).norm() / theirs.norm()
         what = f"time, K={steps}, {name}"
         for found in alternate(what, ours, peers, model.ours.device, pairs=pairs):
             yield replace(found, note=f"gradients differ by {float(error):.0e}")
 
 
-def _memory(name: str, device: str, steps: int) -> Iterator[Measure]:
-    held = {one: peak(one, name, device, steps) for one in FUNCTIONS}
-    for ours in ("graph kept", "recursion", f"recursion by {MICRO} rows"):
+def _memory(name: str, device: str, steps: int, rows: int) -> Iterator[Measure]:
+    held = {one: peak(one, name, device, steps, rows) for one in FUNCTIONS}
+    for ours in _ours(rows):
         for peer in ("higher", "first order"):
             yield compare(f"memory, K={steps}, {ours}", peer, [held[ours]], [held[peer]], "MB")
 
 
-def peak(function: str, name: str, device: str, steps: int) -> float:
+def peak(function: str, name: str, device: str, steps: int, rows: int) -> float:
     """Peak MB above the loaded model, in a process of its own."""
-    command = [sys.executable, "-m", "mpt.bench.meta", function, name, device, str(steps)]
+    command = [sys.executable, "-m", "mpt.bench.meta", function, name, device]
+    command += [str(steps), str(rows)]
     # one thread, so that the allocator's arenas do not count
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     found = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     return float(found.stdout.split()[-1])
 
 
-def _peak_here(function: str, name: str, device: str, steps: int) -> float:
+def _peak_here(function: str, name: str, device: str, steps: int, rows: int) -> float:
     model = make(name, device)
-    gradient("first order", make("mini", device), 1)()  # what torch allocates once
-    work = gradient(function, model, steps)
+    gradient("first order", make("mini", device), 1, 1)()  # what torch allocates once
+    work = gradient(function, model, steps, rows)
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         work()
         return (torch.cuda.max_memory_allocated() - before) / 1e6
+    give_back_free_memory()  # else what follows would live in what the lines above have left
     with open("/proc/self/clear_refs", "w") as refs:
         refs.write("5")  # the kernel's peak begins anew
     before = _status("VmRSS")
@@ -102,12 +115,12 @@ def _status(key: str) -> float:
         return next(float(line.split()[1]) for line in lines if line.startswith(key))
 
 
-def _cut(model: Measured, rows: int, *name: str | int) -> Batch | tuple[Batch, ...]:
-    whole = collate([random_rows(model, ROWS, TARGET, *name)])
-    if rows >= ROWS:
+def _cut(model: Measured, rows: int, micro: int, *name: str | int) -> Batch | tuple[Batch, ...]:
+    whole = collate([random_rows(model, rows, TARGET, *name)])
+    if micro >= rows:
         return whole.to(model.ours.device)
-    return tuple(piece.to(model.ours.device) for piece in whole.pieces(rows))
+    return tuple(piece.to(model.ours.device) for piece in whole.pieces(micro))
 
 
 if __name__ == "__main__":
-    print(_peak_here(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])))
+    print(_peak_here(sys.argv[1], sys.argv[2], sys.argv[3], *map(int, sys.argv[4:6])))

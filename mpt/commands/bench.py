@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def bench(
     what: Annotated[
-        Literal["meta", "pack", "eval"],
-        typer.Argument(help="meta: MAML; pack: prompt tuning; eval: exact-match scoring."),
+        Literal["meta", "pack", "eval", "steps"],
+        typer.Argument(help="meta: MAML; pack: tuning; eval: scoring; steps: outer steps."),
     ],
     backbone: Annotated[
         str,
@@ -28,6 +28,7 @@ def bench(
         str | None,
         typer.Option(help="meta: inner steps, by commas [1,2,5,10]; pack: updates [6]."),
     ] = None,
+    rows: Annotated[int, typer.Option(min=1, help="meta: rows of each batch.")] = 8,
     runs: Annotated[int, typer.Option(min=1, help="pack: runs in a pack.")] = 4,
     targets: Annotated[str, typer.Option(help="eval: answer lengths, by commas.")] = "3,16",
     bf16: Annotated[bool, typer.Option("--bf16", help="pack: weights in bfloat16.")] = False,
@@ -38,6 +39,7 @@ def bench(
     meta: exact MAML against `higher`, with the model's own loss and on mpt's cheaper forward.
     pack: R runs packed against PEFT's prompt tuning, one run after the other.
     eval: teacher-forced scoring against generating every answer.
+    steps: outer steps of the methods as the paper's authors set them, beside their log's.
 
     Example: mpt bench pack --backbone gpt2-256 --runs 4
     """
@@ -49,6 +51,7 @@ def bench(
 
     from mpt.bench.evaluation import evaluation
     from mpt.bench.meta import meta
+    from mpt.bench.outer_steps import outer_steps
     from mpt.bench.pack import pack
     from mpt.commands.session import known_device
     from mpt.engine.malloc import keep_large_blocks
@@ -61,7 +64,9 @@ def bench(
     found: Iterable[Measure]
     match what:
         case "meta":
-            found = meta(backbone, place, steps=numbers, pairs=pairs)
+            found = meta(backbone, place, steps=numbers, rows=rows, pairs=pairs)
+        case "steps":
+            found = outer_steps(backbone, place, pairs=pairs)
         case "pack":
             found = pack(backbone, place, runs=runs, steps=numbers[0], pairs=pairs, bf16=bf16)
         case "eval":

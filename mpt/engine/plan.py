@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
-from mpt.backbone.batch import Batch
+from mpt.backbone.batch import Batch, collate
 from mpt.backbone.frozen import Backbone
 from mpt.engine.memory import Relief, footprint, free_memory
+from mpt.engine.pack import CellJob
 from mpt.errors import UnknownName
+from mpt.gym.episodes import training_rows
 from mpt.methods.inner import MetaGradient
 from mpt.methods.maml import maml, maml_by_recursion
 from mpt.notation import Prompts
@@ -89,6 +91,22 @@ def plan_step(
     engine = "recursion" if order == 2 else "first order"
     why = f"{_size(need.of(fit))} {has} at {fit} of {rows} rows"
     return StepPlan(engine, fit, why, backbone.attention)
+
+
+MOST_CELLS: Mapping[str, int] = MappingProxyType({"cpu": 16, "cuda": 128})
+"""Cells in one pass at most: beyond it a pass is no faster, and a stop costs more of them."""
+
+
+def cells_that_fit(job: CellJob, backbone: Backbone) -> int:
+    """How many cells like this one, the longest, a pass has room for, by a probe of its first step.
+
+    Raises:
+        OutOfMemory: not even one row fits.
+    """
+    size, place = job.config.tuning.batch, backbone.device
+    rows = training_rows(job.split.train, size, 0, *job.stream)
+    need = footprint(backbone, job.start[None], collate([rows]).to(place), twice=False)
+    return max(1, min(MOST_CELLS[place.type], int(free_memory(place) / need.of(size))))
 
 
 def maml_of(engine: str) -> Callable[..., MetaGradient]:

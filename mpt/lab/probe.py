@@ -16,7 +16,7 @@ import torch
 from mpt.config import VOCABULARY, CellConfig, FineTuneConfig, RunConfig
 from mpt.engine.pack import cell_shape, packs, run_shape
 from mpt.lab.progress import OnStep
-from mpt.lab.run import Lab
+from mpt.lab.run import Lab, PackSize
 from mpt.lab.unit import Unit
 from mpt.lab.worker import Worker
 from mpt.lab.workload import Workload
@@ -111,9 +111,13 @@ def _learning(configs: Sequence[RunConfig], size: int, worker: Worker) -> list[T
     return found
 
 
-def _tuning(cells: Sequence[CellConfig], size: int, worker: Worker) -> list[Timing]:
+def _tuning(cells: Sequence[CellConfig], size: PackSize, worker: Worker) -> list[Timing]:
     """Timed packs from among the short, the middle and the long ones."""
     found = []
+    if not cells:
+        return found
+    if size == "auto":
+        size = worker.cells_that_fit([_short(cells[-1], "tuning", start=VOCABULARY)])
     every = packs(cells, shape=cell_shape, size=size)
     for stretch in _stretches(every):
         chosen = stretch[len(stretch) // 2]

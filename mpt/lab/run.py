@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
 from math import ceil
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from mpt.config import (
     FINE_TUNING,
@@ -40,6 +40,8 @@ FULL = "FT"
 Config = TypeVar("Config", RunConfig, CellConfig, FineTuneConfig)
 Compute = Callable[[Worker, Sequence[Config], OnStep], list[Unit]]
 Cell = CellConfig | FineTuneConfig
+PackSize = int | Literal["auto"]
+"""How many share a pass; ``auto``: as many as a probe finds room for."""
 
 
 @dataclass(frozen=True)
@@ -102,21 +104,21 @@ class Lab:
             title=title,
             steps=lambda config: config.updates,
             shape=run_shape,
-            size=pack,
+            size=lambda left: pack,
             compute=Worker.learn,
         )
         for digest in units:
             self.worker.checkpoints.drop(digest)
         return units
 
-    def tune(self, configs: Sequence[CellConfig], title: str, pack: int) -> dict[str, Unit]:
+    def tune(self, configs: Sequence[CellConfig], title: str, pack: PackSize) -> dict[str, Unit]:
         """Downstream cells by digest, all settled; neighbours of like length share a pack."""
         return self._settle(
             sorted(configs, key=self.length),
             title=title,
             steps=lambda config: config.tuning.steps,
             shape=cell_shape,
-            size=pack,
+            size=lambda left: self.worker.cells_that_fit(left) if pack == "auto" else pack,
             compute=Worker.tune,
         )
 
@@ -127,7 +129,7 @@ class Lab:
             title=title,
             steps=lambda config: config.tuning.steps,
             shape=lambda config: config.digest,
-            size=1,
+            size=lambda left: 1,
             compute=Worker.fine_tune,
         )
 
@@ -159,7 +161,7 @@ class Lab:
         ]
 
     def judge(
-        self, cases: Sequence[Case], judging: Judging, *, title: str, pack: int
+        self, cases: Sequence[Case], judging: Judging, *, title: str, pack: PackSize
     ) -> list[Judged]:
         """Tune and score the cells of every case, packed together whatever case they are of."""
         wanted = [(case, cell) for case in cases for cell in self.cells(case, judging)]
@@ -175,7 +177,7 @@ class Lab:
         title: str,
         steps: Callable[[Config], int],
         shape: Callable[[Config], Hashable],
-        size: int,
+        size: Callable[[Sequence[Config]], int],
         compute: Compute[Config],
     ) -> dict[str, Unit]:
         distinct = {config.digest: config for config in configs}
@@ -188,8 +190,8 @@ class Lab:
             return units
         job, stopping = partial(_attempt, self.worker, compute), self.worker.stopping
         # packs shrink where that keeps every slot at work: how runs are packed changes no result
-        size = min(size, ceil(len(left) / self.fleet.slots))
-        waiting: list[Sequence[Config]] = [*packs(left, shape=shape, size=size)]
+        most = min(size(left), ceil(len(left) / self.fleet.slots))
+        waiting: list[Sequence[Config]] = [*packs(left, shape=shape, size=most)]
         with self.progress.stage(title, sum(map(steps, left))) as advance:
             while waiting:
                 halves: list[Sequence[Config]] = []

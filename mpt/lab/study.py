@@ -119,7 +119,7 @@ class Study(Frozen):
         round: trials drawn together, from the results of earlier rounds alone: they are the same
             however they are packed.
         pack: trials that share one pass, at most a round.
-        cells_per_pack: downstream cells that share one pass.
+        cells_per_pack: downstream cells that share one pass; ``auto``: as many as fill the device.
         errors: what is done about errors, by class.
     """
 
@@ -146,7 +146,7 @@ class Study(Frozen):
     trials: Count = 8
     round: Count = 4
     pack: Count = 4
-    cells_per_pack: Count = 16
+    cells_per_pack: Count | Literal["auto"] = 16
     errors: Errors = Errors()
 
     @model_validator(mode="after")

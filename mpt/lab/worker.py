@@ -25,6 +25,7 @@ from mpt.engine.finetune import FineTuned, fine_tune
 from mpt.engine.learn import Learned, learn
 from mpt.engine.malloc import keep_large_blocks
 from mpt.engine.pack import CellJob, FineTuneJob, MetaJob
+from mpt.engine.plan import cells_that_fit
 from mpt.engine.tune import Tuned, tune
 from mpt.errors import Diverged
 from mpt.gym.source import Gym
@@ -134,6 +135,10 @@ class Worker:
         )
         seconds = (time.monotonic() - began) / len(configs)
         return [self._unit(c, end, seconds) for c, end in zip(configs, ends, strict=True)]
+
+    def cells_that_fit(self, configs: Sequence[CellConfig]) -> int:
+        """How many cells a pass has room for, the last one being the longest."""
+        return cells_that_fit(self._cell_job(configs[-1]), self.backbone)
 
     def tune(self, configs: Sequence[CellConfig], on_step: OnStep) -> list[Unit]:
         """Tune a pack of downstream cells; each one's best-dev prompt is its artefact."""

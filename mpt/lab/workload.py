@@ -11,7 +11,7 @@ from mpt.lab.choices import Interval
 from mpt.lab.ledger import Ledger
 from mpt.lab.promote import prepare
 from mpt.lab.recorded import Recorded
-from mpt.lab.run import BASELINE, Case, Cell, Judged, Judging, Lab
+from mpt.lab.run import BASELINE, Case, Cell, Judged, Judging, Lab, PackSize
 from mpt.lab.search import Trial
 from mpt.lab.study import Study
 from mpt.lab.sweep import VALIDATION, Plan
@@ -112,7 +112,7 @@ class _Listing(Recorded):
     rows: list[Row] = field(default_factory=list)
 
     def judge(
-        self, cases: Sequence[Case], judging: Judging, *, title: str, pack: int
+        self, cases: Sequence[Case], judging: Judging, *, title: str, pack: PackSize
     ) -> list[Judged]:
         """See ``Lab.judge``."""
         for method in ("PT", "trials"):

@@ -30,13 +30,23 @@ def test_evaluation_is_measured_beside_generate(tmp_path):
 
 @pytest.mark.slow
 def test_meta_gradients_are_measured_beside_higher(tmp_path):
-    found = measured(tmp_path, "meta", "--steps", "2")["measures"]
+    found = measured(tmp_path, "meta", "--steps", "2", "--rows", "4")["measures"]
     peers = {m["peer"] for m in found}
     assert peers == {"higher", "higher on mpt's forward", "first order"}
     timed = [m for m in found if m["unit"] == "s"]
     assert all(float(m["note"].split()[-1]) < 1e-3 for m in timed), "the gradients agree"
     held = {m["what"]: m["ratio"] for m in found if m["peer"] == "higher" and m["unit"] == "MB"}
     assert len(held) == 3
+    first = next(m for m in found if m["peer"] == "first order" and m["unit"] == "MB")
+    assert first["theirs"] > 1, "a gradient of four rows holds more than a megabyte"
+
+
+@pytest.mark.slow
+def test_outer_steps_are_measured_beside_the_log_of_the_authors(tmp_path):
+    found = measured(tmp_path, "steps")["measures"]
+    assert [m["what"].split(",")[0] for m in found] == ["maml", "fomaml", "reptile"]
+    assert [round(m["theirs"], 2) for m in found] == [2.38, 1.44, 6.48]
+    assert all("not on the same machine" in m["note"] for m in found)
 
 
 @needs_peft

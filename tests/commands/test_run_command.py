@@ -68,6 +68,7 @@ def test_mlflow_has_the_run_with_its_prompt(learned, place):
     assert run.info.run_name == "fomaml on its own sources"
     assert (run.info.status, run.data.tags["mpt.kind"]) == ("FINISHED", "run")
     assert "mlflow.parentRunId" not in run.data.tags
+    assert run.data.tags["mpt.attention"] == "sdpa flash (cpu); twice: sdpa math"
     assert len(client.get_metric_history(run.info.run_id, "loss")) == 3
     files = {file.path for file in client.list_artifacts(run.info.run_id)}
     assert {"config.yaml", "prompt.safetensors"} <= files

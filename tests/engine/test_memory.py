@@ -13,9 +13,10 @@ from mpt.engine.checkpoint import Checkpoints
 from mpt.engine.learn import Learned, learn
 from mpt.engine.memory import Relief, footprint, is_out_of_memory
 from mpt.engine.pack import CellJob, MetaJob
-from mpt.engine.plan import META_ENGINES, known_engine, plan_step
+from mpt.engine.plan import META_ENGINES, cells_that_fit, known_engine, plan_step
 from mpt.engine.tune import Tuned, tune
 from mpt.errors import OutOfMemory, UnknownName
+from mpt.gym.episodes import training_rows
 from mpt.gym.splits import Example, FewShotSplit
 from mpt.gym.tokens import Row, TokenSplit
 from mpt.methods.inner import slope
@@ -196,3 +197,13 @@ def test_every_engine_learns_the_same_prompt_and_is_recorded(tmp_path, engine):
     assert other.plan is not None
     assert (kept.plan.engine, other.plan.engine) == ("graph", engine)
     torch.testing.assert_close(other.prompt, kept.prompt, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("cells_of_room", "fit"), [(0.5, 1), (7.5, 7), (1e6, 16)])
+def test_packs_of_cells_fill_the_room_there_is(monkeypatch, cells_of_room, fit):
+    backbone = TINY["t5"]()
+    (job, _) = cells(backbone)
+    batch = collate([training_rows(job.split.train, 4, 0, *job.stream)])
+    need = footprint(backbone, job.start[None], batch, twice=False).of(4)
+    monkeypatch.setattr(planning, "free_memory", lambda device: cells_of_room * need)
+    assert cells_that_fit(job, backbone) == fit

@@ -240,6 +240,21 @@ def test_packing_is_not_part_of_a_unit_s_identity(study, home, tmp_path):
         assert curve == pytest.approx(found[1][digest], rel=1e-3)
 
 
+def test_packs_are_as_large_as_the_device_has_room_for(study, home, monkeypatch):
+    tune, sizes = Worker.tune, []
+
+    def seen(worker, configs, on_step):
+        sizes.append(len(configs))
+        return tune(worker, configs, on_step)
+
+    monkeypatch.setattr(Worker, "tune", seen)
+    monkeypatch.setattr("mpt.lab.worker.cells_that_fit", lambda job, backbone: 3)
+    with Opened(study.model_copy(update={"cells_per_pack": "auto"}), home) as opened:
+        concrete = plan(opened.study, opened.worker)
+        opened.lab.judge([concrete.baseline], concrete.judging, title="x", pack="auto")
+    assert sizes == [3, 1]
+
+
 def test_a_study_that_does_not_fit_its_gym_writes_nothing(study, tmp_path):
     home = Home.find({"MPT_HOME": str(tmp_path / "untouched")})
     worker = Worker(open_gym(study.gym), study.backbone, home, "cpu")

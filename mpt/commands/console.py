@@ -5,9 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from mpt.lab.matrix import Matrix
 
 EVERY = 10.0
 """Seconds between plain progress lines."""
@@ -17,14 +22,25 @@ err = Console(stderr=True, highlight=False)
 
 
 class ConsoleProgress:
-    """``mpt.lab.progress.Progress`` on standard error: bars on a terminal, else lines."""
+    """``mpt.lab.progress.Progress`` on standard error: bars on a terminal, else lines.
+
+    Attributes:
+        matrix: of a campaign, shown above the bar, or in lines at the end of a stage.
+    """
+
+    matrix: Matrix | None = None
 
     @contextmanager
     def stage(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
         """See ``Progress.stage``."""
-        shown = _bar(title, total) if err.is_terminal else _lines(title, total)
+        shown = _bar(title, total, self.matrix) if err.is_terminal else _lines(title, total)
         with shown as advance:
             yield advance
+        if self.matrix is not None and not err.is_terminal:
+            from mpt.commands.matrix_view import matrix_lines
+
+            for line in matrix_lines(self.matrix):
+                self.say(line)
 
     def say(self, line: str) -> None:
         """See ``Progress.say``."""
@@ -32,14 +48,23 @@ class ConsoleProgress:
 
 
 @contextmanager
-def _bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
+def _bar(title: str, total: int, matrix: Matrix | None) -> Iterator[Callable[[int], None]]:
     columns = (
         TextColumn("{task.description:<28}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=True) as bar:
+    bar = Progress(*columns, console=err)
+
+    def shown() -> RenderableType:
+        if matrix is None:
+            return bar
+        from mpt.commands.matrix_view import matrix_table
+
+        return Group(matrix_table(matrix), bar)
+
+    with Live(get_renderable=shown, console=err, transient=True):
         task = bar.add_task(title, total=total)
         yield lambda steps: bar.advance(task, steps)
         seconds = bar.tasks[0].elapsed or 0.0

@@ -59,6 +59,7 @@ def promote(
     from mpt.commands.session import Session
     from mpt.lab.campaign import with_final
     from mpt.lab.home import Home
+    from mpt.lab.matrix import Matrix
     from mpt.lab.projection import Projection
     from mpt.lab.promote import prepare
     from mpt.lab.promote import promote as run
@@ -66,7 +67,7 @@ def promote(
     from mpt.lab.retest import choose
     from mpt.lab.search import Search
     from mpt.lab.stopping import Stopped, Stopping
-    from mpt.lab.workload import campaign_work
+    from mpt.lab.workload import campaign_rows, campaign_work
     from mpt.report.caution import warnings
     from mpt.report.collect import promotion_findings, retest_lines
     from mpt.report.console import arg_json, arg_table
@@ -100,6 +101,8 @@ def promote(
                         session.progress.say(f"re-test of {again.study}: {line}")
                 for entrant in wanted.entrants:
                     session.progress.say(f"{entrant.method}: {entrant.origin}")
+                matrix = Matrix(campaign_rows(wanted, session.lab))
+                session.progress.matrix, session.lab.on_units = matrix, matrix.see
                 promotion = run(wanted, session.lab, retests)
         except Stopped as stopped:
             session.progress.say(session.summary())

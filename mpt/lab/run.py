@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
@@ -86,6 +86,7 @@ class Lab:
     Attributes:
         computed: units computed since the lab was opened.
         reused: units that the ledger held before.
+        on_units: told of units found in the ledger, and of every one that is recorded.
     """
 
     worker: Worker
@@ -93,6 +94,7 @@ class Lab:
     fleet: Fleet = field(default_factory=LocalFleet)
     progress: Progress = field(default_factory=Silent)
     errors: Errors = field(default_factory=Errors)
+    on_units: Callable[[Iterable[Unit]], None] = lambda units: None
     computed: int = 0
     reused: int = 0
     _counted: set[str] = field(default_factory=set)
@@ -186,6 +188,7 @@ class Lab:
         left = [config for digest, config in distinct.items() if digest not in units]
         self.reused += len(units.keys() - self._counted)
         self._counted.update(distinct)
+        self.on_units(units.values())
         if not left:
             return units
         job, stopping = partial(_attempt, self.worker, compute), self.worker.stopping
@@ -203,6 +206,7 @@ class Lab:
                     for unit in self._failed(end) if isinstance(end, Failure) else end:
                         expect_artefact(self.worker.home, unit)
                         self.ledger.record(unit)
+                        self.on_units([unit])
                         units[unit.digest] = unit
                         self.computed += unit.state != "failed"
                 waiting = halves

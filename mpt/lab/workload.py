@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from mpt.config import RunConfig
+from mpt.lab.campaign import Campaign
 from mpt.lab.choices import Interval
 from mpt.lab.ledger import Ledger
 from mpt.lab.promote import prepare
@@ -73,19 +74,27 @@ def campaign_work(
     """
     listing = _Listing(lab.worker, lab.ledger)
     wanted, retests = prepare(study, trials, listing, which, top)
-    rows, judging = listing.rows, wanted.judging
+    rows = listing.rows
     about = [f"{entrant.method}: {entrant.origin}" for entrant in wanted.entrants]
     if len(retests) < sum(row.method == BASELINE for row in rows):
         about.append("the re-test is still to be run: the sweep's best trial stands for its winner")
-    for setting in wanted.settings:
-        for case in wanted.baselines:
-            if case.setting == setting.name:
-                rows.append(Row(setting.name, case.method, tuple(lab.cells(case, judging))))
-        for share in wanted.shares:
-            if share.setting == setting:
-                cells = lab.cells(share.case, judging)
-                rows.append(Row(setting.name, share.method, (share.config, *cells)))
+    rows += campaign_rows(wanted, lab)
     return _workload(study, rows, lab.ledger, about)
+
+
+def campaign_rows(wanted: Campaign, lab: Lab) -> list[Row]:
+    """A row for every setting and method of a campaign, the baselines first."""
+    judging, found = wanted.judging, []
+    for setting in wanted.settings:
+        own = [case for case in wanted.baselines if case.setting == setting.name]
+        found += [Row(setting.name, c.method, tuple(lab.cells(c, judging))) for c in own]
+        for entrant in wanted.entrants:
+            configs: list[Config] = []
+            for share in wanted.shares:
+                if (share.setting, share.entrant) == (setting, entrant):
+                    configs += [share.config, *lab.cells(share.case, judging)]
+            found.append(Row(setting.name, entrant.method, tuple(configs)))
+    return found
 
 
 def sweep_work(concrete: Plan, trials: Sequence[Trial], lab: Lab) -> Workload:

@@ -1,4 +1,4 @@
-"""Real signals and a real death: what is saved, and that it all ends the same."""
+"""Real signals, a real budget and a real death: what is saved, and that it all ends the same."""
 
 from __future__ import annotations
 
@@ -101,6 +101,24 @@ def test_signals_save_stop_and_finish_and_the_same_command_continues(stage, undi
     assert saved(stage) == []
 
 
+def test_a_sweep_in_pieces_of_a_budget_ends_as_in_one(stage, undisturbed):
+    recorded, calls = {}, 0
+    while True:
+        process = stage.start("sweep", "--study", str(stage.study), "--budget", "6s")
+        out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, err
+        assert recorded.items() <= stage.rows().items()
+        recorded, calls = stage.rows(), calls + 1
+        if "Best: trial" in out:
+            break
+        assert calls < 30
+        last = err.splitlines()[-1]
+        assert last.startswith("the budget of 6s is spent: 0 of 2 trials are over, 2 left; go on ")
+        assert last.endswith(f"sweep --study {stage.study} --budget 6s")
+        nothing_runs(stage)
+    is_as_undisturbed(stage, undisturbed)
+
+
 def test_what_a_killed_driver_left_is_reaped_and_the_same_command_continues(stage, undisturbed):
     process = stage.start()
     stage.wait_for(BASELINE, process)
@@ -116,3 +134,21 @@ def test_what_a_killed_driver_left_is_reaped_and_the_same_command_continues(stag
     nothing_runs(stage)
     stage.finish()
     is_as_undisturbed(stage, undisturbed)
+
+
+def test_a_promotion_that_is_stopped_is_continued(undisturbed):
+    stage = undisturbed
+    process = stage.start("promote")
+    stage.wait_for(len(stage.rows()) + 1, process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (130, ""), err
+    said = err.splitlines()
+    assert "runs are left" in said[-2]
+    assert said[-1] == "stopped; what is recorded is kept: the same command continues"
+    before = stage.rows()
+    process = stage.start("promote", "--budget", "1h")
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, err
+    assert "Champion: models:/mpt-small@champion" in out
+    assert before.items() <= stage.rows().items()

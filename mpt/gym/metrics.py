@@ -29,6 +29,9 @@ _UNSETTLED = frozenset("\N{REPLACEMENT CHARACTER}\N{GREEK CAPITAL LETTER SIGMA}"
 """What may yet change by what follows: half a character's bytes, a letter with two lower forms."""
 _ARTICLES = ("a", "an", "the")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
+_SIGN = re.compile(r"[^\w\s]")
+"""What ``normalize`` keeps and takes for the end of a word, so that an article may stand behind it:
+a dash that is not ASCII, the dot of a lower İ."""
 
 
 def score(metric: str, predictions: Predictions, targets: Targets) -> float:
@@ -88,6 +91,9 @@ def can_still_match(metric: str, begun: str, answers: Sequence[str]) -> bool:
 
 def _can_normalise_to(answer: str, begun: str) -> bool:
     """The last word may go on; and an article, or the beginning of one, may yet vanish."""
+    bare = begun.lower().translate(_PUNCTUATION)
+    if _SIGN.search(bare):
+        return True
     words = begun.split()
     whole, last = " ".join(words[:-1]), words[-1].lower().translate(_PUNCTUATION) if words else ""
     said = normalize(whole)

@@ -11,8 +11,23 @@ from typing import ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
-from tenacity import Retrying, retry_if_exception, stop_before_delay, wait_random_exponential
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+from tenacity import (
+    Retrying,
+    retry,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_random,
+    wait_random_exponential,
+)
 
 from mpt.errors import StoreError
 from mpt.lab.home import Home
@@ -25,6 +40,9 @@ PATIENCE = 60.0
 
 OPENING = 3.0
 """The same where a wrong address is likelier than a restart."""
+
+RIVALS = 8
+"""Attempts at making tables that other drivers make at the same moment."""
 
 _WANTED = "sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
 _CURES = {
@@ -193,6 +211,25 @@ def patient(call: Callable[P, T], shown: str) -> Callable[P, T]:
             ) from None
 
     return patiently
+
+
+def at_once(make: Callable[P, T]) -> Callable[P, T]:
+    """``make``, which makes tables where there are none, done again when another was first."""
+    return retry(
+        retry=retry_if_exception(_is_there_already),
+        wait=wait_random(0.1, 1.0),
+        stop=stop_after_attempt(RIVALS),
+        reraise=True,
+    )(make)
+
+
+def _is_there_already(error: BaseException | None) -> bool:
+    """Whether a table, or the type PostgreSQL makes with it, came into being in between."""
+    if error is None or isinstance(error, IntegrityError):
+        return error is not None
+    if isinstance(error, ProgrammingError):
+        return "already exists" in str(error.orig)
+    return _is_there_already(error.__cause__)
 
 
 def _again(patience: float) -> Retrying:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from mpt.lab.home import Home
 from mpt.lab.shipper import Refused
 
@@ -45,7 +47,9 @@ class Faults:
         if is_reply and is_final:
             why = f"({_short(text)}); see refused.jsonl"
             return Refused(f"MLflow at {self._shown} refuses {about} {why}")
-        cure = next((f"; {cure}" for sign, cure in _CURES.items() if sign in text), "")
+        # whole words: the digits of a port are no status
+        cures = (f"; {cure}" for sign, cure in _CURES.items() if re.search(rf"\b{sign}\b", text))
+        cure = next(cures, "")
         return ConnectionError(f"MLflow at {self._shown}: {_short(text)}{cure}")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mpt.errors import InputError, StoreError
-from mpt.lab.database import patient, survey
+from mpt.lab.database import at_once, patient, survey
 from mpt.lab.home import Home
 
 DEFINITION = "mpt.definition"
@@ -64,7 +64,8 @@ def open_storage(home: Home, *, make: bool = False) -> Any:
     if make and is_there(home) and home.studies_url.startswith(("sqlite", "postgres")):
         _refuse_other_tables(home)
     try:
-        storage = optuna.storages.RDBStorage(
+        # of drivers that make the tables of a server at once, all but one look again
+        storage = at_once(optuna.storages.RDBStorage)(
             home.studies_url,
             engine_kwargs={"pool_pre_ping": True, "connect_args": waits},
             # a reader must not put tables into a file that may be another tool's

@@ -16,6 +16,7 @@ from terminal import contents, mpt
 from mpt.lab import checkup
 from mpt.lab.checkup import folder, versions
 from mpt.lab.checkup_ray import ray
+from mpt.lab.faults import Faults
 from mpt.lab.outbox import Spool
 
 DEAD = "http://127.0.0.1:9"
@@ -99,6 +100,11 @@ def test_a_server_that_refuses_says_how_to_be_let_in(tmp_path, status, body, fix
         found = findings(home=tmp_path, MPT_TRACKING_URI=uri)
     assert found["tracking"]["state"] == "fail"
     assert fix in found["tracking"]["fix"]
+
+
+def test_the_digits_of_a_port_are_no_status():
+    error = ConnectionError("API request to http://127.0.0.1:40345/x failed with error code 500")
+    assert "may not write" not in str(Faults("http://127.0.0.1:40345").sorted(error, "a question"))
 
 
 def test_a_server_whose_clock_is_wrong_is_a_warning(tmp_path):

@@ -7,7 +7,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mpt.errors import DataError, UnknownName
@@ -83,6 +83,8 @@ TEXTS = st.text(alphabet="aAtThHeEnN xX.,'-ßİΣσé", max_size=8)
 
 @settings(max_examples=400)
 @given(begun=TEXTS, rest=TEXTS, answers=st.lists(TEXTS, min_size=1, max_size=3))
+@example(begun="İA", rest="", answers=[""])
+@example(begun="x–a", rest="", answers=[""])
 @pytest.mark.parametrize("metric", ["ACC", "EM"])
 def test_what_cannot_match_any_more_never_does(metric, begun, rest, answers):
     """Whatever follows; an answer that the whole text equals is thrown in, to hit often."""

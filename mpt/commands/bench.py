@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mpt.commands.console import err, out
+from mpt.commands.options import Device
 
 if TYPE_CHECKING:
     from mpt.bench.timing import Measure
@@ -22,7 +23,7 @@ def bench(
         str,
         typer.Option(help="mini, t5-256, bart-256, gpt2-256, llama-256, t5-base or t5-large."),
     ] = "t5-256",
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
+    device: Device = None,
     pairs: Annotated[int, typer.Option(min=1, help="Pairs of runs per ratio.")] = 5,
     steps: Annotated[
         str | None,

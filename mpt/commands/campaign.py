@@ -9,6 +9,7 @@ import typer
 
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import err, out
+from mpt.commands.options import Device, MetaEngine, TrackingUri
 from mpt.commands.stop import Budget, leave, this_command
 from mpt.errors import ConfigError
 
@@ -32,13 +33,9 @@ def campaign(
     gym: Annotated[
         str | None, typer.Option(help="mini, or a folder of tasks (default: the preset's)")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
-    meta_engine: Annotated[
-        str, typer.Option(help="MAML's gradient: auto, graph, recursion or higher; all are exact.")
-    ] = "auto",
-    tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow server [default: a local store under mlruns/]")
-    ] = None,
+    device: Device = None,
+    meta_engine: MetaEngine = "auto",
+    tracking_uri: TrackingUri = None,
     ray: Ray = None,
     gpus_per_pack: GpusPerPack = None,
     budget: Budget = None,

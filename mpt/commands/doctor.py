@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mpt.commands.console import out
+from mpt.commands.options import Device, TrackingUri
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -14,10 +15,8 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 def doctor(
     gym: Annotated[str, typer.Option(help="mini, or a folder of tasks.")] = "mini",
     backbone: Annotated[str, typer.Option(help="mini, a Hub id or a local folder.")] = "mini",
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
-    tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow server (default: a local store under mlruns/)")
-    ] = None,
+    device: Device = None,
+    tracking_uri: TrackingUri = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Look at versions, stores, servers, clocks, Ray, disk, device, gym, backbone and outbox.

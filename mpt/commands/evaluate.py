@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mpt.commands.console import err, out
+from mpt.commands.options import Device
 
 
 def evaluate(
@@ -27,7 +28,7 @@ def evaluate(
     gym: Annotated[
         str | None, typer.Option(help="mini, or a folder of tasks (default: mini)")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
+    device: Device = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tune a learned prompt on target tasks and print its scores and ARG over plain prompt tuning.

@@ -9,6 +9,7 @@ import typer
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import err, out
 from mpt.commands.dry_run import DryRun
+from mpt.commands.options import Device, MetaEngine, TrackingUri
 from mpt.commands.stop import Budget, leave, this_command
 
 
@@ -31,13 +32,9 @@ def promote(
     top_k: Annotated[
         int, typer.Option(min=1, help="Best trials re-tested on fresh seeds; 1: no re-test.")
     ] = 3,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
-    meta_engine: Annotated[
-        str, typer.Option(help="MAML's gradient: auto, graph, recursion or higher; all are exact.")
-    ] = "auto",
-    tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow server [default: a local store under mlruns/]")
-    ] = None,
+    device: Device = None,
+    meta_engine: MetaEngine = "auto",
+    tracking_uri: TrackingUri = None,
     budget: Budget = None,
     dry_run: DryRun = False,
     ray: Ray = None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mpt.commands.console import err, out
+from mpt.commands.options import TrackingUri
 
 if TYPE_CHECKING:
     from mpt.lab.home import Home
@@ -21,9 +22,7 @@ def reap(
     name: Annotated[
         str | None, typer.Argument(help="The study's name [default: the one begun last]")
     ] = None,
-    tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow server [default: a local store under mlruns/]")
-    ] = None,
+    tracking_uri: TrackingUri = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Close what a driver that died left running, in Optuna and in MLflow; nothing is computed.

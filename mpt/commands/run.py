@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mpt.commands.console import out, steps_on
+from mpt.commands.options import Device, MetaEngine, TrackingUri
 
 
 def run(
@@ -31,13 +32,9 @@ def run(
     outer_lr: Annotated[float | None, typer.Option(help="Rate of the outer loop.")] = None,
     steps: Annotated[int | None, typer.Option(help="Updates of the initial prompt.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of start prompt and episodes.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
-    meta_engine: Annotated[
-        str, typer.Option(help="MAML's gradient: auto, graph, recursion or higher; all are exact.")
-    ] = "auto",
-    tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow server (default: a local store under mlruns/)")
-    ] = None,
+    device: Device = None,
+    meta_engine: MetaEngine = "auto",
+    tracking_uri: TrackingUri = None,
     json: Annotated[bool, typer.Option("--json", help="Print the run as JSON.")] = False,
 ) -> None:
     """Learn one initial prompt with the rates given, without a search.

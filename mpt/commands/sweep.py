@@ -10,6 +10,7 @@ import typer
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import out, steps_on
 from mpt.commands.dry_run import DryRun
+from mpt.commands.options import Device, MetaEngine, TrackingUri
 from mpt.commands.stop import Budget, leave
 
 
@@ -39,13 +40,9 @@ def sweep(
     pack: Annotated[int | None, typer.Option(help="Trials that share one pass.")] = None,
     name: Annotated[str | None, typer.Option(help="The study's name (default: GYM-METHOD)")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the study.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
-    meta_engine: Annotated[
-        str, typer.Option(help="MAML's gradient: auto, graph, recursion or higher; all are exact.")
-    ] = "auto",
-    tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow server (default: a local store under mlruns/)")
-    ] = None,
+    device: Device = None,
+    meta_engine: MetaEngine = "auto",
+    tracking_uri: TrackingUri = None,
     budget: Budget = None,
     dry_run: DryRun = False,
     ray: Ray = None,

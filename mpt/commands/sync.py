@@ -7,13 +7,12 @@ from typing import Annotated
 import typer
 
 from mpt.commands.console import err, out
+from mpt.commands.options import TrackingUri
 from mpt.errors import MptError
 
 
 def sync(
-    tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow server [default: a local store under mlruns/]")
-    ] = None,
+    tracking_uri: TrackingUri = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Tell every study again, as to an empty server.")
     ] = False,

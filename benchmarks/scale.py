@@ -28,7 +28,8 @@ from mpt.config import BackboneConfig, CellConfig, Tuning
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
 from mpt.lab.search import Search, Trial
-from mpt.lab.study import Study, make_study
+from mpt.lab.study import Study
+from mpt.lab.study_file import make_study
 from mpt.lab.unit import Unit
 from mpt.seeding import entropy, stream
 

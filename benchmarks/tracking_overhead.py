@@ -32,7 +32,8 @@ from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
 from mpt.lab.projection import Projection
 from mpt.lab.run import Lab
-from mpt.lab.study import Study, resolve
+from mpt.lab.study import Study
+from mpt.lab.study_file import resolve
 from mpt.lab.sweep import plan, sweep
 from mpt.lab.tracker import NullTracker
 from mpt.lab.tracking import MlflowTracker

@@ -12,7 +12,7 @@ from terminal import contents, mpt
 from mpt.errors import InputError
 from mpt.gym.partitions import make_partitions
 from mpt.lab.artefacts import prompt_path
-from mpt.lab.study import make_study
+from mpt.lab.study_file import make_study
 
 SAME = {"derandomize": True, "database": None, "deadline": None}
 NAMES = st.text(st.sampled_from("./\\~ ab0-_>:\0\n") | st.characters(), max_size=8)

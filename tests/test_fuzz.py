@@ -24,7 +24,8 @@ from mpt.errors import InputError
 from mpt.gym.own_rows import read_own_rows
 from mpt.gym.partitions import read_partitions
 from mpt.gym.tsv_task import read_tsv
-from mpt.lab.study import Study, read_study
+from mpt.lab.study import Study
+from mpt.lab.study_file import read_study
 from mpt.report.results_table import read_scores
 
 SAME = {"derandomize": True, "database": None, "deadline": None}

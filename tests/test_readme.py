@@ -16,7 +16,7 @@ from terminal import mpt, study_file, world
 from mpt.commands.app import app
 from mpt.gym.partitions import read_partitions
 from mpt.lab.preset import read_preset
-from mpt.lab.study import read_study
+from mpt.lab.study_file import read_study
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)

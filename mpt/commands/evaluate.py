@@ -47,7 +47,7 @@ def evaluate(
     from mpt.lab.run import scores
     from mpt.lab.single import evaluate as judge
     from mpt.lab.single import targets_of
-    from mpt.lab.study import resolve
+    from mpt.lab.study_file import resolve
     from mpt.report.console import arg_table, grid_table
     from mpt.report.evaluation import evaluation_grid, evaluation_json
 

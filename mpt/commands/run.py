@@ -50,7 +50,7 @@ def run(
     from mpt.errors import MptError
     from mpt.lab.projection import Projection
     from mpt.lab.single import learn_one, one_run
-    from mpt.lab.study import resolve
+    from mpt.lab.study_file import resolve
     from mpt.methods import method as known_method
 
     if method is not None:

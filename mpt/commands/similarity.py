@@ -87,7 +87,7 @@ def _say_sources(target: str, sources: list[str]) -> None:
 def _study(which: str | None) -> Study:
     from mpt.lab.home import Home
     from mpt.lab.search import Search
-    from mpt.lab.study import resolve
+    from mpt.lab.study_file import resolve
 
     if which is not None and Path(which).suffix in (".yaml", ".yml"):
         return resolve(Path(which), {})

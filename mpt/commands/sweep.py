@@ -63,7 +63,7 @@ def sweep(
     from mpt.lab.search import Search
     from mpt.lab.stopping import Stopping
     from mpt.lab.studies_store import study_names
-    from mpt.lab.study import resolve
+    from mpt.lab.study_file import resolve
     from mpt.lab.sweep import plan
     from mpt.lab.sweep import sweep as run
     from mpt.lab.workload import sweep_work

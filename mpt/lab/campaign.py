@@ -13,7 +13,8 @@ from mpt.lab.run import BASELINE, FULL, Case, Judging
 from mpt.lab.search import Search, Trial
 from mpt.lab.settings import settings_of
 from mpt.lab.studies_store import study_names
-from mpt.lab.study import Space, Study, defaults, make_study
+from mpt.lab.study import Space, Study
+from mpt.lab.study_file import defaults, make_study
 from mpt.lab.worker import Worker
 from mpt.methods import METHODS
 from mpt.methods import method as known_method

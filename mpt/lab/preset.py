@@ -32,7 +32,8 @@ from mpt.config import Count, Frozen, MethodName
 from mpt.errors import ConfigError, UnknownName
 from mpt.gym.partitions import Partitions, Setting
 from mpt.lab.choices import Names, Title
-from mpt.lab.study import Study, faults_of, make_study, read_mapping
+from mpt.lab.study import Study
+from mpt.lab.study_file import faults_of, make_study, read_mapping
 
 Methods = Annotated[tuple[MethodName, ...], Field(min_length=1)]
 Pairs = tuple[tuple[str, str], ...]

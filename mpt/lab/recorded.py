@@ -17,7 +17,8 @@ from mpt.lab.retest import TOP
 from mpt.lab.run import Config, Lab
 from mpt.lab.search import Search, Trial
 from mpt.lab.studies_store import study_names
-from mpt.lab.study import Study, make_study
+from mpt.lab.study import Study
+from mpt.lab.study_file import make_study
 from mpt.lab.unit import Unit
 from mpt.lab.worker import Worker
 

@@ -12,7 +12,8 @@ from mpt.errors import StoreError, UnknownName
 from mpt.lab.choices import Interval
 from mpt.lab.home import Home
 from mpt.lab.studies_store import DEFINITION, begun, is_there, open_storage, stored
-from mpt.lab.study import Study, make_study
+from mpt.lab.study import Study
+from mpt.lab.study_file import make_study
 
 _STUDY = "mpt.study"
 _IDENTITY = "mpt.id"

@@ -14,7 +14,7 @@ from mpt.lab.home import Home
 from mpt.lab.lease import Holder
 from mpt.lab.ledger import Ledger
 from mpt.lab.search import Search
-from mpt.lab.study import read_study
+from mpt.lab.study_file import read_study
 from mpt.lab.worker import Worker
 
 

@@ -69,7 +69,7 @@ def test_prompt_tuning_beats_the_majority_class_on_an_easy_task(tmp_path):
     from mpt.lab.home import Home
     from mpt.lab.ledger import Ledger
     from mpt.lab.run import BASELINE, Case, Judging, Lab
-    from mpt.lab.study import make_study
+    from mpt.lab.study_file import make_study
     from mpt.lab.worker import Worker
 
     study = make_study({"tuning": {"steps": 40, "batch": 8, "looks": 4}})

@@ -15,7 +15,7 @@ from mpt.lab.ledger import Ledger
 from mpt.lab.policy import Errors
 from mpt.lab.progress import Silent
 from mpt.lab.run import Case, Judging, Lab
-from mpt.lab.study import make_study, read_study
+from mpt.lab.study_file import make_study, read_study
 from mpt.lab.worker import Worker
 
 

@@ -12,7 +12,7 @@ from mpt.gym.source import open_gym
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
 from mpt.lab.run import BASELINE, FULL, Case, Judging, Lab, scores
-from mpt.lab.study import make_study
+from mpt.lab.study_file import make_study
 from mpt.lab.worker import Worker
 from mpt.scores import gains
 

@@ -9,7 +9,8 @@ import pytest
 
 from mpt.lab.importance import FEWEST, importance
 from mpt.lab.search import Trial
-from mpt.lab.study import Study, make_study
+from mpt.lab.study import Study
+from mpt.lab.study_file import make_study
 
 SPACE = {
     "inner_lr": {"low": 0.1, "high": 10.0},

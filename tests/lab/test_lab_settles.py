@@ -14,7 +14,7 @@ from mpt.lab.promote import prepare, promote
 from mpt.lab.retest import choose
 from mpt.lab.run import BASELINE, Case, Judging, Lab, scores
 from mpt.lab.search import Search
-from mpt.lab.study import make_study
+from mpt.lab.study_file import make_study
 from mpt.lab.sweep import VALIDATION, plan, sweep
 from mpt.lab.worker import Worker
 

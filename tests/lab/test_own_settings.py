@@ -17,7 +17,7 @@ from mpt.lab.promote import prepare, promote
 from mpt.lab.run import Lab
 from mpt.lab.search import Search
 from mpt.lab.settings import settings_of
-from mpt.lab.study import make_study, read_study, resolve
+from mpt.lab.study_file import make_study, read_study, resolve
 from mpt.lab.sweep import plan, sweep
 from mpt.lab.worker import Worker
 

@@ -10,7 +10,7 @@ from mpt.config import VOCABULARY, CellConfig
 from mpt.gym.source import open_gym
 from mpt.lab.home import Home
 from mpt.lab.starts import start_of
-from mpt.lab.study import make_study
+from mpt.lab.study_file import make_study
 from mpt.lab.worker import Worker
 
 

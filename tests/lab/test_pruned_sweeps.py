@@ -21,7 +21,7 @@ from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
 from mpt.lab.run import Lab
 from mpt.lab.search import Search
-from mpt.lab.study import read_study
+from mpt.lab.study_file import read_study
 from mpt.lab.sweep import plan, replay, sweep
 from mpt.lab.unit import Unit
 from mpt.lab.worker import Worker

@@ -8,7 +8,7 @@ import pytest
 
 from mpt.errors import ConfigError
 from mpt.lab.pruning import Hyperband, Wilcoxon
-from mpt.lab.study import make_study
+from mpt.lab.study_file import make_study
 
 
 def test_a_pruner_is_named_or_written_out():

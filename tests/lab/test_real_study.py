@@ -12,7 +12,7 @@ from mpt.gym.crossfit import crossfit_partitions, near_duplicates
 from mpt.gym.partitions import Setting
 from mpt.lab.answer import size
 from mpt.lab.preset import read_preset, rows
-from mpt.lab.study import read_study
+from mpt.lab.study_file import read_study
 
 SWEEPS = Path(__file__).resolve().parent.parent.parent / "sweeps"
 

@@ -9,7 +9,7 @@ import pytest
 from mpt.lab.home import Home
 from mpt.lab.samplers import sobol
 from mpt.lab.search import Search, Trial
-from mpt.lab.study import make_study
+from mpt.lab.study_file import make_study
 
 
 @pytest.fixture

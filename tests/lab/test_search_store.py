@@ -11,7 +11,7 @@ from mpt.errors import StoreError, UnknownName
 from mpt.lab.home import Home
 from mpt.lab.search import Search, Trial
 from mpt.lab.studies_store import study_names
-from mpt.lab.study import make_study
+from mpt.lab.study_file import make_study
 
 DEFINITION = {"method": "reptile", "space": {"outer_lr": {"low": 0.1, "high": 1.0}}}
 

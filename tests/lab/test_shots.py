@@ -10,7 +10,7 @@ from mpt.gym.source import open_gym
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
 from mpt.lab.run import Case, Judging, Lab
-from mpt.lab.study import make_study
+from mpt.lab.study_file import make_study
 from mpt.lab.sweep import plan
 from mpt.lab.worker import Worker
 

@@ -17,7 +17,7 @@ from mpt.lab.ledger import Ledger
 from mpt.lab.progress import Silent
 from mpt.lab.run import Lab
 from mpt.lab.stopping import Stopped, Stopping
-from mpt.lab.study import read_study
+from mpt.lab.study_file import read_study
 from mpt.lab.sweep import plan, sweep
 from mpt.lab.worker import Worker
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpt.errors import ConfigError
-from mpt.lab.study import Study, defaults, make_study, read_study, resolve
+from mpt.lab.study import Study
+from mpt.lab.study_file import defaults, make_study, read_study, resolve
 
 WRONG = {
     "unknown key": ({"methd": "maml"}, "unknown key 'methd' - did you mean 'method'?"),

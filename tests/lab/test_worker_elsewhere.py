@@ -16,7 +16,7 @@ from mpt.lab import elsewhere
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
 from mpt.lab.run import Lab
-from mpt.lab.study import resolve
+from mpt.lab.study_file import resolve
 from mpt.lab.sweep import plan
 from mpt.lab.worker import Worker
 

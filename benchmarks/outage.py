@@ -5,6 +5,10 @@ further options of ``mpt sweep`` name, each with a home and a real MLflow server
 sweep of a pair the server is killed as soon as it holds the study's experiment, and started again
 when the sweep has ended; ``mpt sync`` then sends the rest. Prints the seconds of both, whole
 processes from start to end, and their ratio; the machine should have nothing else to do.
+
+How long the same training takes differs between any two sweeps by more than an outage costs, so
+that the seconds beside training (start, search, records, waiting for the server at the end) are
+told apart: by what part of the steady sweep they grow is the last figure.
 """
 
 from __future__ import annotations
@@ -23,6 +27,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mpt.lab.ledger import Ledger
+
 CLI = Path(__file__).resolve().parent.parent / "cli.py"
 
 
@@ -31,18 +37,30 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--pairs", type=int, default=3)
     chosen, words = options.parse_known_args()
-    ratios = []
+    ratios, growths = [], []
     for pair in range(chosen.pairs):
         # which of the two comes first changes from pair to pair
         order = (False, True) if pair % 2 == 0 else (True, False)
         spent = {has_outage: seconds(words, has_outage) for has_outage in order}
-        ratios.append(spent[True] / spent[False])
-        print(f"steady {spent[False]:.1f} s, outage {spent[True]:.1f} s: {ratios[-1]:.3f}")
-    print(f"ratio {np.median(ratios):.3f} (median of {len(ratios)} pairs)")
+        (steady, beside), (outage, beside_outage) = spent[False], spent[True]
+        ratios.append(outage / steady)
+        growths.append(100 * (beside_outage - beside) / steady)
+        print(
+            f"steady {steady:.1f} s, {beside:.1f} beside training; outage {outage:.1f} s, "
+            f"{beside_outage:.1f} beside training: {ratios[-1]:.3f}, {growths[-1]:+.2f} %",
+            flush=True,
+        )
+    print(
+        f"ratio {np.median(ratios):.3f}, beside training {np.median(growths):+.2f} % of the sweep "
+        f"(medians of {len(ratios)} pairs)"
+    )
 
 
-def seconds(words: list[str], has_outage: bool) -> float:
-    """Wall time of one sweep; afterwards the server must hold every trial, ended."""
+def seconds(words: list[str], has_outage: bool) -> tuple[float, float]:
+    """Wall time of one sweep, and how much of it was not training.
+
+    Afterwards the server must hold every trial, ended.
+    """
     with tempfile.TemporaryDirectory() as folder:
         home, port = Path(folder), _free()
         uri = f"http://127.0.0.1:{port}"
@@ -64,7 +82,8 @@ def seconds(words: list[str], has_outage: bool) -> float:
             (study,) = json.loads(subprocess.check_output(asked, env=environment))["studies"]
             ended = [run for run in _runs(uri) if run.info.status in ("FINISHED", "KILLED")]
             assert len(ended) == len(study["trials"]) + 1, f"{len(ended)} runs on the server"
-            return spent
+            with Ledger(f"sqlite:///{home / 'home' / 'ledger.db'}") as ledger:
+                return spent, spent - sum(unit.seconds for unit in ledger.units())
         finally:
             _stop(server)
 

@@ -13,7 +13,14 @@ from statistics import fmean
 from typing import Literal
 
 from mpt.errors import ResultsError, UnknownName
-from mpt.intervals import RESAMPLES, Interval, Target, over_seeds, over_tasks_and_seeds
+from mpt.intervals import (
+    RESAMPLES,
+    Interval,
+    Target,
+    over_seeds,
+    over_tasks_and_seeds,
+    over_trainings_too,
+)
 from mpt.seeding import stream
 
 Gaps = Literal["error", "report"]
@@ -66,14 +73,14 @@ class Gain:
 
     Attributes:
         interval: 95 % interval over tasks and seeds: would other tasks of this kind gain as much?
-        seed_interval: 95 % interval over seeds: would these tasks, drawn again?
+        seed_interval: 95 % interval over seeds: would these tasks, drawn again? Both are over
+            meta-trainings too, where there are several.
         per_task: relative gain of every target that entered the ARG.
         tasks: every target of the setting.
         zero_baseline: targets left out because the baseline's mean is not above zero.
         missing: cells that only one side has; a target without any seed is not in the ARG.
         by_meta_seed: the ARG of each meta-training alone, where there are several; ``arg`` is over
-            the means of their scores. The intervals do not know other meta-trainings: the spread
-            of these values does.
+            the means of their scores.
     """
 
     setting: str
@@ -170,7 +177,7 @@ def gains(
             if method != baseline:
                 pair = _Pair(setting, method, baseline, cells[method], cells[baseline])
                 gain = _gain(pair, zero_baseline, missing_task, resamples)
-                found.append(replace(gain, by_meta_seed=_by_meta_seed(gain, chosen, pair.below)))
+                found.append(_over_trainings(gain, _by_meta_seed(gain, chosen, pair.below)))
     return found
 
 
@@ -190,6 +197,17 @@ def by_seed(chosen: Iterable[Score]) -> dict[str, dict[str, dict[str, dict[int, 
         }
         for setting, methods in table.items()
     }
+
+
+def _over_trainings(gain: Gain, each: Mapping[int, float]) -> Gain:
+    """The gain with the ARG of each meta-training, and intervals that know of their spread."""
+    values = tuple(each.values())
+    return replace(
+        gain,
+        interval=over_trainings_too(gain.interval, gain.arg, values),
+        seed_interval=over_trainings_too(gain.seed_interval, gain.arg, values),
+        by_meta_seed=each,
+    )
 
 
 def _by_meta_seed(

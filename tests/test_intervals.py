@@ -10,9 +10,12 @@ from scipy import stats
 
 from mpt.intervals import (
     ENOUGH_TASKS,
+    UNKNOWN,
+    Interval,
     Target,
     over_seeds,
     over_tasks_and_seeds,
+    over_trainings_too,
 )
 
 
@@ -70,6 +73,48 @@ def test_interval_over_seeds_covers_the_mean_of_the_very_tasks(tasks, noise):
         noise=noise,
     )
     assert 0.93 <= held <= 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tasks", [5, 12])
+@pytest.mark.parametrize("trainings", [3, 5])
+@pytest.mark.parametrize("luck", [0.0, 0.05, 0.2])
+def test_interval_over_meta_trainings_too_covers_the_mean_of_both_populations(
+    tasks, trainings, luck
+):
+    """``luck``: how far meta-trainings lie apart; without any, the interval is rather too wide."""
+    rng, held, noise = np.random.default_rng(0), [], (1, 0.1)
+    for _ in range(1000):
+        gains = rng.normal(0.1, 0.1, (tasks, 1)) + rng.normal(0, luck, trainings)
+        level = rng.uniform(0.3, 0.8, (tasks, 1))
+        split = rng.normal(*noise, (tasks, 1, 5))
+        method = (
+            (level * (1 + gains))[..., None] * split * rng.normal(*noise, (tasks, trainings, 5))
+        )
+        baseline = level * split[:, 0] * rng.normal(*noise, (tasks, 5))
+        each = 100 * (method.mean(2) / baseline.mean(1, keepdims=True) - 1).mean(0)
+        targets = [
+            Target(tuple(m), tuple(b), True) for m, b in zip(method.mean(1), baseline, strict=True)
+        ]
+        found = over_tasks_and_seeds(targets, rng=rng, resamples=1000).percent
+        wide = over_trainings_too(found, float(each.mean()), tuple(each))
+        held.append(wide.low <= 10 <= wide.high)
+    assert 0.93 <= np.mean(held) <= (0.97 if luck > 0.1 else 1)
+
+
+def test_one_meta_training_leaves_the_interval_and_equal_ones_do_not_widen_it():
+    given = Interval(-1.0, 4.0)
+    assert over_trainings_too(given, 1.0, (1.0,)) == given
+    alike = over_trainings_too(given, 1.0, (1.0, 1.0, 1.0))
+    assert (alike.low, alike.high) == pytest.approx((-1.0, 4.0))
+    assert over_trainings_too(UNKNOWN, 1.0, (0.0, 2.0)) == UNKNOWN
+
+
+def test_meta_trainings_apart_widen_both_sides_by_students_t():
+    reach = stats.t.ppf(0.975, 2) * stats.sem([0.0, 1.0, 2.0])
+    wide = over_trainings_too(Interval(-1.0, 4.0), 1.0, (0.0, 1.0, 2.0))
+    assert 1.0 - wide.low == pytest.approx(np.hypot(2.0, reach))
+    assert wide.high - 1.0 == pytest.approx(np.hypot(3.0, reach))
 
 
 @pytest.mark.slow

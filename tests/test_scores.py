@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mpt.errors import ResultsError, UnknownName
-from mpt.intervals import ENOUGH_TASKS
+from mpt.intervals import ENOUGH_TASKS, over_trainings_too
 from mpt.scores import Missing, Score, best_dev, gains, relative_gain
 
 
@@ -211,9 +211,13 @@ def test_meta_trainings_count_by_the_mean_of_their_scores_and_each_has_its_own_a
     assert both.by_meta_seed == pytest.approx({0: 20.0, 1: -10.0})
     assert both.arg == pytest.approx(5.0)
     assert both.seeds == (13, 21)
-    # pairs of means by data seed: the interval is that of one method with those very scores
+    # pairs of means by data seed have the interval of one method with those very scores; how far
+    # meta-trainings lie apart widens it
     (same,) = gains([*plain, *repeated("maml", {13: 0.45, 21: 0.6}, 0)])
-    assert both.seed_interval == same.seed_interval
+    wide = over_trainings_too(same.seed_interval, 5.0, (20.0, -10.0))
+    found = both.seed_interval
+    assert (found.low, found.high) == pytest.approx((wide.low, wide.high))
+    assert wide.low < same.seed_interval.low
 
 
 def test_each_meta_training_chooses_its_own_rate():

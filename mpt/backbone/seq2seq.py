@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mpt.backbone import attention, hub
 from mpt.backbone.batch import Batch, per_run
+from mpt.backbone.lean_attention import lean_attention
 from mpt.backbone.thaw import asking, trainable
 from mpt.backbone.vocabulary import Vocabulary
 from mpt.backbone.weave import behind, mask_of, woven
@@ -27,7 +28,7 @@ class FrozenSeq2Seq(Vocabulary):
     shares_prompt = False
 
     def __init__(self, model: Any, tokenizer: Any, weights: str, place: Place = "before") -> None:
-        self.model = hub.native_kernels(model).eval().requires_grad_(False)
+        self.model = lean_attention(hub.native_kernels(model)).eval().requires_grad_(False)
         super().__init__(tokenizer, model.get_input_embeddings(), causal=False)
         self.weights = weights
         self.place = place

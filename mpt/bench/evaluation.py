@@ -56,8 +56,9 @@ def _questions(model: Measured, length: int) -> Questions:
     for row in rows:
         ends = (row.target == 1).nonzero()[0]
         target = row.target[: int(ends[0]) + 1] if len(ends) else row.target
-        if draws.random() < WRONG:
-            place = int(draws.integers(len(target)))
+        words = (target > 4).nonzero()[0]  # an answer keeps its end
+        if len(words) and draws.random() < WRONG:
+            place = int(draws.choice(words))
             target[place] = 5 + (target[place] + 7) % 900
         asked.append(Row(row.input, target))
     golds = model.ours.decode([row.target for row in asked])

@@ -92,6 +92,8 @@ def make(name: str, device: str, *, bf16: bool = False) -> Measured:
         dims = {**dims, "vocab_size": VOCABULARY, "pad_token_id": 0, "eos_token_id": 1}
         model = hub.new_t5(**{**_T5, **dims}) if kind == "t5" else hub.new_model(kind, **dims)
         tokenizer = _numbers()
+        with torch.no_grad():  # so that it writes words, not <pad>, </s> and <unk>
+            model.get_output_embeddings().weight[:3] = 0
     model = model.to(device, torch.bfloat16 if bf16 else torch.float32)
     stock = deepcopy(model).eval().requires_grad_(False)
     hub.plain_generation(stock, tokenizer)
@@ -101,10 +103,13 @@ def make(name: str, device: str, *, bf16: bool = False) -> Measured:
 
 
 def _numbers() -> Any:
-    """A tokenizer whose words are numbers: texts are not read here, only written."""
+    """A tokenizer whose words are numbers of one width, none of which begins another.
+
+    Texts are not read here, only written.
+    """
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    words = ["<pad>", "</s>", "<unk>", *(f"w{i}" for i in range(VOCABULARY - 3))]
+    words = ["<pad>", "</s>", "<unk>", *(f"w{i:05d}" for i in range(VOCABULARY - 3))]
     level = models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>")
     tokenizer = Tokenizer(level)
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()

@@ -92,7 +92,7 @@ def _matrix(planned: Workload) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("part", "method"):
         table.add_column(name, no_wrap=True)
-    for name in ("learned", "tasks x seeds x rates", "units", "held", "left"):
+    for name in ("learned", "tasks x\nseeds x rates", "units", "held", "left"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in _rows(planned):
         shape = f"{row['tasks']} x {row['seeds']} x {row['rates']}"

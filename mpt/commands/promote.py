@@ -61,7 +61,7 @@ def promote(
     from mpt.lab.promote import prepare
     from mpt.lab.promote import promote as run
     from mpt.lab.recorded import note_promotion
-    from mpt.lab.retest import choose
+    from mpt.lab.retest import choose, untested
     from mpt.lab.search import Search
     from mpt.lab.stopping import Stopped, Stopping
     from mpt.lab.workload import campaign_rows, campaign_work
@@ -93,6 +93,8 @@ def promote(
         try:
             with stopping:
                 wanted, retests = prepare(chosen, search.trials, session.lab, which, top_k)
+                if which == "best" and (why := untested(chosen, search.trials, top_k)):
+                    session.progress.say(f"no re-test of {chosen.title}: {why}")
                 for again in retests:
                     for line in retest_lines(again):
                         session.progress.say(f"re-test of {again.study}: {line}")

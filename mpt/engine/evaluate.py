@@ -15,7 +15,7 @@ from mpt.gym.metrics import can_still_match, score
 from mpt.gym.tokens import Questions, Row
 from mpt.notation import Prompts
 
-TOKENS_PER_PASS = {"cpu": 2_048, "cuda": 16_384}
+TOKENS_PER_PASS = {"cpu": 4_096, "cuda": 16_384}
 """Padded tokens, prompt included, in one evaluation pass: enough to fill a device, few enough for
 a CPU's caches and for neighbours of like length."""
 

@@ -81,6 +81,18 @@ def candidates(study: Study, trials: Sequence[Trial], top: int) -> list[Trial]:
     return first if len(first) > 1 and fresh_seeds(study) else []
 
 
+def untested(study: Study, trials: Sequence[Trial], top: int) -> str | None:
+    """Why there is no re-test, for people; None if there is one, or if none was asked for."""
+    if top < 2 or candidates(study, trials, top):
+        return None
+    if fresh_seeds(study):
+        return "the search has one finished configuration, and nothing to compare it with"
+    return (
+        f"the search used all {len(SEEDS)} data seeds, so that its best score may be luck; a study "
+        "with fewer 'validation.seeds' leaves some for a re-test"
+    )
+
+
 def fresh_seeds(study: Study) -> tuple[int, ...]:
     """Data seeds of the validation tasks that the search did not use."""
     return tuple(seed for seed in SEEDS if seed not in study.validation.seeds)

@@ -43,7 +43,7 @@ def defaults(gym: str, method: str) -> dict[str, Any]:
     if gym != "mini":
         return {"space": space, "backbone": {"max_input": 96}}
     # full fine-tuning trains alone what prompt tuning trains sixteen at a time
-    return {"space": space, "final": {"fine_tuning": {"lrs": [5e-4, 2e-4], "steps": 20}}}
+    return {"space": space, "final": {"fine_tuning": {"lrs": [5e-4], "steps": 20}}}
 
 
 def resolve(path: Path | None, changes: Mapping[str, Any]) -> Study:

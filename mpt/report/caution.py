@@ -34,7 +34,7 @@ def _small_print(findings: Findings) -> Iterator[str]:
         how = " or ".join(sorted({*lost.values()}))
         yield f"{len(lost)} of {units} of work {how} and gave no result; the report lists them"
     done = sum(trial.arg is not None for trial in findings.trials)
-    if done > 1:
+    if done > 1 and not findings.retested:
         yield (
             f"the winner's validation ARG is the best of {done} trials and flatters it "
             "(winner's curse); the target tasks were not searched on"

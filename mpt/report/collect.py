@@ -53,6 +53,7 @@ def promotion_findings(
         study=study.title,
         trials=tuple(trials),
         winner=trial.number,
+        retested=study.title in {again.study for again in promotion.retests},
         gains=promotion.gains,
         scores=tuple(scores(judged)),
         importance=importance(study, trials),
@@ -235,7 +236,7 @@ def _meta_seeds(gain: Gain) -> Iterator[str]:
         each = ", ".join(f"{percent(arg)} ({seed})" for seed, arg in gain.by_meta_seed.items())
         yield (
             f"{gain.setting}: {method_name(gain.method)}'s ARG is over meta-trainings whose own "
-            f"are {each}; the intervals do not know other meta-trainings"
+            f"are {each}"
         )
 
 

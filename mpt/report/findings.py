@@ -80,6 +80,7 @@ class Findings:
         gym: ``mini``, a folder, or whatever the targets came from.
         backbone: the frozen language model's name.
         trials: of the sweep that chose the hyper-parameters; ``winner`` is the number of one.
+        retested: the winner was chosen on data seeds that its search did not see.
         scores: every downstream cell, all learning rates.
         importance: of the searched hyper-parameters, as shares.
         looks: dev scores of downstream cells while they were tuned, at the rates that were chosen.
@@ -99,6 +100,7 @@ class Findings:
     study: str = ""
     trials: tuple[Trial, ...] = ()
     winner: int | None = None
+    retested: bool = False
     scores: tuple[Score, ...] = ()
     importance: Mapping[str, float] = field(default_factory=dict)
     looks: tuple[Looks, ...] = ()

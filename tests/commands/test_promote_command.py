@@ -47,9 +47,11 @@ def test_the_report_lies_where_the_command_says(promoted):
 
 
 def test_warnings_are_one_line_each(promoted):
-    warnings = [line for line in promoted.err.splitlines() if "winner's curse" in line]
-    assert len(warnings) == 1
-    assert warnings[0].startswith("warning: ")
+    said = [line for line in promoted.err.splitlines() if "too few to know the noise" in line]
+    assert said == [
+        f"warning: {setting}: 2 seeds, too few to know the noise"
+        for setting in ("Cls->Cls", "R->R")
+    ]
 
 
 def test_mlflow_holds_the_promotion_and_its_champion(promoted, home):
@@ -132,3 +134,11 @@ def test_the_champion_answers_in_a_fresh_process(promoted, home, tmp_path):
     answers = json.loads(done.stdout.splitlines()[-1].replace("'", '"'))
     assert len(answers) == 2
     assert set(answers) <= {"yes", "no"}
+
+
+def test_the_winner_s_curse_is_warned_of_unless_the_winner_was_re_tested(promoted, home):
+    assert "re-test of small: " in promoted.err
+    assert "winner's curse" not in promoted.err
+    untested = mpt("promote", "best", "--top-k", "1", home=home)
+    assert "winner's curse" in untested.err
+    assert "re-test of small: " not in untested.err

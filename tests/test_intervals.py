@@ -77,29 +77,24 @@ def test_interval_over_seeds_covers_the_mean_of_the_very_tasks(tasks, noise):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tasks", [5, 12])
-@pytest.mark.parametrize("trainings", [3, 5])
-@pytest.mark.parametrize("luck", [0.0, 0.05, 0.2])
-def test_interval_over_meta_trainings_too_covers_the_mean_of_both_populations(
-    tasks, trainings, luck
-):
-    """``luck``: how far meta-trainings lie apart; without any, the interval is rather too wide."""
+@pytest.mark.parametrize(("luck", "most"), [(0.05, 1), (0.2, 0.985)])
+def test_interval_over_meta_trainings_too_covers_the_mean_of_both_populations(tasks, luck, most):
+    """``luck``: how far three meta-trainings lie apart; with little, the interval is too wide."""
     rng, held, noise = np.random.default_rng(0), [], (1, 0.1)
     for _ in range(1000):
-        gains = rng.normal(0.1, 0.1, (tasks, 1)) + rng.normal(0, luck, trainings)
+        gains = rng.normal(0.1, 0.1, (tasks, 1)) + rng.normal(0, luck, 3)
         level = rng.uniform(0.3, 0.8, (tasks, 1))
         split = rng.normal(*noise, (tasks, 1, 5))
-        method = (
-            (level * (1 + gains))[..., None] * split * rng.normal(*noise, (tasks, trainings, 5))
-        )
+        own = rng.normal(*noise, (tasks, 3, 5))
+        method = (level * (1 + gains))[..., None] * split * own
         baseline = level * split[:, 0] * rng.normal(*noise, (tasks, 5))
         each = 100 * (method.mean(2) / baseline.mean(1, keepdims=True) - 1).mean(0)
-        targets = [
-            Target(tuple(m), tuple(b), True) for m, b in zip(method.mean(1), baseline, strict=True)
-        ]
+        pairs = zip(method.mean(1), baseline, strict=True)
+        targets = [Target(tuple(above), tuple(below), True) for above, below in pairs]
         found = over_tasks_and_seeds(targets, rng=rng, resamples=1000).percent
         wide = over_trainings_too(found, float(each.mean()), tuple(each))
         held.append(wide.low <= 10 <= wide.high)
-    assert 0.93 <= np.mean(held) <= (0.97 if luck > 0.1 else 1)
+    assert 0.93 <= np.mean(held) <= most
 
 
 def test_one_meta_training_leaves_the_interval_and_equal_ones_do_not_widen_it():

@@ -25,17 +25,16 @@ _T5 = ("T5Attention", "MT5Attention")
 _BART = ("BartAttention", "MBartAttention")
 
 
-def lean_attention(model: nn.Module) -> nn.Module:
+def lean_attention(model: Any) -> Any:
     """The model with the attention of T5 and BART kinds so computed, in place; others stay.
 
     Methods are bound to their modules, so that a copy of the model has its own.
     """
     for module in model.modules():
-        kind: Any = module
         name = type(module).__name__
         if name in _T5:
-            module.forward = MethodType(_t5_answering if kind.is_decoder else _t5_reading, module)
-        elif name in _BART and kind.is_decoder:
+            module.forward = MethodType(_t5_answering if module.is_decoder else _t5_reading, module)
+        elif name in _BART and module.is_decoder:
             module.forward = MethodType(_bart_answering, module)
     return model
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -96,6 +95,14 @@ def test_a_share_that_no_machine_has_is_refused(ray_fleet):
     )
 
 
+def wait_until_alone(fleet):
+    """A cluster takes a while to believe that a machine is gone."""
+    deadline = time.monotonic() + PATIENCE
+    while fleet.slots > 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def test_machines_that_come_and_go_change_the_slots_and_are_told(ray_cluster, ray_fleet):
     from mpt.lab.ray_cluster import share
     from mpt.lab.ray_fleet import RayFleet
@@ -105,10 +112,7 @@ def test_machines_that_come_and_go_change_the_slots_and_are_told(ray_cluster, ra
     assert fleet.slots == 1
     with ray_cluster.machine(cpus=2):
         assert fleet.slots == 3
-    deadline = time.monotonic() + PATIENCE
-    while fleet.slots > 1:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_until_alone(fleet)
     assert told == [
         "the Ray cluster has lost a machine: room for 1 packs at a time, after 3; what it held is "
         "computed again"
@@ -132,8 +136,9 @@ def test_packs_that_are_called_off_have_time_to_save(ray_fleet, tmp_path):
     def interrupt():
         while not (tmp_path / "begun").exists():
             time.sleep(0.05)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
+    wait_until_alone(ray_fleet)
     waiter = threading.Thread(target=interrupt)
     waiter.start()
     with pytest.raises(KeyboardInterrupt):

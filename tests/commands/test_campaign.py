@@ -12,6 +12,8 @@ from terminal import contents, mpt, study_file
 from mpt.lab.ledger import Ledger
 from mpt.lab.search import Search
 
+pytestmark = pytest.mark.slow
+
 FINAL = {
     "settings": ["Cls->Cls", "R->R"],
     "methods": ["fomaml", "reptile"],

@@ -9,6 +9,8 @@ from terminal import contents, mpt, study_file
 
 from mpt.lab.ledger import Ledger
 
+pytestmark = pytest.mark.slow
+
 FINAL = {
     "settings": ["Cls->Cls", "R->R"],
     "methods": ["fomaml", "mtl"],

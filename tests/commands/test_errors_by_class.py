@@ -17,6 +17,8 @@ from mpt.lab.search import Search
 from mpt.lab.study_file import read_study
 from mpt.lab.worker import Worker
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):

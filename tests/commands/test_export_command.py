@@ -21,6 +21,8 @@ from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
 from mpt.lab.unit import Unit
 
+pytestmark = pytest.mark.slow
+
 DIGEST = "abc0abc0abc0"
 
 

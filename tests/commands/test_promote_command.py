@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from terminal import contents, mpt, study_file, world
 
+pytestmark = pytest.mark.slow
+
 FINAL = {"settings": ["Cls->Cls", "R->R"], "seeds": [13, 21], "lrs": [0.5, 0.2]}
 
 

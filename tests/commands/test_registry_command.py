@@ -13,6 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 from terminal import contents, mpt, study_file
 
+pytestmark = pytest.mark.slow
+
 FINAL = {"settings": ["R->R"], "seeds": [13], "lrs": [0.5]}
 MODEL = "mpt-small"
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 FEW = 4
-"""A question may have this fraction of a head's width in tokens; above, keys are cheaper."""
+"""Questions are turned up to a head's width divided by this, in tokens; above, keys are cheaper."""
 
 _T5 = ("T5Attention", "MT5Attention")
 _BART = ("BartAttention", "MBartAttention")
@@ -53,10 +53,6 @@ class Heads:
         """``[heads, K, D]`` of a projection's weight ``[heads * K, D]``."""
         return weight.unflatten(0, (self.count, -1))
 
-    def pays(self, states: Tensor) -> bool:
-        """Whether so few questions are cheaper turned than all keys and values made."""
-        return states.shape[1] * FEW * self.count <= self.key.out_features
-
 
 def cross(states: Tensor, source: Tensor, mask: Tensor | None, heads: Heads) -> Tensor:
     """``[N, U, D]``: what ``states [N, U, D]`` read from ``source [N, S, D]``, before W_o.
@@ -80,23 +76,29 @@ def cross(states: Tensor, source: Tensor, mask: Tensor | None, heads: Heads) -> 
     return found if heads.value.bias is None else found + heads.value.bias
 
 
+def _turns(heads: Heads, states: Tensor, named: dict[str, Any]) -> bool:
+    """Whether this is a cross-attention of few questions, whose keys nobody keeps."""
+    kept = named.get("cache", named.get("past_key_values"))
+    is_few = states.shape[1] * FEW * heads.count <= heads.key.out_features
+    return named.get("key_value_states") is not None and kept is None and is_few
+
+
 def _t5_answering(self: Any, hidden_states: Tensor, *given: Any, **named: Any) -> Any:
     """T5's cross-attention by ``cross`` where no keys are kept; all else as it is."""
-    source, kept = named.get("key_value_states"), named.get("cache", named.get("past_key_values"))
     heads = Heads(self.q, self.k, self.v, self.n_heads, self.scaling)
-    if given or source is None or kept is not None or not heads.pays(hidden_states):
+    if given or not _turns(heads, hidden_states, named):
         return type(self).forward(self, hidden_states, *given, **named)
-    found = self.o(cross(hidden_states, source, named.get("mask"), heads))
+    found = self.o(cross(hidden_states, named["key_value_states"], named.get("mask"), heads))
     return found, named.get("position_bias"), None
 
 
 def _bart_answering(self: Any, hidden_states: Tensor, *given: Any, **named: Any) -> Any:
     """BART's cross-attention by ``cross`` where no keys are kept; all else as it is."""
-    source, kept = named.get("key_value_states"), named.get("cache", named.get("past_key_values"))
     heads = Heads(self.q_proj, self.k_proj, self.v_proj, self.num_heads, self.scaling)
-    if given or source is None or kept is not None or not heads.pays(hidden_states):
+    if given or not _turns(heads, hidden_states, named):
         return type(self).forward(self, hidden_states, *given, **named)
-    return self.out_proj(cross(hidden_states, source, named.get("attention_mask"), heads)), None
+    mask = named.get("attention_mask")
+    return self.out_proj(cross(hidden_states, named["key_value_states"], mask, heads)), None
 
 
 def _t5_reading(self: Any, hidden_states: Tensor, *given: Any, **named: Any) -> Any:

@@ -51,11 +51,11 @@ class Mixture:
         offered: probability that a cued label set is also listed in the document.
     """
 
-    spans: float = 0.12
+    spans: float = 0.08
     glossary: float = 0.05
-    small: float = 0.5
+    small: float = 0.6
     unknown: float = 0.04
-    stray: float = 0.2
+    stray: float = 0.15
     strays: int = 8
     offered: float = 0.3
 

@@ -37,10 +37,8 @@ def load(name: str) -> tuple[Any, Any, str]:
     """
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    hush()
     place, extra = where(name), {}
     if place.endswith(".gguf"):
         place, extra = str(Path(place).parent), {"gguf_file": Path(place).name}
@@ -54,6 +52,14 @@ def load(name: str) -> tuple[Any, Any, str]:
         cause = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ConfigError(_advice(name, cause)) from error
     return model, tokenizer, identity(where(name), config)
+
+
+def hush() -> None:
+    """Keep transformers' own bars and warnings off the terminal."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
 
 
 def _advice(name: str, cause: str) -> str:

@@ -25,8 +25,12 @@ from mpt.seeding import entropy
 EVERY, KEEP = 500, 2500
 """Updates between reports, and between checkpoints of the weights."""
 
-SHARP, FADE = 5.0, 0.5
-"""Nats by which a head prefers a neighbour at the start, and by which a place fades per bucket."""
+SHARP, FADE, SAME = 5.0, 0.5, 8.0
+"""Nats, at the start: by which a head prefers what it looks for, by which a place fades per bucket,
+and by which a word meets itself elsewhere."""
+
+LOOKS = ("previous", "next", "around", "anywhere", "same", "before", "behind", "same")
+"""What each head of the encoder looks for at the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ class Recipe:
             reached (then the weights depend on the machine, and ``made.json`` says so).
         batch: documents per update.
         lr: peak rate of AdamW.
-        width, depth, decoder_depth, ff, heads: the model.
+        width, depth, decoder_depth, ff, heads, head_width: the model. Weights to begin from that have
+            fewer heads get more.
         attend: every so many updates each skill is probed (on pretraining's own items), and its
             share becomes its first share times ``patience`` + its error rate: time goes where
             something is left to learn.
@@ -63,20 +68,21 @@ class Recipe:
     """
 
     seed: int = 0
-    steps: int = 25_000
+    steps: int = 30_000
     minutes: float | None = None
     warmup: int = 300
     cooldown: float = 0.4
     batch: int = 64
-    lr: float = 7e-4
+    lr: float = 1e-3
     weight_decay: float = 0.01
     width: int = 128
     depth: int = 3
     decoder_depth: int = 2
     ff: int = 384
-    heads: int = 4
-    attend: int = 1000
-    patience: float = 0.1
+    heads: int = 8
+    head_width: int = 32
+    attend: int = 500
+    patience: float = 0.05
     bias_boost: float = 20.0
     table_std: float = 0.05
     probed: int = 200
@@ -110,8 +116,9 @@ def pretrain(
     Returns:
         ``out``.
     """
+    hub.hush()
     torch.manual_seed(entropy("pretrain", recipe.seed) % 2**63)
-    tokenizer, model = _begun(begin) if begin else (new_tokenizer(recipe), new_model(recipe))
+    tokenizer, model = _begun(begin, recipe) if begin else (new_tokenizer(recipe), new_model(recipe))
     shares = {"now": START}
     corpus = feed(
         tokenizer,
@@ -156,23 +163,67 @@ def _sign(
 
 
 @torch.no_grad()
-def look_around(model: Any) -> None:
-    """Set the encoder's position biases: one head looks at the previous token, one at the next,
-    one around itself, the others anywhere.
+def look_around(model: Any, begin: int = 0) -> None:
+    """Set what the encoder's heads look for, one of ``LOOKS`` each, from head ``begin`` on.
 
-    The layers of a T5 share one table of biases. From a flat start its few heads need many
-    thousand updates to find word order, and every skill that needs it waits.
+    The layers of a T5 share one table of position biases. From a flat start its few heads need many
+    thousand updates to find word order, and every skill that needs it waits; and nothing binds what
+    stands in a story to what is asked about it before a head has found that two words are the same.
+    A head that looks for the ``same`` word has keys like its queries, and looks away from itself.
     """
     table = model.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight
     half = table.shape[0] // 2  # buckets of keys before the query (0 is the query), then behind it
-    table[:, :3] = 0.0
-    table[1, 0] = table[half + 1, 1] = SHARP
-    for distance in range(half):
-        table[distance, 2] = table[half + distance, 2] = -FADE * distance
+    fade = -FADE * torch.arange(half)
+    flat, away = torch.zeros(half), torch.full((half,), -SHARP)
+    beside = SHARP * F.one_hot(torch.tensor(1), half)
+    places = {
+        "previous": (beside, flat),
+        "next": (flat, beside),
+        "around": (fade, fade),
+        "anywhere": (flat, flat),
+        "same": (-SHARP * F.one_hot(torch.tensor(0), half), flat),
+        "before": (fade, away),
+        "behind": (away, fade),
+    }
+    for head, look in enumerate(LOOKS[begin : table.shape[1]], begin):
+        table[:, head] = torch.cat(places[look])
+        if look == "same":
+            for block in model.encoder.block:
+                _match(block.layer[0], head)
 
 
-def _begun(folder: Path) -> tuple[Any, Any]:
-    model, tokenizer, _ = hub.load(str(folder))
+def _match(layer: Any, head: int) -> None:
+    """Make a word's key in ``head`` its query: its product with itself is ``SAME`` nats, with other
+    words about zero."""
+    attention, width = layer.SelfAttention, layer.SelfAttention.key_value_proj_dim
+    rows = slice(head * width, (head + 1) * width)
+    same = torch.nn.init.orthogonal_(torch.empty_like(attention.q.weight[rows]))
+    scaled = same * (SAME / width) ** 0.5 / layer.layer_norm.weight
+    attention.q.weight[rows] = attention.k.weight[rows] = scaled
+
+
+@torch.no_grad()
+def grown(model: Any, recipe: Recipe) -> Any:
+    """``model`` with the recipe's number of heads; what it says is the same at first.
+
+    New heads look as ``look_around`` sets them, and their output weights are zero.
+    """
+    old, config = model.state_dict(), model.config
+    wide = _shaped(recipe, config.vocab_size)
+    new = wide.state_dict()
+    for name, weight in old.items():
+        if name.endswith(".o.weight"):
+            new[name][:, weight.shape[1] :] = 0.0
+        new[name][tuple(map(slice, weight.shape))] = weight
+    wide.load_state_dict(new)
+    look_around(wide, begin=config.num_heads)
+    return wide
+
+
+def _begun(folder: Path, recipe: Recipe) -> tuple[Any, Any]:
+    model, tokenizer, _ = hub.load(hub.where(str(folder)))
+    if model.config.num_heads < recipe.heads:
+        model = grown(model, recipe)
     return tokenizer, hub.native_kernels(model).train()
 
 
@@ -194,20 +245,23 @@ def _attention(model: Any, tokenizer: Any, recipe: Recipe, step: int) -> Mapping
 
 def new_model(recipe: Recipe) -> Any:
     """A randomly initialised model of the recipe's shape."""
-    words = len(new_tokenizer(recipe))
-    model = hub.new_t5(
-        vocab_size=-(-words // 8) * 8,
+    model = _shaped(recipe, -(-len(new_tokenizer(recipe)) // 8) * 8)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.normal_(std=recipe.table_std)
+    look_around(model)
+    return hub.native_kernels(model).train()
+
+
+def _shaped(recipe: Recipe, vocabulary: int) -> Any:
+    return hub.new_t5(
+        vocab_size=vocabulary,
         d_model=recipe.width,
-        d_kv=recipe.width // recipe.heads,
+        d_kv=recipe.head_width,
         num_heads=recipe.heads,
         d_ff=recipe.ff,
         num_layers=recipe.depth,
         num_decoder_layers=recipe.decoder_depth,
     )
-    with torch.no_grad():
-        model.get_input_embeddings().weight.normal_(std=recipe.table_std)
-    look_around(model)
-    return hub.native_kernels(model).train()
 
 
 def new_tokenizer(recipe: Recipe) -> Any:

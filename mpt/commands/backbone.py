@@ -17,13 +17,13 @@ app = typer.Typer(help="The mini backbone: pretrain it, probe it.", no_args_is_h
 def pretrain(
     folder: Annotated[Path, typer.Option("--out", help="New folder for weights and tokenizer.")],
     seed: Annotated[int, typer.Option(help="Root of the corpus and of the initial weights.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="Updates, at most.")] = 25_000,
+    steps: Annotated[int, typer.Option(min=1, help="Updates, at most.")] = 30_000,
     minutes: Annotated[
         float | None,
         typer.Option(min=0.01, help="Wall-clock budget; the rate falls to zero by its end."),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Documents per update.")] = 64,
-    lr: Annotated[float, typer.Option(min=1e-6, help="Peak learning rate of AdamW.")] = 7e-4,
+    lr: Annotated[float, typer.Option(min=1e-6, help="Peak learning rate of AdamW.")] = 1e-3,
     begin: Annotated[
         Path | None,
         typer.Option(help="Go on from the weights in this folder, which pretrain wrote."),

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 from mpt.backbone import hub
 from mpt.backbone.corpus import START, Mixture, document, vocabulary
 from mpt.backbone.feed import Reader, feed
-from mpt.backbone.pretrain import Recipe, pretrain
+from mpt.backbone.pretrain import LOOKS, Recipe, grown, new_model, pretrain
 from mpt.backbone.probe import probe
 from mpt.commands.backbone import app
 
@@ -90,10 +91,34 @@ def test_knows_its_skills_on_unseen_items(loaded: tuple[Any, Any]) -> None:
     assert sum(accuracy >= 0.8 for accuracy in found.values()) > len(found) / 2
 
 
-def test_pretraining_writes_a_loadable_folder(tmp_path: Path) -> None:
-    shape = {"width": 16, "ff": 16, "heads": 4, "depth": 1, "decoder_depth": 1}
+@pytest.mark.parametrize(
+    ("look", "places"),
+    [("previous", [1]), ("next", [3]), ("same", [0]), ("before", [0, 1, 2]), ("behind", [3, 4])],
+)
+def test_a_new_head_looks_where_it_should(look: str, places: list[int]) -> None:
+    model = new_model(Recipe()).eval()
+    model.set_attn_implementation("eager")
+    words = torch.tensor([[50, 60, 50, 70, 80]])
+    weights = model.encoder(input_ids=words, output_attentions=True).attentions[0]
+    assert weights[0, LOOKS.index(look), 2, places].sum() > 0.8
+
+
+def test_a_model_with_new_heads_says_what_it_said() -> None:
+    shape = {"width": 16, "ff": 16, "head_width": 4, "depth": 1, "decoder_depth": 1}
+    small = new_model(Recipe(heads=4, **shape))
+    wide = grown(small, Recipe(heads=8, **shape))
+    asked = {"input_ids": torch.tensor([[50, 60, 50, 1]]), "labels": torch.tensor([[70, 1]])}
+    assert wide.config.num_heads == 8
+    assert torch.equal(wide(**asked).logits, small(**asked).logits)
+
+
+def test_pretraining_writes_a_loadable_folder(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shape = {"width": 16, "ff": 16, "heads": 4, "head_width": 4, "depth": 1, "decoder_depth": 1}
     pretrain(tmp_path, Recipe(steps=3, batch=4, attend=2, probed=2, **shape))
     pretrain(tmp_path / "on", Recipe(steps=1, batch=4, probed=2, **shape), begin=tmp_path)
+    assert capfd.readouterr().err == ""
     assert json.loads((tmp_path / "on" / "made.json").read_text())["begun_from"] == tmp_path.name
     model, tokenizer, identity = hub.load(str(tmp_path))
     assert model.config.d_model == 16

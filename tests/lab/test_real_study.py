@@ -48,7 +48,7 @@ def test_the_small_one_stays_within_the_lists_of_the_large_one():
     for row in asked:
         assert set(row.setting.sources) <= set(sources)
         assert set(row.setting.targets) <= set(targets)
-    assert sum(size(row).cells for row in asked) == 20
+    assert sum(size(row).cells for row in asked) == 30
     assert preset.base.backbone == read_study(SWEEPS / "real-smollm2.yaml", {}).backbone
 
 

@@ -55,8 +55,8 @@ class Recipe:
             reached (then the weights depend on the machine, and ``made.json`` says so).
         batch: documents per update.
         lr: peak rate of AdamW.
-        width, depth, decoder_depth, ff, heads, head_width: the model. Weights to begin from that have
-            fewer heads get more.
+        width, depth, decoder_depth, ff, heads, head_width: the model. Weights to begin from get the
+            heads that they lack.
         attend: every so many updates each skill is probed (on pretraining's own items), and its
             share becomes its first share times ``patience`` + its error rate: time goes where
             something is left to learn.
@@ -118,7 +118,10 @@ def pretrain(
     """
     hub.hush()
     torch.manual_seed(entropy("pretrain", recipe.seed) % 2**63)
-    tokenizer, model = _begun(begin, recipe) if begin else (new_tokenizer(recipe), new_model(recipe))
+    if begin:
+        tokenizer, model = _begun(begin, recipe)
+    else:
+        tokenizer, model = new_tokenizer(recipe), new_model(recipe)
     shares = {"now": START}
     corpus = feed(
         tokenizer,

@@ -29,6 +29,11 @@ SHARP, FADE, SAME = 5.0, 0.5, 8.0
 """Nats, at the start: by which a head prefers what it looks for, by which a place fades per bucket,
 and by which a word meets itself elsewhere."""
 
+SHAPE = (
+    "vocab_size", "d_model", "d_kv", "d_ff", "num_layers", "num_decoder_layers",
+)  # fmt: skip
+"""What a model has in common with one of more heads."""
+
 LOOKS = ("previous", "next", "around", "anywhere", "same", "before", "behind", "same")
 """What each head of the encoder looks for at the start."""
 
@@ -206,27 +211,27 @@ def _match(layer: Any, head: int) -> None:
 
 
 @torch.no_grad()
-def grown(model: Any, recipe: Recipe) -> Any:
-    """``model`` with the recipe's number of heads; what it says is the same at first.
+def grown(model: Any, heads: int) -> Any:
+    """``model`` with as many ``heads``; what it says is the same at first.
 
     New heads look as ``look_around`` sets them, and their output weights are zero.
     """
-    old, config = model.state_dict(), model.config
-    wide = _shaped(recipe, config.vocab_size)
+    shape = {name: getattr(model.config, name) for name in SHAPE}
+    wide = hub.new_t5(num_heads=heads, **shape)
     new = wide.state_dict()
-    for name, weight in old.items():
+    for name, weight in model.state_dict().items():
         if name.endswith(".o.weight"):
             new[name][:, weight.shape[1] :] = 0.0
         new[name][tuple(map(slice, weight.shape))] = weight
     wide.load_state_dict(new)
-    look_around(wide, begin=config.num_heads)
+    look_around(wide, begin=model.config.num_heads)
     return wide
 
 
 def _begun(folder: Path, recipe: Recipe) -> tuple[Any, Any]:
-    model, tokenizer, _ = hub.load(hub.where(str(folder)))
+    model, tokenizer, _ = hub.load(str(folder))
     if model.config.num_heads < recipe.heads:
-        model = grown(model, recipe)
+        model = grown(model, recipe.heads)
     return tokenizer, hub.native_kernels(model).train()
 
 
@@ -248,16 +253,9 @@ def _attention(model: Any, tokenizer: Any, recipe: Recipe, step: int) -> Mapping
 
 def new_model(recipe: Recipe) -> Any:
     """A randomly initialised model of the recipe's shape."""
-    model = _shaped(recipe, -(-len(new_tokenizer(recipe)) // 8) * 8)
-    with torch.no_grad():
-        model.get_input_embeddings().weight.normal_(std=recipe.table_std)
-    look_around(model)
-    return hub.native_kernels(model).train()
-
-
-def _shaped(recipe: Recipe, vocabulary: int) -> Any:
-    return hub.new_t5(
-        vocab_size=vocabulary,
+    words = len(new_tokenizer(recipe))
+    model = hub.new_t5(
+        vocab_size=-(-words // 8) * 8,
         d_model=recipe.width,
         d_kv=recipe.head_width,
         num_heads=recipe.heads,
@@ -265,6 +263,10 @@ def _shaped(recipe: Recipe, vocabulary: int) -> Any:
         num_layers=recipe.depth,
         num_decoder_layers=recipe.decoder_depth,
     )
+    with torch.no_grad():
+        model.get_input_embeddings().weight.normal_(std=recipe.table_std)
+    look_around(model)
+    return hub.native_kernels(model).train()
 
 
 def new_tokenizer(recipe: Recipe) -> Any:

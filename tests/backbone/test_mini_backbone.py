@@ -106,7 +106,7 @@ def test_a_new_head_looks_where_it_should(look: str, places: list[int]) -> None:
 def test_a_model_with_new_heads_says_what_it_said() -> None:
     shape = {"width": 16, "ff": 16, "head_width": 4, "depth": 1, "decoder_depth": 1}
     small = new_model(Recipe(heads=4, **shape))
-    wide = grown(small, Recipe(heads=8, **shape))
+    wide = grown(small, heads=8)
     asked = {"input_ids": torch.tensor([[50, 60, 50, 1]]), "labels": torch.tensor([[70, 1]])}
     assert wide.config.num_heads == 8
     assert torch.equal(wide(**asked).logits, small(**asked).logits)

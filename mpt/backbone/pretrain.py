@@ -175,9 +175,10 @@ def look_around(model: Any, begin: int = 0) -> None:
     """Set what the encoder's heads look for, one of ``LOOKS`` each, from head ``begin`` on.
 
     The layers of a T5 share one table of position biases. From a flat start its few heads need many
-    thousand updates to find word order, and every skill that needs it waits; and nothing binds what
-    stands in a story to what is asked about it before a head has found that two words are the same.
-    A head that looks for the ``same`` word has keys like its queries, and looks away from itself.
+    thousand updates to find word order, and every skill that needs it waits. To bind what stands in
+    a story to what is asked about it takes two things more: to see that two words are the same, and
+    what lies on one side of a full stop. A head that looks for the ``same`` word has keys like its
+    queries, and looks away from itself.
     """
     table = model.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight
     half = table.shape[0] // 2  # buckets of keys before the query (0 is the query), then behind it

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from terminal import mpt
 
 from mpt.lab import services
 from mpt.lab.home import Home
+from mpt.lab.ray_cluster import LOOPBACK
 
 FOLDER = Path(__file__).resolve().parent.parent / "docker"
 COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text(encoding="utf-8"))
@@ -54,13 +57,52 @@ def test_ports_are_open_to_this_machine_only_and_volumes_are_named(name):
         assert source in COMPOSE["volumes"] or (FOLDER / source).is_file()
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_services_meet_on_a_network_that_nobody_else_reaches(name):
+    assert "inside" in SERVICES[name]["networks"]
+    assert COMPOSE["networks"]["inside"] == {"internal": True}
+    assert "network_mode" not in SERVICES[name]
+
+
+def test_postgres_is_on_no_other_network_and_only_mlflow_has_a_port():
+    assert SERVICES["postgres"]["networks"] == ["inside"]
+    assert [name for name in SERVICES if "ports" in SERVICES[name]] == ["mlflow"]
+
+
+@pytest.mark.parametrize("name", ["ray", "gpu-worker"])
+def test_a_cluster_wants_its_token(name):
+    environment = SERVICES[name]["environment"]
+    assert environment["RAY_AUTH_MODE"] == services.ray_environment()["RAY_AUTH_MODE"] == "token"
+    assert environment["RAY_AUTH_TOKEN"] == "${RAY_AUTH_TOKEN:?set RAY_AUTH_TOKEN}"
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_the_file_of_who_may_log_in_is_open_to_its_owner_alone(exists, tmp_path):
+    file = tmp_path / "basic_auth.db"
+    if exists:
+        file.write_bytes(b"users")
+        file.chmod(0o644)
+    words = [word.replace("/runs", str(tmp_path)) for word in SERVICES["mlflow"]["entrypoint"]]
+    line = words[2].replace("$$", "$")
+    made = subprocess.run(
+        [*words[:2], line, words[3], "sh", "-c", "umask; : > $0", tmp_path / "made"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert made.stdout == "0077\n"
+    assert stat.S_IMODE(file.stat().st_mode) == stat.S_IMODE((tmp_path / "made").stat().st_mode)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.read_bytes() == (b"users" if exists else b"")
+
+
 def test_secrets_come_from_outside_and_never_stand_in_a_command_or_an_address():
     for service in SERVICES.values():
         words = [*service.get("command", []), *service.get("entrypoint", [])]
-        assert not re.search("PASSWORD|SECRET", str(words))
+        assert not re.search("PASSWORD|SECRET|TOKEN", str(words))
         for key, value in service["environment"].items():
             assert not re.search(r"://[^/]*:[^/]*@", value), "a password in an address"
-            if re.search("PASSWORD|SECRET", key):
+            if re.search("PASSWORD|SECRET|TOKEN", key):
                 assert re.fullmatch(r"\$\{\w+(:\?set \w+)?\}|/run/secrets/postgres", value), key
     assert COMPOSE["secrets"] == {"postgres": {"environment": "PGPASSWORD"}}
     wanted = re.findall(r"\$\{(\w+):\?set", (FOLDER / "compose.yaml").read_text())
@@ -83,7 +125,10 @@ def test_a_gpu_is_asked_for_where_it_is_used_and_all_machines_of_a_cluster_run_o
 
 def test_the_plain_commands_start_the_same_server():
     mlflow = SERVICES["mlflow"]
-    words = [*mlflow["entrypoint"], *map(here, mlflow["command"])]
+    *shell, line, end, program, what = mlflow["entrypoint"]
+    assert (*shell, end) == ("sh", "-c", "--")
+    assert line.endswith('&& exec "$$@"')
+    words = [program, what, *map(here, mlflow["command"])]
     assert words == services.server_words(ROOT)
     told = {key: here(value) for key, value in mlflow["environment"].items()}
     printed = services.server_environment(ROOT)
@@ -95,7 +140,10 @@ def test_the_plain_commands_start_the_same_server():
 def test_the_plain_commands_name_the_same_stores_and_cluster():
     told = {key: here(value) for key, value in SERVICES["ray"]["environment"].items()}
     secrets = {name: f"${name}" for name in set(told) & set(services.SECRETS)}
-    assert told == {**services.client_environment(), **secrets}
+    # the containers of a cluster must reach one another: theirs is a network of its own
+    client = services.client_environment()
+    assert {name: client.pop(name) for name in LOOPBACK} == LOOPBACK
+    assert told == {**client, **secrets}
     script = services.script(ROOT)
     for word in SERVICES["ray"]["command"]:
         assert f" {word}" in script

@@ -70,7 +70,7 @@ def replaced(line: str, place: Path) -> list[str]:
 @pytest.mark.slow
 def test_every_command_runs(place, monkeypatch):
     monkeypatch.chdir(place)
-    monkeypatch.setattr("mpt.lab.tracking.serve_ui", lambda home, host, port: 0)
+    monkeypatch.setattr("mpt.lab.tracking.serve_ui", lambda home, host, port, names: 0)
     for line in COMMANDS:
         said = mpt(*replaced(line, place), home=place / "home")
         assert said.code == 0, (line, said.err)

@@ -12,12 +12,23 @@ def ui(
         str, typer.Option(help="Address to listen on; anything but 127.0.0.1 is open to others.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 5000,
+    allowed_hosts: Annotated[
+        str,
+        typer.Option(
+            envvar="MLFLOW_SERVER_ALLOWED_HOSTS",
+            help="More names that the pages may be called by, NAME:PORT, separated by commas.",
+        ),
+    ] = "",
 ) -> None:
     """Serve the MLflow UI on the local store until interrupted.
+
+    It answers to localhost, 127.0.0.1, [::1], --host and --allowed-hosts only; any other name in an
+    address is refused with 403, so that no page of another site can read along.
 
     Example: mpt ui --port 5001
     """
     from mpt.lab.home import Home
     from mpt.lab.tracking import serve_ui
 
-    raise typer.Exit(serve_ui(Home.find(), host, port))
+    names = [name.strip() for name in allowed_hosts.split(",") if name.strip()]
+    raise typer.Exit(serve_ui(Home.find(), host, port, names))

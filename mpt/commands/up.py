@@ -15,8 +15,8 @@ def up(
 ) -> None:
     """Start PostgreSQL, MLflow and Ray from docker/compose.yaml, or print how without Docker.
 
-    Secrets are taken from PGPASSWORD, MLFLOW_TRACKING_PASSWORD and
-    MLFLOW_FLASK_SERVER_SECRET_KEY. Every port is on 127.0.0.1 alone.
+    Secrets are taken from PGPASSWORD, MLFLOW_TRACKING_PASSWORD, MLFLOW_FLASK_SERVER_SECRET_KEY and
+    RAY_AUTH_TOKEN. Every port is on 127.0.0.1 alone.
 
     Example: mpt up --print
     """

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ _QUIET = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",
 }
 """Nothing is sent home, and no log lines of Ray's come up among a command's own."""
-_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Elsewhere than on Linux it is Ray's default that all ports are on the loopback interface."""
 
 
@@ -41,16 +42,37 @@ def joined(where: str) -> Iterator[None]:
     Raises:
         InputError: Ray is not installed, or there is no such cluster.
     """
-    for variable, value in {**_QUIET, **(_LOOPBACK if where == "local" else {})}.items():
+    address = os.environ.get("RAY_ADDRESS", "auto") if where == "auto" else where
+    for variable, value in {**_QUIET, **(LOOPBACK if where == "local" else {})}.items():
         os.environ.setdefault(variable, value)
+    with _token() if where == "local" else nullcontext(), _driver(address):
+        yield
+
+
+@contextmanager
+def _token() -> Iterator[None]:
+    """Lock a cluster with a token that stands in no file; Ray's own file is open to all users."""
+    names = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+    if any(os.environ.get(name) for name in names):
+        yield
+        return
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    try:
+        yield
+    finally:
+        for name in names[:2]:
+            os.environ.pop(name, None)
+
+
+@contextmanager
+def _driver(address: str) -> Iterator[None]:
     try:
         import ray
         from ray.exceptions import RayError
     except ImportError:
         raise InputError("could not import ray; pip install -e '.[ray]'") from None
-    address = os.environ.get("RAY_ADDRESS", "auto") if where == "auto" else where
     _knock(address)
-    if where != "local" and not _is_member():
+    if address != "local" and not _is_member():
         raise InputError(_no_cluster(address, "this machine is no part of a cluster"))
     before = signal.getsignal(signal.SIGTERM)
     try:

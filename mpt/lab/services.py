@@ -13,18 +13,24 @@ from shlex import quote
 from typing import NoReturn
 
 from mpt.errors import InputError
+from mpt.lab.ray_cluster import LOOPBACK
 
 HOST = "127.0.0.1"
 POSTGRES, MLFLOW, RAY = 5432, 5000, 6379
 DATABASES = ("studies", "ledger", "mlflow")
 """Of Optuna, the ledger and MLflow: each needs one of its own."""
 
-SECRETS = ("PGPASSWORD", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_FLASK_SERVER_SECRET_KEY")
+SECRETS = (
+    "PGPASSWORD",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_FLASK_SERVER_SECRET_KEY",
+    "RAY_AUTH_TOKEN",
+)
 """Variables that the commands refer to; their values stand nowhere."""
 
 _SCRIPT = """\
-# PostgreSQL, MLflow and Ray on this machine, open to this machine alone. Set three secrets first,
-# in the same bash: {secrets}
+# PostgreSQL, MLflow and Ray on this machine, open to this machine alone. Set four secrets first, in
+# the same bash: {secrets}
 # (MLflow wants passwords of 12 characters or more). All of this may be run again.
 export {names}
 : {wanted}
@@ -32,8 +38,9 @@ start() {{ pg_ctl --pgdata={data} --log={root}/postgres.log --wait start \\
     --options="-c listen_addresses={host} -c port={postgres} -c unix_socket_directories=''"; }}
 
 # the first time: the databases, and where MLflow keeps who may log in
-if [ ! -d {data} ]; then
 mkdir -p {root}
+chmod 700 {root}
+if [ ! -d {data} ]; then
 initdb --pgdata={data} --username=mpt --encoding=UTF8 --auth=scram-sha-256 \\
     --pwfile=<(printenv PGPASSWORD)
 start
@@ -41,12 +48,15 @@ start
 cat > {root}/auth.ini <<'END'
 {auth}END
 fi
+touch {root}/basic_auth.db
+chmod 600 {root}/basic_auth.db
 
 # the servers
 pg_ctl --pgdata={data} status > /dev/null || start
 {server} \\
     {mlflow_words} > {root}/mlflow.log 2>&1 &
-ray start --head --node-ip-address={host} --port={ray} --include-dashboard=false \\
+{ray_settings} \\
+    ray start --head --node-ip-address={host} --port={ray} --include-dashboard=false \\
     --disable-usage-stats
 
 # where mpt finds them; `mpt doctor` says whether it does
@@ -104,7 +114,13 @@ def client_environment() -> dict[str, str]:
         "MPT_TRACKING_URI": f"http://{HOST}:{MLFLOW}",
         "MLFLOW_TRACKING_USERNAME": "admin",
         "RAY_ADDRESS": f"{HOST}:{RAY}",
+        **ray_environment(),
     }
+
+
+def ray_environment() -> dict[str, str]:
+    """What keeps a cluster of one machine to that machine, and to those who have its token."""
+    return {**LOOPBACK, "RAY_AUTH_MODE": "token"}
 
 
 def database_url(name: str) -> str:
@@ -131,6 +147,7 @@ def script(root: Path) -> str:
         host=HOST,
         postgres=POSTGRES,
         ray=RAY,
+        ray_settings=" ".join(f"{k}={_value(v)}" for k, v in ray_environment().items()),
         root=quote(str(root)),
         data=quote(str(root / "postgres")),
         names=" ".join(SECRETS),

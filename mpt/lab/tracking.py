@@ -39,6 +39,8 @@ FAREWELL = 60.0
 HASTE = 2.0
 """Seconds that it waits when the user stops mpt at once."""
 
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
 
 class MlflowTracker:
     """A ``Tracker`` whose records a background thread ships to MLflow, in order, each once.
@@ -190,13 +192,27 @@ def sync(
             spool.close()
 
 
-def serve_ui(home: Home, host: str, port: int) -> NoReturn:
+def serve_ui(home: Home, host: str, port: int, names: Sequence[str] = ()) -> NoReturn:
     """Become the process that serves MLflow's pages over the home's store, until it is stopped.
+
+    Args:
+        home: whose store.
+        host: the address to listen on, and port.
+        names: by which the pages may be called, ``NAME`` or ``NAME:PORT``, beside ``host`` and
+            this machine's own: a page of another site that makes its name lead here is refused.
 
     Raises:
         StoreError: runs are tracked on a server, which has its own pages.
     """
-    environment = ui_environment(home)
+    shown = f"[{host}]" if ":" in host else host
+    # a browser leaves out port 80
+    called = [text for name in (*_LOOPBACK, shown) for text in (name, f"{name}:{port}")]
+    environment = {
+        **ui_environment(home),
+        # without a list MLflow would also answer to every private address
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join([*called, *names]),
+        "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
+    }
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port)]
     sys.stdout.flush()
     # not a child of ours: a signal that ends mpt would leave it running

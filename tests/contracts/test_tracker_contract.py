@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import http.client
 import json
 import os
 import re
@@ -412,8 +413,20 @@ def test_a_server_that_goes_down_and_comes_back_has_everything_once(tmp_path):
     assert place.said[1] == "the tracking server takes records again"
 
 
+def status(port: int, **headers: str) -> int:
+    """What the pages on this port answer when they are called by another name."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    told = {"Content-Type": "application/json", **headers}
+    body = '{"experiment_ids": ["1"]}'
+    connection.request("POST", "/api/2.0/mlflow/runs/search", body, told)
+    try:
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
 @pytest.mark.slow
-def test_the_local_pages_serve_runs_and_files(tmp_path):
+def test_the_local_pages_serve_runs_and_files_to_those_who_call_them_by_name(tmp_path, repository):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -424,11 +437,11 @@ def test_the_local_pages_serve_runs_and_files(tmp_path):
         run = tracker.open_study("s", params={}, tags={})
         tracker.text(run, "config.yaml", "a: 1\n")
         tracker.close_run(run, "finished", {})
-    script = "from mpt.lab.home import Home; from mpt.lab.tracking import serve_ui;"
-    script += f"serve_ui(Home.find(), '127.0.0.1', {port})"
+    loose = {"MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "true"}
+    words = ["ui", "--port", str(port), "--allowed-hosts", "pages.example:80"]
     process = subprocess.Popen(
-        [sys.executable, "-c", script],
-        env={**os.environ, **environment},
+        [sys.executable, repository / "cli.py", *words],
+        env={**os.environ, **environment, **loose},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -446,6 +459,11 @@ def test_the_local_pages_serve_runs_and_files(tmp_path):
         )
         with urllib.request.urlopen(request) as reply:
             assert len(json.load(reply)["runs"]) == 1
+        for name in ("localhost", f"localhost:{port}", f"[::1]:{port}", "pages.example:80"):
+            assert status(port, Host=name) == 200, name
+        for name in ("attacker.example", f"10.0.0.7:{port}", "192.168.1.2", "0.0.0.0"):
+            assert status(port, Host=name) == 403, name
+        assert status(port, Host=f"localhost:{port}", Origin="http://attacker.example") == 403
     finally:
         process.terminate()
         process.wait(20)

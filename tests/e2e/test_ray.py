@@ -79,14 +79,16 @@ def test_a_cluster_of_one_command_stays_on_the_loopback_interface(start, tmp_pat
     sweep = start(
         *("sweep", "--study", study, "--json", "--ray", "local"),
         home=tmp_path / "home",
-        leave_out=("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "RAY_USAGE_STATS_ENABLED", "RAY_ADDRESS"),
+        leave_out=tuple(name for name in environ if name.startswith("RAY_")),
+        HOME=str(tmp_path),
     )
-    driver, members, ports = psutil.Process(sweep.pid), set(), set()
+    driver, members, ports, tokens = psutil.Process(sweep.pid), set(), set(), set()
     deadline = time.monotonic() + PATIENCE
     while sweep.poll() is None and time.monotonic() < deadline:
         for process in (driver, *driver.children(recursive=True)):
             members.add(process)
             ports |= listening(process)
+            tokens |= token(process)
         time.sleep(0.5)
     out, err = sweep.communicate()
 
@@ -94,7 +96,20 @@ def test_a_cluster_of_one_command_stays_on_the_loopback_interface(start, tmp_pat
     assert [trial["state"] for trial in json.loads(out)["trials"]] == ["complete"]
     assert len(ports) >= 4
     assert {port.ip for port in ports} <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+    (made,) = tokens
+    assert len(made) == 64, "Ray would take anybody's commands, or keep its token in a file"
+    assert not (tmp_path / ".ray").exists()
+    assert made not in out + err
     assert not psutil.wait_procs(members, timeout=20)[1], "the cluster has not ended"
+
+
+def token(process):
+    """What a process of Ray's own must be told before it does anything."""
+    try:
+        found = process.environ() if process.name() in ("gcs_server", "raylet") else {}
+    except psutil.Error:
+        return set()
+    return {found["RAY_AUTH_TOKEN"]} if found.get("RAY_AUTH_MODE") == "token" else set()
 
 
 def listening(process):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from mlflow_server import answers
 from postgres import Postgres, find
@@ -33,6 +36,7 @@ SECRET = "a p@ss:word/of %the test"
 class Running:
     """The services, and what the script exports for mpt."""
 
+    folder: Path
     environment: dict[str, str]
 
     def mpt(self, *words: str | Path, home: Path, **changes: str):
@@ -63,7 +67,7 @@ def running() -> Iterator[Running]:
         uri = exported["MPT_TRACKING_URI"]
         wait(lambda: answers(f"{uri}/health"), process, folder / "root" / "mlflow.log")
         names = {*services.client_environment(), *services.SECRETS}
-        yield Running({name: exported[name] for name in names})
+        yield Running(folder, {name: exported[name] for name in names})
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
@@ -87,6 +91,8 @@ def _text(folder: Path, found: Postgres) -> str:
     for port in (services.POSTGRES, services.MLFLOW, services.RAY):
         text = text.replace(str(port), str(_free()))
     text = text.replace("--disable-usage-stats", "--disable-usage-stats --block &")
+    # other clusters of this machine have the ports that Ray takes when it is not told
+    text = text.replace("--block", f"--block --ray-client-server-port={_free()}")
     text += "\nenv -0 > root/new; mv root/new root/environment; wait\n"
     if not RAY:
         text = f"ray() {{ :; }}\n{text}"
@@ -109,7 +115,9 @@ def _free() -> int:
 
 
 def _environment(programs: Path, folder: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in STORES}
+    # the settings of this test process would hide what the script leaves out
+    left = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    kept = {name: value for name, value in left.items() if name not in STORES}
     path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), kept["PATH"]])
     secrets = dict.fromkeys(services.SECRETS, SECRET)
     return {**kept, **secrets, "PATH": path, "HOME": str(folder)}
@@ -126,6 +134,122 @@ def test_mpt_finds_all_of_them(running, tmp_path):
         assert found[name]["state"] == "ok", found[name]
     if RAY:
         assert found["ray"]["state"] == "ok", found["ray"]
+
+
+def sockets(running: Running) -> dict[str, set[str]]:
+    """Where the processes of the script listen, by name, as ``ss`` tells it."""
+    found: dict[str, set[str]] = {}
+    ours = {str(process.pid) for process in psutil.process_iter() if is_of(process, running.folder)}
+    told = subprocess.run(["ss", "-H", "-ltnp"], capture_output=True, text=True, check=True).stdout
+    for line in told.splitlines():
+        for name, pid in re.findall(r'\("([^"]+)",pid=(\d+)', line):
+            if pid in ours:
+                found.setdefault(name, set()).add(line.split()[3])
+    return found
+
+
+def is_of(process: psutil.Process, folder: Path) -> bool:
+    """Whether the script began it: the home folder is handed on to every child."""
+    try:
+        return process.environ().get("HOME") == str(folder)
+    except psutil.Error:
+        return False
+
+
+@pytest.fixture(scope="module")
+def listening(running) -> dict[str, set[str]]:
+    """Where they listen, once a pack has been on Ray, whose workers take ports as well."""
+    if shutil.which("ss") is None:
+        pytest.skip("needs ss, of iproute2")
+    if RAY:
+        environment = {**_environment(Path("/"), running.folder), **running.environment}
+        driver = [sys.executable, "-c", _DRIVER]
+        assert subprocess.run(driver, env=environment, check=True, timeout=120)
+    return sockets(running)
+
+
+_DRIVER = """
+import ray
+from mpt.lab.ray_cluster import joined
+with joined("auto"):
+    assert ray.get(ray.remote(lambda: 7).remote()) == 7
+"""
+
+
+def test_every_socket_is_on_the_loopback_interface(listening):
+    wanted = {"postgres", *({"gcs_server", "raylet"} if RAY else ())}
+    assert wanted <= set(listening)
+    every = set().union(*listening.values())
+    assert len(every) >= (7 if RAY else 2)
+    inside = re.compile(r"127\.0\.0\.1:\d+|\[::ffff:127\.0\.0\.1\]:\d+|\[::1\]:\d+")
+    assert not [place for place in every if not inside.fullmatch(place)]
+
+
+def knock(namespace: str, ports: list[str]) -> list[str]:
+    """Those of this machine's ports that take a connection from there."""
+    script = """
+import socket, sys
+for port in sys.argv[1:]:
+    try:
+        socket.create_connection(("198.51.100.1", int(port)), 2).close()
+        print(port)
+    except OSError:
+        pass
+"""
+    words = ["ip", "netns", "exec", namespace, sys.executable, "-c", script, *ports]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_no_port_is_reached_from_another_network_namespace(listening):
+    """A neighbour with a cable to this machine, as a container or another host has one."""
+    name = f"mpt{os.getpid() % 100000}"
+    here, there = f"{name}a", f"{name}b"
+    lines = [
+        f"ip netns add {name}",
+        f"ip link add {here} type veth peer name {there} netns {name}",
+        f"ip addr add 198.51.100.1/30 dev {here}",
+        f"ip link set {here} up",
+        f"ip -n {name} addr add 198.51.100.2/30 dev {there}",
+        f"ip -n {name} link set {there} up",
+    ]
+    try:
+        for line in lines:
+            made = subprocess.run(line.split(), capture_output=True, text=True, check=False)
+            if made.returncode:
+                pytest.skip(f"`{line}`: {made.stderr.strip()}")
+        ports = sorted({place.rpartition(":")[2] for place in set().union(*listening.values())})
+        with socket.create_server(("198.51.100.1", 0)) as open_to_all:
+            probe = str(open_to_all.getsockname()[1])
+            reached = knock(name, [probe, *ports])
+        assert reached == [probe]
+    finally:
+        subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+        subprocess.run(["ip", "link", "del", here], capture_output=True, check=False)
+
+
+def test_who_has_no_token_computes_nothing_on_ray(running):
+    if not RAY:
+        pytest.skip("needs Ray: pip install -e '.[ray]'")
+    environment = {**_environment(Path("/"), running.folder), **running.environment}
+    for wrong in ({"RAY_AUTH_TOKEN": "0" * 32}, {"RAY_AUTH_TOKEN": "", "RAY_AUTH_MODE": ""}):
+        driver = subprocess.run(
+            [sys.executable, "-c", _DRIVER],
+            env={**environment, **wrong},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert driver.returncode == 1
+        assert "cannot join the Ray cluster" in driver.stderr
+        assert "its token (RAY_AUTH_MODE=token, RAY_AUTH_TOKEN)" in driver.stderr
+
+
+def test_who_may_log_in_is_written_where_others_cannot_read(running):
+    root = running.folder / "root"
+    assert stat.S_IMODE(root.stat().st_mode) == 0o700
+    assert (root / "basic_auth.db").stat().st_size > 0
+    assert stat.S_IMODE((root / "basic_auth.db").stat().st_mode) == 0o600
 
 
 def test_the_wrong_password_and_none_at_all_are_told_with_what_to_do(running, tmp_path):

@@ -41,8 +41,11 @@ class Frozen(BaseModel):
     @cached_property
     def digest(self) -> str:
         """12 hex digits over the canonical JSON of every field that is set."""
+        return self._digest_without()
+
+    def _digest_without(self, *fields: str) -> str:
         # what is not set is left out: an optional field is added without making old units others
-        known = self.model_dump(mode="json", exclude_none=True)
+        known = self.model_dump(mode="json", exclude_none=True, exclude=set(fields))
         text = json.dumps(known, sort_keys=True, separators=(",", ":"))
         return sha256(f"{type(self).__name__}:{text}".encode()).hexdigest()[:12]
 
@@ -98,6 +101,7 @@ class RunConfig(Frozen):
         sources: source tasks, each with all of ``data_seeds``: one unit per (task, seed).
         data: digest over the splits of the sources, so that changed rows are another run.
         shots: k of the source tasks' train and dev sets, where it is not their official one.
+        revision: which formula of the method, where it is not the first (``mpt.methods.Revision``).
     """
 
     kind: ClassVar[str] = "meta"
@@ -111,11 +115,18 @@ class RunConfig(Frozen):
     data: str
     seed: int = 0
     shots: Shots | None = None
+    revision: Count | None = None
 
     @property
     def whole(self) -> RunConfig:
-        """The meta-training that random streams and checkpoints are named by."""
+        """The meta-training that checkpoints are named by."""
         return self
+
+    @cached_property
+    def root(self) -> str:
+        """The digest under the method's first formula: random streams are named by it, so that a
+        mended formula meets the same rows in the same order."""
+        return self._digest_without("revision")
 
     @property
     def updates(self) -> int:

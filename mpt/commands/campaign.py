@@ -112,7 +112,9 @@ def _rows(
     stopping, promotions = Stopping(budget), []
     for _, group in groupby(wanted, key=lambda row: row.entries[0].study.backbone):
         alike = list(group)
-        with Session(alike[0].entries[0].study, stopping=stopping, **ways) as session:
+        methods = [entry.study.method for row in alike for entry in row.entries]
+        first = alike[0].entries[0].study
+        with Session(first, methods=methods, stopping=stopping, **ways) as session:
             try:
                 with stopping:
                     for promotion in answer(alike, session.lab):

@@ -78,6 +78,7 @@ def promote(
         chosen,
         device=device,
         meta_engine=meta_engine,
+        methods=chosen.final.methods,
         tracking_uri=tracking_uri,
         stopping=stopping,
         ray=ray,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from types import TracebackType
@@ -40,6 +41,7 @@ class Session:
         *,
         device: str | None = None,
         meta_engine: str = "auto",
+        methods: Sequence[str] | None = None,
         tracking_uri: str | None = None,
         stopping: Stopping | None = None,
         ray: str | None = None,
@@ -54,7 +56,7 @@ class Session:
             study.backbone,
             self.home,
             known_device(device),
-            known_engine(meta_engine),
+            known_engine(meta_engine, methods or (study.method,)),
             stopping or Stopping(),
         )
         self.progress = ConsoleProgress()

@@ -47,7 +47,7 @@ def learn(
         jobs: runs of one shape (``mpt.engine.pack.run_shape``).
         backbone: the frozen language model.
         checkpoints: where runs are saved while they go on; the caller drops them when recorded.
-        engine: how MAML's gradient is computed, a key of ``mpt.engine.plan.META_ENGINES``.
+        engine: how the gradient is computed: ``auto``, or an engine of the method.
         pauses: per run the updates after which it stops, saved so that it goes on from there bit
             for bit when it is learned again; default: its end.
         on_step: told how many lanes took a step, after a checkpoint that was due is written; what

@@ -32,7 +32,7 @@ class MetaJob:
         config, kind = self.config, method(self.config.method)
         return Episodes(
             units=self.units,
-            name=config.digest,
+            name=config.root,
             inner_steps=config.inner.steps if kind.support else 0,
             inner_batch=config.inner.batch,
             query=kind.query,

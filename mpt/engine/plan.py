@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
@@ -11,10 +11,9 @@ from mpt.backbone.batch import Batch, collate
 from mpt.backbone.frozen import Backbone
 from mpt.engine.memory import Relief, footprint, free_memory
 from mpt.engine.pack import CellJob
-from mpt.errors import UnknownName
+from mpt.errors import ConfigError, UnknownName
 from mpt.gym.episodes import training_rows
-from mpt.methods.inner import MetaGradient
-from mpt.methods.maml import maml, maml_by_recursion
+from mpt.methods import Method, method
 from mpt.notation import Prompts
 
 MetaEngine = Literal["auto", "graph", "recursion", "higher"]
@@ -26,7 +25,10 @@ META_ENGINES: Mapping[str, str] = MappingProxyType(
         "higher": "unroll by the library higher: the reference",
     }
 )
-"""Ways to compute MAML's gradient. All are exact, so that none is part of a digest."""
+"""Ways to compute a method's gradient. All are exact, so that none is part of a digest."""
+
+
+_ORDERS: Mapping[int, str] = MappingProxyType({1: "first order", 2: "second order"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class StepPlan:
     """How the steps of a pack are computed, and why.
 
     Attributes:
-        engine: ``graph``, ``recursion`` or ``higher`` for MAML, ``first order`` for the others.
+        engine: one of the method's, or ``first order`` or ``second order`` where it has no choice.
         rows: of a micro-batch.
         why: for people and records.
         attention: the kernels of the backbone, ``Backbone.attention``.
@@ -45,20 +47,34 @@ class StepPlan:
     why: str
     attention: str
 
-    def eased(self, relief: Relief) -> StepPlan:
+    def eased(self, relief: Relief, kind: Method | None = None) -> StepPlan:
         """The plan as it is now: memory may have run out since it was made."""
         if relief.rows >= self.rows:
             return self
-        engine = "recursion" if self.engine == "graph" else self.engine
+        engine = when_short(self.engine, kind) if kind else self.engine
         why = f"{self.why}; that was too much, so {relief.rows} at a time"
         return replace(self, engine=engine, rows=relief.rows, why=why)
 
 
-def known_engine(name: str) -> str:
-    """The name of a meta-gradient engine. Raises ``UnknownName`` with the nearest one."""
+def known_engine(name: str, methods: Iterable[str]) -> str:
+    """The name of a meta-gradient engine that one of the methods has.
+
+    Raises:
+        UnknownName: no such engine, with the nearest one.
+        ConfigError: none of the methods has it.
+    """
     if name not in META_ENGINES:
         raise UnknownName("meta engine", name, META_ENGINES)
+    engines = {one: ("auto", *method(one).engines) for one in methods}
+    if not any(name in known for known in engines.values()):
+        has = "; ".join(f"{one} has {', '.join(known)}" for one, known in engines.items())
+        raise ConfigError(f"no method here has the meta engine {name!r}: {has}; give one of these")
     return name
+
+
+def when_short(engine: str, kind: Method) -> str:
+    """The engine once memory was short: the graph of all inner steps is not tried again."""
+    return "recursion" if engine == "graph" and "recursion" in kind.engines else engine
 
 
 def plan_step(
@@ -67,7 +83,7 @@ def plan_step(
     batches: Sequence[Batch],
     *,
     asked: str = "auto",
-    order: int = 1,
+    kind: Method | None = None,
 ) -> StepPlan:
     """Plan a step from a short probe of its first one.
 
@@ -75,20 +91,27 @@ def plan_step(
         backbone: the frozen language model.
         theta: ``[R, P, H]``, prompts of the pack, one per episode.
         batches: every inner batch and the query of one step; the graph holds them all at once.
-        asked: a key of ``META_ENGINES``.
-        order: how often the method differentiates.
+        asked: ``auto``, or one of the method's engines.
+        kind: the method; None for plain training.
+
+    Raises:
+        UnknownName: the method does not have that engine.
     """
+    engines, order = (kind.engines, kind.order) if kind else ({}, 1)
+    if asked not in ("auto", *engines):
+        raise UnknownName("engine of this method", asked, ("auto", *engines))
     rows = max(len(batch) for batch in batches)
     widest = max(batches, key=lambda batch: batch.widest * len(batch))
     budget = free_memory(backbone.device)
     need = footprint(backbone, theta, widest, twice=order == 2)
     kept = sum(need.of(len(batch)) for batch in batches)
     has = f"of {_size(budget)}"
-    if order == 2 and (asked in ("graph", "higher") or (asked == "auto" and kept <= budget)):
-        engine = "graph" if asked == "auto" else asked
+    engine = ("graph" if "graph" in engines else _ORDERS[order]) if asked == "auto" else asked
+    if asked == "auto" and kept > budget and kind:
+        engine = when_short(engine, kind)
+    if engine in ("graph", "higher"):
         return StepPlan(engine, rows, f"{_size(kept)} {has}", backbone.attention)
     fit = min(rows, need.rows(budget))
-    engine = "recursion" if order == 2 else "first order"
     why = f"{_size(need.of(fit))} {has} at {fit} of {rows} rows"
     return StepPlan(engine, fit, why, backbone.attention)
 
@@ -107,15 +130,6 @@ def cells_that_fit(job: CellJob, backbone: Backbone) -> int:
     rows = training_rows(job.split.train, size, 0, *job.stream)
     need = footprint(backbone, job.start[None], collate([rows]).to(place), twice=False)
     return max(1, min(MOST_CELLS[place.type], int(free_memory(place) / need.of(size))))
-
-
-def maml_of(engine: str) -> Callable[..., MetaGradient]:
-    """The function of a planned engine."""
-    if engine == "higher":
-        from mpt.methods.by_higher import maml_by_higher
-
-        return maml_by_higher
-    return maml if engine == "graph" else maml_by_recursion
 
 
 def _size(count: float) -> str:

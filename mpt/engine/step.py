@@ -11,7 +11,7 @@ from mpt.backbone.frozen import Backbone
 from mpt.engine.buckets import PASS_COSTS, buckets
 from mpt.engine.memory import Relief
 from mpt.engine.pack import CellJob, MetaJob
-from mpt.engine.plan import StepPlan, maml_of, plan_step
+from mpt.engine.plan import StepPlan, plan_step, when_short
 from mpt.engine.train import TrainState
 from mpt.gym.episodes import training_rows
 from mpt.gym.tokens import Row
@@ -28,7 +28,7 @@ class MetaStep:
     ``[R * E, P, H]``, and each run's direction is the mean over its episodes.
 
     Attributes:
-        engine: how MAML's gradient is asked for, a key of ``mpt.engine.plan.META_ENGINES``.
+        engine: how the gradient is asked for: ``auto``, or an engine of the method.
         plan: how steps are computed; if not given, made from a probe of the first one.
     """
 
@@ -64,19 +64,19 @@ class MetaStep:
         kind, backbone = method(self.jobs[0].config.method), self.backbone
         if self.plan is None:
             batches = [batch.to(backbone.device) for batch in (*support, query) if batch]
-            self.plan = plan_step(backbone, phi, batches, asked=self.engine, order=kind.order)
+            self.plan = plan_step(backbone, phi, batches, asked=self.engine, kind=kind)
         plan, relief = self.plan, Relief(self.plan.rows, len(self.jobs), backbone.device)
         loss = backbone.curved if kind.order == 2 else backbone.losses
 
         def gradient(rows: int) -> MetaGradient:
-            # once memory was short, the graph of all inner steps is not tried again
-            engine = "recursion" if relief.halvings and plan.engine == "graph" else plan.engine
-            function = maml_of(engine) if kind.order == 2 else kind.gradient
+            engine = when_short(plan.engine, kind) if relief.halvings else plan.engine
             cut = partial(pieces_of, rows=rows, backbone=backbone)
-            return function(phi, [cut(b) for b in support], query and cut(query), loss, alpha)
+            return kind.by(engine)(
+                phi, [cut(b) for b in support], query and cut(query), loss, alpha
+            )
 
         found = relief.run(gradient)
-        self.plan = plan.eased(relief)
+        self.plan = plan.eased(relief, kind)
         return found
 
 

@@ -31,7 +31,7 @@ class Episodes:
 
     Attributes:
         units: one ``TokenSplit`` per (task, seed).
-        name: root of the random streams, the run's digest.
+        name: root of the random streams, ``RunConfig.root``.
         inner_steps: J, inner batches per episode (0: no support is drawn).
         inner_batch: rows of each support batch.
         query: where query rows come from, see ``mpt.methods.Method``.

@@ -38,6 +38,7 @@ from mpt.lab.progress import OnStep
 from mpt.lab.software import software
 from mpt.lab.starts import start_of
 from mpt.lab.stopping import Stopping
+from mpt.methods import method
 
 
 @dataclass
@@ -129,7 +130,7 @@ class Worker:
             jobs,
             self.backbone,
             checkpoints=self.checkpoints,
-            engine=self.meta_engine,
+            engine=self._engine(configs[0].method),
             pauses=[config.updates for config in configs],
             on_step=stepped,
         )
@@ -147,6 +148,10 @@ class Worker:
         ends = tune(jobs, self.backbone, on_step=on_step)
         seconds = (time.monotonic() - began) / len(configs)
         return [self._unit(c, end, seconds) for c, end in zip(configs, ends, strict=True)]
+
+    def _engine(self, name: str) -> str:
+        """The engine asked for, where the method has it: a promotion runs several methods."""
+        return self.meta_engine if self.meta_engine in method(name).engines else "auto"
 
     def _meta_job(self, config: RunConfig) -> MetaJob:
         pairs = [(task, seed) for task in config.sources for seed in config.data_seeds]

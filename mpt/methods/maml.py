@@ -18,7 +18,7 @@ def maml(
     phi = phi.detach().requires_grad_()
 
     def adapted_loss(initial: Prompts, batch: object) -> Prompts:
-        return loss(adapt(initial, support, loss, alpha, through=True).direction, batch)
+        return loss(adapt(initial, support, loss, alpha, through=True).prompts, batch)
 
     return slope(phi, query, adapted_loss)
 
@@ -34,7 +34,7 @@ def maml_by_recursion(
     """
     path = [phi.detach()]
     for batch in support:
-        path.append(adapt(path[-1], [batch], loss, alpha).direction.detach())
+        path.append(adapt(path[-1], [batch], loss, alpha).prompts.detach())
     v, losses = slope(path[-1].requires_grad_(), query, loss)
     for phi_j, batch in zip(path[-2::-1], reversed(support), strict=True):
         v = v - alpha * hessian_product(phi_j, batch, loss, v)
@@ -45,4 +45,4 @@ def fomaml(
     phi: Prompts, support: Sequence[object], query: object, loss: Loss, alpha: Rates
 ) -> MetaGradient:
     """g = dL(phi_J; Q) / dphi_J: the inner steps count as constant (same paper, section 5.2)."""
-    return slope(adapt(phi, support, loss, alpha).direction, query, loss)
+    return slope(adapt(phi, support, loss, alpha).prompts, query, loss)

@@ -11,6 +11,6 @@ from mpt.notation import Loss, Prompts, Rates
 def reptile(
     phi: Prompts, support: Sequence[object], query: object, loss: Loss, alpha: Rates
 ) -> MetaGradient:
-    """g = (phi - phi_J) / alpha, the sum of the inner gradients; the query set is not used."""
-    adapted, losses = adapt(phi, support, loss, alpha)
-    return MetaGradient((phi - adapted).detach() / alpha, losses)
+    """g = sum_j dL(phi_j; S_j) / dphi_j = (phi - phi_J) / alpha; the query set is not used."""
+    _, slopes, losses = adapt(phi, support, loss, alpha)
+    return MetaGradient(slopes, losses)

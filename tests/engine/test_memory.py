@@ -19,6 +19,7 @@ from mpt.errors import OutOfMemory, UnknownName
 from mpt.gym.episodes import training_rows
 from mpt.gym.splits import Example, FewShotSplit
 from mpt.gym.tokens import Row, TokenSplit
+from mpt.methods import method
 from mpt.methods.inner import slope
 
 CHOSEN = BackboneConfig(name="tiny", prompt_tokens=3, max_input=12, max_target=4)
@@ -174,15 +175,15 @@ def test_the_graph_is_kept_where_it_fits(monkeypatch, free, asked, engine, rows)
     monkeypatch.setattr(planning, "free_memory", lambda device: free)
     theta = backbone.vocabulary_prompt(3, "x")[None]
     batches = [collate([rows_of(backbone, 8)])] * 3
-    found = plan_step(backbone, theta, batches, asked=asked, order=2)
+    found = plan_step(backbone, theta, batches, asked=asked, kind=method("maml"))
     assert (found.engine, found.rows) == (engine, rows)
     assert " of " in found.why
 
 
 def test_engines_are_named_with_near_misses():
-    assert all(known_engine(name) == name for name in META_ENGINES)
+    assert all(known_engine(name, ["maml"]) == name for name in META_ENGINES)
     with pytest.raises(UnknownName, match="unknown meta engine 'recusion' - did you mean"):
-        known_engine("recusion")
+        known_engine("recusion", ["maml"])
 
 
 @pytest.mark.parametrize("engine", ["recursion", "higher"])

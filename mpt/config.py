@@ -12,10 +12,19 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    field_validator,
+)
 
-Count = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# true is no number, 2.0 no count and '3' neither: a file means what its reader sees
+Count = Annotated[StrictInt, Field(ge=1)]
+Rate = Annotated[StrictFloat, Field(gt=0, allow_inf_nan=False)]
 MethodName = Literal["maml", "fomaml", "reptile", "mtl"]
 OptimiserName = Literal["adafactor", "adamw", "sgd"]
 Place = Literal["before", "after"]
@@ -70,7 +79,7 @@ class BackboneConfig(Frozen):
     prompt_place: Place = "before"
     prompt_start: Annotated[str, Field(pattern=START_PATTERN)] = "vocabulary"
     precision: Precision = "fp32"
-    name_tasks: bool = False
+    name_tasks: StrictBool = False
     max_input: Count = 64
     max_target: Count = 16
 
@@ -111,9 +120,9 @@ class RunConfig(Frozen):
     inner: InnerLoop
     outer: OuterLoop
     sources: tuple[str, ...]
-    data_seeds: tuple[int, ...]
+    data_seeds: tuple[StrictInt, ...]
     data: str
-    seed: int = 0
+    seed: StrictInt = 0
     shots: Shots | None = None
     revision: Count | None = None
 
@@ -184,7 +193,7 @@ class CellConfig(Frozen):
     backbone: BackboneConfig
     weights: str
     task: str
-    data_seed: int
+    data_seed: StrictInt
     data: str
     start: str
     lr: Rate
@@ -224,7 +233,7 @@ class FineTuneConfig(Frozen):
     backbone: BackboneConfig
     weights: str
     task: str
-    data_seed: int
+    data_seed: StrictInt
     data: str
     lr: Rate
     tuning: FineTuning

@@ -27,6 +27,8 @@ Metric = Callable[[Predictions, Targets], float]
 
 _UNSETTLED = frozenset("\N{REPLACEMENT CHARACTER}\N{GREEK CAPITAL LETTER SIGMA}")
 """What may yet change by what follows: half a character's bytes, a letter with two lower forms."""
+_CORRELATIONS = ("Matthew-Correlation", "Pearson-Correlation")
+_ROUNDING = 1e-9
 _ARTICLES = ("a", "an", "the")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _SIGN = re.compile(r"[^\w\s]")
@@ -66,6 +68,20 @@ def score(metric: str, predictions: Predictions, targets: Targets) -> float:
                 "give a list with at least one acceptable answer"
             )
     return float(METRICS[metric](predictions, targets))
+
+
+def limits(metric: str | None) -> tuple[float, float]:
+    """The lowest and highest score of a metric; of one that is not known, of any."""
+    return (-1.0, 1.0) if metric is None or metric in _CORRELATIONS else (0.0, 1.0)
+
+
+def is_possible(metric: str | None, value: float) -> bool:
+    """Whether a metric can give this score; a mean may have been rounded up in its last digits.
+
+    NaN and infinite values are no scores.
+    """
+    low, high = limits(metric)
+    return low - _ROUNDING <= value <= high + _ROUNDING
 
 
 def can_still_match(metric: str, begun: str, answers: Sequence[str]) -> bool:

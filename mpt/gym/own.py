@@ -23,7 +23,7 @@ from os.path import normpath
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, StrictFloat, StrictInt, ValidationError
 
 from mpt.errors import ConfigError, DataError, InputError
 from mpt.gym.card_source import Texts
@@ -62,10 +62,10 @@ class OwnCard(BaseModel, frozen=True, extra="forbid"):
     subfamily: str = "own"
     kind: Literal["classification", "text_to_text"]
     metric: str
-    shots: int | None = Field(default=None, gt=0)
+    shots: StrictInt | None = Field(default=None, gt=0)
     licence: str = "unknown"
     rows: str | TwoFiles | None = None
-    test_fraction: float = Field(default=0.2, gt=0, lt=1)
+    test_fraction: StrictFloat = Field(default=0.2, gt=0, lt=1)
     input: str = ""
     input_post: Texts = ()
     target: str | Target | None = None

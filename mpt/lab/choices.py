@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, StrictInt, Tag, model_validator
 
 from mpt.config import Count, Frozen, MethodName, Rate
 from mpt.gym.splits import SEEDS
@@ -51,10 +51,10 @@ Baselines = Annotated[
 """Plain prompt tuning always, as gains are over it, and full fine-tuning."""
 
 Counts = Annotated[tuple[Count, ...], AfterValidator(_distinct)]
-MetaSeeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(_distinct)]
+MetaSeeds = Annotated[tuple[Annotated[StrictInt, Field(ge=0)], ...], AfterValidator(_distinct)]
 """Seeds of meta-trainings, counted from the study's own: 0 is that."""
 
-Seeds = Annotated[tuple[int, ...], AfterValidator(_distinct), AfterValidator(_sown)]
+Seeds = Annotated[tuple[StrictInt, ...], AfterValidator(_distinct), AfterValidator(_sown)]
 """Data seeds: which few-shot samples of a task are read."""
 
 

@@ -26,7 +26,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, StrictFloat, ValidationError, model_validator
 
 from mpt.config import Count, Frozen, MethodName
 from mpt.errors import ConfigError, UnknownName
@@ -67,7 +67,7 @@ class Variant(Frozen):
     choose: SourceChoice | None = None
     methods: Methods | None = None
     epochs: Count | None = None
-    paper: Mapping[str, float] = {}
+    paper: Mapping[str, StrictFloat] = {}
     study: Mapping[str, Any] = {}
 
     @model_validator(mode="before")
@@ -211,7 +211,7 @@ def rows(preset: Preset, partitions: Partitions, whole: Partitions | None = None
 def _entry(preset: Preset, method: str, variant: Variant, where: str) -> Entry:
     recipe = dict(preset.recipes.get(method, {}))  # type: ignore[call-overload]
     epochs = recipe.pop("epochs", None)
-    if epochs is not None and (not isinstance(epochs, int) or epochs < 1):
+    if epochs is not None and (type(epochs) is not int or epochs < 1):
         raise ConfigError(f"preset {preset.name}: 'epochs' is {epochs!r}; give a whole number")
     if epochs is not None and variant.epochs is not None:
         epochs = variant.epochs

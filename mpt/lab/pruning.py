@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import ceil, floor, log
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field
+from pydantic import BeforeValidator, Discriminator, Field, StrictFloat, StrictInt
 
 from mpt.config import Count, Frozen
 from mpt.seeding import stream
@@ -25,7 +25,7 @@ class Wilcoxon(Frozen):
     """
 
     kind: Literal["wilcoxon"] = "wilcoxon"
-    p_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    p_threshold: Annotated[StrictFloat, Field(gt=0, lt=1)] = 0.1
 
 
 class Hyperband(Frozen):
@@ -43,7 +43,7 @@ class Hyperband(Frozen):
 
     kind: Literal["hyperband"] = "hyperband"
     min_resource: Count | None = None
-    reduction_factor: Annotated[int, Field(ge=2)] = 3
+    reduction_factor: Annotated[StrictInt, Field(ge=2)] = 3
 
     def lowest(self, most: int) -> int:
         """Meta-steps to the lowest rung, when the longest trial takes ``most``."""

@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import StrictInt, model_validator
 
 from mpt.config import (
     FULL_LRS,
@@ -138,7 +138,7 @@ class Study(Frozen):
     final: Final = Final()
     sampler: Literal["tpe", "gp", "random", "qmc", "grid"] = "tpe"
     pruner: Pruner = None
-    seed: int = 0
+    seed: StrictInt = 0
     trials: Count = 8
     round: Count = 4
     pack: Count = 4

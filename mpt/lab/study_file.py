@@ -82,7 +82,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
             f"study file {path} cannot be read ({error.strerror}); see sweeps/ for examples"
         ) from None
     except ValueError as error:
-        raise ConfigError(f"study file {path} is not YAML: {error}") from None
+        raise ConfigError(f"study file {path} cannot be read as YAML: {error}") from None
     if not isinstance(given, dict):
         raise ConfigError(
             f"study file {path} holds {type(given).__name__}, not a mapping of keys such as "
@@ -124,6 +124,13 @@ def faults_of(error: ValidationError, model: type[BaseModel]) -> str:
     return "; ".join(_fault(detail, model) for detail in error.errors())
 
 
+_PLAINER = {
+    "string_type": "a text is wanted, so put it in quotes",
+    "bool_type": "give true or false",
+}
+"""What to do about a value of another type, where pydantic only says which it should be."""
+
+
 def _fault(detail: Any, model: type[BaseModel]) -> str:
     loc = [part for part in detail["loc"] if part not in ("interval", "choices")]
     place = ".".join(str(part) for part in loc if part not in PRUNERS)
@@ -136,6 +143,7 @@ def _fault(detail: Any, model: type[BaseModel]) -> str:
     message = re.sub(r"a valid dictionary or instance of \w+", "a mapping of keys", message)
     if not loc:
         return message
+    message = _PLAINER.get(detail["type"], message)
     given, wanted = detail["input"], ""
     if detail["type"] == "literal_error":
         wanted = detail["ctx"]["expected"]

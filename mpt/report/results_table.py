@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
 
 from mpt.errors import ResultsError
+from mpt.gym.metrics import is_possible, limits
 from mpt.scores import Score
 
 REQUIRED = ("method", "task", "seed", "dev", "test")
@@ -33,8 +35,8 @@ def read_scores(path: Path) -> list[Score]:
 
     Raises:
         ResultsError: no such file, not a CSV, a column missing, no rows, a row too long or too
-            short, an empty name, a value that is not a number, or a cell given twice. The message
-            names the line.
+            short, an empty name, a value that is not a number, or a cell given twice; a score out
+            of its range, see ``within_range``. The message names the line.
     """
     try:
         # utf-8-sig: spreadsheets write a byte-order mark in front of the first column's name
@@ -49,7 +51,53 @@ def read_scores(path: Path) -> list[Score]:
         raise ResultsError(f"{path} is not a CSV file in UTF-8: {error}") from None
     if not table:
         raise ResultsError(f"{path} has a header and no rows; each row is one (task, seed) cell")
-    return list(_scores(path, table))
+    return within_range(path, [line for line, _ in table], list(_scores(path, table)))
+
+
+def within_range(path: Path, lines: Sequence[int], scores: Sequence[Score]) -> list[Score]:
+    """The scores as fractions of 1; of a column that is in percent, a hundredth of each.
+
+    Args:
+        path: the table, for errors.
+        lines: where each of ``scores`` stands in it.
+
+    Raises:
+        ResultsError: fractions beside percent, or a score that its task's metric cannot give.
+    """
+    for column in ("dev", "test"):
+        values = [getattr(score, column) for score in scores]
+        unit = " %" if _is_percent(path, lines, column, values) else ""
+        if unit:
+            scores = [replace(score, **{column: getattr(score, column) / 100}) for score in scores]
+        for line, score, value in zip(lines, scores, values, strict=True):
+            metric = _metric(score.task)
+            if not is_possible(metric, getattr(score, column)):
+                low, high = limits(metric)
+                what = f"{metric} of {score.task} lies" if metric else "scores lie"
+                raise ResultsError(
+                    f"{path}, line {line}: {column} is {value:g}{unit}, but {what} between "
+                    f"{low:g} and {high:g}; mend the number, or take the row out"
+                )
+    return list(scores)
+
+
+def _is_percent(path: Path, lines: Sequence[int], column: str, values: Sequence[float]) -> bool:
+    """Whether a column is in percent: nothing in it but zeros is within 1."""
+    large = next((at for at, value in enumerate(values) if abs(value) > 1 + 1e-9), None)
+    small = next((at for at, value in enumerate(values) if 0 < abs(value) <= 1 + 1e-9), None)
+    if large is None or small is None:
+        return large is not None
+    raise ResultsError(
+        f"{path}: {column} is {values[large]:g} in line {lines[large]} and {values[small]:g} in "
+        f"line {lines[small]}: percent beside fractions; write every score as a fraction of 1"
+    )
+
+
+def _metric(task: str) -> str | None:
+    """The metric of a task of CrossFit; others may have any."""
+    from mpt.gym.catalogue import cards
+
+    return cards()[task].metric if task in cards() else None
 
 
 def _check_columns(path: Path, names: list[str]) -> None:

@@ -103,6 +103,20 @@ def test_batch_size_is_an_alternative_like_the_rate(tmp_path):
         (HEADER + ROWS + "A->B,PT,,13,0.5,0.5\n", "line 4: the task is empty"),
         (HEADER + ROWS + ROWS, r"lines 2 and 4 are the same cell \(A->B, PT, boolq, seed 13\)"),
         (HEADER + ROWS + "A->B,PT,rte,13,0.5,0.5\n", "'MAML' has no scores on rte, which 'PT' has"),
+        (
+            HEADER + ROWS + "A->B,MAML,rte,13,0.5,62\n",
+            r"test is 62 in line 4 and 0.5 in line 2: perc",
+        ),
+        (
+            HEADER + ROWS + "A->B,MAML,rte,13,62,0.5\n",
+            r"dev is 62 in line 4 and 0.5 in line 2: perc",
+        ),
+        (
+            HEADER + "A->B,PT,boolq,13,51,620\n",
+            r"line 2: test is 620 %, but ACC of boolq lies betw",
+        ),
+        (HEADER + "A->B,PT,mine,13,51,620\n", r"line 2: test is 620 %, but scores lie between -1 "),
+        (HEADER + "A->B,PT,boolq,13,0.5,-0.2\n", r"line 2: test is -0.2, but ACC of boolq lies be"),
         (HEADER + ROWS.replace("0.5,0.5", "0.5,0"), "baseline 'PT' scores 0 or less on boolq"),
     ],
 )
@@ -113,6 +127,23 @@ def test_a_wrong_file_gets_one_clear_error(tmp_path, text, message):
     assert done.stdout == ""
     with pytest.raises(ResultsError, match=message):
         raise done.exception
+
+
+def test_a_table_in_percent_gives_the_same_gains(tmp_path):
+    fractions = write(tmp_path, HEADER + ROWS)
+    (gain,) = json.loads(run(fractions, "--json").stdout)["gains"]
+    percent = tmp_path / "percent.csv"
+    percent.write_text(HEADER + "A->B,PT,boolq,13,50,50\nA->B,MAML,boolq,13,0.0,60\n", "utf-8")
+    (same,) = json.loads(run(percent, "--json").stdout)["gains"]
+    assert same["arg"] == pytest.approx(gain["arg"])
+    assert [score.test for score in read_scores(percent)] == [0.5, 0.6]
+
+
+def test_a_correlation_may_be_negative(tmp_path):
+    path = write(
+        tmp_path, HEADER + "A->B,PT,glue-cola,13,-0.2,0.3\nA->B,MAML,glue-cola,13,0,-0.1\n"
+    )
+    assert [score.test for score in read_scores(path)] == [0.3, -0.1]
 
 
 def test_files_that_are_not_tables(tmp_path):

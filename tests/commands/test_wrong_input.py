@@ -119,11 +119,14 @@ def test_a_study_file_is_refused(case, home, tmp_path):
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("trials: [3\npack: 2\n", "is not YAML: line 2, column 5: expected ',' or ']'"),
+        ("trials: [3\npack: 2\n", "cannot be read as YAML: line 2, column 5: expected ',' or ']'"),
         ("- a\n", "holds list, not a mapping of keys"),
         ("", "holds NoneType, not a mapping of keys"),
-        ("trials: 3\n\tpack: 2\n", "is not YAML: line 2, column 1: found character '\\t'"),
-        ("method: \xff\n", "is not YAML"),
+        (
+            "trials: 3\n\tpack: 2\n",
+            "cannot be read as YAML: line 2, column 1: found character '\\t'",
+        ),
+        ("method: \xff\n", "cannot be read as YAML"),
     ],
 )
 def test_a_file_that_is_no_study_is_refused(text, line, home, tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mpt.errors import DataError, UnknownName
-from mpt.gym.metrics import METRICS, can_still_match, normalize, score
+from mpt.gym.metrics import METRICS, can_still_match, is_possible, normalize, score
 from mpt.gym.rouge import rouge_l_f
 
 
@@ -120,3 +120,16 @@ def test_errors_name_the_cause():
         score("EM", ["a"], ["a"])
     with pytest.raises(DataError, match="row 0 has the gold answer 'x', which is not a number"):
         score("Pearson-Correlation", ["1", "2"], [["x"], ["2"]])
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "possible"),
+    [
+        *(("ACC", 1.0, True), ("ACC", 1.0000000000000002, True), ("ACC", 1.01, False)),
+        *(("ACC", -0.1, False), ("Matthew-Correlation", -1.0, True), ("EM", 62.0, False)),
+        *(("Pearson-Correlation", -0.3, True), ("Pearson-Correlation", -1.1, False)),
+        *((None, -0.5, True), (None, 1.5, False), (None, float("nan"), False)),
+    ],
+)
+def test_a_score_lies_in_the_range_of_its_metric(metric, value, possible):
+    assert is_possible(metric, value) is possible

@@ -56,8 +56,8 @@ def test_all_faults_are_told_at_once():
     ("text", "message"),
     [
         ("- a\n- b\n", "holds list, not a mapping"),
-        ("a: [1, 2", "is not YAML"),
-        ("!!python/object/apply:os.system ['true']", "is not YAML"),
+        ("a: [1, 2", "cannot be read as YAML"),
+        ("!!python/object/apply:os.system ['true']", "cannot be read as YAML"),
         ("", "holds NoneType, not a mapping"),
         ("trials: many\n", r"study file .*study.yaml: 'trials' is 'many'"),
     ],

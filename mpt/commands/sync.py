@@ -21,21 +21,28 @@ def sync(
 
     With --rebuild every study and its finished trials are told again, from the ledger and the
     store of studies: parameters, curves, tables, prompts. What the server has already is not
-    doubled. Promotions are told again by `mpt promote`, which computes nothing anew.
+    doubled. The same is done where records turn out to be damaged or deleted on disk. Promotions
+    are told again by `mpt promote`, which computes nothing anew.
 
     Example: mpt sync --tracking-uri http://127.0.0.1:5000
     """
     from mpt.commands.session import find_home
+    from mpt.lab.outbox import forget_lost, lost
     from mpt.lab.tracking import sync as run
 
     home = find_home(tracking_uri)
-    if rebuild:
-        _rebuild(tracking_uri)
 
     def warn(line: str) -> None:
         err.print(f"warning: {line}", markup=False, soft_wrap=True)
 
+    if rebuild:
+        _rebuild(tracking_uri)
     sent, left = run(home, home.tracking_uri, warn=warn)
+    if not rebuild and lost(home.outbox):
+        _rebuild(tracking_uri)
+        more, left = run(home, home.tracking_uri, warn=warn)
+        sent += more
+    forget_lost(home.outbox)
     out.print(f"{sent} records sent, {left} left")
     if left:
         raise MptError(f"{left} records could not be sent; they are kept, run `mpt sync` again")

@@ -17,7 +17,8 @@ from packaging.specifiers import SpecifierSet
 from mpt.config import BackboneConfig
 from mpt.errors import MptError
 from mpt.lab.home import Home
-from mpt.lab.outbox import waiting
+from mpt.lab.outbox import lost, waiting
+from mpt.lab.shipper import CURE
 
 State = Literal["ok", "warn", "fail"]
 
@@ -100,17 +101,21 @@ def folder(root: Path) -> Finding:
 
 
 def outbox(home: Home) -> Finding:
-    """How many tracking records wait, and how many were refused for good."""
-    unsent = waiting(home.outbox)
+    """How many tracking records wait, were lost from the disk, or were refused for good."""
+    unsent, damaged = waiting(home.outbox), lost(home.outbox)
     refused = home.outbox / "refused.jsonl"
+    parts, fixes = [f"{unsent} records unsent"], []
+    if damaged:
+        parts.append(f"{damaged} damaged or deleted on disk")
+        fixes.append(CURE)
     if refused.exists():
         with refused.open("rb") as file:
-            count = sum(1 for _ in file)
-        what = f"{unsent} records unsent, {count} refused by the server for good"
-        return Finding("outbox", "warn", what, f"read why in {refused}")
-    if unsent:
-        fix = "`mpt sync` sends what no running sweep is sending"
-        return Finding("outbox", "warn", f"{unsent} records unsent", fix)
+            parts.append(f"{sum(1 for _ in file)} refused by the server for good")
+        fixes.append(f"read why in {refused}")
+    if not fixes and unsent:
+        fixes.append("`mpt sync` sends what no running sweep is sending")
+    if fixes:
+        return Finding("outbox", "warn", ", ".join(parts), "; ".join(fixes))
     return Finding("outbox", "ok", "nothing unsent")
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +26,10 @@ DIGEST = "mpt.digest"
 _VALUE = 6000
 _METRICS, _PARAMS = 1000, 100
 """MLflow's limits: characters of a param's value, metrics and params of one batch."""
+
+
+class _Gone(Exception):
+    """A run was deleted since it was looked up, as the younger one of two with its key."""
 
 
 class Delivery:
@@ -45,20 +50,46 @@ class Delivery:
         self._faults = Faults(uri)
 
     def __call__(self, entry: Entry) -> None:
-        """Send a record. Raises ``Refused``, or ``ConnectionError`` saying what MLflow said."""
+        """Send a record.
+
+        Raises:
+            Refused: MLflow will never take it.
+            Resisted: MLflow takes others, and not this one.
+            ConnectionError: MLflow takes nothing; it says what it said.
+        """
         try:
             if self._client is None:
                 self._client = connect(self._uri)
-            self._send(entry)
+            try:
+                self._send(entry)
+            except Exception as error:
+                if not _is_gone(error):
+                    raise
+                self._forget()
+                self._send(entry)
             self._faults.clear()
         except Refused:
             raise
         except Exception as error:
             # what was remembered of the server may be what is wrong: look everything up again
-            self._runs.clear()
-            self._experiment_id = ""
-            about = f"{entry.record['do']} of run {entry.record['key']!r}"
-            raise self._faults.sorted(error, about) from error
+            self._forget()
+            record = entry.record
+            named = f" {record['name']!r}" if record.get("name") else ""
+            about = f"{record['do']}{named} of run {record['key']!r}"
+            raise self._faults.sorted(error, about, self._takes_others) from error
+
+    def _forget(self) -> None:
+        self._runs.clear()
+        self._experiment_id = ""
+
+    def _takes_others(self) -> bool:
+        """Whether the server takes the smallest thing that can be written there."""
+        try:
+            self._client.set_experiment_tag(self._its_experiment(), "mpt.asked", str(time.time()))
+        except Exception:
+            # whatever it raises, this server takes nothing at the moment
+            return False
+        return True
 
     def _send(self, entry: Entry) -> None:
         match entry.record["do"]:
@@ -94,7 +125,8 @@ class Delivery:
         # a param of MLflow is written once; what changed since is a tag
         changed = {f"now.{k}": v for k, v in params.items() if known.get(k, v) != v}
         self._log(run, {k: v for k, v in params.items() if k not in known})
-        self._tag(run, {**_texts(record["tags"]), **changed})
+        parent = {"mlflow.parentRunId": self._run(record["parent"])} if record["parent"] else {}
+        self._tag(run, {**_texts(record["tags"]), **changed, **parent})
 
     def _metrics(self, entry: Entry) -> None:
         from mlflow.entities import Metric
@@ -113,11 +145,11 @@ class Delivery:
 
     def _text(self, entry: Entry) -> None:
         record = entry.record
-        self._client.log_text(self._run(record["key"]), record["text"], record["name"])
+        self._client.log_text(self._living(record["key"]), record["text"], record["name"])
 
     def _file(self, entry: Entry) -> None:
         record, file = entry.record, _there(entry)
-        run, name = self._run(record["key"]), record.get("name") or file.name
+        run, name = self._living(record["key"]), record.get("name") or file.name
         with tempfile.TemporaryDirectory() as folder:
             # the outbox had no room for a copy under that name; MLflow gives files their own
             if file.name != name:
@@ -134,60 +166,130 @@ class Delivery:
         from mlflow.exceptions import MlflowException
 
         record = entry.record
-        run, name, digest = self._run(record["key"]), record["model"], record["digest"]
+        run, name, digest = self._living(record["key"]), record["model"], record["digest"]
         try:
             self._client.create_registered_model(name)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        found = self._client.search_model_versions(f"name = '{name}' and run_id = '{run}'")
-        same = [v for v in found if v.tags.get(DIGEST) == digest]
-        made = same[0] if same else self._make_version(entry, run)
-        self._client.set_registered_model_alias(name, record["alias"], made.version)
+        if not any(one.run_id == run for one in self._versions(name, digest)):
+            self._make_version(entry, run)
+        # another process may have made one meanwhile: the first one stays
+        found = self._versions(name, digest)
+        kept = next(one for one in found if one.run_id == run)
+        for other in found:
+            if other is not kept and self._is_double(other, record["key"]):
+                self._delete_version(other)
+        self._client.set_registered_model_alias(name, record["alias"], kept.version)
 
-    def _make_version(self, entry: Entry, run: str) -> Any:
+    def _versions(self, name: str, digest: str) -> list[Any]:
+        """The versions of a model that hold this prompt, the oldest first."""
+        found = self._client.search_model_versions(f"name = '{name}'")
+        same = [one for one in found if one.tags.get(DIGEST) == digest]
+        return sorted(same, key=lambda one: int(one.version))
+
+    def _is_double(self, version: Any, key: str) -> bool:
+        """Whether a version was made by the run with this key, or by a double that was deleted."""
+        run = self._client.get_run(version.run_id)
+        is_the_run = run.info.run_id == self._runs[key]
+        return run.data.tags.get(KEY) == key and (
+            is_the_run or run.info.lifecycle_stage == "deleted"
+        )
+
+    def _delete_version(self, version: Any) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.delete_model_version(version.name, version.version)
+        except MlflowException as error:
+            # the other process did
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+
+    def _make_version(self, entry: Entry, run: str) -> None:
         record = entry.record
         with tempfile.TemporaryDirectory() as folder:
             model = Path(folder) / "model"
             save_model(model, prompt=_there(entry), config=record["config"])
             self._client.log_artifacts(run, str(model), "model")
-        return self._client.create_model_version(
+        self._client.create_model_version(
             record["model"], f"runs:/{run}/model", run, tags={DIGEST: record["digest"]}
         )
 
     def _run(self, key: str, record: Mapping[str, Any] | None = None) -> str:
         """The id of the run with this key; made if it is not there, as when a server is new."""
-        if key in self._runs:
-            return self._runs[key]
-        experiment = self._its_experiment()
-        found = self._client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
-        if found:
-            self._runs[key] = found[0].info.run_id
-            self._earlier.add(self._runs[key])
-            return self._runs[key]
+        if key not in self._runs:
+            experiment = self._its_experiment()
+            if run := self._oldest(experiment, key):
+                self._earlier.add(run)
+            else:
+                run = self._made(experiment, key, record)
+            self._runs[key] = run
+        return self._runs[key]
+
+    def _living(self, key: str) -> str:
+        """As ``_run``, for what MLflow would also write to a run that was deleted."""
+        run = self._run(key)
+        if self._client.get_run(run).info.lifecycle_stage != "active":
+            raise _Gone
+        return run
+
+    def _made(self, experiment: str, key: str, record: Mapping[str, Any] | None) -> str:
         record = record or {"parent": None, "name": key, "time": None}
         tags = {KEY: key, "mlflow.user": _user(), "mlflow.source.name": "mpt"}
         if record["parent"]:
             tags["mlflow.parentRunId"] = self._run(record["parent"])
         made = self._client.create_run(experiment, record["time"], tags, run_name=record["name"])
-        self._runs[key] = made.info.run_id
-        return self._runs[key]
+        # another process may have made one meanwhile
+        run = self._oldest(experiment, key) or made.info.run_id
+        if run != made.info.run_id:
+            self._earlier.add(run)
+        return run
+
+    def _oldest(self, experiment: str, key: str) -> str:
+        """The run with this key, empty where there is none; of several only the oldest stays."""
+        found = self._client.search_runs([experiment], f"tags.`{KEY}` = '{key}'")
+        found = sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
+        for younger in found[1:]:
+            self._merge(younger, found[0].info.run_id)
+            self._client.delete_run(younger.info.run_id)
+        return found[0].info.run_id if found else ""
+
+    def _merge(self, younger: Any, run: str) -> None:
+        """Give a run what was told to its double."""
+        known = self._client.get_run(run).data
+        data = younger.data
+        self._log(run, {k: v for k, v in data.params.items() if k not in known.params})
+        self._tag(run, {k: v for k, v in data.tags.items() if k not in known.tags})
+        for name in data.metrics:
+            held = self._history(run, name)
+            history = self._client.get_metric_history(younger.info.run_id, name)
+            new = [point for point in history if (point.step, str(point.value)) not in held]
+            for start in range(0, len(new), _METRICS):
+                self._client.log_batch(run, metrics=new[start : start + _METRICS])
 
     def _its_experiment(self) -> str:
         if not self._experiment_id:
-            found = self._client.get_experiment_by_name(self._experiment)
-            if found is not None and found.lifecycle_stage != "active":
+            found = self._client.get_experiment_by_name(self._experiment) or self._new_experiment()
+            if found.lifecycle_stage != "active":
                 raise LookupError(
                     f"experiment {self._experiment!r} was deleted there; restore it with "
                     f"`mlflow experiments restore -x {found.experiment_id}`"
                 )
-            here = None if self._uri.startswith("http") else self._artifacts.as_uri()
-            self._experiment_id = (
-                found.experiment_id
-                if found
-                else self._client.create_experiment(self._experiment, artifact_location=here)
-            )
+            self._experiment_id = found.experiment_id
         return self._experiment_id
+
+    def _new_experiment(self) -> Any:
+        from mlflow.exceptions import MlflowException
+
+        here = None if self._uri.startswith("http") else self._artifacts.as_uri()
+        try:
+            self._client.create_experiment(self._experiment, artifact_location=here)
+        except MlflowException as error:
+            # another process was quicker
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        return self._client.get_experiment_by_name(self._experiment)
 
     def _log(self, run: str, params: Mapping[str, str]) -> None:
         from mlflow.entities import Param
@@ -202,6 +304,10 @@ class Delivery:
         every = [RunTag(key, value) for key, value in tags.items()]
         for start in range(0, len(every), _PARAMS):
             self._client.log_batch(run, tags=every[start : start + _PARAMS])
+
+
+def _is_gone(error: Exception) -> bool:
+    return isinstance(error, _Gone) or "must be in the 'active' state" in str(error)
 
 
 def save_model(folder: Path, *, prompt: Path, config: Mapping[str, Any]) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import re
+from collections.abc import Callable
 
 from mpt.lab.home import Home
-from mpt.lab.shipper import Refused
+from mpt.lab.shipper import Refused, Resisted
 
-PATIENCE = 8
-"""Times that a record is sent although MLflow calls it a bad request, before it is put aside."""
+PATIENCE = 7
+"""Times that a record is sent to a server that takes others but not this one, before it is put
+aside."""
+
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
+"""What is wrong with the disk of a local store, and not with the record."""
 
 _CURES = {
     "401": "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
@@ -29,28 +35,51 @@ class Faults:
 
     def __init__(self, uri: str) -> None:
         self._shown = Home.shown(uri)
-        self._bad_requests = 0
+        self._resisted = 0
 
     def clear(self) -> None:
         """A record was taken: whatever was wrong is over."""
-        self._bad_requests = 0
+        self._resisted = 0
 
-    def sorted(self, error: Exception, about: str) -> Refused | ConnectionError:
-        """``Refused`` if ``about`` can never be sent; else what is wrong for the moment."""
+    def sorted(
+        self, error: Exception, about: str, takes_others: Callable[[], bool] = lambda: False
+    ) -> Refused | ConnectionError:
+        """``Refused`` if ``about`` can never be sent; else what is wrong for the moment.
+
+        Args:
+            error: what MLflow's client raised.
+            about: the record, for people.
+            takes_others: writes something else there, and says whether that was taken.
+
+        Returns:
+            ``Refused``; ``Resisted`` where the fault may be the record's; or ``ConnectionError``.
+        """
         text = Home.shown(" ".join(str(error).split()))
-        code = getattr(error, "error_code", "")
-        # MLflow says BAD_REQUEST of some lost database connections too
-        self._bad_requests += code == "BAD_REQUEST"
         # not MLflow's own reply: a proxy's page, or no answer at all
         is_reply = not text.startswith("API request")
-        is_final = code == "INVALID_PARAMETER_VALUE" or self._bad_requests >= PATIENCE
-        if is_reply and is_final:
+        if is_reply and getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
             why = f"({_short(text)}); see refused.jsonl"
             return Refused(f"MLflow at {self._shown} refuses {about} {why}")
+        is_of_the_disk = isinstance(error, OSError) and error.errno in _FULL_DISK
+        if not is_of_the_disk and takes_others():
+            return self._resistance(about, text)
+        self.clear()
         # whole words: the digits of a port are no status
         cures = (f"; {cure}" for sign, cure in _CURES.items() if re.search(rf"\b{sign}\b", text))
         cure = next(cures, "")
         return ConnectionError(f"MLflow at {self._shown}: {_short(text)}{cure}")
+
+    def _resistance(self, about: str, text: str) -> Refused | Resisted:
+        self._resisted += 1
+        times = self._resisted
+        why = f"MLflow at {self._shown} takes other records, but not {about} ({_short(text)})"
+        if times < PATIENCE:
+            return Resisted(why, times)
+        self.clear()
+        return Refused(
+            f"{why}; after {times} attempts it is put aside, see refused.jsonl; when that is "
+            "mended, `mpt sync --rebuild` sends what is missing"
+        )
 
 
 def _short(text: str) -> str:

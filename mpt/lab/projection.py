@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
@@ -53,7 +54,7 @@ class Projection:
         run = self._run("sweep", f"trial-{trial.number + 1}", record.config, record.unit)
         spent = Point("seconds", record.unit.seconds)
         points = [*_curve(record.unit), *_looks(record.judged), *_arg(trial), spent]
-        self._tracker.metrics(run, points)
+        self._tracker.metrics(run, _at(record.unit, points))
         self._contents(run, record.config, record.unit, record.judged)
         self._tracker.close_run(run, *_ended(trial.state, vars(trial)))
 
@@ -67,7 +68,7 @@ class Projection:
             params=_flat(config.model_dump(mode="json", exclude={"sources", "data_seeds"})),
             tags=named | _plan_tag(unit),
         )
-        self._tracker.metrics(run, [*_curve(unit), Point("seconds", unit.seconds)])
+        self._tracker.metrics(run, _at(unit, [*_curve(unit), Point("seconds", unit.seconds)]))
         self._contents(run, config, unit, ())
         self._tracker.close_run(run, *_ended(unit.state, unit.result))
 
@@ -91,7 +92,7 @@ class Projection:
         best: list[Point] = []
         for trial in complete:
             value = max(t.arg or 0.0 for t in complete if t.number <= trial.number)
-            best.append(Point("best_arg", value, trial.number + 1))
+            best.append(Point("best_arg", value, trial.number + 1, trial.ended))
         self._tracker.metrics(parent, best)
         for trial in trials:
             if trial.state in ("waiting", "failed"):
@@ -161,7 +162,9 @@ class Projection:
             )
             for gain in promotion.gains
         ]
-        self._tracker.metrics(parent, [point for point in points if point.value == point.value])
+        points = [point for point in points if point.value == point.value]
+        last = max((share.unit for share in promotion.shares), key=lambda unit: unit.created)
+        self._tracker.metrics(parent, _at(last, points))
         self._tracker.close_run(parent, "finished", {})
         return runs
 
@@ -175,7 +178,7 @@ class Projection:
         if gain := gains.get((setting, share.method)):
             shown = {"arg": gain.arg, "arg_low": gain.low, "arg_high": gain.high}
             points += [Point(key, value) for key, value in shown.items() if value == value]
-        self._tracker.metrics(run, points)
+        self._tracker.metrics(run, _at(share.unit, points))
         judged = (*promotion.baselines_of(setting), *share.judged)
         self._contents(run, share.config, share.unit, judged)
         self._tracker.close_run(run, *_ended(share.unit.state, share.unit.result))
@@ -219,6 +222,12 @@ def _plan_tag(unit: Unit) -> dict[str, str]:
         return {}
     kernels = {"mpt.attention": plan["attention"]} if "attention" in plan else {}
     return {"mpt.step": f"{plan['engine']}, {plan['rows']} rows ({plan['why']})", **kernels}
+
+
+def _at(unit: Unit, points: Sequence[Point]) -> list[Point]:
+    """The points at the time of a unit: told twice, even at once, MLflow knows them as the same."""
+    time_ms = round(unit.created.timestamp() * 1000)
+    return [replace(point, time_ms=time_ms) for point in points]
 
 
 def _curve(unit: Unit) -> list[Point]:

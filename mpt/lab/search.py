@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -36,6 +36,7 @@ class Trial:
             ledger and the prompt's file know it by that.
         step: the meta-step at which it diverged or was pruned, or the number of scores after which
             it was pruned.
+        ended: milliseconds since 1970, 0 while it is not over.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Trial:
     reason: str = ""
     step: int | None = None
     error: str = ""
+    ended: int = field(default=0, compare=False)
 
     @property
     def is_over(self) -> bool:
@@ -269,6 +271,7 @@ def _trial(frozen: Any) -> Trial:
         low=low,
         high=high,
         step=attrs.get("step"),
+        ended=round(ended.timestamp() * 1000) if (ended := frozen.datetime_complete) else 0,
         **notes,
     )
 

@@ -7,11 +7,10 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from mpt.errors import MptError
-from mpt.lab.outbox import Entry, Spool, orphans
+from mpt.lab.outbox import Entry, Spool, note_lost, orphans
 
 Warn = Callable[[str], None]
 Deliver = Callable[[Entry], None]
@@ -25,9 +24,36 @@ LONGEST = 60.0
 GRACE = 5.0
 """Seconds that closing waits for a server that did not answer the last time."""
 
+BRIEF = 0.1
+"""Seconds before a record that only the server's other records pass is sent again, at first; then
+twice as many, and so on."""
+
+CURE = (
+    "`mpt sync` logs every study again from the ledger; a promotion, campaign or single run is "
+    "logged again by its own command, which computes nothing"
+)
+"""What brings back records that were lost."""
+
 
 class Refused(MptError):
     """The server will never take this record; the others go on."""
+
+
+class Resisted(ConnectionError):
+    """The server takes other records, and not this one.
+
+    Attributes:
+        times: how often it was sent so far.
+    """
+
+    def __init__(self, message: str, times: int) -> None:
+        super().__init__(message)
+        self.times = times
+
+    @property
+    def pause(self) -> float:
+        """Seconds until it is sent again."""
+        return BRIEF * 2.0 ** (self.times - 1) * random.uniform(0.5, 1.0)
 
 
 class Shipper:
@@ -36,7 +62,8 @@ class Shipper:
     Args:
         outbox: the folder of spools; what dead processes left there is delivered first.
         deliver: sends one record, bearing that it may have been sent before. Raises ``Refused``
-            for a record that can never be sent, anything else while the server does not take it.
+            for a record that can never be sent, ``Resisted`` for one that may be such a record,
+            anything else while the server does not take any.
         warn: told once per outage, and once when it is over.
     """
 
@@ -93,9 +120,9 @@ class Shipper:
         return left
 
     def _run(self) -> None:
-        self._spools[:0] = orphans(self._outbox)
+        self._spools[:0] = orphans(self._outbox, self._warn)
         while not self._is_stopped:
-            spool = next((spool for spool in self._spools if spool.left), None)
+            spool = next((spool for spool in self._spools if spool.left or spool.damaged), None)
             if spool is None:
                 self.own.sync()
                 self._pause(TICK, until=lambda: self.unsent > 0)
@@ -109,14 +136,15 @@ class Shipper:
 
     def _attempt(self, spool: Spool) -> bool:
         """Deliver a spool's next record; False when the server did not take it."""
-        entry = spool.next()
-        if entry is None:
-            return False
         try:
-            self._deliver(entry)
-        except Refused as refusal:
-            refuse(self._outbox, entry, refusal)
-            self._warn(str(refusal))
+            entry = spool.next()
+            report_lost(self._outbox, spool, self._warn)
+            if entry is None:
+                return True
+            self._deliver_or_refuse(entry)
+        except Resisted as resistance:
+            self._pause(resistance.pause, until=lambda: False)
+            return True
         except Exception as error:
             # whatever the client library raises, training goes on and the record is kept
             self._failures += 1
@@ -131,6 +159,12 @@ class Shipper:
         self.wake()
         return True
 
+    def _deliver_or_refuse(self, entry: Entry) -> None:
+        try:
+            self._deliver(entry)
+        except Refused as refusal:
+            self._warn(refuse(self._outbox, entry, refusal))
+
     def _pause(self, seconds: float, until: Callable[[], bool]) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._is_stopped or until(), seconds)
@@ -140,23 +174,46 @@ def deliver_all(spools: Sequence[Spool], deliver: Deliver, *, outbox: Path, warn
     """Deliver spools here and now until a record is not taken; how many were."""
     sent = 0
     for spool in spools:
-        while (entry := spool.next()) is not None:
-            try:
-                deliver(entry)
-            except Refused as refusal:
-                refuse(outbox, entry, refusal)
-                warn(str(refusal))
-            except Exception as error:
-                # as above: say why and keep what is left
-                warn(str(error))
-                return sent
-            spool.take(entry)
-            sent += 1
+        try:
+            while (entry := spool.next()) is not None:
+                report_lost(outbox, spool, warn)
+                sent += _deliver_one(entry, deliver, outbox, warn)
+                spool.take(entry)
+            report_lost(outbox, spool, warn)
+        except Exception as error:
+            # as above: say why and keep what is left
+            warn(str(error))
+            return sent
     return sent
 
 
-def refuse(outbox: Path, entry: Entry, refusal: Refused) -> None:
-    """Keep a record that no server will take where a person finds it."""
+def _deliver_one(entry: Entry, deliver: Deliver, outbox: Path, warn: Warn) -> bool:
+    """Deliver a record, unless it is refused; whether it was delivered."""
+    while True:
+        try:
+            deliver(entry)
+            return True
+        except Refused as refusal:
+            warn(refuse(outbox, entry, refusal))
+            return False
+        except Resisted as resistance:
+            time.sleep(resistance.pause)
+
+
+def report_lost(outbox: Path, spool: Spool, warn: Warn) -> None:
+    """Say, and remember, how many records a spool has passed over since the last time."""
+    if count := spool.confess():
+        note_lost(outbox, spool, count)
+        are = "record was" if count == 1 else "records were"
+        warn(f"{count} tracking {are} damaged or deleted in {spool.folder} and left out; {CURE}")
+
+
+def refuse(outbox: Path, entry: Entry, refusal: Refused) -> str:
+    """Keep a record that no server will take where a person finds it; what to tell the user."""
     line = json.dumps({"why": str(refusal), "record": dict(entry.record)}, default=str)
-    with suppress(OSError), (outbox / "refused.jsonl").open("a", encoding="utf-8") as file:
-        file.write(f"{line}\n")
+    try:
+        with (outbox / "refused.jsonl").open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+    except OSError as error:
+        return f"{refusal} (which could not be written: {error.strerror})"
+    return str(refusal)

@@ -180,9 +180,9 @@ def sync(
 
     What a live process has not sent yet is its own; it is neither sent nor counted.
     """
-    spools = orphans(home.outbox)
-    delivery = Delivery(uri, experiment, home.artifacts)
     say = warn or logging.getLogger("mpt.tracking").warning
+    spools = orphans(home.outbox, say)
+    delivery = Delivery(uri, experiment, home.artifacts)
     try:
         sent = deliver_all(spools, delivery, outbox=home.outbox, warn=say)
         return sent, sum(spool.left for spool in spools)

@@ -62,3 +62,30 @@ def test_an_empty_store_ends_as_the_first_one_however_often(tmp_path):
 def test_without_a_study_there_is_nothing_to_rebuild(tmp_path):
     said = mpt("sync", "--rebuild", home=tmp_path)
     assert (said.code, said.out) == (0, "0 records sent, 0 left\n")
+
+
+@pytest.mark.slow
+def test_what_the_disk_lost_of_the_outbox_is_told_and_logged_again_from_the_ledger(tmp_path):
+    home, study = tmp_path / "home", study_file(tmp_path / "study.yaml")
+    dead = {"MPT_TRACKING_URI": "http://127.0.0.1:9"}
+    swept = mpt("sweep", "--study", study, home=home, **dead)
+    assert swept.code == 0, swept.err
+    outbox = home / "outbox"
+    (file,) = outbox.rglob("*.jsonl")
+    content = bytearray(file.read_bytes())
+    for at in (len(content) // 3, 2 * len(content) // 3):
+        content[at] ^= 1
+    file.write_bytes(content)
+    assert "2 damaged or deleted on disk -> `mpt sync` logs" in mpt("doctor", home=home).out
+    uri = f"sqlite:///{tmp_path}/mended.db"
+    said = mpt("sync", "--tracking-uri", uri, home=home)
+    assert said.code == 0, said.err
+    told = "warning: 1 tracking record was damaged or deleted in "
+    assert [line[: len(told)] for line in said.err.splitlines()] == [told, told]
+    first, second = said.out.splitlines()
+    assert first == "small: 3 trials told again"
+    assert second.endswith(" records sent, 0 left")
+    assert list(outbox.iterdir()) == []
+    whole = f"sqlite:///{tmp_path}/whole.db"
+    assert mpt("sync", "--rebuild", "--tracking-uri", whole, home=home).code == 0
+    assert held(uri, tmp_path / "a") == held(whole, tmp_path / "b")

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from mpt.lab import shipper
-from mpt.lab.outbox import Entry, Spool, orphans
-from mpt.lab.shipper import Refused, Shipper, deliver_all
+from mpt.lab.outbox import Entry, Spool, lost, orphans
+from mpt.lab.shipper import Refused, Resisted, Shipper, deliver_all
 
 
 class Server:
@@ -15,10 +15,11 @@ class Server:
 
     def __init__(self) -> None:
         self.taken: list[int] = []
-        self.attempts = 0
+        self.attempts = self.times = 0
         self.is_down = False
         self.seconds = 0.0
         self.refuses: set[int] = set()
+        self.resists: set[int] = set()
 
     def __call__(self, entry: Entry) -> None:
         self.attempts += 1
@@ -27,6 +28,12 @@ class Server:
             raise ConnectionError("MLflow at http://x: connection refused")
         if entry.record["n"] in self.refuses:
             raise Refused("MLflow refuses it")
+        if entry.record["n"] in self.resists:
+            self.times += 1
+            if self.times < 4:
+                raise Resisted("not this one", self.times)
+            self.times = 0
+            raise Refused("MLflow takes others, but not this one")
         self.taken.append(entry.record["n"])
 
 
@@ -154,3 +161,61 @@ def test_sending_here_and_now_stops_at_the_first_that_is_not_taken(tmp_path, ser
     assert server.taken == list(range(20))
     for spool in spools:
         spool.close()
+
+
+@pytest.mark.parametrize("here_and_now", [False, True])
+def test_a_record_that_the_server_resists_holds_nothing_up_for_good(
+    tmp_path, server, said, here_and_now
+):
+    server.resists = {2}
+    if here_and_now:
+        spool = Spool.begin(tmp_path)
+        for n in range(6):
+            spool.append({"n": n})
+        assert deliver_all([spool], server, outbox=tmp_path, warn=said.append) == 5
+        spool.close()
+    else:
+        ship = Shipper(tmp_path, server, said.append)
+        tell(ship, range(6))
+        assert ship.close(10) == 0
+    assert server.taken == [0, 1, 3, 4, 5]
+    assert server.attempts == 9
+    assert said == ["MLflow takes others, but not this one"]
+    assert '"n": 2' in (tmp_path / "refused.jsonl").read_text()
+
+
+@pytest.mark.parametrize("here_and_now", [False, True])
+def test_what_the_disk_lost_is_told_and_remembered(tmp_path, server, said, here_and_now):
+    spool = Spool.begin(tmp_path)
+    for n in range(6):
+        spool.append({"n": n})
+    spool.close()
+    file = spool.folder / "000001.jsonl"
+    file.write_bytes(file.read_bytes().replace(b'"n":5', b'"n":6').replace(b'"n":2', b'"n":6'))
+    if here_and_now:
+        (spool,) = orphans(tmp_path)
+        assert deliver_all([spool], server, outbox=tmp_path, warn=said.append) == 4
+        spool.close()
+    else:
+        ship, deadline = Shipper(tmp_path, server, said.append), time.monotonic() + 10
+        while len(said) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert ship.close(10) == 0
+    assert server.taken == [0, 1, 3, 4]
+    told = f"1 tracking record was damaged or deleted in {spool.folder} and left out; "
+    assert [line.partition("`")[0] for line in said] == [told, told]
+    assert said[0].endswith(
+        "`mpt sync` logs every study again from the ledger; a promotion, campaign or single run is "
+        "logged again by its own command, which computes nothing"
+    )
+    assert lost(tmp_path) == 2
+
+
+def test_a_refusal_that_cannot_be_written_down_says_so(tmp_path, server, said):
+    (tmp_path / "refused.jsonl").mkdir()
+    server.refuses = {0}
+    ship = Shipper(tmp_path, server, said.append)
+    tell(ship, range(2))
+    assert ship.close(10) == 0
+    assert said == ["MLflow refuses it (which could not be written: Is a directory)"]

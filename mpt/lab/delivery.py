@@ -121,6 +121,9 @@ class Delivery:
         held = self._client.get_run(run)
         if held.info.status != "RUNNING":
             self._client.update_run(run, status="RUNNING")
+        if held.info.run_name == record["key"] != record["name"]:
+            # it was made by a later record, as this one was lost
+            self._client.update_run(run, name=record["name"])
         params, known = _texts(record["params"]), held.data.params
         # a param of MLflow is written once; what changed since is a tag
         changed = {f"now.{k}": v for k, v in params.items() if known.get(k, v) != v}

@@ -55,6 +55,13 @@ class UnknownName(InputError):
         super().__init__(f"unknown {kind} {given!r}{meant}{listing}{' ' + hint if hint else ''}")
 
 
+def some(names: Iterable[str], most: int = 10) -> str:
+    """Names by commas, the first ``most`` of many, the first letters of long ones."""
+    names = [name if len(name) <= 60 else f"{name[:57]}..." for name in names]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 class ConfigError(InputError):
     """A study file, card or option holds a wrong key, type or value."""
 

@@ -7,7 +7,6 @@ likelier one first. Where a copy differs from 2021, ``mpt gym verify`` says so.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from urllib.request import urlopen
 
 from mpt.errors import DataError
 from mpt.gym.card_source import Source
-from mpt.gym.rows import BATCH, SplitRows, needed_columns
+from mpt.gym.rows import BATCH, SplitRows, json_lines, needed_columns
 from mpt.gym.template import Row
 
 if TYPE_CHECKING:
@@ -65,8 +64,9 @@ class HubRows:
         if source.download is not None:
             if split != source.download.as_split:
                 return None
-            rows = [json.loads(line) for line in download(source.download.url).splitlines()]
-            return SplitRows(source.download.url, len(rows), tuple(rows[0]), {}, iter(rows))
+            url = source.download.url
+            rows = [row for _, row in json_lines(download(url), url)]
+            return SplitRows(url, len(rows), tuple(rows[0]), {}, iter(rows))
         data = load_split(source, split)
         return None if data is None else _rows(data, source)
 

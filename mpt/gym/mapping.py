@@ -12,8 +12,18 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from mpt.errors import DataError
-from mpt.gym.cards import Answers, Bins, Card, Group, LabelMap, LettersAt, LettersEach, Options
+from mpt.errors import DataError, some
+from mpt.gym.cards import (
+    Answers,
+    Bins,
+    Card,
+    Condition,
+    Group,
+    LabelMap,
+    LettersAt,
+    LettersEach,
+    Options,
+)
 from mpt.gym.procedures import PROCEDURES
 from mpt.gym.template import Path, Row, Template
 from mpt.gym.transforms import Step, as_integer, as_list, as_text, join
@@ -22,6 +32,9 @@ Line = tuple[str, str]
 """Input text and target text, as they stand in the TSV file around the first TAB."""
 
 Made = TypeVar("Made")
+
+Unfit = Callable[[int, Exception], DataError]
+"""``unfit(number, wrong)``: the error that names the row."""
 
 _UNFIT = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 """What Python raises when a row is not of the form that a card was written for."""
@@ -34,14 +47,29 @@ def map_rows(card: Card, rows: Iterable[Row], split: str) -> Iterator[Line]:
         DataError: a row that the card cannot turn into a line; names task, split, row and reason.
     """
 
+    def unfit(number: int, wrong: Exception) -> DataError:
+        return DataError(
+            f"{card.task}: split {split!r}, row {number}: {wrong}; the card was written for "
+            f"the rows of {card.source.dataset!r}: use that data set, or change the card"
+        )
+
+    return (line for _, line in numbered_lines(card, rows, unfit))
+
+
+def numbered_lines(card: Card, rows: Iterable[Row], unfit: Unfit) -> Iterator[tuple[int, Line]]:
+    """As ``map_rows``, each line with the number of its row, counted from 0.
+
+    Args:
+        card: how rows become lines.
+        rows: in order.
+        unfit: the error for a row that the card cannot turn into a line.
+    """
+
     def read(number: int, make: Callable[..., Made], *given: object) -> Made:
         try:
             return make(*given)
         except _UNFIT as wrong:
-            raise DataError(
-                f"{card.task}: split {split!r}, row {number}: {wrong}; the card was written for "
-                f"the rows of {card.source.dataset!r}: use that data set, or change the card"
-            ) from None
+            raise unfit(number, wrong) from None
 
     seed = card.procedure.get("seed") if card.procedure else None
     rng = np.random.RandomState(seed if isinstance(seed, int) else 0)
@@ -51,7 +79,7 @@ def map_rows(card: Card, rows: Iterable[Row], split: str) -> Iterator[Line]:
     for number, row in kept:
         line = read(number, line_of, card, row, rng)
         if line is not None:
-            yield line
+            yield number, line
 
 
 def line_of(card: Card, row: Row, rng: np.random.RandomState) -> Line | None:
@@ -92,13 +120,31 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "not_contains": lambda value, wanted: wanted not in as_text(value),
 }
 
+_ORDERED = frozenset(("eq", "ne", "lt", "le", "gt", "ge", "in"))
+"""Operators that need two values of one type."""
+
 
 def _keeps(card: Card, row: Row) -> bool:
     for condition in card.keep:
         value = _steps(condition.via, Path.parse(condition.path)(row), row)
-        if not _COMPARE[condition.op](value, condition.value):
+        if not _COMPARE[condition.op](value, _comparable(condition, value)):
             return False
     return True
+
+
+def _comparable(condition: Condition, value: object) -> object:
+    """What a row's value is compared with. Raises ``ValueError`` where none could ever equal it."""
+    wanted, number = condition.value, (bool, int, float)
+    if condition.op in _ORDERED and value is not None and wanted is not None:
+        texts = isinstance(wanted, str | tuple)
+        if isinstance(value, str) is not texts and isinstance(value, (str, *number)):
+            kinds = ("number", "text") if texts else ("text", "number")
+            raise ValueError(
+                f"{condition.path!r} is the {kinds[0]} {value!r:.40} and `keep` compares it with "
+                f"the {kinds[1]} {wanted!r}; texts are written in quotes, numbers without, and "
+                "`via: [int]` makes a number of a text"
+            )
+    return wanted
 
 
 def _grouped(
@@ -171,21 +217,28 @@ def _target(card: Card, row: Row) -> str | None:
     target = card.target
     if isinstance(target, LabelMap):
         value = Path.parse(target.path)(row)
-        try:
-            label = str(as_integer(value))
-        except ValueError:
-            label = repr(value)
-        if label not in target.map:
-            raise ValueError(
-                f"label {label} at {target.path!r} is none of {', '.join(target.map)}: "
-                "the label set has changed"
-            )
-        return target.map[label]
+        return target.map[_label(target, value)]
     if isinstance(target, Bins):
         return _binned(target, Path.parse(target.path)(row))
     if isinstance(target, Answers):
         return _answers(target, row)
     return Template.parse(target.template)(row)
+
+
+def _label(target: LabelMap, value: object) -> str:
+    """The map's key for a class: a text as it stands there, else the number that it spells."""
+    if value is None or value == "":
+        raise ValueError(f"the label at {target.path!r} is missing")
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if text in target.map:
+        return text
+    try:
+        label = str(as_integer(value))
+    except ValueError:
+        label = repr(value)
+    if label not in target.map:
+        raise ValueError(f"label {label} at {target.path!r} is none of {some(target.map)}")
+    return label
 
 
 def _binned(target: Bins, value: object) -> str | None:

@@ -16,7 +16,7 @@ CrossFit's TSV layout and the card only says what the task is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os.path import normpath
@@ -29,8 +29,7 @@ from mpt.errors import ConfigError, DataError, InputError
 from mpt.gym.card_source import Texts
 from mpt.gym.cards import Card, Condition, Group, Options, Target
 from mpt.gym.catalogue import one_line, read_card
-from mpt.gym.conform import conform
-from mpt.gym.mapping import Line, map_rows
+from mpt.gym.mapping import numbered_lines
 from mpt.gym.own_rows import read_own_rows
 from mpt.gym.sampling import Numbers, Parts, Shots, read_parts, sample
 from mpt.gym.splits import Example, FewShotSplit, TaskCard
@@ -38,8 +37,12 @@ from mpt.gym.template import Path as RowPath
 from mpt.gym.template import Template
 from mpt.gym.tsv_task import TsvTask, find_tsv_task
 from mpt.reading import read_yaml
+from mpt.table import check_columns
 
 CARD = "card.yaml"
+
+_MISSING = frozenset(("nan", "NaN", "NaT", "<NA>"))
+"""What pandas writes for a value that is not there, where texts are made of it."""
 
 
 class TwoFiles(BaseModel, frozen=True, extra="forbid"):
@@ -79,23 +82,23 @@ class OwnCard(BaseModel, frozen=True, extra="forbid"):
 class HeldLines:
     """The lines of one file, in memory; fields may hold LF and CR, TAB parts the answers."""
 
-    lines: list[Line]
+    lines: list[Example]
 
     def __len__(self) -> int:
         return len(self.lines)
 
     def label(self, number: int) -> int:
         """See ``Labelled.label``."""
-        return self._labels[self.lines[number][1]]
+        return self._labels[self.lines[number].targets]
 
     @cached_property
-    def _labels(self) -> Mapping[str, int]:
-        return {target: at for at, target in enumerate(dict.fromkeys(t for _, t in self.lines))}
+    def _labels(self) -> Mapping[tuple[str, ...], int]:
+        met = dict.fromkeys(example.targets for example in self.lines)
+        return {targets: at for at, targets in enumerate(met)}
 
     def examples(self, numbers: Numbers) -> tuple[Example, ...]:
         """The lines with these numbers, as examples."""
-        found = (self.lines[number] for number in numbers)
-        return tuple(Example(text, tuple(target.split("\t"))) for text, target in found)
+        return tuple(self.lines[number] for number in numbers)
 
 
 @dataclass(frozen=True)
@@ -140,9 +143,27 @@ class OwnTask:
     def _parts(self) -> Parts[HeldLines]:
         lines = {}
         for split, path in self.files.items():
-            rows = conform(self.card, split, read_own_rows(path))
-            lines[split] = HeldLines(list(map_rows(self.card, rows, path.name)))
+            lines[split] = HeldLines(list(self._examples(path)))
         return read_parts(self.card, lines.get)
+
+    def _examples(self, path: Path) -> Iterator[Example]:
+        given = read_own_rows(path)
+        check_columns(path, given.columns, self.card.source.columns)
+
+        def unfit(number: int, wrong: Exception) -> DataError:
+            return DataError(
+                f"{path}:{given.lines[number]}: {wrong}; mend that row, or say in {CARD} what "
+                "becomes of it (`keep` leaves rows out)"
+            )
+
+        for number, (text, target) in numbered_lines(self.card, given.rows, unfit):
+            try:
+                example = Example.loaded(text, target.split("\t"))
+                if lost := _MISSING.intersection(example.targets):
+                    raise ValueError(f"the answer is {min(lost)!r}, a table's word for no value")
+            except ValueError as wrong:
+                raise unfit(number, wrong) from None
+            yield example
 
 
 def find_own_task(folder: Path, shots: int | str | None = None) -> OwnTask | TsvTask:

@@ -15,6 +15,8 @@ from typing import Protocol
 from mpt.errors import DataError
 from mpt.gym.card_source import Source
 from mpt.gym.template import Row
+from mpt.reading import lines_of, parse_json
+from mpt.table import bytes_of
 
 BATCH = 1024
 """Rows that are turned into Python values at a time."""
@@ -30,6 +32,7 @@ class SplitRows:
         columns: every top-level column.
         class_names: per class column its names in id order, as the copy itself declares them.
         rows: the rows in order, with the wanted columns.
+        lines: for errors, in which line of a file of one's own each row stands.
     """
 
     origin: str
@@ -37,6 +40,7 @@ class SplitRows:
     columns: tuple[str, ...]
     class_names: Mapping[str, tuple[str, ...]]
     rows: Iterator[Row]
+    lines: Sequence[int] = ()
 
 
 class RowSource(Protocol):
@@ -99,7 +103,10 @@ class MirrorRows:
         files = self._files(source, split)
         if not files:
             return None
-        return _json_lines(files[0]) if files[0].suffix == ".jsonl" else read_parquet(files, source)
+        if files[0].suffix != ".jsonl":
+            return read_parquet(files, source)
+        rows = [row for _, row in json_lines(bytes_of(files[0]), str(files[0]))]
+        return SplitRows(str(files[0]), len(rows), tuple(rows[0]) if rows else (), {}, iter(rows))
 
     def _files(self, source: Source, split: str) -> list[Path]:
         home = self._home(source)
@@ -148,23 +155,29 @@ def needed_columns(source: Source) -> frozenset[str]:
     return frozenset((*source.columns, *newer))
 
 
-def _json_lines(path: Path) -> SplitRows:
-    """Rows of a JSON Lines file; the order of an object's keys is kept."""
+def json_lines(content: bytes, origin: str) -> Iterator[tuple[int, Row]]:
+    """The rows of JSON Lines with the line of each; the order of an object's keys is kept.
 
-    def rows() -> Iterator[Row]:
-        with path.open(encoding="utf-8", newline="\n") as lines:
-            for number, line in enumerate(lines, start=1):
-                try:
-                    yield json.loads(line)
-                except (ValueError, RecursionError) as wrong:
-                    raise DataError(f"{path}:{number}: not JSON ({wrong}); copy it again") from None
+    Lines end at LF (or CRLF) only, empty ones are passed over.
 
+    Raises:
+        DataError: not UTF-8, or a line that is no JSON object; names ``origin`` and line.
+    """
     try:
-        with path.open(encoding="utf-8", newline="\n") as lines:
-            first = json.loads(lines.readline() or "{}")
-    except (OSError, ValueError, RecursionError) as wrong:
-        raise DataError(f"{path}:1: not JSON ({wrong}); copy the file again") from None
-    return SplitRows(str(path), None, tuple(first), {}, rows())
+        lines = lines_of(content)
+    except ValueError as wrong:
+        raise DataError(f"{origin}, {wrong}") from None
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = parse_json(line)
+        except ValueError as wrong:
+            what = str(wrong).removeprefix("line 1, ").removeprefix("line 1: ")
+            raise DataError(f"{origin}:{number}: not JSON ({what}); mend that line") from None
+        if not isinstance(row, dict):
+            raise DataError(f'{origin}:{number}: not an object such as {{"text": "..."}}')
+        yield number, row
 
 
 def _class_names(metadata: Mapping[bytes, bytes]) -> Mapping[str, tuple[str, ...]]:

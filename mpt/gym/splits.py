@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -21,6 +21,24 @@ class Example:
 
     input: str
     targets: tuple[str, ...]
+
+    @classmethod
+    def loaded(cls, text: str, answers: Iterable[str]) -> Example:
+        """The example of a line as CrossFit's loader reads it, and as an answer can be written.
+
+        The loader strips the line, then parts it at TAB: blanks before the input and behind the
+        last answer are gone, and so are empty answers at the end. What a model writes is stripped
+        before it is scored, so that blanks around the other answers, and empty answers among
+        them, go too: no prediction could meet the former, and saying nothing would meet the latter.
+
+        Raises:
+            ValueError: nothing is left of the input, or of the answers.
+        """
+        text = text.lstrip()
+        targets = tuple(stripped for answer in answers if (stripped := answer.strip()))
+        if not text or not targets:
+            raise ValueError(f"the {'answer' if text else 'input'} is empty")
+        return cls(text, targets)
 
 
 @dataclass(frozen=True)

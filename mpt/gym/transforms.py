@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 
 from mpt.errors import UnknownName
 
@@ -64,12 +65,15 @@ class Step:
 
 
 def as_text(value: object) -> str:
-    """Python's ``str`` of a text or number. Raises ``ValueError`` for null, list, record."""
+    """Python's ``str`` of a text or number. Raises ``ValueError`` for null, NaN, list, record."""
     if isinstance(value, str):
         return value
-    if isinstance(value, bool | int | float):
+    if isinstance(value, bool | int) or (isinstance(value, float) and isfinite(value)):
         return str(value)
-    what = "null" if value is None else f"a {type(value).__name__}"
+    if isinstance(value, float):
+        what = str(value)
+    else:
+        what = "null" if value is None else f"a {type(value).__name__}"
     raise ValueError(f"{what} stands where a text is needed")
 
 

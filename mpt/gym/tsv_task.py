@@ -1,14 +1,16 @@
 """One task as CrossFit TSV files: ``<task>/<task>_<k>_<seed>_{train,dev,test}.tsv``.
 
 One example per line: input, TAB, answer, further acceptable answers after further TABs; UTF-8, no
-quoting, no header. An empty field is an empty text (some tasks have empty answers). Lines end at
-LF only; other separators that Python's ``splitlines`` knows (CR, U+2028, U+0085...) are content,
-except that a file in which *every* line ends in CR LF is read as if written with LF.
+quoting, no header. Lines end at LF only: other separators that Python's ``splitlines`` knows (CR,
+U+2028, U+0085...) are content inside an input. Blanks at a line's ends (a CR before the LF among
+them) and around answers are none: see ``Example.loaded``.
 
-A line without a TAB is an error, for some of the authors' loaders skip it in silence and others
-crash. One exception: official files may hold inputs that contain LF. If a file is known byte for
-byte (official MD5, or the record that ``mpt gym build`` leaves), a line without a TAB continues
-on the next one.
+A line without a TAB, without an input or without an answer is an error, for some of the authors'
+loaders skip it in silence and others crash; so is an answer with a CR inside (a file whose lines
+end in CR alone) and a NUL character (a file in UTF-16). Empty lines are passed over. A file that
+is known byte for byte (official MD5, or the record that ``mpt gym build`` leaves) is read as the
+official loader reads it: a line without an input or an answer is skipped. One exception: inputs of
+official files may contain LF, so a line without a TAB continues on the next one.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from pathlib import Path
 from mpt.errors import DataError
 from mpt.gym.checksums import digest, file_name, official_md5, read_record
 from mpt.gym.splits import PARTS, SEEDS, Example, FewShotSplit, Part, TaskCard
+from mpt.table import bytes_of
 
 _FILE = re.compile(r"_(\d+|all)_(\d+)_(train|dev|test)\.tsv")
 
@@ -35,9 +38,9 @@ def read_tsv(path: Path, *, known: bool = False) -> tuple[Example, ...]:
         known: its bytes are the official or recorded ones, so lines without TAB are continued.
 
     Raises:
-        DataError: unreadable, not UTF-8, empty, or a line without a TAB; with file and line.
+        DataError: unreadable, not UTF-8, empty, or a line that is no example; with file and line.
     """
-    return parse_tsv(_bytes(path), path, known=known)
+    return parse_tsv(bytes_of(path), path, known=known)
 
 
 def parse_tsv(content: bytes, path: Path, *, known: bool) -> tuple[Example, ...]:
@@ -48,8 +51,6 @@ def parse_tsv(content: bytes, path: Path, *, known: bool) -> tuple[Example, ...]
         line = content.count(b"\n", 0, wrong.start) + 1
         raise DataError(f"{path}:{line}: not UTF-8; save the file in that encoding") from None
     lines = text.removesuffix("\n").split("\n") if text else []
-    if lines and all(line.endswith("\r") for line in lines):
-        lines = [line[:-1] for line in lines]
     examples = tuple(_examples(lines, path, known))
     if not examples:
         raise DataError(f"{path}: holds no example; each file needs at least one line")
@@ -60,16 +61,34 @@ def _examples(lines: list[str], path: Path, known: bool) -> Iterator[Example]:
     begun = ""
     for number, line in enumerate(lines, start=1):
         text, *answers = (begun + line).split("\t")
-        if answers:
-            yield Example(text, tuple(answers))
-            begun = ""
-        elif known and number < len(lines):
+        if not answers and known and number < len(lines):
             begun += line + "\n"
-        else:
+            continue
+        if not answers and not line.strip() and not begun:
+            continue
+        begun = ""
+        try:
+            if not answers:
+                raise ValueError("no tab between input and target")
+            example = Example.loaded(text, answers)
+            if not known:
+                _check(line, example)
+        except ValueError as wrong:
+            if known and answers:  # as the official loader does
+                continue
             raise DataError(
-                f"{path}:{number}: no tab between input and target in {line[:40]!r}; "
+                f"{path}:{number}: {wrong} in {line[:40]!r}; "
                 "write one example per line as input<TAB>answer"
-            )
+            ) from None
+        yield example
+
+
+def _check(line: str, example: Example) -> None:
+    """Raise ``ValueError`` for signs of another encoding or of other line ends."""
+    if "\0" in line:
+        raise ValueError("a NUL character (is the file UTF-16? save it as UTF-8)")
+    if any("\r" in answer for answer in example.targets):
+        raise ValueError("a carriage return inside an answer (save the file with LF line ends)")
 
 
 @dataclass(frozen=True)
@@ -97,7 +116,7 @@ class TsvTask:
 
     def _part(self, seed: int, part: Part) -> tuple[Example, ...]:
         path = self.path(seed, part)
-        content = _bytes(path)
+        content = bytes_of(path)
         seen = digest(content)
         if part == "test" and seen in self._test:  # the five seeds share one test set
             return self._test[seen]
@@ -150,10 +169,3 @@ def _shots_held(
             f"CrossFit's: `mpt gym build {facts.task} --shots {k} --out {folder.parent}`)"
         )
     return "all" if k == "all" else int(k)
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as wrong:
-        raise DataError(f"{path}: cannot be read ({wrong.strerror})") from None

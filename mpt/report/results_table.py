@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
 
 from mpt.errors import ResultsError
 from mpt.gym.metrics import is_possible, limits
 from mpt.scores import Score
+from mpt.table import Line, read_table
 
 REQUIRED = ("method", "task", "seed", "dev", "test")
 """Columns that a table must have, in any order and beside any others."""
@@ -21,6 +21,8 @@ OPTIONAL = ("setting", "lr", "bsz", "meta_seed")
 
 ONE_SETTING = "all"
 """The setting of every row where the table has no such column."""
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
 Row = Mapping[str, str]
 
@@ -34,24 +36,12 @@ def read_scores(path: Path) -> list[Score]:
     the mean counts. Other columns are ignored.
 
     Raises:
-        ResultsError: no such file, not a CSV, a column missing, no rows, a row too long or too
-            short, an empty name, a value that is not a number, or a cell given twice; a score out
-            of its range, see ``within_range``. The message names the line.
+        DataError: not a readable table, a column missing; see ``mpt.table.read_table``.
+        ResultsError: an empty name, a value that is not a number, a cell given twice, or a score
+            out of its range, see ``within_range``. The message names the line.
     """
-    try:
-        # utf-8-sig: spreadsheets write a byte-order mark in front of the first column's name
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, strict=True)
-            names = [name.strip() for name in next(rows, [])]
-            _check_columns(path, names)
-            table = [(rows.line_num, _row(path, rows.line_num, names, row)) for row in rows if row]
-    except OSError as error:
-        raise ResultsError(f"{path} cannot be read ({error.strerror}); give a CSV file") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ResultsError(f"{path} is not a CSV file in UTF-8: {error}") from None
-    if not table:
-        raise ResultsError(f"{path} has a header and no rows; each row is one (task, seed) cell")
-    return within_range(path, [line for line, _ in table], list(_scores(path, table)))
+    _, table = read_table(path, REQUIRED, "; each row is one (task, seed) cell")
+    return within_range(path, [line.number for line in table], list(_scores(path, table)))
 
 
 def within_range(path: Path, lines: Sequence[int], scores: Sequence[Score]) -> list[Score]:
@@ -100,41 +90,17 @@ def _metric(task: str) -> str | None:
     return cards()[task].metric if task in cards() else None
 
 
-def _check_columns(path: Path, names: list[str]) -> None:
-    lost = [name for name in REQUIRED if name not in names]
-    if lost and len(names) < 2:
-        raise ResultsError(
-            f"{path} is not a CSV file with a header: its first line should name the columns "
-            f"{', '.join(('setting', *REQUIRED))}, separated by commas"
-        )
-    for name in lost:
-        near = get_close_matches(name, [n for n in names if n not in REQUIRED], n=1)
-        meant = f" - did you call it {near[0]!r}?" if near else "."
-        raise ResultsError(
-            f"{path} has no column {name!r}{meant} It has {', '.join(names)}; "
-            f"needed are {', '.join(REQUIRED)}, and setting, lr where they vary"
-        )
-    twice = [name for name in (*REQUIRED, *OPTIONAL) if names.count(name) > 1]
-    if twice:
-        raise ResultsError(f"{path} has the column {twice[0]!r} twice; take one out")
-
-
-def _row(path: Path, line: int, names: list[str], values: list[str]) -> Row:
-    if len(values) != len(names):
-        raise ResultsError(
-            f"{path}, line {line}: {len(values)} values under {len(names)} columns; "
-            "quote values that hold a comma"
-        )
-    row = dict(zip(names, (value.strip() for value in values), strict=True))
+def _row(path: Path, line: Line) -> Row:
+    row = {name: value.strip() for name, value in line.values.items()}
     for name in ("setting", "method", "task"):
         if row.get(name) == "":
-            raise ResultsError(f"{path}, line {line}: the {name} is empty; name it")
+            raise ResultsError(f"{path}, line {line.number}: the {name} is empty; name it")
     return row
 
 
-def _scores(path: Path, table: list[tuple[int, Row]]) -> Iterator[Score]:
+def _scores(path: Path, table: Sequence[Line]) -> Iterator[Score]:
     met: dict[tuple[str | int | float | None, ...], int] = {}
-    for line, row in table:
+    for line, row in ((one.number, _row(path, one)) for one in table):
         score = Score(
             setting=row.get("setting", ONE_SETTING),
             method=row["method"],
@@ -158,16 +124,16 @@ def _scores(path: Path, table: list[tuple[int, Row]]) -> Iterator[Score]:
 
 
 def _number(path: Path, line: int, column: str, value: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = float("nan")
-    if not isfinite(number):
-        raise ResultsError(
-            f"{path}, line {line}: {column} is {value!r}, not a finite number; "
-            "take a failed cell's row out"
-        )
-    return number
+    # Python's own float reads 1_0 as ten, and digits of every script
+    number = float(value) if _NUMBER.fullmatch(value) else float("nan")
+    if isfinite(number):
+        return number
+    cure = "take a failed cell's row out"
+    if re.fullmatch(r"[-+]?[\d.]*,\d+", value):
+        cure = "write decimals with a point"
+    elif value.endswith("%"):
+        cure = "write a fraction, 0.5 for 50 %"
+    raise ResultsError(f"{path}, line {line}: {column} is {value!r}, not a finite number; {cure}")
 
 
 def _seed(path: Path, line: int, value: str) -> int:

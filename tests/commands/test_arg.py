@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from mpt.commands.arg import arg
-from mpt.errors import InputError, ResultsError, UnknownName
+from mpt.errors import InputError, UnknownName
 from mpt.report.results_table import read_scores
 
 app = typer.Typer()
@@ -90,13 +90,25 @@ def test_batch_size_is_an_alternative_like_the_rate(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"is not a CSV file with a header: its first line should name the columns setting"),
-        ("hello\nworld\n", "is not a CSV file with a header"),
-        (HEADER, "has a header and no rows"),
+        ("", "is empty; its first line must name the columns"),
+        (
+            "hello\nworld\n",
+            "no column 'method'; it has hello; needed are method, task, seed, dev, test",
+        ),
+        (
+            HEADER.replace(",", ";") + ROWS,
+            "are parted by semicolons, not by commas; save the table",
+        ),
+        (HEADER.replace("task", "Task") + ROWS, r"no column 'task' - did you call it 'Task'\?"),
+        (HEADER + 'A->B,PT,rte,13,"0,5",1\n', r"dev is '0,5', not .* write decimals with a point"),
+        (HEADER + "A->B,PT,rte,13,50%,1\n", r"dev is '50%', not .* write a fraction, 0.5 for 50 %"),
+        (HEADER + "A->B,PT,rte,1_3,0.5,1\n", "seed is '1_3', not a finite number"),
+        (HEADER + ROWS + HEADER, r"results.csv:4: repeats the header; take that line out"),
+        (HEADER, "holds a header and no rows"),
         (HEADER.replace("dev", "devel") + ROWS, r"no column 'dev' - did you call it 'devel'\?"),
-        (HEADER.replace("task,", "") + ROWS, r"no column 'task'\. It has setting, method, seed"),
+        (HEADER.replace("task,", "") + ROWS, r"no column 'task'; it has setting, method, seed"),
         (HEADER.replace("test", "test,seed"), "the column 'seed' twice"),
-        (HEADER + ROWS + "A->B,PT,rte,13,0.5\n", "line 4: 5 values under 6 columns"),
+        (HEADER + ROWS + "A->B,PT,rte,13,0.5\n", "results.csv:4: 5 fields where the header has 6"),
         (HEADER + ROWS + "A->B,PT,rte,13,0.5,high\n", r"line 4: test is 'high', not a finite"),
         (HEADER + ROWS + "A->B,PT,rte,13,nan,1\n", r"line 4: dev is 'nan', not a finite number"),
         (HEADER + ROWS + "A->B,PT,rte,1.5,0.5,0.5\n", r"line 4: seed is '1.5', not a whole"),
@@ -122,10 +134,10 @@ def test_batch_size_is_an_alternative_like_the_rate(tmp_path):
 )
 def test_a_wrong_file_gets_one_clear_error(tmp_path, text, message):
     done = run(write(tmp_path, text))
-    assert isinstance(done.exception, ResultsError)
+    assert isinstance(done.exception, InputError)
     assert done.exception.exit_code == 2
     assert done.stdout == ""
-    with pytest.raises(ResultsError, match=message):
+    with pytest.raises(InputError, match=message):
         raise done.exception
 
 
@@ -147,12 +159,12 @@ def test_a_correlation_may_be_negative(tmp_path):
 
 
 def test_files_that_are_not_tables(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere\.csv cannot be read \(No such file"):
+    with pytest.raises(InputError, match=r"nowhere\.csv: cannot be read \(No such file"):
         read_scores(tmp_path / "nowhere.csv")
     with pytest.raises(InputError, match=r"cannot be read \(Is a directory\)"):
         read_scores(tmp_path)
     (tmp_path / "image.csv").write_bytes(b"\x89PNG\xff\xfe\x00")
-    with pytest.raises(InputError, match="is not a CSV file in UTF-8"):
+    with pytest.raises(InputError, match=r"image\.csv, line 1: byte 0x89 is no UTF-8"):
         read_scores(tmp_path / "image.csv")
 
 

@@ -129,7 +129,7 @@ def test_class_ids_are_mapped_by_name(tmp_path):
         ("labels", r"the label set of 'label' in .* has changed: it has yes, no and lacks entail"),
         ("split", r"glue-rte: the source has no split 'validation' of glue/rte"),
         ("ids", r"glue-rte: split 'train', row 0: label 7 at 'label' is none of 0, 1"),
-        ("texts", r"split 'train', row 0: label 'yes' at 'label' is none of 0, 1: the label set"),
+        ("texts", r"split 'train', row 0: label 'yes' at 'label' is none of 0, 1; the card was"),
     ],
 )
 def test_spoilt_sources_give_one_clear_error_and_no_file(tmp_path, spoil, message):

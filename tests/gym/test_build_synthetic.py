@@ -84,7 +84,9 @@ def test_mapping_errors_name_task_split_row_and_reason():
     with pytest.raises(DataError, match="row 1: null stands where a text is needed"):
         list(map_rows(card, rows, "train"))
     rows[1] = {"sentence1": "a", "sentence2": "b", "label": 5}
-    with pytest.raises(DataError, match=r"label 5 at 'label' is none of 0, 1: the label set has"):
+    with pytest.raises(
+        DataError, match=r"label 5 at 'label' is none of 0, 1; the card was written"
+    ):
         list(map_rows(card, rows, "train"))
 
 

@@ -95,6 +95,84 @@ def test_label_maps_take_numbers_as_keys(tmp_path):
     assert {example.targets[0] for example in split.train} == {"bad", "good"}
 
 
+@pytest.mark.parametrize("keys", ["{good: great, bad: awful}", "{'good': great, \"bad\": awful}"])
+def test_label_maps_take_texts_as_keys(tmp_path, keys):
+    card = CARD.format(rows="r.csv").replace(
+        'target: "{label}"', f"target: {{form: label_map, path: label, map: {keys}}}"
+    )
+    rows = "text,label\n" + "".join(f"t{at},{('good', 'bad')[at % 2]}\n" for at in range(60))
+    split = find_own_task(task(tmp_path / "maps", card, r__csv=rows)).split(13)
+    assert {example.targets for example in split.train} == {("great",), ("awful",)}
+
+
+@pytest.mark.parametrize(
+    ("keys", "rows", "texts"),
+    [
+        ("{yes: fine, no: poor}", "yes no", {"fine", "poor"}),
+        ("{01: a, 1: b}", "01 1", {"a", "b"}),
+        ("{1.5: a, 1e3: b}", "1.5 1e3", {"a", "b"}),
+        ("{true: a, false: b}", "true false", {"a", "b"}),
+        ("{null: a, '': b}", "null null", {"a"}),
+    ],
+)
+def test_keys_of_a_label_map_are_what_they_look_like(tmp_path, keys, rows, texts):
+    card = CARD.format(rows="r.csv").replace(
+        'target: "{label}"', f"target: {{form: label_map, path: label, map: {keys}}}"
+    )
+    labels = rows.split()
+    csv = "text,label\n" + "".join(f"t{at},{labels[at % 2]}\n" for at in range(60))
+    home = task(tmp_path / "maps", card, r__csv=csv)
+    assert {example.targets[0] for example in find_own_task(home).split(13).train} == texts
+
+
+def test_a_label_that_the_map_lacks_is_mended_as_the_error_says(tmp_path):
+    card = CARD.format(rows="r.csv").replace(
+        'target: "{label}"', "target: {form: label_map, path: label, map: {good: great, bad: poor}}"
+    )
+    rows = "text,label\n" + "".join(f"t{at},{('good', 'bad')[at % 2]}\n" for at in range(60))
+    home = task(tmp_path / "maps", card, r__csv=rows + "x,so so\ny,\n")
+    with pytest.raises(DataError) as raised:
+        find_own_task(home).split(13)
+    assert str(raised.value) == (
+        f"{home}/r.csv:62: label 'so so' at 'label' is none of good, bad; mend that row, or say in "
+        "card.yaml what becomes of it (`keep` leaves rows out)"
+    )
+    keep = "keep:\n  - {path: label, op: in, value: [good, bad]}\n"
+    (home / "card.yaml").write_text(card + keep)
+    assert len(find_own_task(home).split(13).test) == 12
+    keep = "keep:\n  - {path: label, op: ne, value: so so}\n"
+    (home / "card.yaml").write_text(card + keep)
+    with pytest.raises(DataError, match=r"r.csv:63: the label at 'label' is missing; mend"):
+        find_own_task(home).split(13)
+
+
+@pytest.mark.parametrize(
+    ("condition", "kind"),
+    [("{path: label, op: ne, value: 3}", "3"), ("{path: label, op: eq, value: true}", "True")],
+)
+def test_conditions_that_no_text_can_meet_are_refused(tmp_path, condition, kind):
+    card = CARD.format(rows="r.csv") + f"keep:\n  - {condition}\n"
+    home = task(tmp_path / "films", card, r__csv=csv_rows())
+    with pytest.raises(DataError, match=rf"'label' is the text 'neg' .* the number {kind}; texts"):
+        find_own_task(home).split(13)
+
+
+def test_blanks_around_answers_make_no_other_class(tmp_path):
+    rows = [f"t {at}{' ' * (at % 3)},{' ' * (at % 4)}{'ab'[at % 2]}\t" for at in range(60)]
+    plain = [f"t {at}{' ' * (at % 3)},{'ab'[at % 2]}" for at in range(60)]
+    splits = [
+        find_own_task(
+            task(
+                tmp_path / name / "same",
+                CARD.format(rows="r.csv"),
+                r__csv="text,label\n" + "\n".join(lines) + "\n",
+            )
+        ).split(13)
+        for name, lines in (("blanks", rows), ("plain", plain))
+    ]
+    assert splits[0] == splits[1]
+
+
 def test_a_card_beside_split_files_names_their_metric(tmp_path):
     card = "{family: qa, kind: text_to_text, metric: EM, shots: 2}"
     home = task(tmp_path / "mine", card)
@@ -135,8 +213,17 @@ def test_slips_in_a_card_are_named(tmp_path, change, message):
         ("r.csv", "text,label\na\n", r"r.csv:2: 1 fields where the header has 2 \(text, label\)"),
         ("r.jsonl", '{"text": "a", "label": "b"}\n{half\n', r"r.jsonl:2: not JSON"),
         ("r.jsonl", "[1]\n", r"r.jsonl:1: not an object"),
-        ("r.jsonl", '{"text": null, "label": "b"}\n', r"row 0: null stands where a text is needed"),
-        ("r.csv", "text,label\n", r"r.csv: holds no rows"),
+        ("r.jsonl", '{"text": null, "label": "b"}\n', r"r.jsonl:1: null stands where a text"),
+        ("r.csv", "text,label\n", r"r.csv: holds a header and no rows"),
+        ("r.jsonl", "\n", r"r.jsonl: holds no rows"),
+        ("r.jsonl", '{"text": "a", "label": NaN}\n', r"r.jsonl:1: not JSON \(NaN is no finite"),
+        ("r.jsonl", '{"text": "a", "text": "b"}\n', r"r.jsonl:1: not JSON \(the key 'text' stands"),
+        ("r.jsonl", '{"text": "a"}\n', r"r.jsonl has no column 'label'; it has text"),
+        ("r.csv", "text,Label\na,b\n", r"no column 'label' - did you call it 'Label'\?"),
+        ("r.csv", "text,label\na,b\nc,\n", r"r.csv:3: the answer is empty; mend that row, or say"),
+        ("r.csv", "text,label\na, \n", r"r.csv:2: the answer is empty"),
+        ("r.csv", "text,label\na,nan\n", r"r.csv:2: the answer is 'nan', a table's word for no"),
+        ("r.csv", 'text,label\n"a\nb",x\nc,<NA>\n', r"r.csv:4: the answer is '<NA>'"),
         ("r.xlsx", "x", r"rows must be .jsonl, .csv or .tsv; convert the file"),
     ],
 )

@@ -6,6 +6,8 @@ from hashlib import md5
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mpt.errors import DataError, UnknownName
 from mpt.gym.checksums import Record, official_md5, write_record
@@ -30,12 +32,68 @@ def fill(
 
 def test_answers_empty_fields_and_odd_separators(tmp_path):
     path = tmp_path / "x.tsv"
-    path.write_bytes("q\ta\tb\t\n\tonly answer\nx\ry\u2028z\x85\t\n".encode())
+    path.write_bytes("q\ta\tb\t\n\n q \t\t a\u00a0\t b \nx\ry\u2028z\x85\x0c\ta\x0cb\n\n".encode())
     assert read_tsv(path) == (
-        Example("q", ("a", "b", "")),
-        Example("", ("only answer",)),
-        Example("x\ry\u2028z\x85", ("",)),
+        Example("q", ("a", "b")),
+        Example("q ", ("a", "b")),
+        Example("x\ry\u2028z\x85\x0c", ("a\x0cb",)),
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("\tonly answer", r"x.tsv:2: the input is empty in '\\tonly answer'; write one example"),
+        ("  \u3000\tx", "the input is empty"),
+        ("q\t", r"the answer is empty in 'q\\t'; write one example per line as input<TAB>answer"),
+        ("q\t \t\u00a0\t", "the answer is empty"),
+        ("\t", "the input is empty"),
+        ("q", "no tab between input and target in 'q'"),
+        ("a\tyes\rb\tno", r"a carriage return inside an answer \(save the file with LF"),
+        ("a\0\tyes", r"a NUL character \(is the file UTF-16\? save it as UTF-8\)"),
+    ],
+)
+def test_lines_that_are_no_example_are_refused_or_skipped_as_the_official_loader_does(
+    tmp_path, line, message
+):
+    path = tmp_path / "x.tsv"
+    content = f"a\tyes\n{line}\nb\tno\n".encode()
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_tsv(path)
+    if line.strip() and "\t" in line and ("empty" in message):
+        assert [e.input for e in parse_tsv(content, path, known=True)] == ["a", "b"]
+
+
+def official(content: str) -> list[tuple[str, list[str]]]:
+    """What CrossFit's loader of single tasks makes of a file, universal line ends aside."""
+    parts = [line.strip().split("\t") for line in content.split("\n")]
+    return [(first, answers) for first, *answers in parts if answers]
+
+
+FIELDS = st.text(
+    st.sampled_from("ab \u00a0\u2028\x85\x0c\x1c")
+    | st.characters(exclude_characters="\t\n\r\0", exclude_categories=["Cs"]),
+    max_size=6,
+)
+
+
+@given(st.lists(st.lists(FIELDS, min_size=1, max_size=4), min_size=1, max_size=6), st.booleans())
+def test_rows_are_those_of_the_official_loader(rows, windows):
+    content = "".join("\t".join(row) + ("\r\n" if windows else "\n") for row in rows)
+    wanted = [
+        Example(text, kept)
+        for text, answers in official(content)
+        if (kept := tuple(filter(None, map(str.strip, answers)))) and text
+    ]
+    try:
+        found = parse_tsv(content.encode(), Path("x.tsv"), known=False)
+    except DataError:
+        # refused is what the loader skips in silence, or takes an answer for an input
+        assert any(not first.strip() or not "".join(rest).strip() for first, *rest in rows)
+        return
+    assert list(found) == wanted
+    assert [example.input for example in found] == [text for text, _ in official(content)]
 
 
 def test_long_rows_and_a_missing_last_newline(tmp_path):
@@ -44,12 +102,12 @@ def test_long_rows_and_a_missing_last_newline(tmp_path):
     assert [example.targets for example in read_tsv(path)] == [("long",), ("short",)]
 
 
-def test_windows_line_ends_are_read_as_line_ends_only_if_all_are(tmp_path):
+def test_windows_line_ends_are_no_part_of_an_answer(tmp_path):
     windows, mixed = tmp_path / "w.tsv", tmp_path / "m.tsv"
     windows.write_bytes(b"a\tyes\r\nb\tno\r\n")
     mixed.write_bytes(b"a\tyes\r\nb\tno\n")
     assert [example.targets for example in read_tsv(windows)] == [("yes",), ("no",)]
-    assert [example.targets for example in read_tsv(mixed)] == [("yes\r",), ("no",)]
+    assert [example.targets for example in read_tsv(mixed)] == [("yes",), ("no",)]
 
 
 def test_a_line_without_tab_continues_only_in_known_bytes():

@@ -13,7 +13,7 @@ from mpt.backbone.batch import collate
 from mpt.backbone.frozen import Backbone, Thawed
 from mpt.backbone.hub import adafactor
 from mpt.engine.evaluate import evaluate
-from mpt.engine.memory import Relief, is_out_of_memory
+from mpt.engine.memory import Relief, cause_of, is_out_of_memory
 from mpt.engine.pack import FineTuneJob
 from mpt.engine.plan import StepPlan, plan_step
 from mpt.engine.step import pieces_of
@@ -57,10 +57,10 @@ def fine_tune(
     device = backbone.device
     try:
         return _trained(job, backbone.thawed(), on_step)
-    except RuntimeError as error:
+    except Exception as error:
         if not is_out_of_memory(error):
             raise
-        cause = str(error).splitlines()[0]
+        cause = cause_of(error)
     finally:
         gc.collect()
         if device.type == "cuda":

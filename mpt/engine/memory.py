@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from errno import ENOMEM
 from typing import TypeVar
 
 import torch
@@ -20,7 +21,29 @@ Result = TypeVar("Result")
 
 SHARE = 0.8
 """Of the free memory a plan may use; the rest is for what no probe sees."""
-_SHORT = ("can't allocate memory", "not enough memory", "out of memory")
+_SHORT = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "out of memory",
+    "bad_alloc",
+    # cuBLAS, cuDNN 8, cuSOLVER, cuSPARSE, cuFFT, hipBLAS; cuDNN 9; MIOpen; rocBLAS
+    "alloc_failed",
+    "allocation_failed",
+    "allocfailed",
+    "rocblas_status_memory_error",
+    # names of the runtimes' codes, where their text is not shown
+    "cudaerrormemoryallocation",
+    "cuda_error_out_of_memory",
+    "hiperroroutofmemory",
+    # a library's handle is made at its first product, for which a full device has no room; where
+    # the library is what is broken, one row fails like many, and the message has the words
+    "cublas_status_not_initialized",
+    "cudnn_status_not_initialized",
+)
+"""What allocators say, in lower case. CUDNN_STATUS_NOT_SUPPORTED, CUBLAS_STATUS_EXECUTION_FAILED
+and CUBLAS_STATUS_INTERNAL_ERROR are not among them: they are of a shape, a kernel or a driver, and
+fewer rows would only hide them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +113,10 @@ class Relief:
         while True:
             try:
                 return compute(self.rows)
-            except RuntimeError as error:
+            except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                cause = str(error).splitlines()[0]
+                cause = cause_of(error)
             if self.rows == 1:
                 raise OutOfMemory(self.runs, str(self.device), cause)
             self.rows, self.halvings = self.rows // 2, self.halvings + 1
@@ -101,11 +124,19 @@ class Relief:
                 torch.cuda.empty_cache()
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether an error is an allocator's, CUDA's or the CPU's."""
-    if isinstance(error, torch.OutOfMemoryError):
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is an allocator's, of the device or of the machine."""
+    if isinstance(error, OSError):
+        return error.errno == ENOMEM
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return any(words in str(error).lower() for words in _SHORT)
+    # PyTorch passes on what its libraries say
+    return isinstance(error, RuntimeError) and any(w in str(error).lower() for w in _SHORT)
+
+
+def cause_of(error: BaseException) -> str:
+    """The first line of an error, or its name; Python's own MemoryError says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _held(backbone: Backbone, theta: Prompts, batch: Batch, *, twice: bool) -> float:

@@ -78,9 +78,7 @@ def blame(error: BaseException) -> tuple[ErrorClass | Literal[""], str]:
 
 def error_class(error: BaseException) -> ErrorClass:
     """Which row of ``mpt.lab.policy.Errors`` an exception of a pack falls under."""
-    if isinstance(error, OutOfMemory | MemoryError):
-        return "out_of_memory"
-    if isinstance(error, RuntimeError) and is_out_of_memory(error):
+    if isinstance(error, OutOfMemory) or is_out_of_memory(error):
         return "out_of_memory"
     if isinstance(error, DivergedTrial):
         return "diverged"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 import torch
 from tiny import TINY
@@ -128,8 +130,101 @@ def test_a_row_that_does_not_fit_is_told_with_advice():
     assert tried == [8, 4, 2, 1]
 
 
-def test_other_errors_are_not_taken_for_a_lack_of_memory():
-    assert not is_out_of_memory(RuntimeError("expected scalar type Float"))
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ..."),
+    MemoryError(),
+    MemoryError("std::bad_alloc"),
+    OSError(errno.ENOMEM, "Cannot allocate memory"),
+    *map(
+        RuntimeError,
+        (
+            "[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate "
+            "memory: you tried to allocate 800 bytes. Error code 12 (Cannot allocate memory)",
+            "[enforce fail at alloc_cpu.cpp:75] DefaultCPUAllocator: not enough memory: you tried",
+            "std::bad_alloc",
+            "CUDA error: out of memory\nCompile with `TORCH_USE_CUDA_DSA`",
+            "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+            "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+            "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+            "cuDNN error: CUDNN_STATUS_NOT_INITIALIZED",
+            "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+            "cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling `cusolverDnCreate`",
+            "cuFFT error: CUFFT_ALLOC_FAILED",
+            "NCCL error in: ProcessGroupNCCL.cpp:2395, unhandled cuda error 'out of memory'",
+            "HIP out of memory. Tried to allocate 20.00 MiB",
+            "HIP error: hipErrorOutOfMemory",
+            "CUDA error: HIPBLAS_STATUS_ALLOC_FAILED when calling `hipblasCreate(handle)`",
+            "MIOpen Error: miopenStatusAllocFailed",
+            "MPS backend out of memory (MPS allocated: 9.0 GB)",
+            "XPU out of memory. Tried to allocate 2 GiB",
+        ),
+    ),
+]
+OTHER = [
+    OSError(errno.ENOSPC, "No space left on device"),
+    ValueError("this text is about being out of memory"),
+    *map(
+        RuntimeError,
+        (
+            "expected scalar type Float",
+            "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm(handle)`",
+            "CUDA error: CUBLAS_STATUS_INTERNAL_ERROR when calling `cublasGemmEx`",
+            "CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasGemmEx`",
+            "cuDNN error: CUDNN_STATUS_NOT_SUPPORTED. This error may appear if you passed in a "
+            "non-contiguous input.",
+            "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
+            "CUDA error: an illegal memory access was encountered",
+            "CUDA error: device-side assert triggered",
+            "CUDA error: misaligned address",
+            "NCCL error: unhandled system error",
+            "Unable to find a valid cuDNN algorithm to run convolution",
+        ),
+    ),
+]
+
+
+def named(error: BaseException) -> str:
+    return f"{type(error).__name__} {str(error)[:60]}"
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=named)
+def test_what_allocators_say_is_a_lack_of_memory(error):
+    assert is_out_of_memory(error)
+    tried = []
+
+    def roomy(rows):
+        tried.append(rows)
+        if rows > 2:
+            raise error
+        return rows
+
+    relief = Relief(8, 1, torch.device("cpu"))
+    assert relief.run(roomy) == 2
+    assert (tried, relief.halvings) == ([8, 4, 2], 2)
+
+    def never(rows):
+        raise error
+
+    with pytest.raises(OutOfMemory, match=r"out of memory on cpu .*give a smaller pack"):
+        Relief(1, 1, torch.device("cpu")).run(never)
+
+
+@pytest.mark.parametrize("error", OTHER, ids=named)
+def test_other_errors_are_not_taken_for_a_lack_of_memory(error):
+    assert not is_out_of_memory(error)
+    tried = []
+
+    def broken(rows):
+        tried.append(rows)
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        Relief(8, 1, torch.device("cpu")).run(broken)
+    assert raised.value is error
+    assert tried == [8], "fewer rows would only hide it"
+
+
+def test_a_product_of_two_types_is_no_lack_of_memory():
     with pytest.raises(RuntimeError, match="same dtype"):
         Relief(8, 1, torch.device("cpu")).run(lambda rows: torch.ones(2) @ torch.ones(2).double())
 

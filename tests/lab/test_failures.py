@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 import torch
 from terminal import study_file
@@ -10,6 +12,7 @@ from mpt.config import VOCABULARY
 from mpt.engine.step import TuningStep
 from mpt.errors import ConfigError, DataError, OutOfMemory, StoreError
 from mpt.gym.source import open_gym
+from mpt.lab.failures import Failure, error_class
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
 from mpt.lab.policy import Errors
@@ -208,3 +211,22 @@ def test_the_table_is_strict():
 
 def test_the_table_is_no_part_of_what_a_study_is():
     assert make_study({"errors": {"code": "fail"}}).definition == make_study({}).definition
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `x`"), "out_of_memory"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_NOT_INITIALIZED"), "out_of_memory"),
+        (MemoryError(), "out_of_memory"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "out_of_memory"),
+        (OutOfMemory(2, "cpu", "x"), "out_of_memory"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `x`"), "code"),
+        (OSError(errno.EIO, "Input/output error"), "code"),
+        (DataError("row 3"), "data"),
+    ],
+    ids=repr,
+)
+def test_errors_are_classed_by_what_they_say(error, kind):
+    assert error_class(error) == kind
+    assert Failure([], error).kind == kind

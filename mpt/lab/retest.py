@@ -99,9 +99,21 @@ def fresh_seeds(study: Study) -> tuple[int, ...]:
 
 
 def cases(study: Study, trials: Sequence[Trial], lab: Lab) -> tuple[list[Case], Judging]:
-    """What a re-test of these trials tunes: the baseline's cells and theirs, on fresh seeds."""
+    """What a re-test of these trials tunes: the baseline's cells and theirs, on fresh seeds.
+
+    A trial whose meta-training is computed otherwise by now is learned again; one that diverges
+    then has no case.
+    """
     concrete = plan(study, lab.worker)
-    own = [Case(VALIDATION, t.digest, t.digest, concrete.tasks) for t in trials]
+    configs = {trial.digest: concrete.config(trial.params) for trial in trials}
+    again = [config for digest, config in configs.items() if config.digest != digest]
+    units = lab.learn(again, f"{study.title}: re-test", study.pack) if again else {}
+    lost = {digest for digest, unit in units.items() if unit.state in ("diverged", "failed")}
+    own = [
+        Case(VALIDATION, digest, config.digest, concrete.tasks)
+        for digest, config in configs.items()
+        if config.digest not in lost
+    ]
     seeds, rates = fresh_seeds(study), study.validation.lrs
     judging = Judging(seeds, rates, study.tuning, study.target_shots)
     return [concrete.baseline, *own], judging
@@ -120,7 +132,7 @@ def retest(study: Study, trials: Sequence[Trial], lab: Lab, top: int = TOP) -> R
     wanted, judging = cases(study, first, lab)
     judged = lab.judge(wanted, judging, title=f"{study.title}: re-test", pack=study.cells_per_pack)
     found = scores(judged)
-    if len({score.method for score in found}) < len(wanted):
+    if len({score.method for score in found}) < len(first) + 1:
         return None
     args = {g.method: g for g in gains(found, zero_baseline="report", missing_task="report")}
     order = sorted(first, key=lambda trial: (-args[trial.digest].arg, trial.number))

@@ -29,6 +29,7 @@ from mpt.lab.policy import Errors
 from mpt.lab.progress import OnStep, Progress, Silent
 from mpt.lab.stopping import Stopped
 from mpt.lab.worker import Worker
+from mpt.methods import method
 from mpt.scores import Score
 
 BASELINE = "PT"
@@ -98,9 +99,11 @@ class Lab:
     computed: int = 0
     reused: int = 0
     _counted: set[str] = field(default_factory=set)
+    _revised: set[str] = field(default_factory=set)
 
     def learn(self, configs: Sequence[RunConfig], title: str, pack: int) -> dict[str, Unit]:
         """Meta-trainings, whole or paused, by digest, all settled."""
+        self._tell_revised(configs)
         units = self._settle(
             configs,
             title=title,
@@ -171,6 +174,19 @@ class Lab:
         full = [cell for _, cell in wanted if isinstance(cell, FineTuneConfig)]
         units |= self.fine_tune(full, f"{title}: full fine-tuning")
         return [Judged(case, cell, units[cell.digest]) for case, cell in wanted]
+
+    def _tell_revised(self, configs: Sequence[RunConfig]) -> None:
+        """Say once of a method that what the ledger holds of it is computed again."""
+        fresh = [c for c in configs if c.revision and c.method not in self._revised]
+        held = self.ledger.get_many(digest for c in fresh for digest in (c.digest, c.root))
+        for config in fresh:
+            name, why = config.method, method(config.method).revision
+            again = config.root in held and config.digest not in held
+            if why and again and name not in self._revised:
+                self._revised.add(name)
+                self.progress.say(
+                    f"{name} runs that the ledger holds from before are computed again: {why.why}"
+                )
 
     def _settle(
         self,

@@ -15,6 +15,9 @@ from mpt.lab.studies_store import DEFINITION, begun, is_there, open_storage, sto
 from mpt.lab.study import Study
 from mpt.lab.study_file import make_study
 
+REVISION = "revision"
+"""The key of a study's definition for the formula of its method, where it is not the first."""
+
 _STUDY = "mpt.study"
 _IDENTITY = "mpt.id"
 _AGAIN = "again"
@@ -65,26 +68,28 @@ class Search:
         UnknownName: ``load`` of a study that is not there.
     """
 
-    def __init__(self, store: Any, earlier: int = 0) -> None:
-        self._store, self._earlier = store, earlier
+    def __init__(self, store: Any, earlier: int = 0, aside: str = "") -> None:
+        self._store, self._earlier, self.aside = store, earlier, aside
 
     @classmethod
     def begin(cls, study: Study, definition: Mapping[str, Any], home: Home) -> Search:
-        """The study of this name, made or found; ``StoreError`` if it is another one."""
-        import optuna
+        """The study of this name, made or found; ``StoreError`` if it is another one.
 
-        store = optuna.create_study(
-            storage=open_storage(home, make=True),
-            study_name=study.title,
-            direction="maximize",
-            load_if_exists=True,
-        )
+        One that was begun with an earlier formula of the method is set ``aside`` under another
+        name, and begun anew: its trials cannot be compared with new ones.
+        """
+        storage, aside = open_storage(home, make=True), ""
+        store = _made(storage, study.title)
         _refuse_another(store, definition, home)
+        told = store.get_trials(deepcopy=False)
+        if told and _revision(store, definition) != definition.get(REVISION):
+            aside = _set_aside(store, storage)
+            store = _made(storage, study.title)
         store.set_user_attr(DEFINITION, dict(definition))
         store.set_user_attr(_STUDY, study.model_dump(mode="json"))
         if _IDENTITY not in store.user_attrs:
             store.set_user_attr(_IDENTITY, uuid4().hex[:12])
-        return cls(store, earlier=len(store.get_trials(deepcopy=False)))
+        return cls(store, earlier=len(store.get_trials(deepcopy=False)), aside=aside)
 
     @classmethod
     def check(cls, study: Study, definition: Mapping[str, Any], home: Home) -> None:
@@ -124,6 +129,11 @@ class Search:
     def identity(self) -> str:
         """Tells this study from one of the same name in another store, on a tracker they share."""
         return self._store.user_attrs[_IDENTITY]
+
+    @property
+    def revision(self) -> int | None:
+        """The formula of the method that its trials are computed by; None for the first."""
+        return _revision(self._store, {})
 
     @property
     def study(self) -> Study:
@@ -283,6 +293,37 @@ def _note(asked: Any, **notes: Any) -> None:
             asked.set_user_attr(name, value)
 
 
+def _made(storage: Any, title: str) -> Any:
+    import optuna
+
+    return optuna.create_study(
+        storage=storage, study_name=title, direction="maximize", load_if_exists=True
+    )
+
+
+def _revision(store: Any, definition: Mapping[str, Any]) -> int | None:
+    """The revision that a study was begun with; that of ``definition`` where it is new."""
+    return store.user_attrs.get(DEFINITION, definition).get(REVISION)
+
+
+def _set_aside(store: Any, storage: Any) -> str:
+    """Move a study to a name of its own; returns that name."""
+    import optuna
+
+    title, identity = store.study_name, store.user_attrs.get(_IDENTITY, "earlier")
+    aside = f"{title}-{identity[:6]}"
+    with suppress(KeyError):
+        # what a driver left that died here
+        optuna.delete_study(study_name=aside, storage=storage)
+    optuna.copy_study(
+        from_study_name=title, from_storage=storage, to_storage=storage, to_study_name=aside
+    )
+    own = optuna.load_study(study_name=aside, storage=storage)
+    own.set_user_attr(_STUDY, {**store.user_attrs[_STUDY], "name": aside})
+    optuna.delete_study(study_name=title, storage=storage)
+    return aside
+
+
 def _refuse_another(store: Any, definition: Mapping[str, Any], home: Home) -> None:
     known, name = store.user_attrs.get(DEFINITION), store.study_name
     if known is None and store.get_trials(deepcopy=False):
@@ -292,6 +333,8 @@ def _refuse_another(store: Any, definition: Mapping[str, Any], home: Home) -> No
         )
     # a key that is younger than the study had its default when the study was begun
     default = {key: value for key, value in Study().definition.items() if key in definition}
+    # an earlier formula of its method does not make it another study
+    definition = {**definition, REVISION: _revision(store, definition)}
     if changes := _differences({**default, **(known or definition)}, definition):
         raise StoreError(
             f"study {name!r} was begun with another definition: {'; '.join(changes)}. Give this "

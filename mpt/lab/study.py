@@ -224,11 +224,10 @@ class Study(Frozen):
         meta_seed: int = 0,
     ) -> RunConfig:
         """The meta-training that a choice of parameters stands for."""
-        from mpt.methods import method  # late: a study is read where nothing is computed
+        from mpt.methods import revision  # late: a study is read where nothing is computed
 
         inner = {"lr": params.get("inner_lr"), "steps": params.get("inner_steps")}
         outer = {"lr": params.get("outer_lr"), "steps": params.get("outer_steps")}
-        revision = method(self.method).revision
         return RunConfig(
             backbone=self.backbone,
             weights=weights,
@@ -240,7 +239,7 @@ class Study(Frozen):
             data=data,
             seed=self.seed + meta_seed,
             shots=self.source_shots,
-            revision=revision.number if revision else None,
+            revision=revision(self.method),
         )
 
 

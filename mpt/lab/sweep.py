@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,12 +17,13 @@ from mpt.lab.home import Home
 from mpt.lab.lease import Lease
 from mpt.lab.reap import reap
 from mpt.lab.run import BASELINE, Case, Judged, Judging, Lab, scores
-from mpt.lab.search import Search, Trial
+from mpt.lab.search import REVISION, Search, Trial
 from mpt.lab.settings import settings_of
 from mpt.lab.settle import Record, Settler
 from mpt.lab.stopping import Stopped
 from mpt.lab.study import Study
 from mpt.lab.worker import Worker
+from mpt.methods import revision
 from mpt.scores import best_dev
 
 VALIDATION = "validation"
@@ -31,7 +32,7 @@ VALIDATION = "validation"
 
 @dataclass(frozen=True)
 class Plan:
-    """A study made concrete: on these rows, with these weights."""
+    """A study made concrete: on these rows, with these weights, by this formula of its method."""
 
     study: Study
     tasks: tuple[str, ...]
@@ -39,6 +40,7 @@ class Plan:
     weights: str
     data: str
     judged_data: str
+    revision: int | None = None
 
     @cached_property
     def judging(self) -> Judging:
@@ -51,7 +53,8 @@ class Plan:
         """What makes it this study: its file, and the rows and weights it runs on."""
         found = {"sources": self.sources, "tasks": self.tasks, "weights": self.weights}
         rows = {"data": self.data, "validation rows": self.judged_data}
-        return json.loads(json.dumps({**self.study.definition, **found, **rows}))
+        formula = {REVISION: self.revision} if self.revision else {}
+        return json.loads(json.dumps({**self.study.definition, **found, **rows, **formula}))
 
     @cached_property
     def baseline(self) -> Case:
@@ -60,7 +63,8 @@ class Plan:
 
     def config(self, params: Mapping[str, float]) -> RunConfig:
         """The meta-training of a trial."""
-        return self.study.run(params, sources=self.sources, weights=self.weights, data=self.data)
+        found = self.study.run(params, sources=self.sources, weights=self.weights, data=self.data)
+        return RunConfig(**{**found.model_dump(), "revision": self.revision})
 
 
 def plan(study: Study, worker: Worker) -> Plan:
@@ -81,7 +85,8 @@ def plan(study: Study, worker: Worker) -> Plan:
         partitions.setting(name)
     judged = worker.data_digest(tasks, study.validation.seeds, study.target_shots)
     data = worker.data_digest(sources, study.source_seeds, study.source_shots)
-    return Plan(study, tasks, sources, worker.backbone.weights, data, judged)
+    weights, formula = worker.backbone.weights, revision(study.method)
+    return Plan(study, tasks, sources, weights, data, judged, formula)
 
 
 def sweep(
@@ -109,6 +114,11 @@ def sweep(
     study = concrete.study
     with lab.ledger.lease(f"study:{study.title}") as lease:
         search = Search.begin(study, concrete.definition, home)
+        if search.aside:
+            lab.progress.say(
+                f"study {study.title} begins anew; its trials by the earlier formula of "
+                f"{study.method} are kept as {search.aside}"
+            )
         reap(search, study)
         with suppress(Stopped), _handed_back(search, lease):
             settler = Settler(concrete, lab, _Live(search, study), _baseline(concrete, lab))
@@ -161,6 +171,8 @@ def replay(
     """
     study = concrete.study
     Search.check(study, concrete.definition, home)
+    # a trial is told as it was computed
+    concrete = replace(concrete, revision=Search.load(home, study.title).revision)
     with lab.ledger.lease(f"study:{study.title}"):
         trials = Search.load(home, study.title).trials
         # what failed is not tried again here

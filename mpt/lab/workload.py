@@ -16,6 +16,7 @@ from mpt.lab.run import BASELINE, Case, Cell, Judged, Judging, Lab, PackSize
 from mpt.lab.search import Trial
 from mpt.lab.study import Study
 from mpt.lab.sweep import VALIDATION, Plan
+from mpt.lab.unit import Unit
 from mpt.seeding import stream
 
 Config = RunConfig | Cell
@@ -119,6 +120,11 @@ class _Listing(Recorded):
     """Looks up what it is asked for, and remembers it as rows."""
 
     rows: list[Row] = field(default_factory=list)
+
+    def learn(self, configs: Sequence[RunConfig], title: str, pack: int) -> dict[str, Unit]:
+        """See ``Lab.learn``."""
+        self.rows.append(Row(title, "trials", tuple(configs)))
+        return self._settle(configs)
 
     def judge(
         self, cases: Sequence[Case], judging: Judging, *, title: str, pack: PackSize

@@ -88,6 +88,12 @@ METHODS: Mapping[str, Method] = MappingProxyType(
 )
 
 
+def revision(name: str) -> int | None:
+    """The number of a method's formula, where it is not its first."""
+    known = method(name).revision
+    return known.number if known else None
+
+
 def method(name: str) -> Method:
     """The method called ``name``. Raises ``UnknownName`` with the nearest one."""
     try:

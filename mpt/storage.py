@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all, and names of others that may not lead out of a folder."""
 
 from __future__ import annotations
 
@@ -6,6 +6,36 @@ import os
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
+
+from mpt.errors import DataError
+
+
+def contained(folder: Path, name: str | Path, what: str, cure: str) -> Path:
+    """Where the file that somebody else named lies, links followed: inside ``folder`` or nowhere.
+
+    A name out of a store, a record, a server or a card is not the user's own choice, and what it
+    leads to may be read, shown or sent away. The file need not be there.
+
+    Args:
+        folder: the only place where it may lie.
+        name: relative to ``folder``, or absolute.
+        what: whose name it is, for the error; cure: what to do, likewise.
+
+    Raises:
+        DataError: it lies elsewhere, also by a link, or is no regular file.
+    """
+    try:
+        found = (folder / name).resolve()
+        is_inside = found.is_relative_to(folder.resolve())
+        is_other = found.exists() and not found.is_file()
+    except (OSError, RuntimeError, ValueError):
+        # a name too long, links that go in a circle, a NUL
+        is_inside, is_other = True, True
+    if not is_inside:
+        raise DataError(f"{what} {str(name)!r} leads out of {folder}; {cure}")
+    if is_other:
+        raise DataError(f"{what} {str(name)!r} is no file in {folder}; {cure}")
+    return found
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from os.path import normpath
 from pathlib import Path
 from typing import Literal
 
@@ -37,6 +36,7 @@ from mpt.gym.template import Path as RowPath
 from mpt.gym.template import Template
 from mpt.gym.tsv_task import TsvTask, find_tsv_task
 from mpt.reading import read_yaml
+from mpt.storage import contained
 from mpt.table import check_columns
 
 CARD = "card.yaml"
@@ -190,9 +190,8 @@ def find_own_task(folder: Path, shots: int | str | None = None) -> OwnTask | Tsv
         raise ConfigError(f"{where}: with `rows` the card also needs `input` and `target`")
     names = own.rows.model_dump() if isinstance(own.rows, TwoFiles) else {"rows": own.rows}
     files = {split: folder / name for split, name in names.items()}
-    for path in files.values():
-        if not Path(normpath(path)).is_relative_to(normpath(folder)):
-            raise ConfigError(f"{where}: the rows {path} lie outside; put them into {folder}")
+    for split, path in files.items():
+        contained(folder, names[split], f"{where}: rows", "put the file itself into that folder")
         if not path.is_file():
             raise DataError(f"{where}: the rows {path} are missing; put the file there")
     card = _recipe(where, folder.name, own, k)

@@ -34,6 +34,7 @@ from mpt.gym.partitions import Partitions, Setting
 from mpt.lab.choices import Names, Title
 from mpt.lab.study import Study
 from mpt.lab.study_file import faults_of, make_study, read_mapping
+from mpt.storage import contained
 
 Methods = Annotated[tuple[MethodName, ...], Field(min_length=1)]
 Pairs = tuple[tuple[str, str], ...]
@@ -234,6 +235,7 @@ def _extended(path: Path) -> dict[str, Any]:
         return given
     if not isinstance(below, str) or Path(below).name != below:
         raise ConfigError(f"{path}: 'extends' is {below!r}; give the name of a file beside it")
+    contained(path.parent, below, f"{path}: 'extends'", "give the name of a file beside it")
     return _laid(_extended(path.parent / below), given)
 
 

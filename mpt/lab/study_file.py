@@ -17,6 +17,7 @@ from mpt.lab.protocol import PROTOCOLS
 from mpt.lab.pruning import PRUNERS
 from mpt.lab.study import Study
 from mpt.reading import read_yaml
+from mpt.storage import contained
 
 _STEPS: Mapping[str, tuple[list[int], list[int]]] = {
     "maml": ([1, 2], [30, 60]),
@@ -95,7 +96,8 @@ def _with_partitions(given: dict[str, Any], folder: Path, where: str) -> dict[st
     """``given`` with its settings read; the first of them is searched if none is named."""
     own = given.get("partitions")
     if isinstance(own, str):
-        own = read_partitions(folder / own)
+        cure = "put the file beside the study file"
+        own = read_partitions(contained(folder, own, f"{where}: partitions", cure))
     elif isinstance(own, dict):
         own = make_partitions(own, f"{where}: partitions")
     if not isinstance(own, Partitions):

@@ -191,8 +191,9 @@ def test_a_card_beside_split_files_names_their_metric(tmp_path):
         (("text|clean", "text|claen"), r"unknown transform 'claen' - did you mean .*'clean'"),
         (("{text|clean}", "{body}"), r"r.csv has no column 'body'; it has text, label"),
         (("r.csv", "s.csv"), r"the rows .*s.csv are missing; put the file there"),
-        (("r.csv", "../r.csv"), r"the rows .*films/../r.csv lie outside; put them into .*films"),
-        (("r.csv", "/etc/passwd"), r"the rows /etc/passwd lie outside"),
+        (("r.csv", "../r.csv"), r"rows '../r.csv' leads out of .*films; put the file itself into"),
+        (("r.csv", "/etc/passwd"), r"rows '/etc/passwd' leads out of .*films; put the file"),
+        (("r.csv", "."), r"rows '.' is no file in .*films; put the file itself into that folder"),
         (('target: "{label}"', ""), r"with `rows` the card also needs `input` and `target`"),
         (("kind: classification", "kind: class"), r"kind: input should be 'classification' or"),
         (("metric: ACC", "metric: [ACC"), r"card.yaml: cannot be read as YAML"),
@@ -205,6 +206,18 @@ def test_slips_in_a_card_are_named(tmp_path, change, message):
         (ConfigError, DataError), match=message.replace("input should", "[Ii]nput should")
     ):
         find_own_task(home).split(13)
+
+
+def test_rows_are_not_fetched_through_a_link_that_leads_out(tmp_path):
+    home = task(tmp_path / "films", CARD.format(rows="r.csv"))
+    (tmp_path / "secret.csv").write_text(csv_rows())
+    (home / "r.csv").symlink_to("../secret.csv")
+    with pytest.raises(DataError, match=r"rows 'r.csv' leads out of .*films; put the file itself"):
+        find_own_task(home)
+    (home / "r.csv").unlink()
+    (home / "inner.csv").write_text(csv_rows())
+    (home / "r.csv").symlink_to("inner.csv")
+    assert len(find_own_task(home).split(13).train) == 8
 
 
 @pytest.mark.parametrize(

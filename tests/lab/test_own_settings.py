@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from synthetic import write_backbone, write_gym
 
-from mpt.errors import ConfigError, StoreError, UnknownName
+from mpt.errors import ConfigError, DataError, StoreError, UnknownName
 from mpt.gym.partitions import Setting, read_partitions
 from mpt.gym.source import open_gym
 from mpt.lab.home import Home
@@ -144,6 +144,17 @@ def test_a_missing_file_is_named_where_it_was_sought(file):
         read_study(file, {})
     with pytest.raises(ConfigError, match="'partitions' is 3"):
         make_study({"partitions": 3})
+
+
+def test_settings_are_read_from_beside_the_study_file_and_not_from_elsewhere(file, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "link.yaml").symlink_to(file)
+    for name in (f"../{file.name}", str(file), "link.yaml"):
+        study = elsewhere / "study.yaml"
+        study.write_text(f"partitions: {name}\n")
+        with pytest.raises(DataError, match="leads out of .*; put the file beside the study file"):
+            read_study(study, {})
 
 
 def test_without_validation_tasks_the_gym_s_or_the_study_s_are_taken(file, tmp_path):

@@ -153,6 +153,8 @@ class Delivery:
     def _file(self, entry: Entry) -> None:
         record, file = entry.record, _there(entry)
         run, name = self._living(record["key"]), record.get("name") or file.name
+        if Path(name).name != name:
+            raise Refused(f"the file of run {record['key']!r} is to be called {name!r}, a path")
         with tempfile.TemporaryDirectory() as folder:
             # the outbox had no room for a copy under that name; MLflow gives files their own
             if file.name != name:
@@ -342,6 +344,8 @@ def _needed(config: Mapping[str, Any]) -> list[str]:
 
 
 def _there(entry: Entry) -> Path:
+    if entry.fault:
+        raise Refused(f"{entry.fault} (run {entry.record['key']!r})")
     if entry.file is None or not entry.file.is_file():
         raise Refused(f"the file {entry.file} of run {entry.record['key']!r} is gone")
     return entry.file

@@ -29,6 +29,9 @@ from typing import Any
 from uuid import uuid4
 from zlib import crc32
 
+from mpt.errors import DataError
+from mpt.storage import contained
+
 SEGMENT = 4 * 2**20
 """Bytes after which a new segment is begun, so that what was taken can be deleted."""
 
@@ -39,11 +42,15 @@ LOST = "lost.jsonl"
 
 @dataclass(frozen=True)
 class Entry:
-    """A record and where the next one begins; ``after`` is None while it is only in memory."""
+    """A record and where the next one begins; ``after`` is None while it is only in memory.
+
+    ``fault`` says why its file must not be sent: it lies outside the home folder.
+    """
 
     record: Mapping[str, Any]
     after: Place | None
     file: Path | None
+    fault: str = ""
 
 
 @dataclass(frozen=True, order=True)
@@ -155,16 +162,17 @@ class Spool:
             self._in_flight = False
             self._drain()
             for record, after in self._from(self._cursor):
-                file, is_whole = self._file_of(record)
-                if is_whole:
+                file, fault = self._file_of(record)
+                if fault is not None:
                     self._pass(after.number - 1)
-                    return Entry(record, after, file)
+                    return Entry(record, after, file, fault)
             self._pass(self._written)
             if not self._waiting:
                 return None
             self._in_flight = True
             record = json.loads(self._waiting[0])
-            return Entry(record, None, self._file_of(record)[0])
+            file, fault = self._file_of(record)
+            return Entry(record, None, file, fault or "")
 
     def take(self, entry: Entry) -> None:
         """Never give this record again."""
@@ -175,7 +183,8 @@ class Spool:
             else:
                 self._passed = entry.after.number
                 self._move_cursor(entry.after)
-            if entry.file is not None and entry.file.is_relative_to(self.folder):
+            copies = (self.folder / "files").resolve()
+            if entry.file is not None and entry.file.parent.parent == copies:
                 shutil.rmtree(entry.file.parent, ignore_errors=True)
 
     def sync(self) -> None:
@@ -271,16 +280,19 @@ class Spool:
             shutil.rmtree((self.folder / name).parent, ignore_errors=True)
             return {"file": str(file.absolute())}
 
-    def _file_of(self, record: dict[str, Any]) -> tuple[Path | None, bool]:
-        """The file that a record speaks of, and whether the copy is what was copied."""
+    def _file_of(self, record: dict[str, Any]) -> tuple[Path | None, str | None]:
+        """The file that a record speaks of, and why it must not be sent; None: it is damaged."""
         name, crc = record.pop("file", None), record.pop("crc", None)
         if name is None:
-            return None, True
-        file = self.folder / name
+            return None, ""
+        home, cure = self.folder.parent.parent, "it is not sent"
         try:
-            return file, crc is None or _crc_of(file) == crc
+            file = contained(home, self.folder / name, "the file", cure)
+            return file, "" if crc is None or _crc_of(file) == crc else None
+        except DataError as error:
+            return None, str(error)
         except OSError:
-            return file, False
+            return None, None
 
     def _from(self, cursor: Place) -> Iterator[tuple[dict[str, Any], Place]]:
         """Every whole record from a position on, with the position after it."""

@@ -28,6 +28,7 @@ from mlflow_server import answers, server
 from mpt.errors import StoreError
 from mpt.lab.artefacts import save_prompt
 from mpt.lab.home import Home
+from mpt.lab.outbox import Spool
 from mpt.lab.tracker import NullTracker, Point, PromptModel, RunKey, Tracker
 from mpt.lab.tracking import MlflowTracker, sync, ui_environment
 
@@ -411,6 +412,34 @@ def test_a_server_that_goes_down_and_comes_back_has_everything_once(tmp_path):
         tracker.close()
     assert len(place.said) == 2
     assert place.said[1] == "the tracking server takes records again"
+
+
+@pytest.mark.slow
+def test_files_that_a_planted_record_names_are_never_sent(tmp_path):
+    (tmp_path / "secret.txt").write_text("s3cret")
+    home = Home.find({"MPT_HOME": str(tmp_path / "home")}).open()
+    (home.root / "prompt").write_text("p")
+    spool = Spool.begin(home.outbox)
+    opened = {"parent": None, "name": "s", "params": {}, "tags": {}, "time": 1}
+    spool.append({"do": "open", "key": "s", **opened})
+    planted = [
+        {"file": "../../../secret.txt", "name": "a.txt", "folder": ""},
+        {"file": str(tmp_path / "secret.txt"), "folder": "sub"},
+        {"file": "../../prompt", "name": "../../../planted", "folder": ""},
+    ]
+    for record in planted:
+        spool.append({"do": "file", "key": "s", **record})
+    spool.append({"do": "text", "key": "s", "name": "b.txt", "text": "b"})
+    spool.close()
+    said: list[str] = []
+    assert sync(home, home.tracking_uri, warn=said.append) == (2, 0)
+    assert len(said) == 3
+    assert sum("leads out of" in one and "it is not sent" in one for one in said) == 2
+    assert sum("is to be called '../../../planted', a path" in one for one in said) == 1
+    sent = [path for path in home.artifacts.rglob("*") if path.is_file()]
+    assert [path.name for path in sent] == ["b.txt"]
+    assert "s3cret" not in (home.outbox / "refused.jsonl").read_text()
+    assert not list(tmp_path.rglob("planted"))
 
 
 def status(port: int, **headers: str) -> int:

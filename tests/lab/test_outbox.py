@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -423,6 +424,58 @@ def test_a_copy_that_is_not_what_was_copied_is_lost_and_counted(tmp_path):
     assert drained(spool) == [0]
     assert spool.confess() == 2
     spool.close()
+
+
+@pytest.mark.parametrize(
+    "name", ["../../../secret/key", "/etc/passwd", "files/../../../../secret/key", "files", "pipe"]
+)
+def test_a_record_that_names_a_file_elsewhere_is_given_without_it(tmp_path, name):
+    """Whoever can write into the outbox must not have this machine's files sent away by it."""
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "key").write_text("s3cret")
+    source = tmp_path / "home" / "prompt"
+    source.parent.mkdir()
+    source.write_text("p")
+    spool = Spool.begin(tmp_path / "home" / "outbox")
+    spool.append({"n": 0}, source)
+    os.mkfifo(spool.folder / "pipe")
+    for record in ({"n": 1, "file": name}, {"n": 2, "file": name, "crc": "00000000"}):
+        planted = outbox._sealed(json.dumps(record).encode())
+        with (spool.folder / "000001.jsonl").open("ab") as file:
+            file.write(planted)
+    abandon(spool)
+    adopted = Spool.adopt(spool.folder)
+    assert adopted is not None
+    given = [adopted.next()]
+    adopted.take(given[0])
+    for n in (1, 2):
+        entry = adopted.next()
+        assert entry is not None
+        assert (entry.record["n"], entry.file) == (n, None)
+        assert entry.fault.startswith(f"the file '{adopted.folder / name}'")
+        assert entry.fault.endswith("; it is not sent")
+        adopted.take(entry)
+    assert (secret / "key").read_text() == "s3cret"
+    assert adopted.confess() == 0
+    adopted.close()
+
+
+def test_taking_a_planted_record_deletes_no_other_folder(tmp_path):
+    spool = Spool.begin(tmp_path / "home" / "outbox")
+    kept = tmp_path / "home" / "prompts"
+    kept.mkdir(parents=True)
+    (kept / "a").write_text("a")
+    spool.append({"n": 0})
+    planted = json.dumps({"n": 1, "file": "files/../../../prompts/a"}).encode()
+    with (spool.folder / "000001.jsonl").open("ab") as file:
+        file.write(outbox._sealed(planted))
+    abandon(spool)
+    adopted = Spool.adopt(spool.folder)
+    assert adopted is not None
+    assert drained(adopted) == [0, 1]
+    assert (kept / "a").read_text() == "a"
+    adopted.close()
 
 
 def test_damage_to_a_spool_in_use_is_passed_over(tmp_path):

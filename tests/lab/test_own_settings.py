@@ -153,7 +153,7 @@ def test_settings_are_read_from_beside_the_study_file_and_not_from_elsewhere(fil
     for name in (f"../{file.name}", str(file), "link.yaml"):
         study = elsewhere / "study.yaml"
         study.write_text(f"partitions: {name}\n")
-        with pytest.raises(DataError, match="leads out of .*; put the file beside the study file"):
+        with pytest.raises(DataError, match=r"leads out of .*; put the file beside the study"):
             read_study(study, {})
 
 

@@ -24,18 +24,17 @@ def contained(folder: Path, name: str | Path, what: str, cure: str) -> Path:
     Raises:
         DataError: it lies elsewhere, also by a link, or is no regular file.
     """
+    fault = f"is no file in {folder}"
     try:
         found = (folder / name).resolve()
-        is_inside = found.is_relative_to(folder.resolve())
-        is_other = found.exists() and not found.is_file()
+        if not found.is_relative_to(folder.resolve()):
+            fault = f"leads out of {folder}"
+        elif found.is_file() or not found.exists():
+            return found
     except (OSError, RuntimeError, ValueError):
         # a name too long, links that go in a circle, a NUL
-        is_inside, is_other = True, True
-    if not is_inside:
-        raise DataError(f"{what} {str(name)!r} leads out of {folder}; {cure}")
-    if is_other:
-        raise DataError(f"{what} {str(name)!r} is no file in {folder}; {cure}")
-    return found
+        pass
+    raise DataError(f"{what} {str(name)!r} {fault}; {cure}")
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -108,8 +108,23 @@ def per_run(row_losses: Tensor, batch: Batch) -> Losses:
 
     Of a micro-batch it is the run's share of that mean; a run without rows has 0.
     """
-    total = row_losses.new_zeros(batch.runs).index_add(0, batch.run_of_row, row_losses)
+    total = row_losses.new_zeros(batch.runs)
+    if total.is_cuda:
+        total = total.index_put((batch.run_of_row,), row_losses, accumulate=True)
+    else:
+        total = total.index_add(0, batch.run_of_row, row_losses)
     return total / batch.tokens.clamp_min(1)
+
+
+def spread(values: Tensor, place_of_row: Tensor) -> Tensor:
+    """``[N, ...]``: each row's own of ``values [S, ...]``, such as its run's prompt.
+
+    Gradients of rows are added up in the order of the rows, whatever runs beside it. Of the two
+    ways to pick rows, one adds by atomics on a CPU of several threads, in the order in which they
+    happen to come, and the other one does on CUDA (``torch.use_deterministic_algorithms`` lists
+    both).
+    """
+    return values[place_of_row] if values.is_cuda else values.index_select(0, place_of_row)
 
 
 def _padded(rows: Sequence[np.ndarray], value: int) -> Tensor:

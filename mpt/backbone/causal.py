@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mpt.backbone import attention, hub
-from mpt.backbone.batch import Batch, per_run
+from mpt.backbone.batch import Batch, per_run, spread
 from mpt.backbone.thaw import asking, trainable
 from mpt.backbone.vocabulary import Vocabulary
 from mpt.backbone.weave import behind, mask_of, padded_left, woven
@@ -64,7 +64,8 @@ class FrozenCausal(Vocabulary):
     @torch.inference_mode()
     def generate(self, theta: Prompts, batch: Batch, limit: int, beams: int = 1) -> list[str]:
         """See ``Backbone.generate``; padded on the left, as decoding goes on at the right."""
-        prompt, words = theta.to(self._width)[batch.run_of_row], self.embed(batch.input)
+        prompt = spread(theta.to(self._width), batch.run_of_row)
+        words = self.embed(batch.input)
         lengths = batch.input_mask.sum(1)
         if self.place == "before":
             embeds = torch.cat([self._open(len(batch)), prompt, words], 1)
@@ -109,7 +110,7 @@ class FrozenCausal(Vocabulary):
         The prompt is read once per run; every row of the run goes on from its keys and values.
         """
         lengths, ids = batch.input_mask.sum(1), self._joined(batch)
-        own = theta[batch.present]
+        own = spread(theta, batch.present)
         prefix = torch.cat([self._open(len(own)), own], 1)
         if not prefix.shape[1]:
             return hub.read(self.model, self.embed(ids)), (lengths - 1).clamp_min(0)
@@ -117,12 +118,12 @@ class FrozenCausal(Vocabulary):
         ends = hub.read(self.model, prefix, cache)[:, -1:]
         hub.share(cache, batch.place_of_row)
         states = hub.read(self.model, self.embed(ids), cache)
-        return torch.cat([ends.index_select(0, batch.place_of_row), states], 1), lengths
+        return torch.cat([spread(ends, batch.place_of_row), states], 1), lengths
 
     def _around_prompt(self, theta: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """States of [input, prompt, target], and where the first target is foretold."""
         lengths = batch.input_mask.sum(1)
-        prompt, words = theta[batch.run_of_row], self.embed(batch.input)
+        prompt, words = spread(theta, batch.run_of_row), self.embed(batch.input)
         length = prompt.shape[1]
         asked = woven(torch.cat([words, prompt], 1), behind(lengths, words.shape[1], length))
         answer = self.embed(batch.target.clamp_min(0))

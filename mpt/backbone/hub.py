@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from mpt.backbone.batch import spread
 from mpt.errors import ConfigError
 
 EMBEDDED = Path(__file__).parent / "mini"
@@ -166,8 +167,8 @@ def read(model: Any, embeds: Any, cache: Any | None = None) -> Any:
 def share(cache: Any, place_of_row: Any) -> None:
     """Give every row ``[N]`` the keys and values of its place ``[S]``; gradients flow back."""
     for layer in cache.layers:
-        layer.keys = layer.keys.index_select(0, place_of_row)
-        layer.values = layer.values.index_select(0, place_of_row)
+        layer.keys = spread(layer.keys, place_of_row)
+        layer.values = spread(layer.values, place_of_row)
 
 
 def plain_generation(model: Any, tokenizer: Any) -> None:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mpt.backbone import attention, hub
-from mpt.backbone.batch import Batch, per_run
+from mpt.backbone.batch import Batch, per_run, spread
 from mpt.backbone.lean_attention import lean_attention
 from mpt.backbone.thaw import asking, trainable
 from mpt.backbone.vocabulary import Vocabulary
@@ -92,7 +92,7 @@ class FrozenSeq2Seq(Vocabulary):
         return logits.to(self.dtype)
 
     def _encode(self, theta: Prompts, batch: Batch) -> tuple[Tensor, Tensor]:
-        prompt = theta.to(self._width)[batch.run_of_row]
+        prompt = spread(theta.to(self._width), batch.run_of_row)
         words = self.embed(batch.input)
         lengths, length = batch.input_mask.sum(1), prompt.shape[1]
         if self.place == "before":

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mpt.backbone.batch import Batch, per_run
+from mpt.backbone.batch import Batch, per_run, spread
 from mpt.backbone.prompt import from_vocabulary
 from mpt.gym.tokens import Role
 from mpt.notation import Losses, Prompts
@@ -109,6 +109,6 @@ class ToyBackbone:
         mask = batch.input_mask.to(self.dtype)[..., None]
         words = (self.table[batch.input] * mask).sum(1) / mask.sum(1)
         mean = theta.sum(1) / max(1, theta.shape[1])  # a prompt of no tokens says nothing
-        state = (mean[batch.run_of_row] + words).tanh()
+        state = (spread(mean, batch.run_of_row) + words).tanh()
         before = F.pad(target[:, :-1], (1, 0)).clamp_min(0)
         return (state[:, None] + self.table[before]) @ self.head

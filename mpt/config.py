@@ -8,9 +8,10 @@ their data were found (a path, a mirror) are not part of it; what the data and w
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -42,6 +43,19 @@ FINE_TUNING = "fine-tuning"
 """Where a prompt's start would stand: no prompt at all, the whole model is trained."""
 
 
+def digest_of(name: str, config: Mapping[str, Any]) -> str:
+    """The digest of a configuration of the class ``name`` that is given as JSON."""
+    text = json.dumps(_that_are_set(config), sort_keys=True, separators=(",", ":"))
+    return sha256(f"{name}:{text}".encode()).hexdigest()[:12]
+
+
+def _that_are_set(value: Any) -> Any:
+    """A value without unset keys: an optional field is added without making old units others."""
+    if isinstance(value, Mapping):
+        return {key: _that_are_set(held) for key, held in value.items() if held is not None}
+    return [_that_are_set(held) for held in value] if isinstance(value, list) else value
+
+
 class Frozen(BaseModel):
     """A value with an identity: immutable, strict about its keys, equal by content."""
 
@@ -53,10 +67,7 @@ class Frozen(BaseModel):
         return self._digest_without()
 
     def _digest_without(self, *fields: str) -> str:
-        # what is not set is left out: an optional field is added without making old units others
-        known = self.model_dump(mode="json", exclude_none=True, exclude=set(fields))
-        text = json.dumps(known, sort_keys=True, separators=(",", ":"))
-        return sha256(f"{type(self).__name__}:{text}".encode()).hexdigest()[:12]
+        return digest_of(type(self).__name__, self.model_dump(mode="json", exclude=set(fields)))
 
 
 class BackboneConfig(Frozen):

@@ -20,8 +20,10 @@ def predict(
 
     Example: mpt predict mpt-mini-reptile "it was good" "it was bad"
     """
+    from mpt.lab.artefacts import prompt_file
     from mpt.lab.home import Home
     from mpt.lab.origin import find_prompt
+    from mpt.lab.predict import asked_with
     from mpt.lab.predict import predict as run
     from mpt.lab.recorded import open_ledger
 
@@ -31,7 +33,5 @@ def predict(
     home = Home.find()
     with open_ledger(home) as ledger:
         unit = find_prompt(ledger, home, prompt)
-    if unit.artefact is None:
-        raise InputError(f"unit {unit.digest} is {unit.state} and has no prompt to answer with")
-    for answer in run(home.root / unit.artefact, unit.config, asked):
+    for answer in run(prompt_file(home, unit), asked_with(unit), asked):
         typer.echo(" ".join(answer.splitlines()))

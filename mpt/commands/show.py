@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mpt.commands.console import out
+from mpt.commands.console import err, out
 
 if TYPE_CHECKING:
     from mpt.lab.home import Home
+    from mpt.lab.ledger import Ledger
     from mpt.lab.prompt_view import PromptView
     from mpt.lab.unit import Unit
 
@@ -33,12 +34,16 @@ def show(
     from mpt.lab.home import Home
     from mpt.lab.origin import find_unit, origin
     from mpt.lab.recorded import open_ledger
+    from mpt.lab.sound import fault_of
 
     home = Home.find()
     with open_ledger(home) as ledger:
         unit = find_unit(ledger, digest)
+        view = _view(unit, home, ledger) if prompt else None
     found = origin(unit, home)
-    view = _view(unit, home) if prompt else None
+    if fault := fault_of(unit):
+        line = f"warning: the ledger's row of {unit.digest} is damaged ({fault}); "
+        err.print(f"{line}`mpt studies forget {unit.digest}`", markup=False, soft_wrap=True)
     result: dict[str, Any] = dict(unit.result)
     curve = result.pop("curve", [])
     software = result.pop("software", None)
@@ -49,19 +54,20 @@ def show(
         "created": unit.created.isoformat(timespec="seconds"),
         "seconds": unit.seconds,
         "software": software or "not recorded (made by an earlier mpt)",
-        "prompt": str(found.prompt) if found.prompt else "none",
+        "prompt": str(found.prompt) if found.prompt else found.fault or "none",
         "mlflow runs": "MLflow did not answer" if found.runs is None else list(found.runs),
         "result": result,
         "config": dict(unit.config),
     }
     if json:
         keys = {"software": software, "prompt": str(found.prompt) if found.prompt else None}
+        keys |= {"prompt fault": found.fault} if found.fault else {}
         told |= {**keys, "mlflow runs": found.runs, "result": {**result, "curve": curve}}
         told = {name.replace(" ", "_"): value for name, value in told.items()}
         told |= {"prompt_view": asdict(view)} if view else {}
         typer.echo(text.dumps(told, indent=2))
         return
-    if curve:
+    if curve and not fault:
         told["result"] |= {"training loss": f"{curve[0]:.4f} to {curve[-1]:.4f}"}
     printed = yaml.safe_dump(told, sort_keys=False, default_flow_style=None, width=100)
     out.print(printed.rstrip(), markup=False, soft_wrap=True)
@@ -71,8 +77,10 @@ def show(
         out.print(prompt_table(view))
 
 
-def _view(unit: Unit, home: Home) -> PromptView:
+def _view(unit: Unit, home: Home, ledger: Ledger) -> PromptView:
     from mpt.backbone.frozen import load_backbone
     from mpt.lab.prompt_view import config_of, view_prompt
+    from mpt.lab.starts import sums_of
 
-    return view_prompt(unit, load_backbone(config_of(unit).backbone), home)
+    config = config_of(unit)
+    return view_prompt(unit, load_backbone(config.backbone), home, sums_of([config], ledger))

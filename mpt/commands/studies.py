@@ -53,5 +53,41 @@ def show(
         out.print(trials_table(name, trials))
 
 
+@app.command()
+def forget(
+    digest: Annotated[str, typer.Argument(help="A unit's digest, or its first digits.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Forget a unit whose prompt or record is bad, so that the same commands compute it again.
+
+    Its prompt and its checkpoint are removed, and every unit that began from its prompt is
+    forgotten with it: whether the prompt was bad already when they were tuned, nobody can tell.
+    Trials that stand on them wait for the next `mpt sweep`, with their numbers and parameters.
+    What a living driver holds is left alone.
+
+    Example: mpt studies forget 1f2e3d4c5b6a
+    """
+    from json import dumps
+
+    from mpt.lab.forget import forget as run
+    from mpt.lab.home import Home
+    from mpt.lab.recorded import open_ledger
+
+    home = Home.find()
+    with open_ledger(home) as ledger:
+        found = run(home, ledger, digest)
+    if json:
+        trials = {study: [n + 1 for n in numbers] for study, numbers in found.trials.items()}
+        typer.echo(dumps({"digest": found.digest, "begun": list(found.begun), "trials": trials}))
+        return
+    also = f" and {len(found.begun)} units that began from its prompt" if found.begun else ""
+    lines = [f"{found.digest}{also}: forgotten; the command that computed it computes it again"]
+    for study, numbers in found.trials.items():
+        named = ", ".join(str(number + 1) for number in numbers)
+        lines.append(f"{study}: trial {named} waits for the next `mpt sweep`")
+    for line in lines:
+        out.print(line, markup=False, soft_wrap=True)
+
+
 app.command()(reap)
 app.command()(retry)

@@ -1,22 +1,32 @@
-"""Checkpoints of meta-trainings: one small file per run, written whole or not at all."""
+"""Checkpoints of meta-trainings: one small file per run, written whole or not at all.
+
+Each holds its run's name and a hash of all that is in it; one that is not as it was written counts
+as absent, so that its run begins anew.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from math import isfinite
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load
 from torch import Tensor
 
 from mpt.engine.optim import State
 from mpt.engine.plan import StepPlan
+from mpt.engine.tensor_file import notes_of, tensor_bytes
 from mpt.engine.train import TrainState
 from mpt.storage import write_whole
+
+_LOG = logging.getLogger("mpt.engine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +72,36 @@ class Checkpoints:
             tensors["theta"] = state.theta[row]
             position = state.position[row]
             notes = {
+                "run": names[lane],
                 "position": position,
                 # an interrupted step may have noted its loss already
                 "curve": list(curves[lane][:position]),
                 "plan": asdict(plan) if plan else None,
             }
-            data = save(
-                {key: value.detach().cpu().contiguous() for key, value in tensors.items()},
-                {"mpt": json.dumps(notes)},
-            )
+            told = json.dumps(notes)
+            data = tensor_bytes(tensors, {"mpt": told, "sha256": _sum(told, tensors)})
             write_whole(self.path(names[lane]), data)
         self._last = time.monotonic()
 
-    def read(self, name: str) -> Saved | None:
-        """The run's checkpoint; None where there is none or it cannot be read."""
-        try:
-            with safe_open(self.path(name), "pt") as file:
-                notes = json.loads((file.metadata() or {})["mpt"])
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            plan = StepPlan(**notes["plan"]) if notes["plan"] else None
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError):
+    def read(self, name: str, like: TrainState | None = None, row: int = 0) -> Saved | None:
+        """The run's checkpoint; None where there is none, or one that is not as it was written.
+
+        Args:
+            name: of the run.
+            like: a state whose ``row`` is of the run: what is read must have its shapes and types.
+        """
+        path = self.path(name)
+        if not path.exists() and not path.is_symlink():
             return None
-        theta = tensors.pop("theta")
-        moments = {key.removeprefix("moments."): value for key, value in tensors.items()}
-        return Saved(theta, moments, int(notes["position"]), tuple(notes["curve"]), plan)
+        try:
+            found = _opened(path.read_bytes(), name)
+            if like is not None:
+                _expect_fit(found, like, row)
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
+            why = f"it lacks {error}" if isinstance(error, KeyError) else error
+            _LOG.warning("checkpoint %s cannot be used (%s); run %s begins anew", path, why, name)
+            return None
+        return found
 
     def drop(self, name: str) -> None:
         """Forget a run that is done."""
@@ -94,6 +110,41 @@ class Checkpoints:
     def path(self, name: str) -> Path:
         """Where the run's checkpoint lies."""
         return self.folder / f"{name}.safetensors"
+
+
+def _opened(data: bytes, name: str) -> Saved:
+    """A checkpoint's contents. Raises ``ValueError`` where they are not those of the run."""
+    tensors, kept = load(data), notes_of(data)
+    if kept["sha256"] != _sum(kept["mpt"], tensors):
+        raise ValueError("its SHA-256 is not that of what it holds")
+    notes = json.loads(kept["mpt"])
+    if notes["run"] != name:
+        raise ValueError(f"it is that of run {notes['run']}")
+    plan = StepPlan(**notes["plan"]) if notes["plan"] else None
+    theta = tensors.pop("theta")
+    moments = {key.removeprefix("moments."): value for key, value in tensors.items()}
+    found = Saved(theta, moments, int(notes["position"]), tuple(notes["curve"]), plan)
+    numbers = [theta, *moments.values()]
+    if not all(bool(torch.isfinite(one).all()) for one in numbers):
+        raise ValueError("it holds NaN or infinity")
+    if len(found.curve) != found.position or not all(map(isfinite, found.curve)):
+        raise ValueError("its losses are not those of its updates")
+    return found
+
+
+def _expect_fit(found: Saved, like: TrainState, row: int) -> None:
+    """Raise ``ValueError`` unless a checkpoint has the tensors of a row of ``like``."""
+    wanted = {"theta": like.theta[row], **{key: value[row] for key, value in like.moments.items()}}
+    held = {"theta": found.theta, **found.moments}
+    for key in sorted({*wanted, *held}):
+        here, there = held.get(key), wanted.get(key)
+        if here is None or there is None or (here.shape, here.dtype) != (there.shape, there.dtype):
+            raise ValueError(f"its {key} is not that of its run")
+
+
+def _sum(notes: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a checkpoint's notes and tensors."""
+    return sha256(tensor_bytes(tensors, {"mpt": notes})).hexdigest()
 
 
 def resume(fresh: TrainState, saved: Sequence[Saved | None]) -> TrainState:

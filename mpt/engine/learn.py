@@ -60,10 +60,11 @@ def learn(
         for job, stop in zip(jobs, stops, strict=True)
     ]
     optimiser = OPTIMISERS[jobs[0].config.outer.optimiser]
-    saved = [_saved_by(checkpoints, lane) for lane in lanes]
+    fresh = train.start(lanes, optimiser)
+    saved = [_saved_by(checkpoints, lane, fresh, row) for row, lane in enumerate(lanes)]
     curves = [list(found.curve) if found else [] for found in saved]
     names = [lane.name for lane in lanes]
-    latest = state = resume(train.start(lanes, optimiser), saved)
+    latest = state = resume(fresh, saved)
     on_step(sum(state.position))
 
     def watch(state: train.TrainState, losses: Losses) -> None:
@@ -90,7 +91,9 @@ def learn(
     ]
 
 
-def _saved_by(checkpoints: Checkpoints, lane: train.Lane) -> Saved | None:
+def _saved_by(
+    checkpoints: Checkpoints, lane: train.Lane, fresh: train.TrainState, row: int
+) -> Saved | None:
     """The lane's checkpoint, unless it lies behind the point where the lane is to stop."""
-    found = checkpoints.read(lane.name)
+    found = checkpoints.read(lane.name, fresh, row)
     return found if found and found.position <= lane.steps else None

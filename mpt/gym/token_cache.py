@@ -24,10 +24,10 @@ Texts = tuple[Sequence[str], int]
 class TokenCache:
     """A folder of ``<key>.i32``, each the token ids of one part of a split; safe to delete.
 
-    A file is one vector of ``int32`` without a header: checksum of the rest, number of texts,
-    where each text ends, the ids of all texts. Its key covers the tokenizer, the limits and every
-    text: equal parts are tokenised once whatever task or data seed they belong to, and no file is
-    ever stale.
+    A file is one vector of ``int32`` without a header: checksum of its key and the rest,
+    number of texts, where each text ends, the ids of all texts. Its key covers the tokenizer, the
+    limits and every text: equal parts are tokenised once whatever task or data seed they belong
+    to, and no file is ever stale.
 
     A cache is only a help: a damaged file counts as missing and is written again, and a folder
     that cannot be written is passed over.
@@ -57,7 +57,7 @@ class TokenCache:
             whole = np.asarray(np.memmap(self._path(key), _IDS, mode="r"))
         except (OSError, ValueError):
             return None
-        if len(whole) < 2 or whole[0] != _checksum(whole[1:]):
+        if len(whole) < 2 or whole[0] != _checksum(key, whole[1:]):
             return None
         count = int(whole[1])
         ends, ids = whole[2 : 2 + count].tolist(), whole[2 + count :]
@@ -67,7 +67,7 @@ class TokenCache:
         """Keep the ids of a list of texts, whole or not at all."""
         ends = list(accumulate(len(row) for row in ids))
         body = np.concatenate([np.array([len(ids), *ends]), *ids]).astype(_IDS)
-        checksum = np.array([_checksum(body)], _IDS)
+        checksum = np.array([_checksum(key, body)], _IDS)
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(self._path(key), checksum.tobytes() + body.tobytes())
@@ -76,6 +76,6 @@ class TokenCache:
         return self.folder / f"{key}.i32"
 
 
-def _checksum(body: np.ndarray) -> int:
-    """CRC-32 of a vector's bytes, as a number that an ``int32`` holds."""
-    return zlib.crc32(body.tobytes()) - 2**31
+def _checksum(key: str, body: np.ndarray) -> int:
+    """CRC-32 of a key and a vector's bytes, as a number that an ``int32`` holds."""
+    return zlib.crc32(body.tobytes(), zlib.crc32(key.encode())) - 2**31

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
 from torch import Tensor
 
+from mpt.engine.tensor_file import notes_of, tensor_bytes
 from mpt.errors import DataError, StoreError
 from mpt.lab.home import Home
+from mpt.lab.unit import Unit
 from mpt.storage import write_whole
+
+SHA256 = "prompt_sha256"
+"""The key of a unit's result that holds the SHA-256 of its prompt's file."""
 
 _NAME = "prompt"
 
@@ -35,10 +42,10 @@ def save_prompt(home: Home, digest: str, prompt: Tensor, metadata: Mapping[str, 
         StoreError: the folder cannot be written or the disk is full.
     """
     path = prompt_path(digest)
-    tensor = prompt.detach().cpu().contiguous()
     try:
         home.prompts.mkdir(parents=True, exist_ok=True)
-        write_whole(home.root / path, save({_NAME: tensor}, dict(metadata)))
+        notes = {"digest": digest, **metadata}
+        write_whole(home.root / path, tensor_bytes({_NAME: prompt}, notes))
     except OSError as error:
         raise StoreError(
             f"the prompt {home.root / path} cannot be written ({error.strerror}); "
@@ -47,41 +54,124 @@ def save_prompt(home: Home, digest: str, prompt: Tensor, metadata: Mapping[str, 
     return path
 
 
-def load_prompt(home: Home, path: str) -> Tensor:
-    """The prompt ``[P, H]`` at a path relative to the home folder.
+def file_sum(where: Path) -> str:
+    """SHA-256 of a file's bytes, in hex. Raises ``OSError``."""
+    return hashlib.sha256(where.read_bytes()).hexdigest()
+
+
+def prompt_of(home: Home, unit: Unit) -> Tensor:
+    """The prompt ``[P, H]`` of a unit, as it was when the unit was recorded.
+
+    Raises:
+        DataError: it has none, or its file is missing, damaged or another one's, or lies outside
+            the home folder.
+    """
+    return read_prompt(
+        prompt_file(home, unit), digest=unit.digest, sha256=known_sum(unit), tokens=_tokens(unit)
+    )
+
+
+def prompt_file(home: Home, unit: Unit) -> Path:
+    """Where the prompt of a unit lies. Raises ``DataError`` as ``prompt_of``, the file unread."""
+    if unit.artefact is None:
+        raise DataError(f"unit {unit.digest} is {unit.state} and has no prompt")
+    return _inside(home, unit.artefact)
+
+
+def whole_prompt(home: Home, unit: Unit) -> Path:
+    """Where the prompt of a unit lies, once it has been seen to be whole. Raises ``DataError``."""
+    prompt_of(home, unit)
+    return prompt_file(home, unit)
+
+
+def known_sum(unit: Unit) -> str:
+    """SHA-256 of a unit's prompt as the ledger has it; empty for units of older ledgers."""
+    return str(unit.result.get(SHA256) or "")
+
+
+def load_prompt(home: Home, path: str, *, sha256: str = "") -> Tensor:
+    """The prompt ``[P, H]`` at a path relative to the home folder; see ``read_prompt``.
 
     Raises:
         DataError: the file is missing, damaged or not a prompt, or lies outside the home folder.
     """
-    where = (home.root / path).resolve()
-    if not where.is_relative_to(home.root.resolve()):
-        raise DataError(f"prompt path {path!r} leads out of the home folder {home.root}")
-    return read_prompt(where)
+    return read_prompt(_inside(home, path), digest=Path(path).stem, sha256=sha256)
 
 
-def read_prompt(where: Path) -> Tensor:
-    """The prompt ``[P, H]`` in a safetensors file, on the CPU. Raises ``DataError``."""
+def read_prompt(
+    where: Path, *, digest: str = "", sha256: str = "", tokens: int | None = None, cure: str = ""
+) -> Tensor:
+    """The prompt ``[P, H]`` in a safetensors file, on the CPU, its bytes read once and checked.
+
+    Args:
+        where: the file.
+        digest: of the unit that it must belong to.
+        sha256: of its bytes, as far as it is known.
+        tokens: P, as far as it is known.
+        cure: what helps where the file cannot be used; by default a copy, or forgetting the unit.
+
+    Raises:
+        DataError: the file is missing, or is not this prompt, whole and finite.
+    """
+    name = digest or where.stem
+    cure = cure or (
+        f"restore it from a copy, or forget its unit (`mpt studies forget {name}`), so that the "
+        "command that computed it computes it again"
+    )
     if not where.is_file():
+        state = "is a folder, not a file" if where.is_dir() else "is missing"
+        raise DataError(f"prompt file {where} {state}; {cure}")
+    tensors, noted, fault = _opened(where, sha256)
+    if not fault and list(tensors) != [_NAME]:
         raise DataError(
-            f"prompt file {where} is missing; restore it from a copy, or forget its unit in the "
-            "ledger so that it is computed again"
+            f"{where} holds the tensors {', '.join(tensors) or 'none'}, not one named "
+            f"{_NAME!r}: it is not a prompt of mpt; {cure}"
         )
+    fault = fault or _fault(tensors[_NAME], noted, digest, tokens)
+    if fault:
+        raise DataError(f"prompt file {where} is damaged ({fault}); {cure}")
+    return tensors[_NAME]
+
+
+def _opened(where: Path, known: str) -> tuple[dict[str, Tensor], str | None, str]:
+    """The tensors of a file, the digest noted in it, and what is wrong with it, if anything."""
     try:
-        with safe_open(where, "pt") as file:
-            names = list(file.keys())
-            if names != [_NAME]:
-                raise DataError(
-                    f"{where} holds the tensors {', '.join(names) or 'none'}, not one named "
-                    f"{_NAME!r}: it is not a prompt of mpt"
-                )
-            prompt = file.get_tensor(_NAME)
-    except (OSError, SafetensorError) as error:
-        raise DataError(
-            f"prompt file {where} is damaged ({error}); restore it from a copy, or forget its "
-            "unit in the ledger so that it is computed again"
-        ) from None
-    if prompt.ndim != 2:
-        raise DataError(
-            f"{where} holds a tensor of shape {list(prompt.shape)}; a prompt is [tokens, width]"
-        )
-    return prompt
+        data = where.read_bytes()
+        if fault := _changed(data, known):
+            return {}, None, fault
+        return load(data), notes_of(data).get("digest"), ""
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        return {}, None, str(error).partition("\n")[0] or type(error).__name__
+
+
+def _inside(home: Home, path: str) -> Path:
+    where = home.root / path
+    if not where.resolve().is_relative_to(home.root.resolve()):
+        raise DataError(f"prompt path {path!r} leads out of the home folder {home.root}")
+    return where
+
+
+def _tokens(unit: Unit) -> int | None:
+    backbone = unit.config.get("backbone")
+    tokens = backbone.get("prompt_tokens") if isinstance(backbone, Mapping) else None
+    return tokens if isinstance(tokens, int) else None
+
+
+def _changed(data: bytes, known: str) -> str:
+    found = hashlib.sha256(data).hexdigest()
+    if not known or found == known:
+        return ""
+    return f"its SHA-256 is {found[:12]}..., the ledger has {known[:12]}..."
+
+
+def _fault(prompt: Tensor, noted: str | None, digest: str, tokens: int | None) -> str:
+    """What is wrong with a prompt that can be read, or nothing."""
+    if prompt.ndim != 2 or 0 in prompt.shape:
+        return f"it holds a tensor of shape {list(prompt.shape)}; a prompt is [tokens, width]"
+    if digest and noted != digest:
+        return f"it is the prompt of {noted or 'no unit'}, not of {digest}"
+    if tokens is not None and len(prompt) != tokens:
+        return f"it has {len(prompt)} tokens, its unit {tokens}"
+    if not prompt.is_floating_point():
+        return f"it is of type {prompt.dtype}"
+    return "" if bool(torch.isfinite(prompt).all()) else "it holds NaN or infinity"

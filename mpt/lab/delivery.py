@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mpt import __version__
+from mpt.lab.artefacts import SHA256, file_sum
 from mpt.lab.faults import Faults
 from mpt.lab.mlflow_client import connect, disconnect
 from mpt.lab.outbox import Entry
@@ -212,10 +213,13 @@ class Delivery:
                 raise
 
     def _make_version(self, entry: Entry, run: str) -> None:
-        record = entry.record
+        record, prompt = entry.record, _there(entry)
+        known = record["config"].get(SHA256)
+        if known and file_sum(prompt) != known:
+            raise Refused(f"{prompt}, a copy of the prompt of {record['digest']}, is damaged")
         with tempfile.TemporaryDirectory() as folder:
             model = Path(folder) / "model"
-            save_model(model, prompt=_there(entry), config=record["config"])
+            save_model(model, prompt=prompt, config=record["config"])
             self._client.log_artifacts(run, str(model), "model")
         self._client.create_model_version(
             record["model"], f"runs:/{run}/model", run, tags={DIGEST: record["digest"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from socket import gethostname
 from mpt.config import BackboneConfig, CellConfig, FineTuneConfig, RunConfig
 from mpt.errors import DataError, StoreError
 from mpt.gym.source import open_gym
+from mpt.lab.artefacts import prompt_of
 from mpt.lab.home import Home
 from mpt.lab.stopping import Stopping
 from mpt.lab.unit import Unit
@@ -25,6 +27,7 @@ def arrive(
     meta_engine: str,
     folder: Path,
     stopping: Stopping,
+    sums: Mapping[str, str],
 ) -> Worker:
     """A worker as it was opened at the driver, opened in this process once.
 
@@ -32,6 +35,7 @@ def arrive(
         backbone: its configuration as JSON.
         root: the home folder; the stores of a home are the driver's alone.
         folder: where the driver was started, in which relative paths are meant.
+        sums: of the prompts that units begin from.
 
     Raises:
         StoreError: the home folder is not there.
@@ -45,7 +49,7 @@ def arrive(
     with suppress(OSError):
         os.chdir(folder)
     worker = _opened(gym, backbone, root, device, meta_engine)
-    worker.stopping = stopping
+    worker.stopping, worker.sums = stopping, dict(sums)
     return worker
 
 
@@ -73,9 +77,18 @@ def expect_inputs(worker: Worker, config: RunConfig | CellConfig | FineTuneConfi
 
 
 def expect_artefact(home: Home, unit: Unit) -> None:
-    """Raise ``StoreError`` where a unit's prompt has stayed on the machine that computed it."""
-    if unit.artefact is not None and not (home.root / unit.artefact).is_file():
+    """Raise ``StoreError`` where the prompt of a unit that was just computed is not here, whole."""
+    if unit.artefact is None:
+        return
+    if not (home.root / unit.artefact).is_file():
         raise StoreError(
             f"the prompt of {unit.digest} was written by another machine, but it is not in "
             f"{home.root} here; set MPT_HOME to a folder that all machines share"
         )
+    try:
+        prompt_of(home, unit)
+    except DataError as error:
+        raise StoreError(
+            f"what was just written is not what lies there: {str(error).partition(';')[0]}; see "
+            f"the disk of {home.root}, then run the same command"
+        ) from None

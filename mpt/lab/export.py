@@ -12,9 +12,10 @@ from mpt.backbone.hub import opening, where
 from mpt.backbone.seq2seq import FrozenSeq2Seq
 from mpt.config import BackboneConfig
 from mpt.errors import ConfigError, InputError
-from mpt.lab.artefacts import load_prompt
+from mpt.lab.artefacts import prompt_of
 from mpt.lab.home import Home
 from mpt.lab.predict import same_weights
+from mpt.lab.starts import for_backbone
 from mpt.lab.unit import Unit
 from mpt.storage import write_whole
 
@@ -52,7 +53,8 @@ def export_peft(unit: Unit, home: Home, folder: Path) -> Path:
             f"the tokenizer of {chosen.name!r} puts a token before every text, and the prompt of "
             f"unit {unit.digest} stands behind it; PEFT would put it in front and answer otherwise"
         )
-    prompt = load_prompt(home, unit.artefact)
+    prompt = prompt_of(home, unit)
+    prompt = for_backbone(prompt, backbone, chosen.prompt_tokens, unit.digest)
     config = {
         "peft_type": "PROMPT_TUNING",
         "task_type": "SEQ_2_SEQ_LM" if seq2seq else "CAUSAL_LM",

@@ -8,7 +8,8 @@ connection is answered by doing it again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -22,6 +23,7 @@ import sqlalchemy as sa
 from mpt.errors import StoreError
 from mpt.lab.database import OPENING, Database, now
 from mpt.lab.lease import Holder, Lease
+from mpt.lab.sound import damaged, read_row
 from mpt.lab.tables import LEASES, LINKS, UNITS, insert, prepare
 from mpt.lab.unit import State, Unit
 
@@ -74,11 +76,37 @@ class Ledger:
         wanted = list(dict.fromkeys(digests))
         found: dict[str, Unit] = {}
         for start in range(0, len(wanted), CHUNK):
-            chunk = UNITS.c.digest.in_(wanted[start : start + CHUNK])
-            query = sa.select(UNITS).where(chunk).order_by(UNITS.c.attempt)
-            rows = self._database.do(lambda db, query=query: db.execute(query).mappings().all())
+            rows = self._rows(wanted[start : start + CHUNK])
             found |= {row["digest"]: _unit(row) for row in rows}
         return found
+
+    def _rows(self, digests: Sequence[str]) -> Sequence[sa.RowMapping]:
+        """Every attempt of some units; what the driver cannot read is told by its digest."""
+        query = sa.select(UNITS).where(UNITS.c.digest.in_(digests)).order_by(UNITS.c.attempt)
+        try:
+            return self._database.do(lambda db: db.execute(query).mappings().all())
+        except (ValueError, TypeError, StoreError) as error:
+            if isinstance(error, StoreError) and "decode" not in str(error):
+                raise
+            if len(digests) == 1:
+                damaged(digests[0], "it holds a time or text that cannot be read")
+            return [row for digest in digests for row in self._rows([digest])]
+
+    def digests(self, prefix: str = "") -> list[str]:
+        """The digests that begin with ``prefix``, hexadecimal digits, in order; no unit is read."""
+        column = UNITS.c.digest
+        query = sa.select(column).distinct().order_by(column)
+        if prefix:
+            # so that the index is used: no hexadecimal digit comes after a "g"
+            query = query.where(column >= prefix, column < f"{prefix}g")
+        return list(self._database.do(lambda db: db.execute(query).scalars().all()))
+
+    def begun_from(self, digest: str) -> list[str]:
+        """Digests of the units that began from the prompt of another unit; no unit is read."""
+        ways = (f'"start":"{digest}"', f'"prompt_start":"prompt:{digest}"')
+        begun = sa.or_(*(UNITS.c.config.contains(way, autoescape=True) for way in ways))
+        query = sa.select(UNITS.c.digest).where(begun, UNITS.c.digest != digest).distinct()
+        return sorted(self._database.do(lambda db: db.execute(query).scalars().all()))
 
     def units(self, kind: str | None = None, state: State | None = None) -> Iterator[Unit]:
         """The last attempt of every unit, oldest first, of one kind or in one state if given."""
@@ -139,7 +167,7 @@ class Ledger:
         query = sa.select(LINKS.c.role, LINKS.c.digest)
         query = query.where(LINKS.c.owner == owner).order_by(LINKS.c.id)
         rows = self._database.do(lambda db: db.execute(query).all())
-        return [(json.loads(role), digest) for role, digest in rows]
+        return [(_role(role, owner), digest) for role, digest in rows]
 
     def lease(self, name: str, holder: Holder | None = None, seconds: float = 120.0) -> Lease:
         """Take ``name`` for this process alone, by the database's clock; use it with ``with``.
@@ -188,6 +216,16 @@ def _take(db: sa.Connection, name: str, mine: Holder, token: str, seconds: float
     )
 
 
+def _role(text: str, owner: str) -> dict[str, Any]:
+    with suppress(ValueError, TypeError):
+        if isinstance(role := json.loads(text), dict):
+            return role
+    raise StoreError(
+        f"the ledger's note of {owner} is damaged ({text!r} is no JSON object); restore the ledger "
+        "from a copy"
+    )
+
+
 def _json(value: Mapping[str, object]) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
@@ -199,9 +237,8 @@ def _row(unit: Unit, attempt: int) -> dict[str, Any]:
 
 
 def _unit(row: Any) -> Unit:
-    fields = {key: value for key, value in row.items() if key != "attempt"}
-    made = row["created"]
+    fields = {key: value for key, value in read_row(row).items() if key != "attempt"}
+    made = fields["created"]
     # SQLite keeps no time zone; what _row put there was UTC
     fields["created"] = made.astimezone(UTC) if made.tzinfo else made.replace(tzinfo=UTC)
-    fields["config"], fields["result"] = json.loads(row["config"]), json.loads(row["result"])
     return Unit(**fields)

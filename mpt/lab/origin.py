@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from mpt.config import VOCABULARY
-from mpt.errors import InputError, UnknownName
+from mpt.errors import DataError, InputError, UnknownName
+from mpt.lab.artefacts import whole_prompt
 from mpt.lab.delivery import DIGEST
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
 from mpt.lab.mlflow_client import connect, disconnect
+from mpt.lab.sound import expect_sound
 from mpt.lab.unit import Unit
 
 
@@ -21,12 +23,14 @@ class Origin:
     """A unit and what lies beside the ledger.
 
     Attributes:
-        prompt: its file; None where the unit has none or the file is gone.
+        prompt: its file; None where the unit has none, or none that can be used.
+        fault: why its prompt cannot be used.
         runs: ids of the MLflow runs of its meta-training; None where MLflow did not answer.
     """
 
     unit: Unit
     prompt: Path | None
+    fault: str
     runs: tuple[str, ...] | None
 
 
@@ -37,17 +41,31 @@ def find_unit(ledger: Ledger, digest: str) -> Unit:
         UnknownName: no unit does; near misses are named.
         InputError: several do.
     """
-    if (exact := ledger.get(digest)) is not None:
-        return exact
-    known = {unit.digest: unit for unit in ledger.units()}
-    found = [name for name in known if digest and name.startswith(digest.lower())]
+    unit = ledger.get(find_digest(ledger, digest))
+    assert unit is not None, "it was there a moment ago"
+    return unit
+
+
+def find_digest(ledger: Ledger, digest: str) -> str:
+    """The digest of a unit that begins with ``digest``, whatever is in the unit's row.
+
+    Raises:
+        UnknownName: no unit's does; near misses are named.
+        InputError: several do.
+    """
+    found = ledger.digests(digest.lower()) if digest else []
+    if digest in found:
+        return digest
     if not found:
-        hint = "A report's units.csv lists digests."
-        raise UnknownName("digest", digest, known, hint)
+        known = ledger.digests()
+        # a row whose digest is none of ours is found as it is written
+        if digest in known:
+            return digest
+        raise UnknownName("digest", digest, known, "A report's units.csv lists digests.")
     if len(found) > 1:
         few = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
         raise InputError(f"{len(found)} digests begin with {digest!r} ({few}); give more of it")
-    return known[found[0]]
+    return found[0]
 
 
 def find_prompt(ledger: Ledger, home: Home, which: str) -> Unit:
@@ -56,9 +74,16 @@ def find_prompt(ledger: Ledger, home: Home, which: str) -> Unit:
     A bare name means its champion.
 
     Raises:
+        StoreError: the unit's row is damaged.
         UnknownName: nothing of that name; a champion that is not in this ledger.
         InputError: several digests begin so.
     """
+    unit = _named_unit(ledger, home, which)
+    expect_sound([unit])
+    return unit
+
+
+def _named_unit(ledger: Ledger, home: Home, which: str) -> Unit:
     if re.fullmatch(r"[0-9a-fA-F]{1,64}", which):
         return find_unit(ledger, which)
     name, _, alias = which.removeprefix("models:/").partition("@")
@@ -78,10 +103,14 @@ def find_prompt(ledger: Ledger, home: Home, which: str) -> Unit:
 
 def origin(unit: Unit, home: Home) -> Origin:
     """Look beside the ledger."""
-    file = home.root / unit.artefact if unit.artefact else None
-    learned = unit.digest if unit.kind == "meta" else str(unit.config["start"])
+    prompt, fault = None, ""
+    try:
+        prompt = whole_prompt(home, unit) if unit.artefact else None
+    except DataError as error:
+        fault = str(error)
+    learned = unit.digest if unit.kind == "meta" else str(unit.config.get("start", VOCABULARY))
     runs = () if learned == VOCABULARY else _runs(learned, home)
-    return Origin(unit, file if file and file.is_file() else None, runs)
+    return Origin(unit, prompt, fault, runs)
 
 
 def _runs(digest: str, home: Home) -> tuple[str, ...] | None:

@@ -11,7 +11,9 @@ from mpt.config import BackboneConfig
 from mpt.engine.evaluate import answer
 from mpt.errors import ConfigError
 from mpt.gym.tokens import Row
-from mpt.lab.artefacts import read_prompt
+from mpt.lab.artefacts import SHA256, known_sum, read_prompt
+from mpt.lab.starts import for_backbone
+from mpt.lab.unit import Unit
 
 
 @lru_cache(maxsize=2)
@@ -19,25 +21,43 @@ def _backbone(config: str) -> Backbone:
     return load_backbone(BackboneConfig.model_validate_json(config))
 
 
-def predict(file: Path, config: Mapping[str, object], texts: Sequence[str]) -> list[str]:
+def predict(
+    file: Path, config: Mapping[str, object], texts: Sequence[str], cure: str = ""
+) -> list[str]:
     """What greedy decoding writes for each text behind the prompt in ``file``.
 
     Args:
         file: a prompt's safetensors file, ``[P, H]``.
-        config: of the unit that made it: its ``backbone`` and the identity of the ``weights``.
+        config: of the unit that made it: its ``backbone`` and the identity of the ``weights``; its
+            ``digest`` and the file's SHA-256 where they are known (``asked_with``).
         texts: inputs in the format of the gym.
+        cure: see ``read_prompt``.
 
     Raises:
-        DataError: the prompt cannot be read.
+        DataError: the prompt cannot be read, or is not as it was recorded.
         ConfigError: the backbone cannot be loaded, or its weights are not those of the prompt.
     """
     chosen = BackboneConfig.model_validate(config["backbone"])
     backbone: Backbone = _backbone(chosen.model_dump_json())
     same_weights(backbone, chosen, str(config["weights"]))
-    theta = read_prompt(Path(file)).to(backbone.device, backbone.dtype)[None]
+    digest = str(config.get("digest") or "")
+    prompt = read_prompt(
+        file,
+        digest=digest,
+        sha256=str(config.get(SHA256) or ""),
+        tokens=chosen.prompt_tokens,
+        cure=cure,
+    )
+    name = digest or file.stem
+    theta = for_backbone(prompt, backbone, chosen.prompt_tokens, name)[None]
     (nothing,) = backbone.encode([""], chosen.max_target, "target")
     rows = [Row(ids, nothing) for ids in backbone.encode(list(texts), chosen.max_input)]
     return answer(backbone, theta, [rows], limit=chosen.max_target)[0]
+
+
+def asked_with(unit: Unit) -> dict[str, object]:
+    """What ``predict`` must know of a unit beside its prompt's file, as JSON."""
+    return {**unit.config, "digest": unit.digest, SHA256: known_sum(unit)}
 
 
 def same_weights(backbone: Backbone, chosen: BackboneConfig, weights: str) -> None:

@@ -16,8 +16,10 @@ import yaml
 from mpt import __version__
 from mpt.config import RunConfig
 from mpt.errors import StoreError
+from mpt.lab.artefacts import whole_prompt
 from mpt.lab.failures import blame
 from mpt.lab.home import Home
+from mpt.lab.predict import asked_with
 from mpt.lab.promote import Promoted, Promotion
 from mpt.lab.run import BASELINE, FULL, Judged
 from mpt.lab.search import Search, Trial
@@ -142,8 +144,8 @@ class Projection:
                 PromptModel(
                     name=name,
                     digest=champion.unit.digest,
-                    file=self._home.root / str(champion.unit.artefact),
-                    config=champion.config.model_dump(mode="json"),
+                    file=whole_prompt(self._home, champion.unit),
+                    config=asked_with(champion.unit),
                 ),
             )
         self._tracker.close_run(parent, "finished", {})
@@ -212,7 +214,7 @@ class Projection:
         self._tracker.text(run, "config.yaml", resolved)
         self._tracker.table(run, "cells", [_row(one) for one in judged])
         if unit.artefact:
-            prompt = self._home.root / unit.artefact
+            prompt = whole_prompt(self._home, unit)
             self._tracker.artifact(run, prompt, name="prompt.safetensors")
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from mpt.backbone.frozen import Backbone
 from mpt.config import VOCABULARY, CellConfig, RunConfig
 from mpt.errors import InputError
-from mpt.lab.artefacts import load_prompt
+from mpt.lab.artefacts import prompt_of
 from mpt.lab.home import Home
 from mpt.lab.predict import same_weights
-from mpt.lab.starts import start_of
+from mpt.lab.sound import expect_sound
+from mpt.lab.starts import Sums, for_backbone, start_of
 from mpt.lab.unit import Unit
 
 
@@ -47,15 +48,26 @@ class PromptView:
 
 
 def config_of(unit: Unit) -> RunConfig | CellConfig:
-    """The configuration of a unit with a prompt. Raises ``InputError`` where it has none."""
+    """The configuration of a unit with a prompt.
+
+    Raises:
+        InputError: it has none.
+        StoreError: the unit's row is damaged.
+    """
     if unit.artefact is None:
         raise InputError(f"unit {unit.digest} ({unit.kind}, {unit.state}) has no prompt to show")
+    expect_sound([unit])
     kind = RunConfig if unit.kind == RunConfig.kind else CellConfig
     return kind.model_validate(unit.config)
 
 
-def view_prompt(unit: Unit, backbone: Backbone, home: Home, *, count: int = 3) -> PromptView:
+def view_prompt(
+    unit: Unit, backbone: Backbone, home: Home, sums: Sums | None = None, *, count: int = 3
+) -> PromptView:
     """Look at a unit's prompt, with the nearest ``count`` tokens of every row.
+
+    Args:
+        sums: of the prompts that units begin from, as far as the ledger has them.
 
     Raises:
         InputError: the unit has no prompt.
@@ -64,8 +76,10 @@ def view_prompt(unit: Unit, backbone: Backbone, home: Home, *, count: int = 3) -
     """
     config = config_of(unit)
     same_weights(backbone, config.backbone, config.weights)
-    prompt = load_prompt(home, str(unit.artefact)).double()
-    start = start_of(config, backbone, home).cpu().double()
+    prompt = prompt_of(home, unit)
+    prompt = for_backbone(prompt, backbone, config.backbone.prompt_tokens, unit.digest)
+    prompt = prompt.cpu().double()
+    start = start_of(config, backbone, home, sums).cpu().double()
     common = backbone.vocabulary_prompt(100, "norms").cpu().double()
     apart, norms, starts = prompt - start, prompt.norm(dim=-1), start.norm(dim=-1)
     turned = (prompt * start).sum(-1) / (norms * starts).clamp_min(1e-12)

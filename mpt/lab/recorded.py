@@ -10,12 +10,14 @@ from typing import Any
 from mpt.config import RunConfig
 from mpt.errors import InputError
 from mpt.gym.source import open_gym
+from mpt.lab.artefacts import prompt_file, prompt_of
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
 from mpt.lab.promote import Promotion, prepare, promote
 from mpt.lab.retest import TOP
 from mpt.lab.run import Config, Lab
 from mpt.lab.search import Search, Trial
+from mpt.lab.sound import expect_sound
 from mpt.lab.studies_store import study_names
 from mpt.lab.study import Study
 from mpt.lab.study_file import make_study
@@ -28,17 +30,27 @@ class Recorded(Lab):
     """A lab that only looks up: a unit that the ledger lacks comes back as ``missing``."""
 
     def learn(self, configs: Sequence[RunConfig], title: str, pack: int) -> dict[str, Unit]:
-        """See ``Lab.learn``; no checkpoint is dropped. Raises ``InputError`` if all are missing."""
+        """See ``Lab.learn``; no checkpoint is dropped.
+
+        Raises:
+            InputError: all are missing.
+            DataError: a prompt is damaged.
+        """
         units = self._settle(configs)
         if all(unit.state == "missing" for unit in units.values()):
             raise InputError(
                 "nothing of this promotion is in this ledger; `mpt promote` runs it, with --study "
                 "for one that was not begun last"
             )
+        # a ledger may be read where its prompts are not; those that are here must be whole
+        for unit in units.values():
+            if unit.artefact and prompt_file(self.worker.home, unit).exists():
+                prompt_of(self.worker.home, unit)
         return units
 
     def _settle(self, configs: Sequence[Config], **ways: Any) -> dict[str, Unit]:
         held = self.ledger.get_many(config.digest for config in configs)
+        expect_sound(held.values())
         return {c.digest: held.get(c.digest) or _missing(c) for c in configs}
 
 
@@ -54,7 +66,9 @@ def recorded_study(
     search = Search.load(home, name)
     trials = search.trials
     with open_ledger(home) as ledger:
-        return search.study, trials, ledger.get_many(t.digest for t in trials if t.digest)
+        units = ledger.get_many(t.digest for t in trials if t.digest)
+        expect_sound(units.values())
+        return search.study, trials, units
 
 
 def recorded_promotion(name: str, home: Home | None = None) -> tuple[Promotion, list[Trial]]:

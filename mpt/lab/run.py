@@ -21,12 +21,15 @@ from mpt.config import (
 )
 from mpt.engine.pack import cell_shape, packs, run_shape
 from mpt.errors import StoreError
+from mpt.lab.artefacts import prompt_of
 from mpt.lab.elsewhere import expect_artefact, expect_inputs
 from mpt.lab.failures import Failure
 from mpt.lab.fleet import Fleet, LocalFleet
 from mpt.lab.ledger import Ledger, Unit
 from mpt.lab.policy import Errors
 from mpt.lab.progress import OnStep, Progress, Silent
+from mpt.lab.sound import expect_sound
+from mpt.lab.starts import sums_of
 from mpt.lab.stopping import Stopped
 from mpt.lab.worker import Worker
 from mpt.methods import method
@@ -205,8 +208,14 @@ class Lab:
         self.reused += len(units.keys() - self._counted)
         self._counted.update(distinct)
         self.on_units(units.values())
+        expect_sound(units.values())
+        for unit in units.values():
+            # of cells nobody reads the prompt unless it is asked for by name
+            if unit.kind == RunConfig.kind and unit.artefact:
+                prompt_of(self.worker.home, unit)
         if not left:
             return units
+        self.worker.sums |= sums_of(left, self.ledger)
         job, stopping = partial(_attempt, self.worker, compute), self.worker.stopping
         # packs shrink where that keeps every slot at work: how runs are packed changes no result
         most = min(size(left), ceil(len(left) / self.fleet.slots))

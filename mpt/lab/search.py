@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -136,6 +136,11 @@ class Search:
         return _revision(self._store, {})
 
     @property
+    def definition(self) -> Mapping[str, Any]:
+        """What makes it this study: its file, and the rows and weights it was begun on."""
+        return self._store.user_attrs.get(DEFINITION) or {}
+
+    @property
     def study(self) -> Study:
         """The study as it was last run."""
         return make_study(self._store.user_attrs[_STUDY], f"study {self._store.study_name!r}")
@@ -214,6 +219,34 @@ class Search:
             _note(Asked(self._store, frozen._trial_id), error=error, reason=reason)
             self._store._storage.set_trial_state_values(frozen._trial_id, after)
         return [frozen.number for frozen in running]
+
+    def reopen(self, changed: Callable[[Trial], bool]) -> list[int]:
+        """Finished trials for which ``changed`` holds wait again, as if they had never been told.
+
+        Their parameters and numbers stay. Only for who holds the study's lease; what this object
+        knows of them is old afterwards.
+
+        Returns:
+            Their numbers.
+        """
+        from optuna.storages._rdb import models
+        from optuna.storages._rdb.storage import _create_scoped_session
+        from optuna.trial import TrialState
+
+        known = self._store.get_trials(deepcopy=False)
+        chosen = [
+            frozen for frozen in known if frozen.state.is_finished() and changed(_trial(frozen))
+        ]
+        ids = [frozen._trial_id for frozen in chosen]
+        # Optuna has no way back from a finished trial; these are its own tables
+        session_of = self._store._storage._backend.scoped_session
+        with _create_scoped_session(session_of) as session:
+            for one in ids:
+                for table in (models.TrialValueModel, models.TrialIntermediateValueModel):
+                    session.query(table).filter_by(trial_id=one).delete()
+                trial = models.TrialModel.find_or_raise_by_id(one, session)
+                trial.state, trial.datetime_complete = TrialState.WAITING, None
+        return [frozen.number for frozen in chosen]
 
     def again(self, state: State) -> list[tuple[Trial, int]]:
         """Trials that ended in a state, once more, as what the next driver takes first.

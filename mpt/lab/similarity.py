@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from mpt.config import VOCABULARY
-from mpt.errors import DataError, InputError, UnknownName
+from mpt.errors import InputError, UnknownName
 from mpt.gym.source import Gym
-from mpt.lab.artefacts import load_prompt
+from mpt.lab.artefacts import prompt_file, prompt_of
 from mpt.lab.home import Home
 from mpt.lab.run import BASELINE, Case, Judged, Judging, Lab, scores
 from mpt.lab.settings import settings_of
@@ -91,14 +91,25 @@ def recorded(study: Study, tasks: Sequence[str], lab: Lab) -> Spaces:
 def of_targets(judged: Sequence[Judged], home: Home) -> Similarity | None:
     """Compare the targets of a promotion by the cells of its baseline.
 
-    None with fewer than two targets, or where a prompt's file is gone.
+    None with fewer than two targets, or where a prompt's file is gone (``gone``).
+
+    Raises:
+        DataError: a prompt is damaged.
     """
-    plain = [one for one in judged if one.case.start == VOCABULARY]
-    try:
-        found = _spaces(plain, home)
-    except DataError:
+    if gone(judged, home):
         return None
+    found = _spaces(_plain_ones(judged), home)
     return similarity(found) if len(found) > 1 else None
+
+
+def gone(judged: Sequence[Judged], home: Home) -> list[str]:
+    """Digests of the baseline's cells whose prompts are not in the home folder."""
+    units = [one.unit for one in _plain_ones(judged) if one.unit.artefact]
+    return sorted({unit.digest for unit in units if not prompt_file(home, unit).exists()})
+
+
+def _plain_ones(judged: Sequence[Judged]) -> list[Judged]:
+    return [one for one in judged if one.case.start == VOCABULARY]
 
 
 def similarity(spaces: Spaces) -> Similarity:
@@ -133,6 +144,6 @@ def _spaces(judged: Sequence[Judged], home: Home) -> Spaces:
     found: dict[str, dict[int, Subspace]] = {}
     for score in best_dev(scores(judged)):
         unit = units[score.task, score.seed, score.lr or 0.0]
-        prompt = load_prompt(home, str(unit.artefact))
+        prompt = prompt_of(home, unit)
         found.setdefault(score.task, {})[score.seed] = input_subspace(prompt.float().numpy())
     return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mpt.config import VOCABULARY, RunConfig
 from mpt.errors import InputError
 from mpt.gym.partitions import Setting
+from mpt.lab.artefacts import prompt_of
 from mpt.lab.run import BASELINE, Case, Judged, Judging, Lab, scores
 from mpt.lab.settings import settings_of
 from mpt.lab.study import Study
@@ -87,8 +88,10 @@ def evaluate(
     """Tune a prompt (None: vocabulary rows) on targets, all final seeds and rates, and score it.
 
     Raises:
-        DataError: rows that cannot be read.
+        DataError: rows that cannot be read, or a prompt that is not as it was recorded.
     """
+    if prompt is not None:
+        prompt_of(lab.worker.home, prompt)
     judging = Judging(study.final.seeds, study.final.lrs, study.tuning, study.target_shots)
     cases = [Case(name, BASELINE, VOCABULARY, targets)]
     if prompt is not None:

@@ -2,34 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from torch import Tensor
 
 from mpt.backbone.frozen import Backbone
 from mpt.backbone.prompt import begin
-from mpt.config import CellConfig, RunConfig
-from mpt.lab.artefacts import load_prompt, prompt_path
+from mpt.config import VOCABULARY, CellConfig, FineTuneConfig, RunConfig
+from mpt.errors import DataError
+from mpt.lab.artefacts import known_sum, load_prompt, prompt_path
 from mpt.lab.home import Home
+from mpt.lab.ledger import Ledger
+
+Sums = Mapping[str, str]
+"""SHA-256 of the prompts of units, by digest, as far as the ledger has them."""
 
 
-def start_of(config: RunConfig | CellConfig, backbone: Backbone, home: Home) -> Tensor:
+def learned_start(config: RunConfig | CellConfig | FineTuneConfig) -> str:
+    """The digest of the unit whose prompt a unit begins from; empty where it is from none."""
+    if isinstance(config, FineTuneConfig):
+        return ""
+    if isinstance(config, CellConfig) and config.start != VOCABULARY:
+        return config.start
+    kind, _, digest = config.backbone.prompt_start.partition(":")
+    return digest if kind == "prompt" else ""
+
+
+def sums_of(
+    configs: Iterable[RunConfig | CellConfig | FineTuneConfig], ledger: Ledger
+) -> dict[str, str]:
+    """SHA-256 of the prompts that units begin from, by digest, as far as the ledger has them."""
+    units = ledger.get_many({learned_start(config) for config in configs} - {""})
+    return {digest: known_sum(unit) for digest, unit in units.items()}
+
+
+def start_of(
+    config: RunConfig | CellConfig, backbone: Backbone, home: Home, sums: Sums | None = None
+) -> Tensor:
     """The initial prompt ``[P, H]``: drawn again from its stream, or read where it was learned.
 
+    Args:
+        sums: what the files of learned prompts must have.
+
     Raises:
-        DataError: a learned prompt that cannot be read.
+        DataError: a learned prompt that cannot be read, or is not as it was recorded.
     """
 
     def saved(digest: str) -> Tensor:
-        prompt = load_prompt(home, prompt_path(digest))
-        return prompt.to(backbone.device, backbone.dtype)
+        return load_prompt(home, prompt_path(digest), sha256=(sums or {}).get(digest, ""))
 
+    chosen = config.backbone
+    how, length = chosen.prompt_start, chosen.prompt_tokens
     match config:
         case RunConfig():
             tasks, stream = config.sources, ("run", config.seed)
         case CellConfig(start="vocabulary"):
             tasks, stream = (config.task,), ("cell", config.task, config.data_seed)
         case _:
-            return saved(config.start)
-    chosen = config.backbone
-    how, length = chosen.prompt_start, chosen.prompt_tokens
+            return for_backbone(saved(config.start), backbone, length, config.start)
     start = begin(backbone, how, length, *stream, tasks=tasks, saved=saved)
     return start.to(backbone.device, backbone.dtype)
+
+
+def for_backbone(prompt: Tensor, backbone: Backbone, tokens: int, digest: str) -> Tensor:
+    """A prompt where the backbone is, if it has the backbone's ``[P, H]`` and type.
+
+    Args:
+        tokens: P. digest: of the prompt's unit, for the error.
+
+    Raises:
+        DataError: it has not.
+    """
+    like = backbone.vocabulary_prompt(tokens, "shape")
+    if prompt.shape != like.shape or prompt.dtype != backbone.dtype:
+        raise DataError(
+            f"the prompt of {digest} is {list(prompt.shape)} of {prompt.dtype}, but its backbone "
+            f"takes {list(like.shape)} of {backbone.dtype}; restore it from a copy, or forget its "
+            f"unit (`mpt studies forget {digest}`), so that it is computed again"
+        )
+    return prompt.to(backbone.device)

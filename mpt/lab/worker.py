@@ -31,7 +31,7 @@ from mpt.errors import Diverged
 from mpt.gym.source import Gym
 from mpt.gym.token_cache import TokenCache
 from mpt.gym.tokens import Role, TokenSplit
-from mpt.lab.artefacts import save_prompt
+from mpt.lab.artefacts import SHA256, file_sum, save_prompt
 from mpt.lab.home import Home
 from mpt.lab.ledger import Unit
 from mpt.lab.progress import OnStep
@@ -47,6 +47,9 @@ class Worker:
 
     A unit's artefact is on disk before the unit is handed back, so that a recorded unit always has
     its prompt.
+
+    Attributes:
+        sums: SHA-256 of the prompts that units begin from, by digest, as far as the ledger has it.
     """
 
     gym: Gym
@@ -55,6 +58,7 @@ class Worker:
     device: str | None = None
     meta_engine: str = "auto"
     stopping: Stopping = field(default_factory=Stopping)
+    sums: dict[str, str] = field(default_factory=dict)
     _tokens: dict[tuple[str, int, Shots | None], TokenSplit] = field(default_factory=dict)
 
     @cached_property
@@ -85,7 +89,7 @@ class Worker:
 
         backbone, folder = self.backbone_config.model_dump_json(), Path.cwd()
         opened = (self.gym.name, backbone, self.home.root, self.device, self.meta_engine)
-        return arrive, (*opened, folder, self.stopping)
+        return arrive, (*opened, folder, self.stopping, self.sums)
 
     def split_digest(self, task: str, seed: int, shots: Shots | None = None) -> str:
         """Identity of a task's rows under a data seed."""
@@ -156,7 +160,7 @@ class Worker:
     def _meta_job(self, config: RunConfig) -> MetaJob:
         pairs = [(task, seed) for task in config.sources for seed in config.data_seeds]
         units = tuple(self.tokens(task, seed, config.shots) for task, seed in pairs)
-        return MetaJob(config, units, start_of(config, self.backbone, self.home))
+        return MetaJob(config, units, start_of(config, self.backbone, self.home, self.sums))
 
     def fine_tune(self, configs: Sequence[FineTuneConfig], on_step: OnStep) -> list[Unit]:
         """Fine-tune the whole model for each cell, one after the other; no weights are kept."""
@@ -170,7 +174,7 @@ class Worker:
 
     def _cell_job(self, config: CellConfig) -> CellJob:
         split = self.tokens(config.task, config.data_seed, config.shots)
-        return CellJob(config, split, start_of(config, self.backbone, self.home))
+        return CellJob(config, split, start_of(config, self.backbone, self.home, self.sums))
 
     def _encode(self, texts: Sequence[str], limit: int, role: Role) -> list:
         return self.backbone.encode(texts, limit, role)
@@ -181,15 +185,16 @@ class Worker:
         end: Learned | Tuned | FineTuned | Diverged,
         seconds: float,
     ) -> Unit:
-        artefact = None
+        artefact, result = None, _result(end)
         if isinstance(end, Learned | Tuned):
             artefact = save_prompt(self.home, config.digest, end.prompt, _about(config))
+            result[SHA256] = file_sum(self.home.root / artefact)
         return Unit(
             digest=config.digest,
             kind=config.kind,
             config=config.model_dump(mode="json"),
             state="diverged" if isinstance(end, Diverged) else "done",
-            result={**_result(end), "software": software()},
+            result={**result, "software": software()},
             artefact=artefact,
             seconds=round(seconds, 3),
             created=datetime.now(UTC),

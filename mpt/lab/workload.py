@@ -14,6 +14,7 @@ from mpt.lab.promote import prepare
 from mpt.lab.recorded import Recorded
 from mpt.lab.run import BASELINE, Case, Cell, Judged, Judging, Lab, PackSize
 from mpt.lab.search import Trial
+from mpt.lab.sound import expect_sound
 from mpt.lab.study import Study
 from mpt.lab.sweep import VALIDATION, Plan
 from mpt.lab.unit import Unit
@@ -140,6 +141,7 @@ class _Listing(Recorded):
 def _workload(study: Study, rows: Sequence[Row], ledger: Ledger, about: Sequence[str]) -> Workload:
     digests = [config.digest for row in rows for config in row.configs]
     held = ledger.get_many(digests)
+    expect_sound(held.values())
     done = frozenset(digest for digest, unit in held.items() if unit.state != "failed")
     return Workload(study, tuple(rows), done, tuple(about))
 

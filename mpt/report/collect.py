@@ -21,7 +21,7 @@ from mpt.lab.promote import Promotion
 from mpt.lab.retest import Retest
 from mpt.lab.run import Judged, scores
 from mpt.lab.search import Trial
-from mpt.lab.similarity import of_targets
+from mpt.lab.similarity import gone, of_targets
 from mpt.lab.study import Study
 from mpt.lab.unit import Unit
 from mpt.report.console import best_trial
@@ -70,6 +70,7 @@ def promotion_findings(
         cautions=(
             *(line for setting in settings for line in _kin(setting)),
             *(line for gain in promotion.gains for line in _meta_seeds(gain)),
+            *_gone(promotion, home),
         ),
     )
 
@@ -237,6 +238,14 @@ def _meta_seeds(gain: Gain) -> Iterator[str]:
         yield (
             f"{gain.setting}: {method_name(gain.method)}'s ARG is over meta-trainings whose own "
             f"are {each}"
+        )
+
+
+def _gone(promotion: Promotion, home: Home | None) -> Iterator[str]:
+    if home and (lost := gone(promotion.baselines, home)):
+        yield (
+            f"prompts of {len(lost)} of the baseline's cells are not in {home.root}, {lost[0]} "
+            "among them; the similarity of the targets is left out"
         )
 
 

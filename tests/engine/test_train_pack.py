@@ -6,17 +6,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from tiny import TINY
 
 from mpt.backbone.toy import ToyBackbone
 from mpt.config import BackboneConfig, CellConfig, InnerLoop, OuterLoop, RunConfig, Tuning
-from mpt.engine import train
+from mpt.engine import checkpoint, train
 from mpt.engine.checkpoint import Checkpoints, plan_of
 from mpt.engine.learn import Learned, learn
 from mpt.engine.optim import OPTIMISERS
 from mpt.engine.pack import CellJob, MetaJob, packs, run_shape
 from mpt.engine.step import MetaStep
+from mpt.engine.tensor_file import notes_of, tensor_bytes
 from mpt.engine.tune import Tuned, looks, tune
 from mpt.errors import Diverged
 from mpt.gym.splits import Example, FewShotSplit
@@ -182,16 +184,57 @@ def test_a_resumed_run_is_computed_as_it_was_begun(toy, tmp_path):
     assert plan_of([saved, other], "auto", "none") is None
 
 
-def test_a_corrupt_checkpoint_is_started_over(toy, tmp_path):
-    job = run(toy)
+def flipped(data: bytes, other: bytes) -> bytes:
+    return data[:-5] + bytes([data[-5] ^ 0x10]) + data[-4:]
+
+
+def later(data: bytes, other: bytes) -> bytes:
+    return data.replace(rb"\"position\": 6", rb"\"position\": 5")
+
+
+def with_nan(data: bytes, other: bytes) -> bytes:
+    tensors, told = safetensors.torch.load(data), notes_of(data)["mpt"]
+    tensors["theta"][0, 0] = float("nan")
+    return tensor_bytes(tensors, {"mpt": told, "sha256": checkpoint._sum(told, tensors)})
+
+
+def of_another_width(data: bytes, other: bytes) -> bytes:
+    tensors, told = safetensors.torch.load(data), notes_of(data)["mpt"]
+    tensors["theta"] = tensors["theta"][:, :-1].contiguous()
+    return tensor_bytes(tensors, {"mpt": told, "sha256": checkpoint._sum(told, tensors)})
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda data, other: data[:100], "header"),
+        (lambda data, other: b"", "header too small"),
+        (flipped, "its SHA-256 is not that of what it holds"),
+        (later, "its SHA-256 is not that of what it holds"),
+        (lambda data, other: other, "it is that of run "),
+        (with_nan, "it holds NaN or infinity"),
+        (of_another_width, "its theta is not that of its run"),
+        (lambda data, other: tensor_bytes(safetensors.torch.load(data), {}), "it lacks 'sha256'"),
+    ],
+)
+def test_a_bad_checkpoint_is_started_over_and_told(change, why, toy, tmp_path, caplog):
+    job, other = run(toy), run(toy, outer_lr=0.4)
     checkpoints = Checkpoints(tmp_path, every=0.0)
-    whole = learn([job], toy, checkpoints=checkpoints)[0]
+    whole, _ = (learn([one], toy, checkpoints=checkpoints)[0] for one in (job, other))
     path = checkpoints.path(job.config.digest)
-    path.write_bytes(path.read_bytes()[:100])
-    again = learn([job], toy, checkpoints=checkpoints)[0]
+    before = path.read_bytes()
+    bad = change(before, checkpoints.path(other.config.digest).read_bytes())
+    assert bad != before
+    path.write_bytes(bad)
+    seen: list[int] = []
+    again = learn([job], toy, checkpoints=checkpoints, on_step=seen.append)[0]
     assert isinstance(whole, Learned)
     assert isinstance(again, Learned)
     assert torch.equal(whole.prompt, again.prompt)
+    assert seen == [0, *[1] * 6], "from its first step on"
+    (line,) = (record.getMessage() for record in caplog.records)
+    assert why in line
+    assert line.endswith(f"run {job.config.digest} begins anew")
 
 
 def test_a_diverged_run_leaves_and_its_neighbour_is_unharmed(toy, tmp_path):

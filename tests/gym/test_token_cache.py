@@ -148,3 +148,15 @@ def test_every_input_is_read_behind_what_stands_before_it():
     for found, example in zip(named.train, SPLIT.train, strict=True):
         wanted = f" [task] {example.input}".encode("utf-8", "surrogatepass")[:31]
         assert bytes(found.input[:-1].astype("u1")) == wanted
+
+
+def test_two_files_that_were_swapped_are_made_again(tmp_path):
+    cache, tokenizer = TokenCache(tmp_path, "bytes"), Tokenizer()
+    plain = tokens(SPLIT, tokenizer, cache)
+    first, second, *_ = sorted(tmp_path.iterdir())
+    data = first.read_bytes(), second.read_bytes()
+    assert data[0] != data[1]
+    first.write_bytes(data[1])
+    second.write_bytes(data[0])
+    assert tokens(SPLIT, tokenizer, cache) == plain
+    assert (first.read_bytes(), second.read_bytes()) == data

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load, save_file
 
+from mpt.engine.tensor_file import notes_of, tensor_bytes
 from mpt.errors import DataError, StoreError
-from mpt.lab.artefacts import load_prompt, prompt_path, save_prompt
+from mpt.lab.artefacts import load_prompt, prompt_path, read_prompt, save_prompt
 from mpt.lab.home import Home
 
 DIGEST = "0123456789ab"
@@ -47,6 +48,34 @@ def test_a_damaged_prompt_says_what_to_do(home):
         (home.root / path).write_bytes(part)
         with pytest.raises(DataError, match=r"is damaged .* or forget its unit"):
             load_prompt(home, path)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "notes", "ways", "why"),
+    [
+        (torch.full((2, 2), float("nan")), {}, {}, "it holds NaN or infinity"),
+        (torch.zeros(2, 2, dtype=torch.int64), {}, {}, "it is of type torch.int64"),
+        (torch.zeros(0, 2), {}, {}, "it holds a tensor of shape"),
+        (torch.zeros(2, 2), {"digest": "ba9876543210"}, {}, "it is the prompt of ba9876543210"),
+        (torch.zeros(2, 2), {}, {"tokens": 3}, "it has 2 tokens, its unit 3"),
+        (torch.zeros(2, 2), {}, {"sha256": "ab" * 32}, "its SHA-256 is .*, the ledger has abab"),
+    ],
+)
+def test_what_is_not_this_prompt_is_refused(home, prompt, notes, ways, why):
+    path = home.root / save_prompt(home, DIGEST, prompt, notes)
+    with pytest.raises(DataError, match=rf"is damaged \({why}.*`mpt studies forget {DIGEST}`"):
+        read_prompt(path, digest=DIGEST, **ways)
+
+
+def test_equal_prompts_are_equal_bytes_in_every_process(home):
+    """Whatever order safetensors writes its notes in: else a hash would tell processes apart."""
+    notes = {name: name for name in "zyxabc"}
+    bytes_ = tensor_bytes({"prompt": torch.eye(3)}, notes)
+    header = bytes_[8 : 8 + int.from_bytes(bytes_[:8], "little")]
+    assert header.startswith(b'{"__metadata__":{"a":"a","b":"b","c":"c","x":"x","y":"y","z":"z"}')
+    assert len(header) % 8 == 0
+    assert notes_of(bytes_) == notes
+    assert torch.equal(load(bytes_)["prompt"], torch.eye(3))
 
 
 def test_other_tensors_are_no_prompt(home):

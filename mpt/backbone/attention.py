@@ -7,6 +7,7 @@ matrix products there, and there alone.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -18,6 +19,13 @@ CURVED = "sdpa math"
 def differentiable_twice() -> AbstractContextManager[object]:
     """Within it, attention is computed so that its gradient can be differentiated again."""
     return sdpa_kernel(SDPBackend.MATH)
+
+
+def described(config: Any, device: torch.device) -> str:
+    """The kernels of a model with this configuration: for one gradient, and for two."""
+    if config._attn_implementation == "eager":
+        return f"eager ({config.model_type} has no sdpa)"
+    return f"{fused(device)}; twice: {CURVED}"
 
 
 def fused(device: torch.device) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -14,7 +15,6 @@ from mpt.backbone.thaw import asking, trainable
 from mpt.backbone.vocabulary import Vocabulary
 from mpt.backbone.weave import behind, mask_of, padded_left, woven
 from mpt.config import Place
-from mpt.errors import ConfigError
 from mpt.notation import Losses, Prompts
 
 
@@ -39,9 +39,8 @@ class FrozenCausal(Vocabulary):
         self.dtype = torch.float32 if weight.dtype == torch.bfloat16 else weight.dtype
         self._width = weight.dtype
         self._opening = torch.tensor(hub.opening(tokenizer), device=self.device, dtype=torch.int64)
-        self.attention = f"{attention.fused(self.device)}; twice: {attention.CURVED}"
+        self.attention = attention.described(model.config, self.device)
         hub.plain_generation(model, tokenizer)
-        self._check_head()
 
     def losses(self, theta: Prompts, batch: Batch) -> Losses:
         """See ``Backbone.losses``."""
@@ -74,11 +73,14 @@ class FrozenCausal(Vocabulary):
             asked = woven(torch.cat([words, prompt], 1), order)
             embeds = torch.cat([self._open(len(batch)), asked], 1)
         lengths = lengths + embeds.shape[1] - words.shape[1]
-        ids = self.model.generate(
-            inputs_embeds=woven(embeds, padded_left(lengths, embeds.shape[1])),
-            attention_mask=mask_of(lengths, embeds.shape[1]).flip(1),
-            generation_config=hub.decoding(self.model, limit, beams),
-        )
+        with warnings.catch_warnings():
+            # only what is written shall count as repeated, as in encoder-decoders
+            warnings.filterwarnings("ignore", "Passing `repetition_penalty` with `inputs_embeds`")
+            ids = self.model.generate(
+                inputs_embeds=woven(embeds, padded_left(lengths, embeds.shape[1])),
+                attention_mask=mask_of(lengths, embeds.shape[1]).flip(1),
+                generation_config=hub.decoding(self.model, limit, beams),
+            )
         return self.decode(ids.cpu().numpy())
 
     def thawed(self) -> FrozenCausal:
@@ -147,14 +149,3 @@ class FrozenCausal(Vocabulary):
         logits = self.model.get_output_embeddings()(states)
         cap = getattr(self.model.config, "final_logit_softcapping", None)
         return logits if cap is None else cap * torch.tanh(logits / cap)
-
-    @torch.inference_mode()
-    def _check_head(self) -> None:
-        """Some kinds scale their logits in ways of their own; they are refused, not miscomputed."""
-        ids = torch.arange(4, device=self.device)[None] + 5
-        ours = self._head(self.model.base_model(input_ids=ids).last_hidden_state)
-        if not torch.allclose(ours, self.model(input_ids=ids).logits, rtol=1e-2, atol=1e-2):
-            raise ConfigError(
-                f"mpt does not know how {self.model.config.model_type} models turn states into "
-                "logits; GPT-2, Llama, SmolLM2, Qwen and Gemma kinds are known"
-            )

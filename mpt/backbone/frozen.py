@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mpt.backbone import hub
 from mpt.backbone.batch import Batch
 from mpt.backbone.causal import FrozenCausal
+from mpt.backbone.proof import expect_room, prove
 from mpt.backbone.seq2seq import FrozenSeq2Seq
 from mpt.config import BackboneConfig
 from mpt.errors import ConfigError
@@ -104,23 +105,17 @@ def load_backbone(chosen: BackboneConfig | str = "mini", device: str | None = No
         device: default CUDA if there is one, else CPU.
 
     Raises:
-        ConfigError: no such model, a device that is not there, a model too short for the prompt
-            and the inputs, or a kind that mpt cannot prompt.
+        ConfigError: no such model, not the whole of one, a device that is not there, a model too
+            short for the prompt and the inputs, or a kind that mpt cannot prompt.
     """
     config = chosen if isinstance(chosen, BackboneConfig) else BackboneConfig(name=chosen)
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if place.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"device {place!r} was asked for, but torch sees no CUDA device; use cpu")
     model, tokenizer, weights = hub.load(config.name)
-    seq2seq = model.config.is_encoder_decoder
-    room = hub.room(model)
-    wanted = config.prompt_tokens + config.max_input + (0 if seq2seq else config.max_target)
-    if room is not None and wanted > room:
-        raise ConfigError(
-            f"backbone {config.name!r} reads at most {room} tokens, but prompt_tokens "
-            f"{config.prompt_tokens} + max_input {config.max_input}"
-            f"{'' if seq2seq else f' + max_target {config.max_target}'} = {wanted}; lower them"
-        )
-    kind = FrozenSeq2Seq if seq2seq else FrozenCausal
+    expect_room(config.name, config, model, tokenizer)
+    kind = FrozenSeq2Seq if model.config.is_encoder_decoder else FrozenCausal
     model = model.to(place, torch.bfloat16 if config.precision == "bf16" else torch.float32)
-    return kind(model, tokenizer, weights, config.prompt_place)
+    loaded = kind(model, tokenizer, weights, config.prompt_place)
+    prove(config.name, loaded)
+    return loaded

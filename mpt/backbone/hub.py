@@ -5,9 +5,11 @@ This is the only file that imports transformers.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Mapping
-from hashlib import sha256
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -15,64 +17,228 @@ from typing import Any
 import torch
 
 from mpt.backbone.batch import spread
+from mpt.backbone.folder import (
+    check_folder,
+    check_tokenizer,
+    earlier_identity,
+    file_identity,
+    folder_identity,
+)
 from mpt.errors import ConfigError
 
 EMBEDDED = Path(__file__).parent / "mini"
 """The embedded mini backbone, in the layout that ``save_pretrained`` writes."""
 
+TOKENIZERS = ("transformers", "tokenizers", "sentencepiece")
 
-UNLOADABLE = (OSError, ValueError, ImportError, TypeError, LookupError, struct.error)
-"""What transformers raises over files that are missing, torn or of an unknown kind."""
+SHOWN = 3
+"""Names of tensors that an error lists before it counts the rest."""
 
 
 def where(name: str) -> str:
     """The Hub id or folder behind a backbone's name; ``mini`` is the embedded one."""
-    return str(EMBEDDED) if name == "mini" else name
+    if name == "mini":
+        return str(EMBEDDED)
+    return str(Path(name).expanduser()) if name.startswith("~") else name
 
 
 def load(name: str) -> tuple[Any, Any, str]:
     """Model (float32), tokenizer and identity of a backbone; a GGUF file is dequantised.
 
-    Raises:
-        ConfigError: nothing there, or no way to reach it.
-    """
-    from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+    Code that lies beside a model is never run. What transformers warns of is logged.
 
-    hush()
-    place, extra = where(name), {}
-    if place.endswith(".gguf"):
-        place, extra = str(Path(place).parent), {"gguf_file": Path(place).name}
+    Raises:
+        ConfigError: nothing there, no way to reach it, or not the whole of a model that writes.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    place = where(name)
+    extra: dict[str, Any] = {"trust_remote_code": False}
+    folder = Path(place)
+    _expect_place(name, folder)
     try:
-        config = AutoConfig.from_pretrained(place, **extra)
-        kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-        options = {"dtype": torch.float32, "attn_implementation": "sdpa"}
-        model = kind.from_pretrained(place, **options, **extra)
-        tokenizer = AutoTokenizer.from_pretrained(place, **extra)
-    except (*UNLOADABLE, SafetensorError) as error:
-        cause = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ConfigError(_advice(name, cause)) from error
-    return model, tokenizer, identity(where(name), config)
+        with _remarks(name):
+            if place.endswith(".gguf"):
+                place, extra["gguf_file"] = str(folder.parent), folder.name
+            elif not folder.is_dir():
+                extra["revision"] = _commit(place)
+            config = AutoConfig.from_pretrained(place, **extra)
+            auto, options = _kind(name, config, folder)
+            model, found = auto.from_pretrained(place, **options, **extra)
+            _expect_whole(name, model, found)
+            tokenizer = AutoTokenizer.from_pretrained(place, **extra)
+    except (ConfigError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # whatever a foreign file made of transformers
+        raise ConfigError(_advice(name, error)) from error
+    if folder.is_dir():
+        check_tokenizer(name, folder, tokenizer)
+        files = type(tokenizer).vocab_files_names.values()
+        return model, tokenizer, identity(str(folder), vocabularies=files)
+    return model, tokenizer, identity(str(folder), extra.get("revision"))
+
+
+def _expect_place(name: str, folder: Path) -> None:
+    """Raise ``ConfigError`` where a name that must be a file or a folder is none."""
+    if name.endswith(".gguf") and not folder.is_file():
+        raise ConfigError(f"backbone {name!r}: there is no such GGUF file")
+    if name.startswith(("/", "./", "../", "~")) and not folder.exists():
+        raise ConfigError(
+            f"backbone {name!r}: there is no such folder; give one written by save_pretrained"
+        )
+    if folder.is_dir():
+        check_folder(name, folder)
+    elif folder.is_file() and not name.endswith(".gguf"):
+        raise ConfigError(
+            f"backbone {name!r} is a file; give a folder written by save_pretrained, or a GGUF file"
+        )
+
+
+def _commit(place: str) -> str | None:
+    """The commit of a Hub id, so that all of its files are of one; None where it is not known."""
+    from transformers.utils.hub import cached_file, extract_commit_hash
+
+    # a repository without safetensors would else be sent to a conversion service behind our back
+    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
+    return extract_commit_hash(cached_file(place, "config.json"), None)
+
+
+def _kind(name: str, config: Any, folder: Path) -> tuple[Any, dict[str, Any]]:
+    """The class that loads models of a configuration, and the options to load them with.
+
+    Raises:
+        ConfigError: a kind that writes no text, or that reads ahead.
+    """
+    from transformers import (
+        MODEL_FOR_CAUSAL_LM_MAPPING,
+        MODEL_FOR_MASKED_LM_MAPPING,
+        MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
+        AutoModelForCausalLM,
+        AutoModelForSeq2SeqLM,
+    )
+
+    if getattr(config, "is_encoder_decoder", False):
+        auto, mapping = AutoModelForSeq2SeqLM, MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
+    else:
+        auto, mapping = AutoModelForCausalLM, MODEL_FOR_CAUSAL_LM_MAPPING
+    is_encoder = (
+        auto is AutoModelForCausalLM
+        and type(config) in MODEL_FOR_MASKED_LM_MAPPING
+        and getattr(config, "is_decoder", None) is False
+    )
+    if type(config) not in mapping or is_encoder:
+        raise ConfigError(
+            f"backbone {name!r} is of the kind {config.model_type!r}, which does not write text "
+            "after text; give an encoder-decoder (T5, BART) or a causal model (GPT-2, Llama)"
+        )
+    classes = mapping[type(config)]
+    chosen = classes[0] if isinstance(classes, tuple) else classes
+    return auto, {
+        "dtype": torch.float32,
+        # eager attention where a kind has no other
+        "attn_implementation": "sdpa" if getattr(chosen, "_supports_sdpa", False) else "eager",
+        # shapes that differ are refused by name, see _expect_whole
+        "ignore_mismatched_sizes": True,
+        "output_loading_info": True,
+        # a folder's weights are safetensors; a Hub's .bin is read by torch's restricted unpickler
+        "use_safetensors": True if folder.exists() else None,
+    }
+
+
+def _expect_whole(name: str, model: Any, found: Mapping[str, Any]) -> None:
+    """Raise ``ConfigError`` unless the weights on disk were those of the model, each of them.
+
+    transformers draws what is missing at random and leaves out what it has no place for.
+    """
+    shapes = [
+        f"{key} {list(there)} instead of {list(here)}"
+        for key, there, here in sorted(found["mismatched_keys"])
+    ]
+    wrong = {
+        "missing": sorted(found["missing_keys"]),
+        "of another shape": shapes,
+        "not part of it": sorted(found["unexpected_keys"]),
+        "not read": list(found.get("error_msgs", ())),
+    }
+    told = "; ".join(f"{what}: {_listed(names)}" for what, names in wrong.items() if names)
+    if told:
+        raise ConfigError(
+            f"backbone {name!r} does not hold the weights of a {type(model).__name__} ({told}); "
+            "save the whole model, its head too, with save_pretrained of that class"
+        )
+    if getattr(model, "_hf_peft_config_loaded", False):
+        raise ConfigError(
+            f"backbone {name!r} holds a PEFT adapter, no model of its own; merge the adapter into "
+            "its base (peft's merge_and_unload, then save_pretrained)"
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+class _Kept(logging.Handler):
+    """Keeps what is logged, each line once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: dict[str, None] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines[" ".join(record.getMessage().split())] = None
+
+
+@contextmanager
+def _remarks(name: str) -> Iterator[None]:
+    """Keep transformers' bars off the terminal, and log its warnings once, in mpt's own voice."""
+    from transformers.utils import logging as theirs
+
+    theirs.disable_progress_bar()
+    theirs.set_verbosity_warning()
+    theirs.disable_default_handler()
+    kept = _Kept()
+    theirs.add_handler(kept)
+    try:
+        yield
+    finally:
+        theirs.remove_handler(kept)
+        theirs.enable_default_handler()
+        hush()
+    for line in kept.lines:
+        # a report of weights is read by _expect_whole
+        if "LOAD REPORT" not in line:
+            logging.getLogger("mpt").warning(
+                "warning: transformers says of backbone %r: %s", name, line
+            )
 
 
 def hush() -> None:
     """Keep transformers' own bars and warnings off the terminal."""
-    from transformers.utils import logging
+    from transformers.utils import logging as theirs
 
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    theirs.disable_progress_bar()
+    theirs.set_verbosity_error()
 
 
-def _advice(name: str, cause: str) -> str:
+def _advice(name: str, error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    cause = next(iter(lines), "")[:200] or type(error).__name__
+    if "trust_remote_code" in str(error):
+        return (
+            f"backbone {name!r} needs code that lies beside it (auto_map), which mpt never runs; "
+            "give a model of a kind that transformers itself knows"
+        )
     if name.endswith(".gguf"):
-        if not Path(name).is_file():
-            return f"backbone {name!r}: there is no such GGUF file"
         return (
             f"backbone {name!r} cannot be loaded ({cause}); GGUF files need "
             "`pip install -e '.[gguf]'` and a kind of model that transformers dequantises"
         )
-    if name.startswith(("/", "./", "../", "~")) and not Path(name).is_dir():
-        return f"backbone {name!r}: there is no such folder; give one written by save_pretrained"
+    if Path(where(name)).is_dir():
+        return (
+            f"backbone {name!r} cannot be loaded ({cause}); copy or download the folder anew, or "
+            "give another one written by save_pretrained"
+        )
     return (
         f"backbone {name!r} cannot be loaded ({cause}); give 'mini', a folder written by "
         "save_pretrained, a GGUF file, or a Hub id that this machine can reach or has cached"
@@ -104,27 +270,42 @@ def native_kernels(model: Any) -> Any:
     return model
 
 
-def identity(place: str, config: Any) -> str:
-    """12 hex digits that name the weights: the Hub's commit, or the bytes on disk.
+def identity(place: str, commit: str | None = None, vocabularies: Iterable[str] = ()) -> str:
+    """12 hex digits that name weights, configuration and tokenizer: prompts, units of work and
+    kept token ids are taken to belong together by it.
 
-    Of a folder every form of weights and tokenizer counts, T5's ``spiece.model`` too: prompts and
-    kept token ids are taken to belong together by this name.
+    Args:
+        place: a folder or GGUF file, named by its bytes, or a Hub id, named by its commit.
+        vocabularies: see ``folder_identity``.
+
+    Raises:
+        ConfigError: a Hub id whose commit is not known.
     """
     folder = Path(place)
-    kinds = ("*.safetensors", "tokenizer*", "*.bin", "*.model")
+    if folder == EMBEDDED:
+        return earlier_identity(folder)
+    if folder.is_dir():
+        return folder_identity(folder, vocabularies)
     if folder.is_file():
-        files = [folder]
-    elif folder.is_dir():
-        files = [path for kind in kinds for path in sorted(folder.glob(kind))]
-    else:
-        return (config._commit_hash or sha256(place.encode()).hexdigest())[:12]
-    seen = sha256()
-    for path in files:
-        seen.update(path.name.encode())
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 22):
-                seen.update(chunk)
-    return seen.hexdigest()[:12]
+        return file_identity(folder)
+    if commit is None:
+        raise ConfigError(
+            f"backbone {place!r} was loaded, but not which commit of it; download it into a folder "
+            f"(`hf download {place} --local-dir FOLDER`) and give that"
+        )
+    return commit[:12]
+
+
+def earlier_weights(name: str) -> str | None:
+    """The identity that a folder had while configuration and part of its tokenizer were left out
+    of it; None for all that is named as ever."""
+    folder = Path(where(name))
+    return earlier_identity(folder) if folder.is_dir() and folder != EMBEDDED else None
+
+
+def tokenizer_software() -> str:
+    """Versions of what turns texts into ids: another one may do it otherwise."""
+    return " ".join(f"{one} {version(one)}" for one in TOKENIZERS)
 
 
 def encoder_output(hidden: Any) -> Any:
@@ -134,11 +315,26 @@ def encoder_output(hidden: Any) -> Any:
     return BaseModelOutput(last_hidden_state=hidden)
 
 
-def room(model: Any) -> int | None:
-    """Tokens that the model can read at most; None where positions are relative."""
+def room(model: Any) -> tuple[int | None, int | None]:
+    """Tokens that the model can read at most, and its decoder; None where positions are relative
+    or without bound."""
     config = model.config
-    found = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
-    return None if config.model_type in ("t5", "mt5", "umt5") else found
+    if hasattr(config, "relative_attention_num_buckets"):
+        return None, None
+    both = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+    reads = getattr(config, "max_encoder_position_embeddings", both)
+    writes = getattr(config, "max_decoder_position_embeddings", both)
+    # XLNet says -1 where others say nothing
+    return reads if reads and reads > 0 else None, writes if writes and writes > 0 else None
+
+
+def decoder_start(model: Any) -> int | None:
+    """The token before a decoder's first, from the configuration or that of generation."""
+    for config in (model.config, model.generation_config):
+        start = getattr(config, "decoder_start_token_id", None)
+        if start is not None:
+            return start
+    return None
 
 
 def opening(tokenizer: Any) -> list[int]:
@@ -179,7 +375,7 @@ def plain_generation(model: Any, tokenizer: Any) -> None:
     from transformers import GenerationConfig
 
     end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
-    start = getattr(model.config, "decoder_start_token_id", None)
+    start = decoder_start(model)
     model.generation_config = GenerationConfig(
         decoder_start_token_id=start, eos_token_id=end, pad_token_id=end if pad is None else pad
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -36,7 +36,8 @@ class FrozenSeq2Seq(Vocabulary):
         self.device = weight.device
         self.dtype = torch.float32 if weight.dtype == torch.bfloat16 else weight.dtype
         self._width = weight.dtype
-        self.attention = f"{attention.fused(self.device)}; twice: {attention.CURVED}"
+        self.attention = attention.described(model.config, self.device)
+        self._start = cast(int, hub.decoder_start(model))  # see proof.expect_room
         hub.plain_generation(model, tokenizer)
 
     def losses(self, theta: Prompts, batch: Batch) -> Losses:
@@ -81,7 +82,7 @@ class FrozenSeq2Seq(Vocabulary):
 
     def _logits(self, theta: Prompts, batch: Batch) -> Tensor:
         hidden, mask = self._encode(theta, batch)
-        start = torch.full_like(batch.target[:, :1], self.model.config.decoder_start_token_id)
+        start = torch.full_like(batch.target[:, :1], self._start)
         given = torch.cat([start, batch.target[:, :-1]], 1).clamp_min(0)
         logits = self.model(
             encoder_outputs=(hidden,),

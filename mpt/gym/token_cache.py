@@ -34,7 +34,7 @@ class TokenCache:
 
     Attributes:
         folder: made when the first file is written.
-        tokenizer: identity of the tokenizer, ``Backbone.weights``.
+        tokenizer: identity of the tokenizer, ``Backbone.weights``, and of the software it runs on.
     """
 
     folder: Path

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mpt.backbone.frozen import Backbone, load_backbone
+from mpt.backbone.hub import earlier_weights
 from mpt.config import BackboneConfig
 from mpt.engine.evaluate import answer
 from mpt.errors import ConfigError
@@ -62,8 +63,15 @@ def asked_with(unit: Unit) -> dict[str, object]:
 
 def same_weights(backbone: Backbone, chosen: BackboneConfig, weights: str) -> None:
     """Raise ``ConfigError`` unless the backbone is the one that a prompt was made for."""
-    if backbone.weights != weights:
+    if backbone.weights == weights:
+        return
+    if weights == earlier_weights(chosen.name):
         raise ConfigError(
-            f"the prompt was made for weights {weights}, but backbone {chosen.name!r} "
-            f"has {backbone.weights} here; use the version of mpt or of the model it was made with"
+            f"the prompt was recorded under the earlier identity {weights} of {chosen.name!r}, "
+            "which left out its configuration and part of its tokenizer, so that it may have been "
+            "learned on another model; run the command that learned it again: it is learned anew"
         )
+    raise ConfigError(
+        f"the prompt was made for weights {weights}, but backbone {chosen.name!r} "
+        f"has {backbone.weights} here; use the version of mpt or of the model it was made with"
+    )

@@ -103,6 +103,7 @@ class Lab:
     reused: int = 0
     _counted: set[str] = field(default_factory=set)
     _revised: set[str] = field(default_factory=set)
+    _said_renamed: bool = False
 
     def learn(self, configs: Sequence[RunConfig], title: str, pack: int) -> dict[str, Unit]:
         """Meta-trainings, whole or paused, by digest, all settled."""
@@ -216,6 +217,7 @@ class Lab:
         if not left:
             return units
         self.worker.sums |= sums_of(left, self.ledger)
+        self._say_if_renamed(left)
         job, stopping = partial(_attempt, self.worker, compute), self.worker.stopping
         # packs shrink where that keeps every slot at work: how runs are packed changes no result
         most = min(size(left), ceil(len(left) / self.fleet.slots))
@@ -238,6 +240,20 @@ class Lab:
         if missing := len(distinct.keys() - units.keys()):
             raise Stopped(f"{stopping.reason}: {title}: {missing} of {len(distinct)} runs are left")
         return units
+
+    def _say_if_renamed(self, left: Sequence[Config]) -> None:
+        """Say once that units were recorded under the backbone's earlier, narrower identity."""
+        earlier = None if self._said_renamed else self.worker.earlier_weights
+        if earlier is None:
+            return
+        renamed = [type(c).model_validate({**c.model_dump(), "weights": earlier}) for c in left]
+        if count := len(self.ledger.get_many(config.digest for config in renamed)):
+            self._said_renamed = True
+            self.progress.say(
+                f"note: {count} units were recorded under the earlier identity {earlier} of "
+                f"{left[0].backbone.name}, which left out its configuration, generation settings "
+                f"and part of its tokenizer; they are computed again as {left[0].weights}"
+            )
 
     def _pieces(self, failure: Failure[Config]) -> list[Sequence[Config]]:
         """What of a failed pack is tried again: less of it at once, unless the table says stop."""

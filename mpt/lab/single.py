@@ -9,6 +9,7 @@ from mpt.config import VOCABULARY, RunConfig
 from mpt.errors import InputError
 from mpt.gym.partitions import Setting
 from mpt.lab.artefacts import prompt_of
+from mpt.lab.predict import same_weights
 from mpt.lab.run import BASELINE, Case, Judged, Judging, Lab, scores
 from mpt.lab.settings import settings_of
 from mpt.lab.study import Study
@@ -60,7 +61,8 @@ def targets_of(
 
     Raises:
         UnknownName: a setting or task that the gym does not have.
-        ConfigError: a target is among the tasks that the prompt was learned on.
+        ConfigError: a target is among the tasks that the prompt was learned on, or the backbone is
+            no longer the one it was learned on.
         InputError: the unit is no finished meta-training.
     """
     if tasks:
@@ -77,6 +79,7 @@ def targets_of(
             f"unit {prompt.digest} is of the kind {prompt.kind!r} and {prompt.state}; give the "
             "digest of a finished meta-training (`mpt run` prints it), or `vocabulary`"
         )
+    same_weights(worker.backbone, worker.backbone_config, str(prompt.config["weights"]))
     # refuses a target that the prompt has seen
     Setting(name, RunConfig.model_validate(prompt.config).sources, targets)
     return name, targets

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mpt.backbone.frozen import Backbone, load_backbone
+from mpt.backbone.hub import earlier_weights, tokenizer_software
 from mpt.config import (
     BackboneConfig,
     CellConfig,
@@ -68,13 +69,18 @@ class Worker:
         return load_backbone(self.backbone_config, self.device)
 
     @cached_property
+    def earlier_weights(self) -> str | None:
+        """See ``hub.earlier_weights``."""
+        return earlier_weights(self.backbone_config.name)
+
+    @cached_property
     def checkpoints(self) -> Checkpoints:
         """Where meta-trainings are saved while they go on."""
         return Checkpoints(self.home.checkpoints, asked=lambda: self.stopping.saves())
 
     @cached_property
     def _token_cache(self) -> TokenCache:
-        return TokenCache(self.home.tokens, self.backbone.weights)
+        return TokenCache(self.home.tokens, f"{self.backbone.weights} {tokenizer_software()}")
 
     def elsewhere(self, home: Home) -> Worker:
         """A worker that writes into another home; the loaded model is shared."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -55,3 +57,18 @@ def write_whole(path: Path, data: bytes) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+@contextmanager
+def made_beside(file: Path) -> Iterator[Path]:
+    """Where to make a file that is made in many steps, as a library's database: once ``with`` ends
+    it is put in its place, whole, unless another process was quicker: then its file stays.
+
+    A file in which a process is killed half-way may be one that nothing opens again. Raises
+    ``OSError``.
+    """
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.stem}-") as folder:
+        new = Path(folder) / file.name
+        yield new
+        with suppress(FileExistsError):
+            os.link(new, file)

@@ -45,7 +45,11 @@ RIVALS = 8
 """Attempts at making tables that other drivers make at the same moment."""
 
 _WANTED = "sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+DAMAGED = "its file is damaged: restore a copy, or move it away and run the same command"
+"""What to do about a file that SQLite calls malformed."""
+
 _CURES = {
+    "malformed": DAMAGED,
     "not a database": "the file is something else: point {variable} at another path",
     "unable to open": "its folder must exist and be writable: make it, or set {variable}",
     "readonly": "its file and folder must be writable: see their permissions, or set MPT_HOME",
@@ -204,6 +208,11 @@ def patient(call: Callable[P, T], shown: str) -> Callable[P, T]:
             return _again(PATIENCE)(call, *args, **kwargs)
         except Exception as error:
             if not _passing(error):
+                if sign := _broken(error):
+                    raise StoreError(
+                        f"the studies store {shown} cannot be used ({sign}); {DAMAGED}:"
+                        " its trials are drawn again, and the ledger keeps what they computed"
+                    ) from None
                 raise
             raise StoreError(
                 f"the studies store {shown} did not answer for {PATIENCE:.0f} s; see that its "
@@ -211,6 +220,15 @@ def patient(call: Callable[P, T], shown: str) -> Callable[P, T]:
             ) from None
 
     return patiently
+
+
+def _broken(error: BaseException | None) -> str:
+    """What SQLite says of a file that is no longer a whole database; empty for other errors."""
+    while error is not None:
+        if isinstance(error, sqlite3.DatabaseError) and "malformed" in str(error):
+            return str(error)
+        error = getattr(error, "orig", None) or error.__cause__
+    return ""
 
 
 def at_once(make: Callable[P, T]) -> Callable[P, T]:

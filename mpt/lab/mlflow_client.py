@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import warnings
-from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
+
+from mpt.storage import made_beside
 
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -80,19 +80,11 @@ def _client(uri: str) -> Any:
 
 
 def _make_whole(uri: str) -> None:
-    """Make MLflow's database file beside its place and move it there, if there is none yet.
-
-    MLflow makes its tables in dozens of steps; a file in which it was killed half-way is one that
-    it never opens again.
-    """
+    """Make MLflow's database file beside its place and put it there, if there is none yet."""
     file = Path(uri.partition(":///")[2].partition("?")[0])
     if not uri.startswith("sqlite:///") or file.exists():
         return
-    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".mlflow-") as folder:
-        new = Path(folder) / file.name
+    with made_beside(file) as new:
         client = _client(f"sqlite:///{new}")
         client.search_experiments(max_results=1)
         disconnect(client)
-        # another process may have been quicker: then its file stays
-        with suppress(FileExistsError):
-            os.link(new, file)

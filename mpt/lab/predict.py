@@ -16,15 +16,17 @@ from mpt.lab.artefacts import SHA256, known_sum, read_prompt
 from mpt.lab.starts import for_backbone
 from mpt.lab.unit import Unit
 
+_OF_A_MODEL = (
+    "download the model once more, or answer with another version of it (see `mpt registry list`)"
+)
+
 
 @lru_cache(maxsize=2)
 def _backbone(config: str) -> Backbone:
     return load_backbone(BackboneConfig.model_validate_json(config))
 
 
-def predict(
-    file: Path, config: Mapping[str, object], texts: Sequence[str], cure: str = ""
-) -> list[str]:
+def predict(file: Path, config: Mapping[str, object], texts: Sequence[str]) -> list[str]:
     """What greedy decoding writes for each text behind the prompt in ``file``.
 
     Args:
@@ -32,7 +34,6 @@ def predict(
         config: of the unit that made it: its ``backbone`` and the identity of the ``weights``; its
             ``digest`` and the file's SHA-256 where they are known (``asked_with``).
         texts: inputs in the format of the gym.
-        cure: see ``read_prompt``.
 
     Raises:
         DataError: the prompt cannot be read, or is not as it was recorded.
@@ -47,7 +48,8 @@ def predict(
         digest=digest,
         sha256=str(config.get(SHA256) or ""),
         tokens=chosen.prompt_tokens,
-        cure=cure,
+        # in a registered model, a copy, it is not called by its digest
+        cure="" if file.stem == digest else _OF_A_MODEL,
     )
     name = digest or file.stem
     theta = for_backbone(prompt, backbone, chosen.prompt_tokens, name)[None]

@@ -11,10 +11,6 @@ from typing import Any
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 
-_CURE = (
-    "download the model once more, or answer with another version of it (see `mpt registry list`)"
-)
-
 
 class Prompted(PythonModel):
     """Answers texts with the backbone and the prompt that the model was saved with."""
@@ -29,7 +25,7 @@ class Prompted(PythonModel):
         """The answer to each text; MLflow has made a list of a frame or an array."""
         from mpt.lab.predict import predict
 
-        return predict(self.prompt, self.config, model_input, _CURE)
+        return predict(self.prompt, self.config, model_input)
 
 
 set_model(Prompted())

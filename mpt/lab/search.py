@@ -85,10 +85,11 @@ class Search:
         if told and _revision(store, definition) != definition.get(REVISION):
             aside = _set_aside(store, storage)
             store = _made(storage, study.title)
-        store.set_user_attr(DEFINITION, dict(definition))
-        store.set_user_attr(_STUDY, study.model_dump(mode="json"))
         if _IDENTITY not in store.user_attrs:
             store.set_user_attr(_IDENTITY, uuid4().hex[:12])
+        store.set_user_attr(_STUDY, study.model_dump(mode="json"))
+        # the last one, as it is what a study of mpt is known by
+        store.set_user_attr(DEFINITION, dict(definition))
         return cls(store, earlier=len(store.get_trials(deepcopy=False)), aside=aside)
 
     @classmethod

@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from mpt.errors import InputError, StoreError
-from mpt.lab.database import at_once, patient, survey
+from mpt.lab.database import DAMAGED, at_once, patient, survey
 from mpt.lab.home import Home
+from mpt.storage import made_beside
 
 DEFINITION = "mpt.definition"
 """The attribute that a study has if mpt began it."""
+
+VERSION = "alembic_version"
+"""The last table that Optuna makes, and one that MLflow has as well."""
 
 _INNER = ("_get_trials", "_create_new_trial", "_set_trial_param", "_get_best_trial_id")
 """What Optuna's cache calls behind the storage's public face."""
@@ -44,9 +48,10 @@ def begun(home: Home) -> tuple[Any, list[str]]:
 
 
 def is_there(home: Home) -> bool:
-    """Whether the store exists; looking into it would make it."""
-    place = home.studies_url.partition("?")[0]
-    return not place.startswith("sqlite") or Path(place.partition(":///")[2]).exists()
+    """Whether the store exists and a study may have been begun in it; opening would make it."""
+    if not home.studies_url.startswith("sqlite"):
+        return True
+    return _file(home).exists() and not _is_half_made(home)
 
 
 def open_storage(home: Home, *, make: bool = False) -> Any:
@@ -64,6 +69,9 @@ def open_storage(home: Home, *, make: bool = False) -> Any:
     if make and is_there(home) and home.studies_url.startswith(("sqlite", "postgres")):
         _refuse_other_tables(home)
     try:
+        if make and is_file and not _file(home).exists():
+            with made_beside(_file(home)) as new:
+                optuna.storages.RDBStorage(f"sqlite:///{new}").engine.dispose()
         # of drivers that make the tables of a server at once, all but one look again
         storage = at_once(optuna.storages.RDBStorage)(
             home.studies_url,
@@ -75,9 +83,11 @@ def open_storage(home: Home, *, make: bool = False) -> Any:
         # Optuna lets through whatever driver, URL parser or schema check fails
         text = str(error.__cause__ or error)
         cause = text.splitlines()[0] if text else type(error).__name__
+        cure = "it must be a database of its own, shared with neither MLflow nor the ledger"
+        if "malformed" in cause:
+            cure = f"{DAMAGED}: its trials are drawn again, and the ledger keeps what they computed"
         raise StoreError(
-            f"the studies store {home.shown(home.studies_url)} cannot be opened ({cause}); it must "
-            "be a database of its own, shared with neither MLflow nor the ledger"
+            f"the studies store {home.shown(home.studies_url)} cannot be opened ({cause}); {cure}"
         ) from None
     # a server that restarts in mid-sweep is waited for
     for name in (*optuna.storages.BaseStorage.__abstractmethods__, *_INNER):
@@ -87,10 +97,31 @@ def open_storage(home: Home, *, make: bool = False) -> Any:
 
 def _refuse_other_tables(home: Home) -> None:
     """Raise ``StoreError`` where Optuna would put its tables beside another tool's."""
-    found = survey(home.studies_url, "studies store", "MPT_STUDIES_URL", timeout=60.0).tables
-    if found and "studies" not in found:
+    found = _tables(home)
+    if found and "studies" not in found and not _are_optunas(found):
         raise StoreError(
             f"the studies store {home.shown(home.studies_url)} cannot be opened (it holds the "
             f"table {min(found)!r} of another tool); it must be a database of its own, shared with "
             "neither MLflow nor the ledger: set MPT_STUDIES_URL"
         )
+
+
+def _is_half_made(home: Home) -> bool:
+    """Whether a file was left by a driver that died while Optuna made its tables, the version last:
+    no study was begun in it, and the next driver makes the rest."""
+    found = _tables(home)
+    return VERSION not in found and (not found or _are_optunas(found))
+
+
+def _are_optunas(tables: frozenset[str]) -> bool:
+    from optuna.storages._rdb.models import BaseModel
+
+    return tables != {VERSION} and tables <= {*BaseModel.metadata.tables, VERSION}
+
+
+def _tables(home: Home) -> frozenset[str]:
+    return survey(home.studies_url, "studies store", "MPT_STUDIES_URL", timeout=60.0).tables
+
+
+def _file(home: Home) -> Path:
+    return Path(home.studies_url.partition("?")[0].partition(":///")[2])

@@ -24,11 +24,18 @@ STUDY_ATTR, TRIAL_ATTR = "optuna.study.Study.set_user_attr", "optuna.trial.Trial
 CHECKPOINTS, LEDGER = "mpt.engine.checkpoint.Checkpoints", "mpt.lab.ledger"
 PROMPT, SEARCH = "mpt.lab.worker.save_prompt", "mpt.lab.search.Search"
 PROJECTION, SPOOL = "mpt.lab.projection.Projection", "mpt.lab.outbox.Spool"
+VERSION = "optuna.storages._rdb.storage._VersionManager._init_alembic"
 DELIVER = "mpt.lab.delivery.Delivery.__call__"
 
 LIVES = {
-    "a database": {
-        "MLflow's database is made, and not in its place": Point("os.link", "before"),
+    "databases": {
+        "Optuna's database has tables and no version": Point(VERSION, "before"),
+        "Optuna's database is made, and not in its place": Point(
+            "os.link", "before", about="studies.db"
+        ),
+        "MLflow's database is made, and not in its place": Point(
+            "os.link", "before", about="mlflow.db"
+        ),
     },
     "beginnings": {
         "a study does not say yet what it is": Point(STUDY_ATTR, "before"),

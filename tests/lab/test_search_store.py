@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -13,6 +16,9 @@ from mpt.lab.search import Search, Trial
 from mpt.lab.studies_store import study_names
 from mpt.lab.study_file import make_study
 
+VERSIONS = """CREATE TABLE version_info (version_info_id INTEGER NOT NULL,
+    schema_version INTEGER, library_version VARCHAR(256), PRIMARY KEY (version_info_id),
+    CHECK (version_info_id = 1))"""
 DEFINITION = {"method": "reptile", "space": {"outer_lr": {"low": 0.1, "high": 1.0}}}
 
 
@@ -130,3 +136,73 @@ def test_a_study_older_than_a_key_goes_on_with_the_key_s_default(home):
     Search.check(plain, plain.definition, home)
     with pytest.raises(StoreError, match="begun with another definition: round was 4, is 2"):
         Search.check(study(), whole, home)
+
+
+def tables_of(file):
+    with closing(sqlite3.connect(file)) as database:
+        return [name for (name,) in database.execute("SELECT name FROM sqlite_master")]
+
+
+@pytest.mark.parametrize("left", ["nothing", "a table", "no version", "all but a row"])
+def test_a_store_that_was_left_half_made_is_made_whole(home, left):
+    """As drivers of older versions left one that were killed while Optuna made it."""
+    file = home.root / "studies.db"
+    if left in ("nothing", "a table"):
+        with closing(sqlite3.connect(file)) as database:
+            if left == "a table":
+                database.execute(VERSIONS)
+        file.touch()
+    else:
+        Search.begin(study(), DEFINITION, Home.find({"MPT_HOME": str(home.root)}))
+        with closing(sqlite3.connect(file)) as database:
+            for name in ("studies", "study_user_attributes", "study_directions", "version_info"):
+                database.execute(f"DELETE FROM {name}")
+            if left == "no version":
+                database.execute("DROP TABLE alembic_version")
+            else:
+                database.execute("DELETE FROM alembic_version")
+            database.commit()
+    assert study_names(home) == []
+    Search.check(study(), DEFINITION, home)
+    search = Search.begin(study(), DEFINITION, home)
+    finish(search, search.ask(study()))
+    assert study_names(home) == ["s"]
+    assert len(search.trials) == 2
+
+
+def test_a_store_is_put_in_its_place_whole(home, monkeypatch):
+    seen = []
+    link = os.link
+
+    def watched(new, file):
+        seen.append((tables_of(new), file.exists()))
+        link(new, file)
+
+    monkeypatch.setattr("os.link", watched)
+    Search.begin(study(), DEFINITION, home)
+    ((tables, was_there),) = seen
+    assert {"studies", "trials", "alembic_version"} <= {*tables}
+    assert not was_there
+    assert not [file for file in home.root.iterdir() if file.name.startswith(".studies")]
+
+
+def test_drivers_that_make_a_store_at_once_all_succeed(home):
+    with ThreadPoolExecutor(4) as pool:
+        studies = [study(name=f"s{letter}") for letter in "abcd"]
+        begun = list(pool.map(lambda one: Search.begin(one, DEFINITION, home), studies))
+    assert len({search.identity for search in begun}) == 4
+    assert sorted(study_names(home)) == ["sa", "sb", "sc", "sd"]
+
+
+def test_a_damaged_store_is_one_line_and_its_cure_helps(home):
+    Search.begin(study(), DEFINITION, home)
+    file = home.root / "studies.db"
+    data = bytearray(file.read_bytes())
+    # the pages behind the first, which holds the tables' definitions
+    data[4096:] = b"\xff" * len(data[4096:])
+    file.write_bytes(data)
+    for look in (study_names, lambda home: Search.begin(study(), DEFINITION, home)):
+        with pytest.raises(StoreError, match=r"malformed.*restore a copy, or move it away"):
+            look(home)
+    file.unlink()
+    assert Search.begin(study(), DEFINITION, home).ask(study())

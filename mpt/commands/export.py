@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mpt.commands.console import out
+from mpt.commands.console import err, out
 
 
 class Form(StrEnum):
@@ -22,7 +22,9 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Where to; a new or empty folder.")],
     to: Annotated[Form, typer.Option(help="The library.")] = Form.PEFT,
 ) -> None:
-    """Write a prompt as an adapter that PEFT loads; it answers as the prompt does in mpt.
+    """Write a prompt as an adapter that PEFT loads.
+
+    The README beside it shows which use of PEFT answers as the prompt does in mpt.
 
     Example: mpt export mpt-mini-reptile --to peft adapter
     """
@@ -34,5 +36,6 @@ def export(
     home = Home.find()
     with open_ledger(home) as ledger:
         unit = find_prompt(ledger, home, prompt)
-    made = export_peft(unit, home, folder)
-    out.print(f"Adapter: {made} ({to.value}, unit {unit.digest})", markup=False, soft_wrap=True)
+    caveat = export_peft(unit, home, folder)
+    out.print(f"Adapter: {folder} ({to.value}, unit {unit.digest})", markup=False, soft_wrap=True)
+    err.print(f"note: {caveat}; see {folder / 'README.md'}", markup=False, soft_wrap=True)

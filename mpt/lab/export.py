@@ -1,4 +1,4 @@
-"""A prompt as an adapter of PEFT: what its prompt tuning loads and answers alike with."""
+"""A prompt as an adapter of PEFT: what its prompt tuning loads, and how it answers alike."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mpt.backbone.hub import opening, where
 from mpt.backbone.seq2seq import FrozenSeq2Seq
 from mpt.config import BackboneConfig
 from mpt.errors import ConfigError, InputError
+from mpt.lab.adapter_card import CAUSAL, SEQ2SEQ, base_path, card
 from mpt.lab.artefacts import prompt_of
 from mpt.lab.home import Home
 from mpt.lab.predict import same_weights
@@ -19,15 +20,20 @@ from mpt.lab.starts import for_backbone
 from mpt.lab.unit import Unit
 from mpt.storage import write_whole
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+CONFIG, WEIGHTS, CARD = "adapter_config.json", "adapter_model.safetensors", "README.md"
 
 
-def export_peft(unit: Unit, home: Home, folder: Path) -> Path:
+def export_peft(unit: Unit, home: Home, folder: Path) -> str:
     """Write the prompt of a unit as a PEFT adapter into ``folder``, an empty or a new one.
 
     PEFT puts a prompt before the input. With its encoder-decoders ``num_transformer_submodules``
-    must be 1: at 2, its default, the decoder would read a prompt as well. A GPT-2 must generate
-    with ``use_cache=False``: with a cache PEFT 0.21 loses count of positions on transformers 5.
+    must be 1: at 2, its default, the decoder would read a prompt as well. Causal models must
+    generate one text at a time and without a cache: with one PEFT 0.21 loses count of positions on
+    transformers 5, and padding comes between prompt and text. A README beside the adapter says so,
+    with a program that answers as mpt does.
+
+    Returns:
+        which use of PEFT answers as mpt does, for people.
 
     Raises:
         InputError: a unit without a prompt, or ``folder`` is not empty or cannot be written.
@@ -51,14 +57,16 @@ def export_peft(unit: Unit, home: Home, folder: Path) -> Path:
     if not seq2seq and opening(backbone.tokenizer):  # type: ignore[attr-defined]
         raise ConfigError(
             f"the tokenizer of {chosen.name!r} puts a token before every text, and the prompt of "
-            f"unit {unit.digest} stands behind it; PEFT would put it in front and answer otherwise"
+            f"unit {unit.digest} stands behind it, where PEFT cannot put it; "
+            f"answer with `mpt predict {unit.digest}`, or with its registered model in MLflow"
         )
     prompt = prompt_of(home, unit)
     prompt = for_backbone(prompt, backbone, chosen.prompt_tokens, unit.digest)
+    base = base_path(chosen.name, where(chosen.name))
     config = {
         "peft_type": "PROMPT_TUNING",
         "task_type": "SEQ_2_SEQ_LM" if seq2seq else "CAUSAL_LM",
-        "base_model_name_or_path": where(chosen.name),
+        "base_model_name_or_path": base,
         "inference_mode": True,
         "num_virtual_tokens": prompt.shape[0],
         "token_dim": prompt.shape[1],
@@ -69,7 +77,8 @@ def export_peft(unit: Unit, home: Home, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         tensors = save({"prompt_embeddings": prompt.contiguous()}, {"format": "pt"})
         write_whole(folder / WEIGHTS, tensors)
+        write_whole(folder / CARD, card(backbone, chosen, base, unit.digest).encode())
         write_whole(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
     except OSError as error:
         raise InputError(f"{folder} cannot be written ({error.strerror}); name another") from None
-    return folder
+    return SEQ2SEQ if seq2seq else CAUSAL

@@ -11,7 +11,8 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
-from typing import Annotated, Any, ClassVar, Literal
+from math import ceil
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -113,6 +114,24 @@ class OuterLoop(Frozen):
     batch: Count = 8
 
 
+class Habits(Frozen):
+    """What a meta-training does as the paper's authors did, where mpt does otherwise by itself.
+
+    Attributes:
+        max_target: target tokens kept, where it is not ``BackboneConfig.max_target``.
+        draws: support rows with replacement where a unit has fewer than an episode takes; else it
+            is gone through once more.
+        pooled: batches of all units' rows in epochs, each row once, in one order for all epochs;
+            else every batch is a draw of its own.
+        meta_batch: directions of an update's episodes are added up; else their mean is taken.
+    """
+
+    max_target: Count | None = None
+    draws: Literal["replacement"] | None = None
+    pooled: Literal["epochs"] | None = None
+    meta_batch: Literal["sum"] | None = None
+
+
 class RunConfig(Frozen):
     """One meta-training: an initial prompt learned on source tasks.
 
@@ -122,6 +141,7 @@ class RunConfig(Frozen):
         data: digest over the splits of the sources, so that changed rows are another run.
         shots: k of the source tasks' train and dev sets, where it is not their official one.
         revision: which formula of the method, where it is not the first (``mpt.methods.Revision``).
+        habits: set under ``protocol: authors``.
     """
 
     kind: ClassVar[str] = "meta"
@@ -136,6 +156,7 @@ class RunConfig(Frozen):
     seed: StrictInt = 0
     shots: Shots | None = None
     revision: Count | None = None
+    habits: Habits | None = None
 
     @property
     def whole(self) -> RunConfig:
@@ -182,6 +203,8 @@ class Tuning(Frozen):
         steps: updates on batches of ``batch`` training rows.
         looks: evaluations of the dev set, evenly spaced; the best one's prompt is tested.
         beams: 1 decodes greedily; more is the authors' beam search, see ``Backbone.generate``.
+        epochs: at most so many passes over the task's training rows; a cell has none, as its
+            ``steps`` are counted (``for_rows``).
     """
 
     optimiser: OptimiserName = "adafactor"
@@ -189,6 +212,11 @@ class Tuning(Frozen):
     batch: Count = 8
     looks: Count = 4
     beams: Count = 1
+    epochs: Count | None = None
+
+    def for_rows(self, rows: int) -> Tuning:
+        """This budget for a task of so many training rows, looks as far apart as in the whole."""
+        return _for_rows(self, rows)
 
 
 class CellConfig(Frozen):
@@ -220,13 +248,18 @@ class FineTuning(Frozen):
     """Few-shot training of the whole model on one target task, by Adafactor as for prompts.
 
     Attributes:
-        steps, batch, looks, beams: as in ``Tuning``.
+        steps, batch, looks, beams, epochs: as in ``Tuning``.
     """
 
     steps: Count = 40
     batch: Count = 8
     looks: Count = 4
     beams: Count = 1
+    epochs: Count | None = None
+
+    def for_rows(self, rows: int) -> FineTuning:
+        """See ``Tuning.for_rows``."""
+        return _for_rows(self, rows)
 
 
 class FineTuneConfig(Frozen):
@@ -257,3 +290,14 @@ class FineTuneConfig(Frozen):
 
 
 _PROMPT = {"prompt_tokens", "prompt_place", "prompt_start"}
+
+Budget = TypeVar("Budget", Tuning, FineTuning)
+
+
+def _for_rows(budget: Budget, rows: int) -> Budget:
+    steps = budget.steps
+    if budget.epochs is not None:
+        steps = min(steps, budget.epochs * ceil(rows / budget.batch))
+    looks = max(1, round(budget.looks * steps / budget.steps))
+    kept = budget.model_dump(exclude={"epochs", "steps", "looks"})
+    return type(budget)(**kept, steps=steps, looks=looks)

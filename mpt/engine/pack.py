@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from mpt.config import CellConfig, FineTuneConfig, RunConfig
+from mpt.config import CellConfig, FineTuneConfig, Habits, RunConfig
 from mpt.gym.episodes import Episodes
 from mpt.gym.tokens import TokenSplit
 from mpt.methods import method
@@ -37,6 +37,7 @@ class MetaJob:
             inner_batch=config.inner.batch,
             query=kind.query,
             query_batch=config.outer.batch,
+            habits=config.habits or Habits(),
         )
 
 
@@ -77,6 +78,7 @@ def run_shape(config: RunConfig) -> Hashable:
         config.method,
         (config.inner.steps, config.inner.batch),
         (config.outer.optimiser, config.outer.episodes, config.outer.batch),
+        config.habits,
     )
 
 

@@ -25,7 +25,8 @@ class MetaStep:
     """The step of meta-trainings of one shape (``mpt.engine.pack.run_shape``).
 
     The E episodes of each run's meta-batch lie on the same axis as the runs: the method sees
-    ``[R * E, P, H]``, and each run's direction is the mean over its episodes.
+    ``[R * E, P, H]``, and each run's direction is the mean over its episodes, or their sum where
+    its ``habits`` say so.
 
     Attributes:
         engine: how the gradient is asked for: ``auto``, or an engine of the method.
@@ -52,9 +53,11 @@ class MetaStep:
         alpha = state.theta.new_tensor(rates)[:, None, None].repeat_interleave(size, 0)
         phi = state.theta.repeat_interleave(size, 0)
         found = self._gradient(phi, support, query, alpha)
-        runs = len(state.lanes)
+        runs, habits = len(state.lanes), self.jobs[0].config.habits
+        directions = found.direction.unflatten(0, (runs, size))
+        added = habits is not None and habits.meta_batch == "sum"
         return MetaGradient(
-            found.direction.unflatten(0, (runs, size)).mean(1),
+            directions.sum(1) if added else directions.mean(1),
             found.losses.unflatten(0, (runs, size)).mean(1),
         )
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from math import ceil
 from typing import Literal
 
 import numpy as np
 
+from mpt.config import Habits
 from mpt.gym.tokens import Row, TokenExample, TokenSplit
 from mpt.seeding import Name, stream
 
@@ -36,6 +38,7 @@ class Episodes:
         inner_batch: rows of each support batch.
         query: where query rows come from, see ``mpt.methods.Method``.
         query_batch: rows of the query.
+        habits: of the paper's authors, where they are asked for.
     """
 
     units: Sequence[TokenSplit]
@@ -44,26 +47,43 @@ class Episodes:
     inner_batch: int
     query: Literal["dev", "pooled", "none"]
     query_batch: int
+    habits: Habits = field(default_factory=Habits)
 
     def __getitem__(self, n: int) -> Episode:
         """The n-th episode, counted from 0."""
         draws = stream("episode", self.name, n)
         unit = self._unit(n)
-        rows = (
-            _draw(unit.train, self.inner_steps * self.inner_batch, draws)
-            if self.inner_steps
-            else ()
-        )
+        rows = self._support(unit, draws) if self.inner_steps else ()
         cuts = range(0, len(rows), self.inner_batch)
         support = tuple(rows[cut : cut + self.inner_batch] for cut in cuts)
         match self.query:
             case "dev":
                 query = _draw(unit.dev, self.query_batch, draws)
+            case "pooled" if self.habits.pooled == "epochs":
+                query = _answered(self._batch_of_epoch(n), draws)
             case "pooled":
                 query = _draw(self._pool, self.query_batch, draws)
             case "none":
                 query = ()
         return Episode(support, query)
+
+    def _support(self, unit: TokenSplit, draws: np.random.Generator) -> tuple[Row, ...]:
+        count, examples = self.inner_steps * self.inner_batch, unit.train
+        if self.habits.draws == "replacement" and count > len(examples):
+            return _answered(
+                [examples[i] for i in draws.integers(len(examples), size=count)], draws
+            )
+        return _draw(examples, count, draws)
+
+    def _batch_of_epoch(self, n: int) -> list[TokenExample]:
+        """The n-th batch of all rows in an order that repeats; an epoch's last may be short."""
+        place = n % ceil(len(self._pool) / self.query_batch) * self.query_batch
+        order = self._order[place : place + self.query_batch]
+        return [self._pool[i] for i in order]
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        return stream("pool", self.name).permutation(len(self._pool))
 
     def _unit(self, n: int) -> TokenSplit:
         epoch, place = divmod(n, len(self.units))
@@ -99,5 +119,9 @@ def _draw(
     """``count`` rows without replacement, starting over when the examples run out."""
     rounds = -(-count // len(examples))
     order = np.concatenate([draws.permutation(len(examples)) for _ in range(rounds)])[:count]
-    chosen = [examples[i] for i in order]
+    return _answered([examples[i] for i in order], draws)
+
+
+def _answered(chosen: Sequence[TokenExample], draws: np.random.Generator) -> tuple[Row, ...]:
+    """Each example with one of its answers, drawn."""
     return tuple(example.row(int(draws.integers(len(example.targets)))) for example in chosen)

@@ -132,6 +132,9 @@ def _paced(entry: Entry, setting: Setting, worker: Worker) -> Study:
         for task in setting.sources
         for seed in study.source_seeds
     ]
-    rows = entry.epochs * sum(len(split.train) + len(split.dev) for split in splits)
-    steps = ceil(rows / (study.outer.episodes * study.outer.batch))
+    rows, size = sum(len(split.train) + len(split.dev) for split in splits), study.outer.batch
+    batches = entry.epochs * rows / size
+    if study.habits and study.habits.pooled == "epochs":
+        batches = entry.epochs * ceil(rows / size)  # an epoch's last one may be short
+    steps = ceil(batches / study.outer.episodes)
     return study.model_copy(update={"outer": study.outer.model_copy(update={"steps": steps})})

@@ -33,7 +33,7 @@ from mpt.errors import ConfigError, UnknownName
 from mpt.gym.partitions import Partitions, Setting
 from mpt.lab.choices import Names, Title
 from mpt.lab.study import Study
-from mpt.lab.study_file import faults_of, make_study, read_mapping
+from mpt.lab.study_file import faults_of, make_study, merged, read_mapping
 from mpt.storage import contained
 
 Methods = Annotated[tuple[MethodName, ...], Field(min_length=1)]
@@ -117,7 +117,7 @@ class Preset(Frozen):
 
     def study_of(self, given: Mapping[str, Any], where: str) -> Study:
         """The shared study with ``given`` laid over it, and the changes over that."""
-        whole = _laid(_laid(self.study, given), self.changes)
+        whole = merged(merged(self.study, given), self.changes)
         return make_study({**whole, "name": self.name}, f"preset {self.name}: {where}")
 
 
@@ -216,7 +216,7 @@ def _entry(preset: Preset, method: str, variant: Variant, where: str) -> Entry:
         raise ConfigError(f"preset {preset.name}: 'epochs' is {epochs!r}; give a whole number")
     if epochs is not None and variant.epochs is not None:
         epochs = variant.epochs
-    given = _laid(recipe, {**variant.study, "method": method})
+    given = merged(recipe, {**variant.study, "method": method})
     steps = [part.get("outer", {}).get("steps") for part in (variant.study, preset.changes)]
     return Entry(preset.study_of(given, where), None if any(steps) else epochs)
 
@@ -236,13 +236,4 @@ def _extended(path: Path) -> dict[str, Any]:
     if not isinstance(below, str) or Path(below).name != below:
         raise ConfigError(f"{path}: 'extends' is {below!r}; give the name of a file beside it")
     contained(path.parent, below, f"{path}: 'extends'", "give the name of a file beside it")
-    return _laid(_extended(path.parent / below), given)
-
-
-def _laid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """``above`` over ``below``, mappings key by key at every depth."""
-    found = {**below, **above}
-    for key, value in above.items():
-        if isinstance(value, Mapping) and isinstance(below.get(key), Mapping):
-            found[key] = _laid(below[key], value)
-    return found
+    return merged(_extended(path.parent / below), given)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
+from mpt.config import Habits
+
 ProtocolName = Literal["paper", "authors"]
 
 PROTOCOLS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
@@ -13,11 +15,36 @@ PROTOCOLS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         "paper": {},
         "authors": {
             "backbone": {"prompt_place": "after", "prompt_start": "tasks", "name_tasks": True},
-            "tuning": {"beams": 4},
+            "tuning": {"beams": 4, "batch": 16, "epochs": 1000},
+            "final": {"fine_tuning": {"steps": 1000, "batch": 16, "looks": 20, "epochs": 300}},
         },
     }
 )
 """``paper``: as the text has it, decoded greedily. ``authors``: what their programs did instead:
 the prompt behind the input, its first rows made of task names, the task's name before every input,
-beam search. Their dropout in the frozen model is not part of it: a run would then depend on the
-runs it is packed with."""
+beam search, two devices with a batch of 8 each, and a cap on epochs by which tasks of 32 rows stop
+early. docs/study-file.md lists what is not taken over, and why."""
+
+_HABITS: Mapping[str, Habits] = MappingProxyType(
+    {
+        "maml": Habits(max_target=64, meta_batch="sum"),
+        "fomaml": Habits(max_target=64, meta_batch="sum"),
+        "reptile": Habits(max_target=64, draws="replacement"),
+        "mtl": Habits(pooled="epochs"),
+    }
+)
+
+
+def habits(protocol: ProtocolName, method: str, max_target: int) -> Habits | None:
+    """How a protocol's meta-trainings go, where that is not mpt's own way.
+
+    Args:
+        protocol: whose.
+        method: each had a program of its own.
+        max_target: of the backbone; targets that are shorter anyway are not cut.
+    """
+    found = _HABITS.get(method) if protocol == "authors" else None
+    if found is None or found.max_target is None or found.max_target < max_target:
+        return found
+    kept = Habits(**found.model_dump(exclude={"max_target"}))
+    return kept if kept != Habits() else None

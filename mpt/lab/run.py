@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
 from math import ceil
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from mpt.config import (
     FINE_TUNING,
@@ -156,16 +156,23 @@ class Lab:
             for task in case.tasks
             for seed in judging.seeds
         ]
+
+        def rows_of(cell: Mapping[str, Any]) -> int:
+            return len(
+                self.worker.tokens(cell["task"], cell["data_seed"], judging.shots).split.train
+            )
+
         if case.start == FINE_TUNING:
-            tuning = judging.fine_tuning
             return [
-                FineTuneConfig(**rows, lr=lr, tuning=tuning)
-                for rows in found
+                FineTuneConfig(**cell, lr=lr, tuning=judging.fine_tuning.for_rows(rows_of(cell)))
+                for cell in found
                 for lr in judging.full_lrs
             ]
         return [
-            CellConfig(**rows, start=case.start, lr=lr, tuning=judging.tuning)
-            for rows in found
+            CellConfig(
+                **cell, start=case.start, lr=lr, tuning=judging.tuning.for_rows(rows_of(cell))
+            )
+            for cell in found
             for lr in judging.lrs
         ]
 

@@ -17,6 +17,7 @@ from mpt.config import (
     Count,
     FineTuning,
     Frozen,
+    Habits,
     InnerLoop,
     MethodName,
     OuterLoop,
@@ -39,7 +40,7 @@ from mpt.lab.choices import (
     Title,
 )
 from mpt.lab.policy import Errors
-from mpt.lab.protocol import ProtocolName
+from mpt.lab.protocol import ProtocolName, habits
 from mpt.lab.pruning import Hyperband, Pruner, Wilcoxon
 from mpt.seeding import stream
 
@@ -76,6 +77,7 @@ class FullFineTuning(Frozen):
     steps: Count = 40
     batch: Count = 8
     looks: Count = 4
+    epochs: Count | None = None
 
 
 class Final(Frozen):
@@ -204,9 +206,16 @@ class Study(Frozen):
     def definition(self) -> dict[str, Any]:
         """What makes it this study and no other: all but its name, length and packing."""
         free = {"name", "trials", "pack", "cells_per_pack", "errors", "final", "partitions"}
-        own = {"partitions": self.partitions.digest} if self.partitions else {}
+        own: dict[str, Any] = {"partitions": self.partitions.digest} if self.partitions else {}
+        if self.habits:
+            own["habits"] = self.habits.model_dump(mode="json", exclude_none=True)
         known = {**self.model_dump(mode="json", exclude=free), **own}
         return {key: value for key, value in known.items() if value is not None}
+
+    @property
+    def habits(self) -> Habits | None:
+        """How its meta-trainings go, where the protocol has them go otherwise."""
+        return habits(self.protocol, self.method, self.backbone.max_target)
 
     @property
     def fine_tuning(self) -> FineTuning:
@@ -240,6 +249,7 @@ class Study(Frozen):
             seed=self.seed + meta_seed,
             shots=self.source_shots,
             revision=revision(self.method),
+            habits=self.habits,
         )
 
 

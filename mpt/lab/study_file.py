@@ -177,6 +177,10 @@ def _models(kind: Any) -> Iterator[type[BaseModel]]:
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``changes``; a mapping in both is merged key by key."""
-    both = {k: {**base[k], **v} for k, v in changes.items() if isinstance(v, dict) and k in base}
+    """``base`` with ``changes``; mappings in both are merged key by key, at every depth."""
+    both = {
+        key: merged(base[key], value)
+        for key, value in changes.items()
+        if isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
+    }
     return {**base, **changes, **both}

@@ -60,7 +60,7 @@ class Worker:
     meta_engine: str = "auto"
     stopping: Stopping = field(default_factory=Stopping)
     sums: dict[str, str] = field(default_factory=dict)
-    _tokens: dict[tuple[str, int, Shots | None], TokenSplit] = field(default_factory=dict)
+    _tokens: dict[tuple[str, int, Shots | None, int], TokenSplit] = field(default_factory=dict)
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -108,16 +108,21 @@ class Worker:
         parts = (self.split_digest(task, seed, shots) for task in tasks for seed in seeds)
         return sha256(" ".join(parts).encode()).hexdigest()[:12]
 
-    def tokens(self, task: str, seed: int, shots: Shots | None = None) -> TokenSplit:
-        """The task's split, tokenised when its rows are first read, if no earlier start has."""
-        key = (task, seed, shots)
+    def tokens(
+        self, task: str, seed: int, shots: Shots | None = None, max_target: int | None = None
+    ) -> TokenSplit:
+        """The task's split, tokenised when its rows are first read, if no earlier start has.
+
+        Its targets are cut at the backbone's ``max_target`` unless another is given.
+        """
+        config = self.backbone_config
+        key = (task, seed, shots, max_target or config.max_target)
         if key not in self._tokens:
-            config = self.backbone_config
             self._tokens[key] = TokenSplit(
-                self.gym.split(*key),
+                self.gym.split(task, seed, shots),
                 self._encode,
                 config.max_input,
-                config.max_target,
+                max_target or config.max_target,
                 self._token_cache,
                 before=f" [{task}] " if config.name_tasks else "",
             )
@@ -165,7 +170,8 @@ class Worker:
 
     def _meta_job(self, config: RunConfig) -> MetaJob:
         pairs = [(task, seed) for task in config.sources for seed in config.data_seeds]
-        units = tuple(self.tokens(task, seed, config.shots) for task, seed in pairs)
+        cut = config.habits.max_target if config.habits else None
+        units = tuple(self.tokens(task, seed, config.shots, cut) for task, seed in pairs)
         return MetaJob(config, units, start_of(config, self.backbone, self.home, self.sums))
 
     def fine_tune(self, configs: Sequence[FineTuneConfig], on_step: OnStep) -> list[Unit]:

@@ -116,7 +116,7 @@ def _rows(
         first = alike[0].entries[0].study
         with Session(first, methods=methods, stopping=stopping, **ways) as session:
             try:
-                with stopping:
+                with stopping, session.alone(f"campaign:{asked.name}"):
                     for promotion in answer(alike, session.lab):
                         promotions.append(promotion)
                         projection = Projection(
@@ -148,7 +148,7 @@ def _pairs(asked: Preset, ways: dict[str, Any], budget: str | None, json: bool) 
     stopping = Stopping(budget)
     with Session(asked.base, stopping=stopping, **ways) as session:
         try:
-            with stopping:
+            with stopping, session.alone(f"campaign:{asked.name}"):
                 found = answer_pairs(asked, session.lab)
         except Stopped as stopped:
             session.progress.say(session.summary())

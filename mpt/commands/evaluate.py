@@ -62,7 +62,8 @@ def evaluate(
     named = tuple(dict.fromkeys(name.strip() for name in tasks.split(","))) if tasks else ()
     with Session(chosen, device=device) as session:
         name, targets = targets_of(chosen, unit, named, session.worker)
-        found = judge(chosen, unit, name, targets, session.lab)
+        with session.alone(f"evaluation:{unit.digest if unit else VOCABULARY} on {name}"):
+            found = judge(chosen, unit, name, targets, session.lab)
         session.progress.say(session.summary())
     told = scores(found.judged)
     if not told:

@@ -54,7 +54,7 @@ def promote(
     """
     from mpt.commands.dry_run import dry_run as show_plan
     from mpt.commands.session import Session
-    from mpt.lab.campaign import with_final
+    from mpt.lab.campaign import final_settings, with_final
     from mpt.lab.home import Home
     from mpt.lab.matrix import Matrix
     from mpt.lab.projection import Projection
@@ -91,28 +91,32 @@ def promote(
                 json=json,
             )
             return
-        try:
-            with stopping:
-                wanted, retests = prepare(chosen, search.trials, session.lab, which, top_k)
-                if which == "best" and (why := untested(chosen, search.trials, top_k)):
-                    session.progress.say(f"no re-test of {chosen.title}: {why}")
-                for again in retests:
-                    for line in retest_lines(again):
-                        session.progress.say(f"re-test of {again.study}: {line}")
-                for entrant in wanted.entrants:
-                    session.progress.say(f"{entrant.method}: {entrant.origin}")
-                matrix = Matrix(campaign_rows(wanted, session.lab))
-                session.progress.matrix, session.lab.on_units = matrix, matrix.see
-                promotion = run(wanted, session.lab, retests)
-        except Stopped as stopped:
+        # every row is read before the lease: a promotion that is refused has written nothing
+        final_settings(chosen, session.worker)
+        with session.alone(f"promotion:{chosen.title}") as lease:
+            try:
+                with stopping:
+                    wanted, retests = prepare(chosen, search.trials, session.lab, which, top_k)
+                    if which == "best" and (why := untested(chosen, search.trials, top_k)):
+                        session.progress.say(f"no re-test of {chosen.title}: {why}")
+                    for again in retests:
+                        for line in retest_lines(again):
+                            session.progress.say(f"re-test of {again.study}: {line}")
+                    for entrant in wanted.entrants:
+                        session.progress.say(f"{entrant.method}: {entrant.origin}")
+                    matrix = Matrix(campaign_rows(wanted, session.lab))
+                    session.progress.matrix, session.lab.on_units = matrix, matrix.see
+                    promotion = run(wanted, session.lab, retests)
+            except Stopped as stopped:
+                session.progress.say(session.summary())
+                leave(stopping, str(stopped))
+            lease.check()
+            note_promotion(promotion, which, top_k, session.lab.ledger)
+            found = promotion_findings(promotion, search.trials, this_command(), session.home)
+            number = promotion.trial.number + 1
+            page = write_report(found, session.home.reports / f"{chosen.title}-{number}")
+            model = Projection(session.tracker, chosen, session.home).promotion(promotion, page)
             session.progress.say(session.summary())
-            leave(stopping, str(stopped))
-        note_promotion(promotion, which, top_k, session.lab.ledger)
-        found = promotion_findings(promotion, search.trials, this_command(), session.home)
-        number = promotion.trial.number + 1
-        page = write_report(found, session.home.reports / f"{chosen.title}-{number}")
-        model = Projection(session.tracker, chosen, session.home).promotion(promotion, page)
-        session.progress.say(session.summary())
     if json:
         typer.echo(arg_json(promotion.gains))
         return

@@ -89,9 +89,14 @@ def _held(home: Home, name: str | None) -> Iterator[tuple[Search, Ledger]]:
     """A study that no living driver is at, for as long as it is held."""
     from mpt.lab.recorded import open_ledger
     from mpt.lab.search import Search
+    from mpt.lab.studies_store import study_lease
 
     search = Search.latest(home) if name is None else Search.load(home, name)
-    with open_ledger(home) as ledger, ledger.lease(f"study:{search.study.title}"):
+    with (
+        open_ledger(home) as ledger,
+        study_lease(home, ledger, search.study.title, _warn) as lease,
+    ):
+        search.fence(lease)
         yield search, ledger
 
 

@@ -66,9 +66,10 @@ def run(
         chosen, device=device, meta_engine=meta_engine, tracking_uri=tracking_uri
     ) as session:
         config = one_run(chosen, session.worker)
-        unit = learn_one(config, session.lab)
-        place = "its own sources" if chosen.sources else chosen.setting
-        Projection(session.tracker, chosen, session.home).alone(config, unit, place)
+        with session.alone(f"run:{config.digest}"):
+            unit = learn_one(config, session.lab)
+            place = "its own sources" if chosen.sources else chosen.setting
+            Projection(session.tracker, chosen, session.home).alone(config, unit, place)
         session.progress.say(session.summary())
         prompt = session.home.root / unit.artefact if unit.artefact else None
     if unit.state != "done":

@@ -14,6 +14,7 @@ from mpt.commands.console import ConsoleProgress, clock
 from mpt.errors import ConfigError, StoreError
 from mpt.gym.source import open_gym
 from mpt.lab.home import Home
+from mpt.lab.lease import Lease
 from mpt.lab.ledger import Ledger
 from mpt.lab.run import Lab
 from mpt.lab.stopping import Stopping
@@ -96,6 +97,14 @@ class Session:
                 MlflowTracker(self.home.tracking_uri, "mpt", self.home, warn=self._warn)
             )
         return self._tracker
+
+    def alone(self, name: str) -> Lease:
+        """Hold ``name``, so that no other command computes and tells the same at the same time.
+
+        Raises:
+            StoreError: another one does.
+        """
+        return self.lab.ledger.lease(name, wait=self.progress.say)
 
     @property
     def see_runs(self) -> str:

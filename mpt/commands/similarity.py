@@ -102,7 +102,8 @@ def _spaces(study: Study, tasks: tuple[str, ...] | None, device: str | None) -> 
 
     with Session(study, device=device) as session:
         named = tasks or tasks_of(study, session.worker.gym)
-        found = tuned(study, named, session.lab)
+        with session.alone(f"similarity:{study.title}"):
+            found = tuned(study, named, session.lab)
         session.progress.say(session.summary())
     return found
 

@@ -104,8 +104,13 @@ def sweep(
             return
         lab, projection = session.lab, Projection(session.tracker, chosen, session.home)
         with stopping, projection.ended_early():
-            finished = run(concrete, lab, session.home, on_trial=projection.trial)
-        projection.close_study(finished)
+            finished = run(
+                concrete,
+                lab,
+                session.home,
+                on_trial=projection.trial,
+                on_end=projection.close_study,
+            )
         session.progress.say(session.summary())
     if json:
         typer.echo(trials_json(finished))

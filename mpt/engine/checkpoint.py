@@ -53,6 +53,7 @@ class Checkpoints:
     every: float = 20.0
     asked: Callable[[], bool] = lambda: False
     _last: float = field(default_factory=time.monotonic)
+    _is_failing: bool = False
 
     def due(self) -> bool:
         """Whether the last write is long enough ago, or one is asked for."""
@@ -65,7 +66,32 @@ class Checkpoints:
         curves: Sequence[Sequence[float]],
         plan: StepPlan | None,
     ) -> None:
-        """Save every lane of the state; ``names`` and ``curves`` are indexed by lane."""
+        """Save every lane of the state; ``names`` and ``curves`` are indexed by lane.
+
+        A disk that is full or broken costs no training: it is said once, and training goes on.
+        """
+        try:
+            self._write(names, state, curves, plan)
+        except OSError as error:
+            if not self._is_failing:
+                _LOG.warning(
+                    "checkpoints cannot be written to %s (%s); training goes on, and starts anew if "
+                    "it is interrupted: make room, or set MPT_HOME to another disk",
+                    self.folder,
+                    error.strerror or error,
+                )
+            self._is_failing = True
+        else:
+            self._is_failing = False
+        self._last = time.monotonic()
+
+    def _write(
+        self,
+        names: Sequence[str],
+        state: TrainState,
+        curves: Sequence[Sequence[float]],
+        plan: StepPlan | None,
+    ) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         for row, lane in enumerate(state.lanes):
             tensors = {f"moments.{key}": value[row] for key, value in state.moments.items()}
@@ -81,7 +107,6 @@ class Checkpoints:
             told = json.dumps(notes)
             data = tensor_bytes(tensors, {"mpt": told, "sha256": _sum(told, tensors)})
             write_whole(self.path(names[lane]), data)
-        self._last = time.monotonic()
 
     def read(self, name: str, like: TrainState | None = None, row: int = 0) -> Saved | None:
         """The run's checkpoint; None where there is none, or one that is not as it was written.

@@ -60,14 +60,14 @@ def _database(store: _Store) -> Iterator[Finding]:
     if file and not Path(file).exists():
         yield Finding(store.name, "ok", f"{shown}, made by the first sweep")
         return
-    began = time.time()
+    began, start = time.time(), time.monotonic()
     try:
         found = survey(store.url, store.name, store.variable, TIMEOUT)
     except MptError as error:
         what, _, fix = str(error).rpartition("; ")
         yield Finding(store.name, "fail", what or fix, fix if what else f"see {store.variable}")
         return
-    took = time.time() - began
+    took = time.monotonic() - start
     holder = owner(found.tables)
     if holder not in ("", store.owner):
         fix = f"give {store.variable} a database of its own"
@@ -82,7 +82,7 @@ def _database(store: _Store) -> Iterator[Finding]:
 def _server(uri: str) -> Iterator[Finding]:
     from mpt.lab.mlflow_client import answer
 
-    began = time.time()
+    began, start = time.time(), time.monotonic()
     try:
         clock = answer(uri, TIMEOUT)
     except Exception as error:
@@ -91,7 +91,7 @@ def _server(uri: str) -> Iterator[Finding]:
         fix = fix or "see that MPT_TRACKING_URI names a running MLflow server"
         yield Finding("tracking", "fail", what, fix)
         return
-    took = time.time() - began
+    took = time.monotonic() - start
     shown = Home.shown(uri)
     yield Finding("tracking", "ok", f"MLflow at {shown} answered in {1000 * took:.0f} ms")
     if clock is not None:

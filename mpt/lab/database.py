@@ -41,6 +41,13 @@ PATIENCE = 60.0
 OPENING = 3.0
 """The same where a wrong address is likelier than a restart."""
 
+PASSING_STATES = frozenset(
+    ("25006", "53300", "57014", "57P01", "57P02", "57P03", "40001", "40P01", "55P03")
+)
+"""PostgreSQL's codes for what is over a moment later: read-only while a standby takes over, no
+connection or lock free, a statement that took too long, a shutdown or start, a conflict between
+transactions."""
+
 RIVALS = 8
 """Attempts at making tables that other drivers make at the same moment."""
 
@@ -70,6 +77,9 @@ class Database:
         url: of either.
         store, variable: what is kept there and what names it, for errors.
         timeout: seconds for a new connection.
+        is_reader: never write.
+        is_ledger: whether the journal of an SQLite file may be changed, so that readers do not wait
+            for a writer.
 
     Raises:
         StoreError: the URL is none, or names another kind of database.
@@ -83,9 +93,12 @@ class Database:
         *,
         timeout: float = 10.0,
         is_reader: bool = False,
+        is_ledger: bool = True,
     ) -> None:
         self._shown, self._store, self._variable = Home.shown(url), store, variable
         self._engine = _engine(url, self._shown, store, timeout, is_reader)
+        if is_ledger and self.is_sqlite and not is_reader:
+            event.listen(self._engine, "connect", _readers_beside_a_writer)
 
     def __str__(self) -> str:
         return self._shown
@@ -167,9 +180,7 @@ def _engine(url: str, shown: str, store: str, timeout: float, is_reader: bool) -
         if is_reader:
             name = f"{Path(str(parsed.database)).absolute().as_uri()}?mode=ro"
             return sa.create_engine("sqlite://", creator=lambda: _reader(name, timeout))
-        engine = sa.create_engine(parsed, connect_args={"timeout": PATIENCE})
-        event.listen(engine, "connect", _readers_beside_a_writer)
-        return engine
+        return sa.create_engine(parsed, connect_args={"timeout": PATIENCE})
     if kind not in ("postgresql", "postgres"):
         raise StoreError(f"the {store} cannot be kept in {shown!r}; it takes {_WANTED}")
     try:
@@ -266,4 +277,6 @@ def _passing(error: BaseException | None) -> bool:
         return error is not None and _passing(error.__cause__)
     if isinstance(error.orig, sqlite3.Error):
         return "locked" in str(error.orig)
+    if getattr(error.orig, "sqlstate", None) in PASSING_STATES:
+        return True
     return error.connection_invalidated or isinstance(error, OperationalError)

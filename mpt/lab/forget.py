@@ -19,6 +19,7 @@ from mpt.lab.ledger import Ledger
 from mpt.lab.origin import find_digest
 from mpt.lab.search import Search, Trial
 from mpt.lab.sound import is_config_of
+from mpt.lab.studies_store import study_lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def forget(home: Home, ledger: Ledger, which: str) -> Forgotten:
         for title, search in Search.every(home).items():
             touched = _touched(search, configs)
             if any(trial.is_over and touched(trial) for trial in search.trials):
-                held.enter_context(ledger.lease(f"study:{title}"))
+                held.enter_context(study_lease(home, ledger, title))
                 trials[title] = search.reopen(touched)
         # the named one last: what is left after a crash is forgotten by the same command
         for one in reversed(lost):

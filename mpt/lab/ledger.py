@@ -8,23 +8,21 @@ connection is answered by doing it again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import partial
 from hashlib import sha256
 from types import TracebackType
 from typing import Any
-from uuid import uuid4
 
 import sqlalchemy as sa
 
 from mpt.errors import StoreError
-from mpt.lab.database import OPENING, Database, now
-from mpt.lab.lease import Holder, Lease
+from mpt.lab.database import OPENING, Database
+from mpt.lab.lease import Holder, Lease, take
 from mpt.lab.sound import damaged, read_row
-from mpt.lab.tables import LEASES, LINKS, UNITS, insert, prepare
+from mpt.lab.tables import LINKS, UNITS, insert, prepare
 from mpt.lab.unit import State, Unit
 
 CHUNK = 500
@@ -169,51 +167,16 @@ class Ledger:
         rows = self._database.do(lambda db: db.execute(query).all())
         return [(_role(role, owner), digest) for role, digest in rows]
 
-    def lease(self, name: str, holder: Holder | None = None, seconds: float = 120.0) -> Lease:
-        """Take ``name`` for this process alone, by the database's clock; use it with ``with``.
-
-        A lease that has run out, or whose holder is seen to be dead on this machine, is taken over.
-
-        Raises:
-            StoreError: somebody else holds it; the message says who, and since when.
-        """
-        mine, token = holder or Holder.me(), uuid4().hex
-        self._database.do(lambda db: _take(db, name, mine, token, seconds))
-        own = (LEASES.c.name == name) & (LEASES.c.token == token)
-
-        def renew(db: sa.Connection) -> bool:
-            longer = sa.update(LEASES).where(own).values(expires=now(db) + seconds)
-            return db.execute(longer).rowcount == 1
-
-        def release(db: sa.Connection) -> None:
-            db.execute(sa.delete(LEASES).where(own))
-
-        do = self._database.do
-        return Lease(name, seconds, renew=lambda: do(renew), release=lambda: do(release, OPENING))
-
-
-def _take(db: sa.Connection, name: str, mine: Holder, token: str, seconds: float) -> None:
-    """Insert the lease or take it over from a holder that is gone; else raise ``StoreError``."""
-    clock = now(db)
-    row = {"token": token, "holder": json.dumps(asdict(mine))}
-    row |= {"since": clock, "expires": clock + seconds}
-    at = LEASES.c.name == name
-    there = sa.select(LEASES, clock.label("now")).where(at)
-    if (held := db.execute(there).one_or_none()) is None:
-        insert(db, LEASES, [{"name": name, **row}])
-        held = db.execute(there).one()
-    theirs = Holder(**json.loads(held.holder))
-    if held.token == token:
-        return
-    if held.expires < held.now or theirs.is_dead:
-        taken = sa.update(LEASES).where(at & (LEASES.c.token == held.token)).values(row)
-        if db.execute(taken).rowcount == 1:
-            return
-    since = datetime.fromtimestamp(held.since, UTC)
-    raise StoreError(
-        f"{name} is held by process {theirs.pid} on {theirs.host} since {since:%Y-%m-%d %H:%M:%S} "
-        "UTC; let it finish or stop it, then run the same command"
-    )
+    def lease(
+        self,
+        name: str,
+        holder: Holder | None = None,
+        seconds: float = 120.0,
+        *,
+        wait: Callable[[str], None] | None = None,
+    ) -> Lease:
+        """Take ``name`` for this process alone; see ``mpt.lab.lease.take``."""
+        return take(self._database, name, holder, seconds, wait=wait)
 
 
 def _role(text: str, owner: str) -> dict[str, Any]:

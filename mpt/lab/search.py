@@ -11,6 +11,7 @@ from uuid import uuid4
 from mpt.errors import StoreError, UnknownName
 from mpt.lab.choices import Interval
 from mpt.lab.home import Home
+from mpt.lab.lease import Lease
 from mpt.lab.studies_store import DEFINITION, begun, is_there, open_storage, stored
 from mpt.lab.study import Study
 from mpt.lab.study_file import make_study
@@ -126,6 +127,11 @@ class Search:
         _, names = begun(home)
         return cls.load(home, names[0])
 
+    def fence(self, lease: Lease) -> None:
+        """Write nothing more into the store once the study's lease is lost: ``StoreError``."""
+        storage = self._store._storage
+        lease.guard(getattr(storage, "_backend", storage).scoped_session)
+
     @property
     def identity(self) -> str:
         """Tells this study from one of the same name in another store, on a tracker they share."""
@@ -184,19 +190,31 @@ class Search:
         frozen = self._store._storage.get_trial(asked._trial_id)
         return verdict(self._store, frozen, study, step)
 
-    def tell(self, asked: Any, result: Trial) -> None:
-        """Finish a trial: its ARG, or why it has none."""
+    def tell(self, asked: Any, result: Trial) -> str:
+        """Finish a trial: its ARG, or why it has none.
+
+        Returns:
+            What differs, for people, where it is finished already and with another result.
+        """
         from optuna.trial import TrialState
 
+        known = _trial(self._store._storage.get_trial(asked._trial_id))
+        if known.is_over:
+            ends = [(known.state, known.arg), (result.state, result.arg)]
+            if ends[0] == ends[1]:
+                return ""
+            was, now = (state if arg is None else f"{state}, ARG {arg}" for state, arg in ends)
+            return f"trial {known.number + 1} is told already: {was}; it stays, though now {now}"
         _note(asked, digest=result.digest)
         _note(asked, error=result.error, reason=result.reason, step=result.step)
         if result.state == "complete":
             asked.set_user_attr("interval", [result.low, result.high])
             self._store.tell(asked, result.arg)
-            return
+            return ""
         asked.set_user_attr("end", result.state)
         failed = result.state == "failed"
         self._store.tell(asked, state=TrialState.FAIL if failed else TrialState.PRUNED)
+        return ""
 
     def hand_back(self, *, fail: bool = False, error: str = "", reason: str = "") -> list[int]:
         """Running trials wait for the next driver, their parameters kept, or ``fail``.

@@ -37,14 +37,20 @@ class Stopping:
 
     def __init__(self, budget: str | None = None) -> None:
         self._budget = budget
-        self._end = None if budget is None else time.time() + duration(budget)
+        # a clock that is set forward or back spends no budget and gives none
+        self._end = None if budget is None else time.monotonic() + duration(budget)
         self._signal = ""
         self._saves = self._leaves = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        # sent to another machine, the end is the same moment; signals stay here
-        return {**vars(self), "_before": {}}
+        # another machine's clock counts from elsewhere: it is sent what is left; signals stay here
+        left = None if self._end is None else self._end - time.monotonic()
+        return {**vars(self), "_end": left, "_before": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        left = state["_end"]
+        vars(self).update(state, _end=None if left is None else time.monotonic() + left)
 
     def __enter__(self) -> Stopping:
         asked = {signal.SIGINT: self._stop, signal.SIGTERM: self._stop, signal.SIGUSR1: self._save}
@@ -85,7 +91,7 @@ class Stopping:
 
     @property
     def _is_over(self) -> bool:
-        return self._end is not None and time.time() >= self._end
+        return self._end is not None and time.monotonic() >= self._end
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name

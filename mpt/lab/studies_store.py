@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mpt.errors import InputError, StoreError
-from mpt.lab.database import DAMAGED, at_once, patient, survey
+from mpt.lab.database import DAMAGED, Database, at_once, patient, survey
 from mpt.lab.home import Home
+from mpt.lab.lease import Lease, take
+from mpt.lab.ledger import Ledger
+from mpt.lab.tables import prepare_leases
 from mpt.storage import made_beside
 
 DEFINITION = "mpt.definition"
@@ -45,6 +50,39 @@ def begun(home: Home) -> tuple[Any, list[str]]:
         f"there is no study in {home.shown(home.studies_url)} yet; begin one with "
         "`mpt sweep --method reptile`"
     )
+
+
+@contextmanager
+def study_lease(
+    home: Home, ledger: Ledger, title: str, wait: Callable[[str], None] | None = None
+) -> Iterator[Lease]:
+    """Hold a study alone, among all drivers that share its store, whatever their ledgers are.
+
+    The lease lies in the store, where ``Lease.guard`` binds what is written there to it. One in the
+    ledger is held beside it, for that is where versions look that knew no other.
+
+    Args:
+        home: where the store is; made if it is not there.
+        ledger: of this driver.
+        title: of the study.
+        wait: told for whom is waited, see ``mpt.lab.lease.take``.
+
+    Raises:
+        StoreError: another driver holds the study, or the store cannot be opened.
+    """
+    name = f"study:{title}"
+    open_storage(home, make=True)
+    with ledger.lease(name, wait=wait) as beside:
+        if not home.studies_url.startswith(("sqlite", "postgres")):
+            yield beside
+            return
+        database = Database(home.studies_url, "studies store", "MPT_STUDIES_URL", is_ledger=False)
+        try:
+            database.do(prepare_leases)
+            with take(database, name, wait=wait, beside=beside) as lease:
+                yield lease
+        finally:
+            database.close()
 
 
 def is_there(home: Home) -> bool:

@@ -21,6 +21,7 @@ from mpt.lab.search import REVISION, Search, Trial
 from mpt.lab.settings import settings_of
 from mpt.lab.settle import Record, Settler
 from mpt.lab.stopping import Stopped
+from mpt.lab.studies_store import study_lease
 from mpt.lab.study import Study
 from mpt.lab.worker import Worker
 from mpt.methods import revision
@@ -90,7 +91,12 @@ def plan(study: Study, worker: Worker) -> Plan:
 
 
 def sweep(
-    concrete: Plan, lab: Lab, home: Home, *, on_trial: Callable[[Record], None]
+    concrete: Plan,
+    lab: Lab,
+    home: Home,
+    *,
+    on_trial: Callable[[Record], None],
+    on_end: Callable[[Sequence[Trial]], None] = lambda trials: None,
 ) -> list[Trial]:
     """Run a study to its total of trials; what an earlier call left unfinished comes first.
 
@@ -102,6 +108,7 @@ def sweep(
         home: where the study's store lies.
         on_trial: told of every settled trial before the store is, so that a trial which the store
             holds as finished has always been told; it must bear being told twice.
+        on_end: told of every trial at the end, while no other driver can have begun.
 
     Returns:
         Every trial of the study, by number.
@@ -112,8 +119,9 @@ def sweep(
         MptError: the baseline failed, or a trial did and the study's table of errors says stop.
     """
     study = concrete.study
-    with lab.ledger.lease(f"study:{study.title}") as lease:
+    with study_lease(home, lab.ledger, study.title, lab.progress.say) as lease:
         search = Search.begin(study, concrete.definition, home)
+        search.fence(lease)
         if search.aside:
             lab.progress.say(
                 f"study {study.title} begins anew; its trials by the earlier formula of "
@@ -124,14 +132,18 @@ def sweep(
             settler = Settler(concrete, lab, _Live(search, study), _baseline(concrete, lab))
             while not lab.worker.stopping.reason and (asked := search.ask(study)):
                 for trials in _together(asked, study, lab):
+                    lease.check()
                     ended: list[Trial] = []
                     for trial, record in zip(trials, settler.settle(trials), strict=True):
                         lease.check()
                         on_trial(record)
-                        search.tell(trial, record.trial)
+                        if differs := search.tell(trial, record.trial):
+                            lab.progress.say(f"warning: {differs}")
                         ended.append(record.trial)
                     _stop_at_diverged(ended, study)
-        return search.trials
+        lease.check()
+        on_end(trials := search.trials)
+        return trials
 
 
 @contextmanager
@@ -142,9 +154,13 @@ def _handed_back(search: Search, lease: Lease) -> Iterator[None]:
     except BaseException as error:
         # what diverged is pruned by now; the others only share its end
         kind, reason = ("", "") if isinstance(error, DivergedTrial) else blame(error)
+        is_held = True
         with suppress(StoreError):
-            if lease.renew():
+            if is_held := lease.renew():
                 search.hand_back(error=kind, reason=reason)
+        if not is_held and isinstance(error, Exception):
+            # whatever it is, it comes of what the other driver has done meanwhile
+            lease.check()
         raise
 
 
@@ -173,7 +189,7 @@ def replay(
     Search.check(study, concrete.definition, home)
     # a trial is told as it was computed
     concrete = replace(concrete, revision=Search.load(home, study.title).revision)
-    with lab.ledger.lease(f"study:{study.title}"):
+    with study_lease(home, lab.ledger, study.title, lab.progress.say):
         trials = Search.load(home, study.title).trials
         # what failed is not tried again here
         finished = [trial for trial in trials if trial.digest and trial.state != "failed"]

@@ -17,6 +17,9 @@ SCHEMA = 1
 MIGRATIONS: Mapping[int, Sequence[str]] = {}
 """By version: the SQL that makes its tables those of the next version."""
 
+_LOCK = 0x6D7074
+"""PostgreSQL's advisory lock that is held while tables are made."""
+
 _metadata = sa.MetaData()
 
 
@@ -81,7 +84,7 @@ def prepare(db: sa.Connection, shown: str) -> None:
         )
     if db.dialect.name == "postgresql":
         # CREATE TABLE IF NOT EXISTS of two sessions at once collides in PostgreSQL's catalogue
-        db.execute(sa.select(sa.func.pg_advisory_xact_lock(0x6D7074)))
+        db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
     db.execute(CreateTable(VERSION, if_not_exists=True))
     insert(db, VERSION, [{"name": "ledger", "version": SCHEMA}])
     version = db.execute(sa.select(VERSION.c.version)).scalar_one()
@@ -99,6 +102,13 @@ def prepare(db: sa.Connection, shown: str) -> None:
         db.execute(CreateTable(table, if_not_exists=True))
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             db.execute(CreateIndex(index, if_not_exists=True))
+
+
+def prepare_leases(db: sa.Connection) -> None:
+    """Make the table of leases where it is missing, beside the tables of Optuna."""
+    if db.dialect.name == "postgresql":
+        db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+    db.execute(CreateTable(LEASES, if_not_exists=True))
 
 
 def insert(db: sa.Connection, table: sa.Table[Any], rows: Sequence[Mapping[str, Any]]) -> int:

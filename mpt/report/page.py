@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -198,7 +200,13 @@ def _packaged(name: str) -> str:
 def _replace(out: Path, made: Path) -> None:
     """Put ``made`` where ``out`` is; an earlier report goes only once the new one is whole."""
     old = made.with_name(f"{made.name}.old")
-    if out.exists():
-        os.replace(out, old)
-    os.replace(made, out)
-    shutil.rmtree(old, ignore_errors=True)
+    while made.exists():
+        with suppress(FileNotFoundError):
+            os.replace(out, old)
+        try:
+            os.replace(made, out)
+        except OSError as error:
+            # another command wrote one in between: then this one goes in its place
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        shutil.rmtree(old, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -208,6 +209,66 @@ def test_a_held_lease_renews_itself(ledger):
             ledger.lease("study:x")
     with ledger.lease("study:x"):
         pass
+
+
+def test_a_dead_holder_s_lease_is_waited_for_and_said_once(ledger):
+    ledger.lease("study:x", Holder("far", 7, "another machine"), seconds=1.5)
+    said = []
+    with ledger.lease("study:x", seconds=30, wait=said.append) as mine:
+        mine.check()
+    assert said == [
+        "study:x is held by process 7 on far, which does not run here and may be dead; waiting for "
+        "its lease to run out, 1 s at most"
+    ]
+
+
+def test_a_holder_elsewhere_that_renews_its_lease_is_not_waited_for(ledger):
+    said = []
+    with (
+        ledger.lease("study:x", Holder("far", 7, "another machine"), seconds=1.0),
+        pytest.raises(StoreError, match="study:x is held by process 7 on far since"),
+    ):
+        ledger.lease("study:x", seconds=10, wait=said.append)
+    assert len(said) == 1
+
+
+def test_a_clock_that_was_set_back_keeps_no_dead_holder_alive(ledger):
+    ledger.lease("study:x", Holder("far", 7, "another machine"), seconds=7200)
+    said = []
+    began = time.monotonic()
+    with ledger.lease("study:x", seconds=1.0, wait=said.append):
+        assert 1.0 <= time.monotonic() - began < 10
+    assert said[0].endswith("1 s at most")
+
+
+def test_a_clock_that_was_set_forward_takes_nothing_from_who_runs(ledger, url):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", OPENER, url], **pipes) as driver:
+        assert driver.stdout.readline() == "runs\n"
+        with ledger._database._engine.begin() as db:
+            db.execute(sa.update(tables.LEASES).values(expires=0.0))
+        with pytest.raises(StoreError, match=f"held by process {driver.pid} on "):
+            ledger.lease("study:x", wait=print)
+        driver.send_signal(signal.SIGSTOP)
+        while Path(f"/proc/{driver.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+            time.sleep(0.01)
+        with ledger.lease("study:x", wait=print):
+            pass
+        driver.kill()
+
+
+def test_a_machine_is_known_by_its_boot_and_processes_whatever_its_name():
+    me = Holder.me()
+    _, boot, space = me.machine.split()
+    renamed = replace(me, host="renamed", machine=f"renamed {boot} {space}")
+    assert renamed.is_alive
+    assert not renamed.is_dead
+    assert replace(renamed, begun="1").is_dead
+    # a container of the same name on another machine, or another container on this one
+    for machine in (f"{me.host} other-boot {space}", f"{me.host} {boot} pid:[1]"):
+        other = replace(me, machine=machine, begun="1")
+        assert not other.is_dead
+        assert not other.is_alive
 
 
 def test_a_ledger_of_a_newer_schema_is_refused(url):

@@ -63,7 +63,7 @@ def test_a_checkpoint_is_asked_for_once_per_signal(capfd):
 
 def test_a_spent_budget_saves_first_and_leaves_then(monkeypatch):
     now = 1000.0
-    monkeypatch.setattr(stops.time, "time", lambda: now)
+    monkeypatch.setattr(stops.time, "monotonic", lambda: now)
     stopping = pickle.loads(pickle.dumps(Stopping("1m")))
     assert not stopping.saves()
     now += 61
@@ -176,7 +176,7 @@ def test_a_spent_budget_leaves_a_meta_training_with_its_checkpoint(
     study, home, undisturbed, monkeypatch
 ):
     now = 1000.0
-    monkeypatch.setattr(stops.time, "time", lambda: now)
+    monkeypatch.setattr(stops.time, "monotonic", lambda: now)
 
     def pass_time():
         nonlocal now
@@ -195,7 +195,7 @@ def test_a_spent_budget_leaves_a_meta_training_with_its_checkpoint(
 
 def test_a_spent_budget_lets_cells_finish(study, home, undisturbed, monkeypatch):
     now = 1000.0
-    monkeypatch.setattr(stops.time, "time", lambda: now)
+    monkeypatch.setattr(stops.time, "monotonic", lambda: now)
 
     def pass_time():
         nonlocal now
@@ -205,3 +205,31 @@ def test_a_spent_budget_lets_cells_finish(study, home, undisturbed, monkeypatch)
     assert trials == []
     assert len(recorded) == 4
     is_continued(study, home, undisturbed, recorded)
+
+
+@pytest.mark.parametrize("jump", [7200.0, -7200.0])
+def test_a_wall_clock_that_is_set_spends_no_budget_and_gives_none(monkeypatch, jump):
+    now, wall = 1000.0, stops.time.time()
+    monkeypatch.setattr(stops.time, "monotonic", lambda: now)
+    stopping = Stopping("1h")
+    monkeypatch.setattr(stops.time, "time", lambda: wall + jump)
+    now += 3599.0
+    assert not stopping.reason
+    assert not stopping.saves()
+    now += 1.0
+    assert stopping.reason == "the budget of 1h is spent"
+    assert stopping.saves()
+
+
+def test_another_machine_is_sent_what_is_left_of_a_budget(monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(stops.time, "monotonic", lambda: now)
+    stopping = Stopping("1m")
+    now += 20.0
+    sent = pickle.dumps(stopping)
+    now = 5.0  # the other one was started a moment ago
+    there = pickle.loads(sent)
+    now += 39.0
+    assert not there.reason
+    now += 1.0
+    assert there.reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from errno import ENOSPC
 from typing import Any
 
 import pytest
@@ -122,6 +123,23 @@ def test_an_interrupt_amid_a_step_keeps_the_last_whole_step(toy, tmp_path, monke
         assert isinstance(other, Learned)
         assert torch.equal(one.prompt, other.prompt)
         assert one.curve == other.curve
+
+
+def test_a_disk_that_takes_no_checkpoint_costs_no_training(toy, tmp_path, monkeypatch, caplog):
+    jobs = [run(toy)]
+    (wanted,) = learn(jobs, toy, checkpoints=Checkpoints(tmp_path / "a"))
+
+    def full(path, data):
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "write_whole", full)
+    (found,) = learn(jobs, toy, checkpoints=Checkpoints(tmp_path / "b", every=0.0))
+    assert isinstance(found, Learned)
+    assert torch.equal(found.prompt, wanted.prompt)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"checkpoints cannot be written to {tmp_path / 'b'} (No space left on device); training "
+        "goes on, and starts anew if it is interrupted: make room, or set MPT_HOME to another disk"
+    ]
 
 
 @pytest.mark.parametrize("optimiser", OPTIMISERS)

@@ -1,62 +1,70 @@
-"""Databases that refuse for a moment, and disks that refuse for good."""
+"""A database that refuses for a moment is waited for, by PostgreSQL's own codes."""
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from synthetic import FOOD
-from tiny import tiny
 
-from mpt.engine.checkpoint import Checkpoints
+from mpt.errors import StoreError
 from mpt.lab.database import Database
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def database(postgres):
+def database(postgres) -> Iterator[Database]:
     postgres.make("patience")
     found = Database(postgres.url("patience"))
     yield found
     found.close()
 
 
-def alter(postgres, statement: str) -> None:
+def tell(postgres, statement: str) -> None:
+    """Change a setting of the running server, by a session that may write at all times."""
     engine = sa.create_engine(postgres.url("postgres"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
+        connection.execute(sa.text("set default_transaction_read_only = off"))
         connection.execute(sa.text(statement))
         connection.execute(sa.text("select pg_reload_conf()"))
     engine.dispose()
 
 
-@pytest.mark.slow
+def insert(database: Database, number: int, patience: float = 60.0) -> None:
+    words = sa.text(f"insert into kept values ({number})")
+    database.do(lambda db: db.execute(words), patience)
+
+
 def test_a_database_that_is_read_only_for_a_moment_is_waited_for(postgres, database):
     database.do(lambda db: db.execute(sa.text("create table kept (n integer)")))
-    alter(postgres, "alter system set default_transaction_read_only = on")
+    tell(postgres, "alter system set default_transaction_read_only = on")
     try:
-        with pytest.raises(Exception, match="read-only transaction"):
-            database.do(lambda db: db.execute(sa.text("insert into kept values (1)")), 0.0)
-        writer = threading.Thread(
-            target=lambda: database.do(
-                lambda db: db.execute(sa.text("insert into kept values (2)"))
-            )
-        )
+        time.sleep(0.5)
+        with pytest.raises(StoreError, match="read-only transaction"):
+            insert(database, 1, patience=0.0)
+        writer = threading.Thread(target=insert, args=(database, 2))
         writer.start()
         time.sleep(1.0)
         assert writer.is_alive()
     finally:
-        # a new transaction may write at once; those to come as well
-        postgres_is_back = (
-            "alter system reset default_transaction_read_only"
-        )
-        engine = sa.create_engine(postgres.url("postgres"), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(sa.text("set session characteristics as transaction read write"))
-            connection.execute(sa.text(postgres_is_back))
-            connection.execute(sa.text("select pg_reload_conf()"))
-        engine.dispose()
+        tell(postgres, "alter system reset default_transaction_read_only")
     writer.join(timeout=30.0)
     assert not writer.is_alive()
     assert database.do(lambda db: db.execute(sa.text("select n from kept")).scalars().all()) == [2]
+
+
+def test_a_statement_that_took_too_long_is_asked_again(database):
+    asked = []
+
+    def slow(db: sa.Connection) -> int:
+        asked.append(1)
+        if len(asked) == 1:
+            db.execute(sa.text("set local statement_timeout = 50"))
+            db.execute(sa.text("select pg_sleep(5)"))
+        return db.execute(sa.text("select 7")).scalar_one()
+
+    assert database.do(slow) == 7
+    assert len(asked) == 2

@@ -61,6 +61,7 @@ def promote(
     from mpt.lab.promote import prepare
     from mpt.lab.promote import promote as run
     from mpt.lab.recorded import note_promotion
+    from mpt.lab.registry import registered_as
     from mpt.lab.retest import choose, untested
     from mpt.lab.search import Search
     from mpt.lab.stopping import Stopped, Stopping
@@ -124,5 +125,9 @@ def promote(
     for warning in warnings(found):
         err.print(f"warning: {warning}", markup=False, soft_wrap=True, style="yellow")
     out.print(f"Report:   {page}", markup=False, soft_wrap=True)
+    if model and (own := registered_as(session.home, model, search.owner)) != model:
+        line = f"warning: the model {model} belongs to another study; this one's is {own}"
+        err.print(line, markup=False, soft_wrap=True, style="yellow")
+        model = own
     if model:
         out.print(f"Champion: models:/{model}@champion", markup=False, soft_wrap=True)

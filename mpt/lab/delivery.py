@@ -20,9 +20,14 @@ from mpt.lab.faults import Faults
 from mpt.lab.mlflow_client import connect, disconnect
 from mpt.lab.outbox import Entry
 from mpt.lab.shipper import Refused
+from mpt.lab.tracker import own_name
 
 KEY = "mpt.key"
 DIGEST = "mpt.digest"
+OWNER = "mpt.study_id"
+"""The tag of a registered model that says which study it belongs to."""
+
+_IDENTITY = re.compile(r"/([0-9a-f]{12})/")
 
 _VALUE = 6000
 _METRICS, _PARAMS = 1000, 100
@@ -60,7 +65,7 @@ class Delivery:
         """
         try:
             if self._client is None:
-                self._client = connect(self._uri)
+                self._client = connect(self._uri, self._artifacts)
             try:
                 self._send(entry)
             except Exception as error:
@@ -169,17 +174,12 @@ class Delivery:
         self._client.set_terminated(run, record["state"].upper(), record["time"])
 
     def _register(self, entry: Entry) -> None:
-        from mlflow.exceptions import MlflowException
 
         record = entry.record
-        run, name, digest = self._living(record["key"]), record["model"], record["digest"]
-        try:
-            self._client.create_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
+        run, digest = self._living(record["key"]), record["digest"]
+        name = self._own_model(record["model"], record.get("owner") or "")
         if not any(one.run_id == run for one in self._versions(name, digest)):
-            self._make_version(entry, run)
+            self._make_version(entry, run, name)
         # another process may have made one meanwhile: the first one stays
         found = self._versions(name, digest)
         kept = next(one for one in found if one.run_id == run)
@@ -187,6 +187,38 @@ class Delivery:
             if other is not kept and self._is_double(other, record["key"]):
                 self._delete_version(other)
         self._client.set_registered_model_alias(name, record["alias"], kept.version)
+
+    def _own_model(self, name: str, owner: str) -> str:
+        """The name of the study's registered model, made where it is not there.
+
+        A model of this name that belongs to another study is left alone; one that no study has put
+        its mark on is taken over, unless its versions are another's.
+        """
+        from mlflow.exceptions import MlflowException
+
+        for own in (name, own_name(name, owner)):
+            try:
+                self._client.create_registered_model(own, tags={OWNER: owner} if owner else {})
+                return own
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            if not owner or self._owner_of(own) in ("", owner):
+                if owner:
+                    self._client.set_registered_model_tag(own, OWNER, owner)
+                return own
+        raise Refused(f"the models {name} and {own_name(name, owner)} belong to other studies")
+
+    def _owner_of(self, name: str) -> str:
+        """The identity of the study that a model belongs to, by its mark or by its versions' runs:
+        their keys are TITLE/IDENTITY/KIND/...; empty where nothing says so."""
+        if marked := self._client.get_registered_model(name).tags.get(OWNER):
+            return marked
+        for one in self._client.search_model_versions(f"name = '{name}'"):
+            key = self._client.get_run(one.run_id).data.tags.get(KEY, "")
+            if found := _IDENTITY.search(key):
+                return found[1]
+        return ""
 
     def _versions(self, name: str, digest: str) -> list[Any]:
         """The versions of a model that hold this prompt, the oldest first."""
@@ -212,7 +244,7 @@ class Delivery:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
 
-    def _make_version(self, entry: Entry, run: str) -> None:
+    def _make_version(self, entry: Entry, run: str, name: str) -> None:
         record, prompt = entry.record, _there(entry)
         known = record["config"].get(SHA256)
         if known and file_sum(prompt) != known:
@@ -222,7 +254,7 @@ class Delivery:
             save_model(model, prompt=prompt, config=record["config"])
             self._client.log_artifacts(run, str(model), "model")
         self._client.create_model_version(
-            record["model"], f"runs:/{run}/model", run, tags={DIGEST: record["digest"]}
+            name, f"runs:/{run}/model", run, tags={DIGEST: record["digest"]}
         )
 
     def _run(self, key: str, record: Mapping[str, Any] | None = None) -> str:

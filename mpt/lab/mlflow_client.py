@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import warnings
+from contextlib import closing, suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -24,9 +26,28 @@ _NOISE = ("The ``noload`` loader", r".*type hint .*is inferred as AnyType")
 """Warnings that MLflow 3.17 draws by itself; under -W error they would look like outages."""
 
 
-def connect(uri: str) -> Any:
-    """A client of a server or database; the import and a new database's tables take seconds."""
+EXPERIMENT = "mpt"
+"""Under which the runs of mpt lie."""
+
+_PLACES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+    ("logged_models", "artifact_location"),
+)
+"""Tables and columns of MLflow's that hold absolute paths."""
+
+
+def connect(uri: str, artifacts: Path | None = None) -> Any:
+    """A client of a server or database; the import and a new database's tables take seconds.
+
+    Args:
+        artifacts: where the files of a home's own database lie, see ``follow_move``.
+    """
     _make_whole(uri)
+    if artifacts is not None:
+        follow_move(uri, artifacts)
     return _client(uri)
 
 
@@ -88,3 +109,27 @@ def _make_whole(uri: str) -> None:
         client = _client(f"sqlite:///{new}")
         client.search_experiments(max_results=1)
         disconnect(client)
+
+
+def follow_move(uri: str, artifacts: Path) -> None:
+    """Have MLflow look for the files of a home where they are, once the home was moved or copied.
+
+    MLflow keeps the folder as an absolute path: of the experiment, and of every run and version.
+    Nothing is changed in a database that does not lie beside ``artifacts``.
+    """
+    file = Path(uri.partition(":///")[2].partition("?")[0])
+    if not uri.startswith("sqlite") or file.parent != artifacts.parent or not file.exists():
+        return
+    new = artifacts.as_uri()
+    # what the database cannot take, or is not, MLflow itself will say
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file, timeout=60.0)) as database:
+        own = "SELECT artifact_location FROM experiments WHERE name = ?"
+        (old,) = database.execute(own, (EXPERIMENT,)).fetchone() or (new,)
+        if old == new or not old.endswith("/artifacts"):
+            return
+        held = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        for table, column in (place for place in _PLACES if place[0] in held):
+            moved = f"UPDATE {table} SET {column} = ? || substr({column}, ?)"
+            where = f"WHERE {column} = ? OR substr({column}, 1, ?) = ?"
+            database.execute(f"{moved} {where}", (new, len(old) + 1, old, len(old) + 1, f"{old}/"))
+        database.commit()

@@ -10,10 +10,10 @@ from typing import Any
 from mpt.config import VOCABULARY
 from mpt.errors import DataError, InputError, UnknownName
 from mpt.lab.artefacts import whole_prompt
-from mpt.lab.delivery import DIGEST
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
 from mpt.lab.mlflow_client import connect, disconnect
+from mpt.lab.registry import CHAMPION, registered_digest
 from mpt.lab.sound import expect_sound
 from mpt.lab.unit import Unit
 
@@ -74,7 +74,7 @@ def find_prompt(ledger: Ledger, home: Home, which: str) -> Unit:
     A bare name means its champion.
 
     Raises:
-        StoreError: the unit's row is damaged.
+        StoreError: the unit's row is damaged, or the registry cannot be used.
         UnknownName: nothing of that name; a champion that is not in this ledger.
         InputError: several digests begin so.
     """
@@ -87,18 +87,7 @@ def _named_unit(ledger: Ledger, home: Home, which: str) -> Unit:
     if re.fullmatch(r"[0-9a-fA-F]{1,64}", which):
         return find_unit(ledger, which)
     name, _, alias = which.removeprefix("models:/").partition("@")
-    client: Any = connect(home.tracking_uri) if _is_there(home.tracking_uri) else None
-    try:
-        known = [model.name for model in client.search_registered_models()] if client else []
-        if name not in known:
-            raise UnknownName("prompt", name, known, "Or give a digest; `mpt promote` registers.")
-        version = client.get_registered_model(name).aliases.get(alias or "champion")
-        if version is None:
-            raise InputError(f"{name} has no alias {alias or 'champion'!r}; `mpt promote` sets it")
-        return find_unit(ledger, client.get_model_version(name, version).tags[DIGEST])
-    finally:
-        if client is not None:
-            disconnect(client)
+    return find_unit(ledger, registered_digest(home, name, alias or CHAMPION))
 
 
 def origin(unit: Unit, home: Home) -> Origin:
@@ -119,7 +108,7 @@ def _runs(digest: str, home: Home) -> tuple[str, ...] | None:
         return ()
     client: Any = None
     try:
-        client = connect(home.tracking_uri)
+        client = connect(home.tracking_uri, home.artifacts)
         experiments = [e.experiment_id for e in client.search_experiments()]
         found = client.search_runs(experiments, f"tags.`mpt.digest` = '{digest}'")
         return tuple(run.info.run_id for run in found)

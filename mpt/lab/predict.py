@@ -60,7 +60,8 @@ def predict(file: Path, config: Mapping[str, object], texts: Sequence[str]) -> l
 
 def asked_with(unit: Unit) -> dict[str, object]:
     """What ``predict`` must know of a unit beside its prompt's file, as JSON."""
-    return {**unit.config, "digest": unit.digest, SHA256: known_sum(unit)}
+    known = {"digest": unit.digest, SHA256: known_sum(unit)}
+    return {**unit.config, **known, "software": unit.result.get("software")}
 
 
 def same_weights(backbone: Backbone, chosen: BackboneConfig, weights: str) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 import yaml
 
-from mpt import __version__
 from mpt.config import RunConfig
 from mpt.errors import StoreError
 from mpt.lab.artefacts import whole_prompt
@@ -23,6 +22,7 @@ from mpt.lab.predict import asked_with
 from mpt.lab.promote import Promoted, Promotion
 from mpt.lab.run import BASELINE, FULL, Judged
 from mpt.lab.search import Search, Trial
+from mpt.lab.software import shown
 from mpt.lab.study import Study
 from mpt.lab.sweep import Record
 from mpt.lab.tracker import End, Point, PromptModel, RunKey, Tracker
@@ -50,6 +50,10 @@ class Projection:
     def _identity(self) -> str:
         return self._given or Search.load(self._home, self._study.title).identity
 
+    @property
+    def _owner(self) -> str:
+        return self._given or Search.load(self._home, self._study.title).owner
+
     def trial(self, record: Record) -> None:
         """One child run: parameters, curves, scores of every cell, prompt, configuration, ARG."""
         trial = record.trial
@@ -62,13 +66,13 @@ class Projection:
 
     def alone(self, config: RunConfig, unit: Unit, setting: str) -> None:
         """A meta-training that belongs to no study: a run of its own."""
-        named = {"mpt.kind": "run", "mpt.digest": unit.digest, "mpt.version": __version__}
+        named = {"mpt.kind": "run", "mpt.digest": unit.digest}
         run = self._tracker.open_run(
             unit.digest,
             parent=None,
             name=f"{config.method} on {setting}",
             params=_flat(config.model_dump(mode="json", exclude={"sources", "data_seeds"})),
-            tags=named | _plan_tag(unit),
+            tags=named | _plan_tag(unit) | _software_tags(unit),
         )
         self._tracker.metrics(run, _at(unit, [*_curve(unit), Point("seconds", unit.seconds)]))
         self._contents(run, config, unit, ())
@@ -146,6 +150,7 @@ class Projection:
                     digest=champion.unit.digest,
                     file=whole_prompt(self._home, champion.unit),
                     config=asked_with(champion.unit),
+                    owner=self._owner,
                 ),
             )
         self._tracker.close_run(parent, "finished", {})
@@ -192,13 +197,13 @@ class Projection:
         return self._tracker.open_study(
             name,
             params=_flat(self._study.definition),
-            tags={"mpt.study": title, "mpt.kind": kind, "mpt.version": __version__},
+            tags={"mpt.study": title, "mpt.kind": kind},
             key=f"{title}/{self._identity}/{kind}",
         )
 
     def _run(self, kind: str, name: str, config: RunConfig, unit: Unit) -> RunKey:
         tags = {"mpt.study": self._study.title, "mpt.kind": kind, "mpt.digest": unit.digest}
-        tags |= _plan_tag(unit)
+        tags |= _plan_tag(unit) | _software_tags(unit)
         return self._tracker.open_run(
             name,
             parent=self._parent(kind),
@@ -230,6 +235,13 @@ def _at(unit: Unit, points: Sequence[Point]) -> list[Point]:
     """The points at the time of a unit: told twice, even at once, MLflow knows them as the same."""
     time_ms = round(unit.created.timestamp() * 1000)
     return [replace(point, time_ms=time_ms) for point in points]
+
+
+def _software_tags(unit: Unit) -> dict[str, str]:
+    """What computed a unit, which need not be what tells of it."""
+    record = unit.result.get("software")
+    mpt = str(record.get("mpt") or "") if isinstance(record, Mapping) else ""
+    return {"mpt.version": mpt, "mpt.software": shown(record)}
 
 
 def _curve(unit: Unit) -> list[Point]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from mpt.errors import InputError, MptError, StoreError, UnknownName
-from mpt.lab.delivery import DIGEST
+from mpt.lab.delivery import DIGEST, OWNER
 from mpt.lab.home import Home
 from mpt.lab.mlflow_client import connect, disconnect
+from mpt.lab.tracker import own_name
 
 CHAMPION = "champion"
 """The alias of the version that answers."""
@@ -40,6 +41,37 @@ def models(home: Home) -> dict[str, list[Version]]:
     """Every registered model and its versions, the oldest first. Raises ``StoreError``."""
     with _client(home) as client:
         return {name: _versions(client, name) for name in _names(client)}
+
+
+def registered_digest(home: Home, name: str, alias: str) -> str:
+    """The digest of the unit that the version of a model with this alias was made from.
+
+    Raises:
+        UnknownName: no such model.
+        InputError: it has no such alias, or is not a model of mpt.
+        StoreError: the registry does not answer.
+    """
+    with _client(home) as client:
+        known = _names(client)
+        if name not in known:
+            raise UnknownName("prompt", name, known, "Or give a digest; `mpt promote` registers.")
+        version = client.get_registered_model(name).aliases.get(alias)
+        if version is None:
+            raise InputError(f"{name} has no alias {alias!r}; `mpt promote` sets it")
+        digest = client.get_model_version(name, version).tags.get(DIGEST)
+    if not digest:
+        raise InputError(f"version {version} of {name} is no prompt of mpt; name another model")
+    return digest
+
+
+def registered_as(home: Home, name: str, owner: str) -> str:
+    """What the model ``name`` of a study is called in the registry: ``own_name`` where another
+    study has that name, and ``name`` where nobody can say."""
+    with suppress(StoreError), _client(home) as client:
+        own = own_name(name, owner)
+        if own in _names(client) and client.get_registered_model(own).tags.get(OWNER) == owner:
+            return own
+    return name
 
 
 def rollback(home: Home, model: str, to: int | None = None) -> tuple[Version | None, Version]:
@@ -122,13 +154,18 @@ def _client(home: Home) -> Iterator[Any]:
         return
     client: Any = None
     try:
-        client = connect(uri)
+        client = connect(uri, home.artifacts)
         yield client
     except MptError:
         raise
     except Exception as error:
         cause = (str(error).splitlines() or [type(error).__name__])[0]
-        raise StoreError(f"the registry {home.shown(uri)} cannot be used ({cause})") from None
+        cure = "see that its server runs, then run the same command"
+        if uri.startswith("sqlite"):
+            cure = "restore its file from a copy, or move it away and run `mpt sync --rebuild`"
+        raise StoreError(
+            f"the registry {home.shown(uri)} cannot be used ({cause}); {cure}"
+        ) from None
     finally:
         if client is not None:
             disconnect(client)

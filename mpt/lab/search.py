@@ -21,6 +21,8 @@ REVISION = "revision"
 
 _STUDY = "mpt.study"
 _IDENTITY = "mpt.id"
+_OWNER = "mpt.owner"
+"""The attribute of a study that was begun anew: the identity of the one that was set aside."""
 _AGAIN = "again"
 """The attribute of a trial that tries an earlier one again: that one's number."""
 
@@ -84,8 +86,10 @@ class Search:
         _refuse_another(store, definition, home)
         told = store.get_trials(deepcopy=False)
         if told and _revision(store, definition) != definition.get(REVISION):
+            owner = cls(store).owner
             aside = _set_aside(store, storage)
             store = _made(storage, study.title)
+            store.set_user_attr(_OWNER, owner)
         if _IDENTITY not in store.user_attrs:
             store.set_user_attr(_IDENTITY, uuid4().hex[:12])
         store.set_user_attr(_STUDY, study.model_dump(mode="json"))
@@ -136,6 +140,11 @@ class Search:
     def identity(self) -> str:
         """Tells this study from one of the same name in another store, on a tracker they share."""
         return self._store.user_attrs[_IDENTITY]
+
+    @property
+    def owner(self) -> str:
+        """Whose the registered prompts are: this study, and those of its name before it here."""
+        return self._store.user_attrs.get(_OWNER) or self.identity
 
     @property
     def revision(self) -> int | None:

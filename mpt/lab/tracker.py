@@ -34,6 +34,8 @@ class PromptModel:
         file: the prompt's safetensors file.
         config: what ``mpt.lab.predict.predict`` needs beside the file, as JSON.
         alias: points at this version afterwards, at no other.
+        owner: identity of the study; a model of this name that is another's is left alone, and the
+            prompt registered under ``own_name``.
     """
 
     name: str
@@ -41,6 +43,12 @@ class PromptModel:
     file: Path
     config: Mapping[str, object]
     alias: str = "champion"
+    owner: str = ""
+
+
+def own_name(name: str, owner: str) -> str:
+    """What a study's model is called where another study has one of its name."""
+    return f"{name}-{owner}"
 
 
 class Tracker(Protocol):

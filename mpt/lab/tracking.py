@@ -17,6 +17,7 @@ from typing import NoReturn
 from mpt.errors import StoreError
 from mpt.lab.delivery import Delivery
 from mpt.lab.home import Home
+from mpt.lab.mlflow_client import follow_move
 from mpt.lab.outbox import orphans
 from mpt.lab.shipper import Shipper, Warn, deliver_all
 from mpt.lab.tracker import End, NullTracker, Point, PromptModel, RunKey, Tracker
@@ -134,6 +135,7 @@ class MlflowTracker:
     def register_prompt(self, run: RunKey, model: PromptModel) -> None:
         """See ``Tracker``."""
         fields = {"model": model.name, "alias": model.alias, "digest": model.digest}
+        fields["owner"] = model.owner
         name, config = "prompt.safetensors", dict(model.config)
         self._tell("register", run, file=model.file, name=name, config=config, **fields)
 
@@ -213,6 +215,7 @@ def serve_ui(home: Home, host: str, port: int, names: Sequence[str] = ()) -> NoR
         "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join([*called, *names]),
         "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
     }
+    follow_move(home.tracking_uri, home.artifacts)
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port)]
     sys.stdout.flush()
     # not a child of ours: a signal that ends mpt would leave it running

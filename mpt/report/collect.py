@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from mpt import __version__
@@ -22,6 +20,7 @@ from mpt.lab.retest import Retest
 from mpt.lab.run import Judged, scores
 from mpt.lab.search import Trial
 from mpt.lab.similarity import gone, of_targets
+from mpt.lab.software import software_of
 from mpt.lab.study import Study
 from mpt.lab.unit import Unit
 from mpt.report.console import best_trial
@@ -44,6 +43,10 @@ def promotion_findings(
     study, trial = promotion.study, promotion.trial
     settings = promotion.campaign.settings
     judged = [*promotion.baselines, *(one for share in promotion.shares for one in share.judged)]
+    computed = {
+        unit.digest: unit
+        for unit in (*(s.unit for s in promotion.shares), *(one.unit for one in judged))
+    }.values()
     return Findings(
         title=f"{study.title}: trial {trial.number + 1} on {_count(len(settings))}",
         created=_now(),
@@ -66,8 +69,9 @@ def promotion_findings(
             if share.unit.state == "done"
         ),
         config=_config(promotion),
-        software=_software(),
+        software=_software(computed),
         cautions=(
+            *_mixed(computed),
             *(line for setting in settings for line in _kin(setting)),
             *(line for gain in promotion.gains for line in _meta_seeds(gain)),
             *_gone(promotion, home),
@@ -112,7 +116,7 @@ def table_findings(
         backbone=backbone,
         gains=tuple(found),
         scores=tuple(table),
-        software=_software(),
+        software=_software(()),
         cautions=tuple(line for one in same for line in _kin(one)),
         notes=notes,
     )
@@ -139,7 +143,8 @@ def study_findings(
         units=tuple(lines),
         curves=tuple(_losses(f"trial {t.number + 1}", u) for t, u in learned if u.state == "done"),
         config={"method": study.method, "setting": study.setting, "sampler": study.sampler},
-        software=_software(),
+        software=_software(units.values()),
+        cautions=tuple(_mixed(units.values())),
     )
 
 
@@ -279,10 +284,23 @@ def _loops(entrant: Entrant, like: RunConfig) -> str:
     return f"{entrant.origin}: {'' if entrant.method == 'mtl' else inner}{outer}"
 
 
-def _software() -> dict[str, str]:
-    names = ("torch", "transformers", "optuna", "mlflow")
-    return {
-        "mpt": __version__,
-        "python": platform.python_version(),
-        **{name: version(name) for name in names},
-    }
+def _software(units: Iterable[Unit]) -> dict[str, str]:
+    """What computed the units, and what wrote this page."""
+    by = software_of(units).most_common()
+    computed = (f"{_units(count)} by {who}" if by[1:] else who for who, count in by)
+    told = {"computed by": "; ".join(computed), "page written by": f"mpt {__version__}"}
+    return {name: value for name, value in told.items() if value}
+
+
+def _mixed(units: Iterable[Unit]) -> Iterator[str]:
+    by = software_of(units)
+    if len(by) > 1:
+        each = "; ".join(f"{_units(n)} by {who}" for who, n in by.most_common())
+        yield (
+            f"the units were computed by {len(by)} versions of the software, whose scores need not "
+            f"be comparable: {each}"
+        )
+
+
+def _units(count: int) -> str:
+    return f"{count} unit" + ("s" if count != 1 else "")

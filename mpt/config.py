@@ -95,6 +95,10 @@ class BackboneConfig(Frozen):
     max_input: Count = 64
     max_target: Count = 16
 
+    def before(self, task: str) -> str:
+        """What is written before every input of a task."""
+        return f" [{task}] " if self.name_tasks else ""
+
 
 class InnerLoop(Frozen):
     """Adaptation to one episode: ``steps`` of SGD at ``lr``, each on ``batch`` support rows."""

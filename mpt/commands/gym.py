@@ -6,11 +6,14 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mpt.commands.console import ConsoleProgress
+
+if TYPE_CHECKING:
+    from mpt.gym.reach import Reach
 
 app = typer.Typer(
     help="The 160 few-shot tasks of CrossFit: build them, check them, look at them.",
@@ -52,20 +55,47 @@ def show(
     folder: Annotated[
         str | None, typer.Option("--gym", help="A gym's folder: adds sizes, labels and examples.")
     ] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="With --gym: a study file, for its backbone and limits.")
+    ] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="With --gym: mini, a Hub id or a folder (default: mini)")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show one task: card, source, roles; with --gym also sizes, labels and an example per split.
 
+    With --gym it also counts inputs that the backbone cuts and answers that it cannot write.
+
     Example: mpt gym show glue-mrpc --gym data/gym
     """
+    from dataclasses import replace
+
     from mpt.commands.gym_view import print_task
+    from mpt.errors import ConfigError
     from mpt.gym.overview import shown
 
+    if folder is None and (study or backbone):
+        raise ConfigError("--study and --backbone say who reads the rows of --gym; give that too")
     found = shown(task, folder)
+    if folder is not None:
+        found = replace(found, reach=_reaches(task, folder, study, backbone))
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=1, ensure_ascii=False))
     else:
         print_task(found)
+
+
+def _reaches(task: str, folder: str, study: Path | None, backbone: str | None) -> tuple[Reach, ...]:
+    """What of the task's rows the study's backbone can read and write."""
+    from mpt.backbone.frozen import load_backbone
+    from mpt.gym.source import open_gym
+    from mpt.lab.rows import reaches
+    from mpt.lab.study_file import resolve
+
+    changes = {"gym": folder} | ({"backbone": {"name": backbone}} if backbone else {})
+    config = resolve(study, changes).backbone
+    return tuple(reaches(open_gym(folder), [task], load_backbone(config), config))
 
 
 @app.command("build")

@@ -12,6 +12,7 @@ from mpt.gym.build import Outcome
 from mpt.gym.catalogue import cards
 from mpt.gym.mirror import Copied
 from mpt.gym.overview import Listed, Shown
+from mpt.gym.reach import Reach
 from mpt.gym.verify import FAILING, Verdict
 
 
@@ -46,12 +47,22 @@ def print_task(shown: Shown) -> None:
         ("roles", ", ".join(shown.roles) or "in no setting of the paper"),
         ("rows in 2021", ", ".join(f"{split} {n:,}" for split, n in shown.rows.items())),
         *((f"{part} size", str(size)) for part, size in shown.sizes.items()),
+        *((f"{one.part} rows", _reach(one)) for one in shown.reach),
         ("labels", ", ".join(shown.labels)),
         *((f"{part} example", text) for part, text in shown.examples.items()),
         *(("note", note) for note in shown.notes),
     ):
         if value:
             _note(f"{name:<16}{value}")
+
+
+def _reach(one: Reach) -> str:
+    """How many inputs are cut and how many answers cannot be written."""
+    example = f" ({one.example})" if one.shown else ""
+    return (
+        f"{one.cut} of {one.inputs} inputs cut at {one.max_input} tokens, {one.lost} of "
+        f"{one.answers} answers cannot be written within {one.max_target}{example}"
+    )
 
 
 def print_outcomes(outcomes: Sequence[Outcome], to: Path) -> None:

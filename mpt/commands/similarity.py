@@ -118,7 +118,7 @@ def _recorded(study: Study, tasks: tuple[str, ...] | None) -> Spaces:
 
     home = Home.find()
     with open_ledger(home) as ledger:
-        lab = Recorded(Worker(open_gym(study.gym), study.backbone, home), ledger)
+        lab = Recorded(Worker(open_gym(study.gym), study.backbone, home, computes=False), ledger)
         named = tasks or tasks_of(study, lab.worker.gym)
         found = recorded(study, named, lab)
     lost = [task for task in named if task not in found]

@@ -18,6 +18,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import isfinite
 
 from mpt.errors import DataError, UnknownName
 
@@ -82,6 +83,43 @@ def is_possible(metric: str | None, value: float) -> bool:
     """
     low, high = limits(metric)
     return low - _ROUNDING <= value <= high + _ROUNDING
+
+
+def worth(metric: str, written: str, gold: str) -> float:
+    """What a text is worth as the answer to a row with this one gold answer, from 0 to 1.
+
+    1 where it is as good as the gold answer itself. An answer of which ``normalize`` leaves nothing
+    is worth 0, however it is written: silence would be worth as much.
+
+    Raises:
+        UnknownName: no such metric.
+    """
+    if metric not in METRICS:
+        raise UnknownName("metric", metric, METRICS)
+    if metric == "Classification-F1":
+        return float(written == gold)
+    if metric == "Matthew-Correlation":
+        return float((written == "acceptable") == (gold == "acceptable"))
+    if metric == "Pearson-Correlation":
+        return float(_number(written) == _number(gold))
+    if metric == "EM" and not normalize(gold):
+        return 0.0
+    value = METRICS[metric]([written], [[gold]])
+    # Rouge-L gives a perfect match a little less than 1
+    return 1.0 if value > 1 - 1e-6 else value
+
+
+def scored_answers(metric: str, answers: Sequence[str]) -> Sequence[str]:
+    """Those of a row's acceptable answers that the metric compares with: all, or the first."""
+    first_only = ("Classification-F1", "Matthew-Correlation", "Pearson-Correlation")
+    return answers[:1] if metric in first_only else answers
+
+
+def check_gold(metric: str, targets: Targets) -> None:
+    """Raise ``DataError`` for a gold answer that the metric cannot work with."""
+    if metric == "Pearson-Correlation":
+        for row, answers in enumerate(targets):
+            _gold_number(row, answers[0])
 
 
 def can_still_match(metric: str, begun: str, answers: Sequence[str]) -> bool:
@@ -233,9 +271,9 @@ def _number(text: str) -> float:
 
 def _gold_number(row: int, text: str) -> float:
     value = _number(text)
-    if value != value:
+    if not isfinite(value):
         raise DataError(
-            f"Pearson-Correlation: row {row} has the gold answer {text!r}, which is not a number; "
+            f"Pearson-Correlation: row {row} has the gold answer {text!r}, which is no number; "
             "choose another metric for this task"
         )
     return value

@@ -9,6 +9,7 @@ from mpt.errors import UnknownName
 from mpt.gym.cards import Card
 from mpt.gym.catalogue import card, cards
 from mpt.gym.crossfit import crossfit_partitions
+from mpt.gym.reach import Reach
 from mpt.gym.source import open_gym
 from mpt.gym.splits import PARTS, SEEDS, Example, TaskCard
 
@@ -47,6 +48,7 @@ class Shown(Listed):
     Attributes:
         rows: how many rows the data set's splits had in 2021.
         sizes: examples in train, dev and test under the first seed.
+        reach: what of them the backbone can read and write.
     """
 
     input: str = ""
@@ -54,6 +56,7 @@ class Shown(Listed):
     notes: tuple[str, ...] = ()
     rows: Mapping[str, int] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
+    reach: tuple[Reach, ...] = ()
     labels: tuple[str, ...] = ()
     examples: Mapping[str, str] = field(default_factory=dict)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,12 +10,16 @@ from typing import Literal
 
 import numpy as np
 
+from mpt.gym.metrics import check_gold, scored_answers, worth
+from mpt.gym.reach import Reach
 from mpt.gym.splits import Example, FewShotSplit, Part
 from mpt.gym.token_cache import Texts, TokenCache
 
 Role = Literal["input", "target"]
 Encode = Callable[[Sequence[str], int, Role], list[np.ndarray]]
 """``encode(texts, limit, role)``: token ids of each text, at most ``limit``."""
+Decode = Callable[[Sequence[np.ndarray]], list[str]]
+"""``decode(ids)``: texts of token ids, specials skipped, stripped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,54 @@ class TokenSplit:
         tokens = {"train": self.train, "dev": self.dev, "test": self.test}[part]
         golds = tuple(example.targets for example in self.split.part(part))
         return Questions(tuple(t.row() for t in tokens), golds, self.split.metric)
+
+    def reach(self, part: Part, decode: Decode) -> Reach:
+        """What of a part is read whole and can be written; looked at once for all, if cached.
+
+        Raises:
+            DataError: a gold answer that the metric cannot work with.
+        """
+        examples, metric = self.split.part(part), self.split.metric
+        check_gold(metric, [example.targets for example in examples])
+        golds = [scored_answers(metric, example.targets) for example in examples]
+        answers = list(dict.fromkeys(answer for row in golds for answer in row))
+        inputs = [self.before + example.input for example in examples]
+        limits = ([metric, part], 0), (inputs, self.max_input), (answers, self.max_target)
+        key = self.cache.key(*limits) if self.cache else ""
+        kept = self.cache.read(key) if self.cache else None
+        if kept is None:
+            written = decode(self.encode(answers, self.max_target, "target"))
+            values = [worth(metric, *pair) for pair in zip(written, answers, strict=True)]
+            lost = [at for at, value in enumerate(values) if value < 1]
+            worthless = [at for at, value in enumerate(values) if value == 0]
+            kept = [np.array(found) for found in (self._cut(part, inputs), lost, worthless)]
+            if self.cache:
+                self.cache.write(key, kept)
+        cut, lost, worthless = (found.tolist() for found in kept)
+        shown = None
+        if lost:
+            gold = answers[lost[0]]
+            shown = gold, decode(self.encode([gold], self.max_target, "target"))[0]
+        count = Counter(answer for row in golds for answer in row)
+        return Reach(
+            self.split.task,
+            part,
+            len(inputs),
+            len(cut),
+            count.total(),
+            sum(count[answers[at]] for at in lost),
+            sum(count[answers[at]] for at in worthless),
+            self.max_input,
+            self.max_target,
+            shown,
+        )
+
+    def _cut(self, part: Part, inputs: Sequence[str]) -> list[int]:
+        """Which inputs have more tokens than are kept."""
+        tokens = {"train": self.train, "dev": self.dev, "test": self.test}[part]
+        full = [at for at, one in enumerate(tokens) if len(one.input) >= self.max_input]
+        longer = self.encode([inputs[at] for at in full], self.max_input + 1, "input")
+        return [at for at, ids in zip(full, longer, strict=True) if len(ids) > self.max_input]
 
     def _tokenised(self, part: Part) -> tuple[TokenExample, ...]:
         examples = self.split.part(part)

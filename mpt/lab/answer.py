@@ -92,6 +92,7 @@ def _ready(row: Row, lab: Lab) -> tuple[tuple[Entrant, ...], Setting]:
     for task in (*setting.sources, *setting.targets):
         worker.gym.card(task)
     worker.data_digest(setting.targets, study.final.seeds, study.target_shots)
+    worker.check(setting.targets, study.final.seeds, study.target_shots, scored=True)
     if row.variant.choose is not None:
         setting = replace(setting, sources=_chosen(row.variant.choose, study, setting, lab))
     entrants = tuple(

@@ -150,7 +150,8 @@ def final_settings(study: Study, worker: Worker) -> tuple[Setting, ...]:
     Raises:
         UnknownName: a setting that the gym does not have.
         ConfigError: one that is named twice.
-        DataError: a row that cannot be read: told now, not after the meta-trainings.
+        DataError: a row that cannot be read, or a task of which no answer can be written: told
+            now, not after the meta-trainings.
     """
     partitions = settings_of(study, worker.gym)
     names = study.final.settings or tuple(partitions.settings)
@@ -159,6 +160,7 @@ def final_settings(study: Study, worker: Worker) -> tuple[Setting, ...]:
         raise ConfigError(f"'final.settings' names {', '.join(twice)} twice; name each once")
     for setting in settings:
         worker.data_digest(setting.targets, study.final.seeds, study.target_shots)
+        worker.check(setting.targets, study.final.seeds, study.target_shots, scored=True)
     return tuple(settings)
 
 
@@ -206,6 +208,7 @@ def campaign(
 
 def _config(entrant: Entrant, setting: Setting, meta_seed: int, worker: Worker) -> RunConfig:
     study = entrant.study
+    worker.check(setting.sources, study.source_seeds, study.source_shots, scored=False)
     return study.run(
         entrant.params,
         sources=setting.sources,

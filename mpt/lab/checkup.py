@@ -1,4 +1,4 @@
-"""What `mpt doctor` looks at on this machine: versions, folder, device, gym, backbone, outbox."""
+"""What `mpt doctor` looks at here: versions, folder, device, gym, backbone, rows, outbox."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import platform
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -19,6 +20,10 @@ from mpt.errors import MptError
 from mpt.lab.home import Home
 from mpt.lab.outbox import lost, waiting
 from mpt.lab.shipper import CURE
+
+if TYPE_CHECKING:
+    from mpt.backbone.frozen import Backbone
+    from mpt.gym.source import Gym
 
 State = Literal["ok", "warn", "fail"]
 
@@ -55,8 +60,12 @@ def machine(
     yield from versions()
     yield folder(home.root)
     yield told("device", lambda: _device(device), "give cpu, cuda or cuda:N")
+    load = cache(lambda: _load(backbone, device))
     yield told("gym", lambda: _gym(gym), "give --gym mini or a folder of tasks")
-    yield told("backbone", lambda: _backbone(backbone, device), "give --backbone mini or a folder")
+    loaded = told("backbone", lambda: _about(load(), backbone), "give --backbone mini or a folder")
+    yield loaded
+    if loaded.state == "ok" and (opened := _opened(gym)):
+        yield rows(opened, load(), backbone)
     yield outbox(home)
 
 
@@ -135,10 +144,42 @@ def _gym(where: str) -> str:
     return f"{opened.name}, {len(opened.tasks)} tasks, {len(opened.partitions.settings)} settings"
 
 
-def _backbone(config: BackboneConfig, device: str | None) -> str:
+def rows(gym: Gym, backbone: Backbone, config: BackboneConfig) -> Finding:
+    """Whether the gym's inputs are read whole and its answers can be written."""
+    from mpt.gym.reach import reach_lines, reach_sum
+    from mpt.lab.rows import reaches
+
+    limits = f"max_input {config.max_input}, max_target {config.max_target}"
+    try:
+        found = list(reaches(gym, gym.tasks, backbone, config))
+        for one in found:
+            one.refuse_hopeless()
+    except MptError as error:
+        what, _, cure = str(error).partition("; ")
+        return Finding("rows", "fail", what, cure)
+    if not (lines := reach_lines(found)):
+        return Finding("rows", "ok", f"all inputs are read whole, all answers written ({limits})")
+    fix = "a study file with larger limits, or shorter rows; `mpt gym show TASK --gym` counts them"
+    return Finding("rows", "warn", f"{reach_sum(found)}; the worst is {lines[0]}", fix)
+
+
+def _opened(where: str) -> Gym | None:
+    """The gym; None where it cannot be opened, which another finding says."""
+    from mpt.gym.source import open_gym
+
+    try:
+        return open_gym(where)
+    except MptError:
+        return None
+
+
+def _load(config: BackboneConfig, device: str | None) -> Backbone:
     from mpt.backbone.frozen import load_backbone
 
-    loaded = load_backbone(config, device)
+    return load_backbone(config, device)
+
+
+def _about(loaded: Backbone, config: BackboneConfig) -> str:
     kind = type(loaded).__name__.removeprefix("Frozen")
     return (
         f"{config.name} ({kind}), weights {loaded.weights}, {config.precision}, {loaded.attention}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mpt.config import RunConfig
 from mpt.gym.partitions import Setting
+from mpt.gym.reach import Reach
 from mpt.lab.campaign import Campaign, Entrant, Share, campaign, entrants, final_settings
 from mpt.lab.ledger import Unit
 from mpt.lab.retest import TOP, Retest, choose, retest
@@ -48,6 +49,7 @@ class Promotion:
         shares: every meta-training.
         baselines: the cells of the baselines, setting by setting.
         retests: of every method whose trial was chosen on fresh seeds.
+        reaches: what of the tasks' rows could be read and written.
         computed: units computed by this call; reused: units that the ledger already held.
     """
 
@@ -58,6 +60,7 @@ class Promotion:
     computed: int
     reused: int
     retests: tuple[Retest, ...] = ()
+    reaches: tuple[Reach, ...] = ()
 
     @property
     def study(self) -> Study:
@@ -147,4 +150,5 @@ def promote(wanted: Campaign, lab: Lab, retests: Sequence[Retest] = ()) -> Promo
     found = gains(ordered, baseline=BASELINE, zero_baseline="report", missing_task="report")
     computed, reused = lab.computed - before[0], lab.reused - before[1]
     baselines = tuple(one for one in judged if one.case in wanted.baselines)
-    return Promotion(wanted, shares, baselines, tuple(found), computed, reused, tuple(retests))
+    ends = computed, reused, tuple(retests), lab.worker.reaches
+    return Promotion(wanted, shares, baselines, tuple(found), *ends)

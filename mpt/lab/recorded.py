@@ -84,7 +84,7 @@ def recorded_promotion(name: str, home: Home | None = None) -> tuple[Promotion, 
     search = Search.load(home, name if which == "best" else title)
     with open_ledger(home) as ledger:
         study, which, top = _as_promoted(search, which, ledger)
-        lab = Recorded(Worker(open_gym(study.gym), study.backbone, home), ledger)
+        lab = Recorded(Worker(open_gym(study.gym), study.backbone, home, computes=False), ledger)
         wanted, retests = prepare(study, search.trials, lab, which, top)
         return promote(wanted, lab, retests), search.trials
 

@@ -22,6 +22,7 @@ from mpt.config import (
 from mpt.engine.pack import cell_shape, packs, run_shape
 from mpt.errors import StoreError
 from mpt.lab.artefacts import prompt_of
+from mpt.gym.reach import CURE, reach_lines
 from mpt.lab.elsewhere import expect_artefact, expect_inputs
 from mpt.lab.failures import Failure
 from mpt.lab.fleet import Fleet, LocalFleet
@@ -102,6 +103,7 @@ class Lab:
     computed: int = 0
     reused: int = 0
     _counted: set[str] = field(default_factory=set)
+    _warned: set[str] = field(default_factory=set)
     _revised: set[str] = field(default_factory=set)
     _said_renamed: bool = False
 
@@ -180,6 +182,8 @@ class Lab:
         self, cases: Sequence[Case], judging: Judging, *, title: str, pack: PackSize
     ) -> list[Judged]:
         """Tune and score the cells of every case, packed together whatever case they are of."""
+        for case in cases:
+            self.worker.check(case.tasks, judging.seeds, judging.shots, scored=True)
         wanted = [(case, cell) for case in cases for cell in self.cells(case, judging)]
         units = self.tune([c for _, c in wanted if isinstance(c, CellConfig)], title, pack)
         full = [cell for _, cell in wanted if isinstance(cell, FineTuneConfig)]
@@ -209,6 +213,7 @@ class Lab:
         size: Callable[[Sequence[Config]], int],
         compute: Compute[Config],
     ) -> dict[str, Unit]:
+        self._say_reach()
         distinct = {config.digest: config for config in configs}
         held = self.ledger.get_many(distinct)
         units = {digest: unit for digest, unit in held.items() if unit.state != "failed"}
@@ -261,6 +266,16 @@ class Lab:
                 f"{left[0].backbone.name}, which left out its configuration, generation settings "
                 f"and part of its tokenizer; they are computed again as {left[0].weights}"
             )
+
+    def _say_reach(self) -> None:
+        """Once for each task: how many of its inputs are cut, and answers cannot be written."""
+        new = [one for one in self.worker.reaches if one.task not in self._warned]
+        self._warned.update(one.task for one in new)
+        lines = reach_lines(new)
+        for line in lines:
+            self.progress.say(f"warning: {line}")
+        if lines:
+            self.progress.say(CURE)
 
     def _pieces(self, failure: Failure[Config]) -> list[Sequence[Config]]:
         """What of a failed pack is tried again: less of it at once, unless the table says stop."""

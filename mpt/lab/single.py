@@ -46,6 +46,7 @@ def one_run(study: Study, worker: Worker) -> RunConfig:
     for task in sources:
         worker.gym.card(task)
     data = worker.data_digest(sources, study.source_seeds, study.source_shots)
+    worker.check(sources, study.source_seeds, study.source_shots, scored=False)
     return study.run({}, sources=sources, weights=worker.backbone.weights, data=data)
 
 
@@ -64,6 +65,7 @@ def targets_of(
         ConfigError: a target is among the tasks that the prompt was learned on, or the backbone is
             no longer the one it was learned on.
         InputError: the unit is no finished meta-training.
+        DataError: rows that cannot be read, or a task of which no answer can be written.
     """
     if tasks:
         name, targets = "named tasks", tuple(tasks)
@@ -72,6 +74,7 @@ def targets_of(
         name, targets = setting.name, setting.targets
     for task in targets:
         worker.gym.card(task)
+    worker.check(targets, study.final.seeds, study.target_shots, scored=True)
     if prompt is None:
         return name, targets
     if prompt.kind != "meta" or prompt.state != "done":

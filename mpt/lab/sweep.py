@@ -86,6 +86,8 @@ def plan(study: Study, worker: Worker) -> Plan:
         partitions.setting(name)
     judged = worker.data_digest(tasks, study.validation.seeds, study.target_shots)
     data = worker.data_digest(sources, study.source_seeds, study.source_shots)
+    worker.check(tasks, study.validation.seeds, study.target_shots, scored=True)
+    worker.check(sources, study.source_seeds, study.source_shots, scored=False)
     weights, formula = worker.backbone.weights, revision(study.method)
     return Plan(study, tasks, sources, weights, data, judged, formula)
 

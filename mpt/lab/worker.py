@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ from mpt.engine.pack import CellJob, FineTuneJob, MetaJob
 from mpt.engine.plan import cells_that_fit
 from mpt.engine.tune import Tuned, tune
 from mpt.errors import Diverged
+from mpt.gym.reach import Reach
 from mpt.gym.source import Gym
+from mpt.gym.splits import PARTS
 from mpt.gym.token_cache import TokenCache
 from mpt.gym.tokens import Role, TokenSplit
 from mpt.lab.artefacts import SHA256, file_sum, save_prompt
@@ -51,6 +54,7 @@ class Worker:
 
     Attributes:
         sums: SHA-256 of the prompts that units begin from, by digest, as far as the ledger has it.
+        computes: false where only what was computed is looked up, so that nothing is refused.
     """
 
     gym: Gym
@@ -60,7 +64,9 @@ class Worker:
     meta_engine: str = "auto"
     stopping: Stopping = field(default_factory=Stopping)
     sums: dict[str, str] = field(default_factory=dict)
+    computes: bool = True
     _tokens: dict[tuple[str, int, Shots | None, int], TokenSplit] = field(default_factory=dict)
+    _reaches: dict[tuple[str, Shots | None, str, int], Reach] = field(default_factory=dict)
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -84,7 +90,7 @@ class Worker:
 
     def elsewhere(self, home: Home) -> Worker:
         """A worker that writes into another home; the loaded model is shared."""
-        other = replace(self, home=home, _tokens={})
+        other = replace(self, home=home, _tokens={}, _reaches={})
         if "backbone" in vars(self):
             vars(other)["backbone"] = self.backbone
         return other
@@ -124,9 +130,39 @@ class Worker:
                 config.max_input,
                 max_target or config.max_target,
                 self._token_cache,
-                before=f" [{task}] " if config.name_tasks else "",
+                before=config.before(task),
             )
         return self._tokens[key]
+
+    def check(
+        self, tasks: Iterable[str], seeds: Iterable[int], shots: Shots | None, *, scored: bool
+    ) -> None:
+        """See what of the tasks' rows can be read and written, before anything is trained on them.
+
+        Args:
+            tasks: which.
+            seeds: data seeds.
+            shots: see ``tokens``.
+            scored: the tasks are tuned on and scored; else only their train and dev rows count.
+
+        Raises:
+            DataError: a task that is scored, and of whose answers none can be written; unless
+                ``computes`` is false.
+        """
+        for task, seed in product(tasks, seeds):
+            tokens = self.tokens(task, seed, shots)
+            for part in PARTS if scored else PARTS[:2]:
+                # the five data seeds of a task may share one test set
+                key = (task, shots, part, id(tokens.split.part(part)))
+                if key not in self._reaches:
+                    self._reaches[key] = tokens.reach(part, self.backbone.decode)
+                if scored and self.computes:
+                    self._reaches[key].refuse_hopeless()
+
+    @property
+    def reaches(self) -> tuple[Reach, ...]:
+        """What ``check`` has seen, each part once."""
+        return tuple(self._reaches.values())
 
     def learn(self, configs: Sequence[RunConfig], on_step: OnStep) -> list[Unit]:
         """Meta-train a pack; each run's prompt is its artefact, its losses are its result.

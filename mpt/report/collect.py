@@ -12,6 +12,7 @@ from mpt.config import RunConfig
 from mpt.errors import ResultsError
 from mpt.gym.crossfit import crossfit_partitions, near_duplicates
 from mpt.gym.partitions import Setting
+from mpt.gym.reach import reach_lines
 from mpt.lab.campaign import Entrant
 from mpt.lab.home import Home
 from mpt.lab.importance import importance
@@ -75,6 +76,7 @@ def promotion_findings(
             *(line for setting in settings for line in _kin(setting)),
             *(line for gain in promotion.gains for line in _meta_seeds(gain)),
             *_gone(promotion, home),
+            *reach_lines(promotion.reaches),
         ),
     )
 

@@ -118,7 +118,7 @@ def test_errors_name_the_cause():
         score("EM", ["a", "b"], [["a"], []])
     with pytest.raises(DataError, match="row 0 has 'a' as targets"):
         score("EM", ["a"], ["a"])
-    with pytest.raises(DataError, match="row 0 has the gold answer 'x', which is not a number"):
+    with pytest.raises(DataError, match="row 0 has the gold answer 'x', which is no number"):
         score("Pearson-Correlation", ["1", "2"], [["x"], ["2"]])
 
 

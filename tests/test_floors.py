@@ -25,7 +25,10 @@ DOORS = {
         *("lab/samplers.py", "lab/seen.py", "lab/pruners.py", "lab/importance.py"),
     },
     "mlflow": {"lab/tracking.py", "lab/delivery.py", "lab/mlflow_client.py", "lab/pyfunc_model.py"},
-    "sqlalchemy": {"lab/ledger.py", "lab/tables.py", "lab/database.py", "lab/lease.py"},
+    "sqlalchemy": {
+        *("lab/ledger.py", "lab/tables.py", "lab/database.py", "lab/lease.py"),
+        "lab/address.py",
+    },
     "ray": {"lab/ray_cluster.py", "lab/ray_fleet.py"},
     "peft": {"bench/peft_peer.py"},
     "higher": {"methods/by_higher.py"},

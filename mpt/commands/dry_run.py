@@ -44,6 +44,7 @@ def dry_run(session: Session, work: Callable[[Lab], Workload], *, json: bool) ->
 def scratch(session: Session) -> Iterator[Lab]:
     """A lab that reads the session's stores and writes into a folder that goes away."""
     from mpt.errors import InputError
+    from mpt.lab.address import sqlite_url
     from mpt.lab.ledger import Ledger
     from mpt.lab.recorded import Recorded, open_ledger
 
@@ -53,7 +54,7 @@ def scratch(session: Session) -> Iterator[Lab]:
         try:
             ledger = open_ledger(session.home)
         except InputError:
-            ledger = Ledger(f"sqlite:///{folder}/ledger.db")
+            ledger = Ledger(sqlite_url(Path(folder) / "ledger.db"))
         with ledger:
             yield Recorded(worker, ledger)
 

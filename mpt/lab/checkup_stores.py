@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from mpt.errors import MptError, StoreError
+from mpt.lab.address import sqlite_file
 from mpt.lab.checkup import Finding
 from mpt.lab.database import survey
 from mpt.lab.faults import Faults
@@ -54,10 +54,8 @@ def owner(tables: frozenset[str]) -> str:
 
 def _database(store: _Store) -> Iterator[Finding]:
     shown = Home.shown(store.url)
-    file = (
-        store.url.partition(":///")[2].partition("?")[0] if store.url.startswith("sqlite") else ""
-    )
-    if file and not Path(file).exists():
+    file = sqlite_file(store.url)
+    if file and not file.exists():
         yield Finding(store.name, "ok", f"{shown}, made by the first sweep")
         return
     began, start = time.time(), time.monotonic()

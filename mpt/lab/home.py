@@ -7,11 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 from mpt.errors import StoreError
-
-_LOCAL = {"localhost": "127.0.0.1", "::1": "127.0.0.1", "": "127.0.0.1"}
+from mpt.lab.address import place, sqlite_url
 
 
 @dataclass(frozen=True)
@@ -32,13 +30,29 @@ class Home:
 
     @classmethod
     def find(cls, environment: Mapping[str, str] = os.environ) -> Home:
-        """The home that the environment names; writes nothing."""
-        root = Path(environment.get("MPT_HOME") or "mlruns").expanduser().absolute()
+        """The home that the environment names; writes nothing.
+
+        Raises:
+            StoreError: a folder that has no path here, or none that a database can be told.
+        """
+        given = environment.get("MPT_HOME") or "mlruns"
+        try:
+            root = Path(given).expanduser().absolute()
+            str(root).encode()
+        except (RuntimeError, OSError) as error:
+            raise StoreError(
+                f"the home folder {given!r} has no path here ({error}); set MPT_HOME to an "
+                "absolute path"
+            ) from None
+        except UnicodeEncodeError:
+            raise StoreError(
+                f"the name of the home folder {given!r} is not UTF-8; set MPT_HOME to another one"
+            ) from None
         return cls(
             root,
-            environment.get("MPT_LEDGER_URL") or _sqlite(root / "ledger.db"),
-            environment.get("MPT_STUDIES_URL") or _sqlite(root / "studies.db"),
-            environment.get("MPT_TRACKING_URI") or _sqlite(root / "mlflow.db"),
+            environment.get("MPT_LEDGER_URL") or sqlite_url(root / "ledger.db"),
+            environment.get("MPT_STUDIES_URL") or sqlite_url(root / "studies.db"),
+            environment.get("MPT_TRACKING_URI") or sqlite_url(root / "mlflow.db"),
         )
 
     def open(self) -> Home:
@@ -71,7 +85,7 @@ class Home:
     @property
     def mlflow_url(self) -> str:
         """MLflow's local store, whether or not tracking goes there."""
-        return _sqlite(self.root / "mlflow.db")
+        return sqlite_url(self.root / "mlflow.db")
 
     @property
     def outbox(self) -> Path:
@@ -120,35 +134,13 @@ class Home:
         }
         seen: dict[tuple[str, ...], str] = {}
         for name, (variable, url) in stores.items():
-            place = _place(url)
-            if place is None:
+            where = place(url)
+            if where is None:
                 continue
-            other = seen.setdefault(place, name)
+            other = seen.setdefault(where, name)
             if other != name:
                 raise StoreError(
                     f"the {other} and {name} stores are the same database, {self.shown(url)}: "
                     "their tables would overwrite each other's schema version; give "
                     f"{variable} a database of its own"
                 )
-
-
-def _sqlite(path: Path) -> str:
-    return f"sqlite:///{path}"
-
-
-def _place(url: str) -> tuple[str, ...] | None:
-    """What makes two database URLs the same schema; None for a server that owns its database."""
-    if url.startswith("sqlite"):
-        path = url.partition(":///")[2].partition("?")[0]
-        return ("sqlite", str(Path(path).resolve()))
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", str(parts.port or "")
-    except ValueError:
-        return None
-    if parts.scheme.startswith("http") or not host:
-        return None
-    kind = parts.scheme.partition("+")[0].replace("postgresql", "postgres")
-    options = parse_qs(parts.query).get("options", [""])[0]
-    default = "5432" if kind == "postgres" else ""
-    return (kind, _LOCAL.get(host, host), port or default, parts.path, options)

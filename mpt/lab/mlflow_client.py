@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import tempfile
 import warnings
 from contextlib import closing, suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
+from mpt.lab.address import sqlite_file, sqlite_url
 from mpt.storage import made_beside
 
 _SETTINGS = {
@@ -82,7 +84,19 @@ def answer(uri: str, seconds: float) -> float | None:
     return parsedate_to_datetime(date).timestamp() if date else None
 
 
+def with_some_home() -> None:
+    """Let MLflow find a home folder for the settings that nobody wrote.
+
+    A container's user need not have one, and MLflow stops where it asks for it.
+    """
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = tempfile.gettempdir()
+
+
 def _quiet() -> None:
+    with_some_home()
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
 
@@ -102,11 +116,11 @@ def _client(uri: str) -> Any:
 
 def _make_whole(uri: str) -> None:
     """Make MLflow's database file beside its place and put it there, if there is none yet."""
-    file = Path(uri.partition(":///")[2].partition("?")[0])
-    if not uri.startswith("sqlite:///") or file.exists():
+    file = sqlite_file(uri)
+    if file is None or file.exists():
         return
     with made_beside(file) as new:
-        client = _client(f"sqlite:///{new}")
+        client = _client(sqlite_url(new))
         client.search_experiments(max_results=1)
         disconnect(client)
 
@@ -117,8 +131,8 @@ def follow_move(uri: str, artifacts: Path) -> None:
     MLflow keeps the folder as an absolute path: of the experiment, and of every run and version.
     Nothing is changed in a database that does not lie beside ``artifacts``.
     """
-    file = Path(uri.partition(":///")[2].partition("?")[0])
-    if not uri.startswith("sqlite") or file.parent != artifacts.parent or not file.exists():
+    file = sqlite_file(uri)
+    if file is None or file.parent != artifacts.parent or not file.exists():
         return
     new = artifacts.as_uri()
     # what the database cannot take, or is not, MLflow itself will say

@@ -9,6 +9,7 @@ from typing import Any
 
 from mpt.config import VOCABULARY
 from mpt.errors import DataError, InputError, UnknownName
+from mpt.lab.address import sqlite_file
 from mpt.lab.artefacts import whole_prompt
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
@@ -122,4 +123,5 @@ def _runs(digest: str, home: Home) -> tuple[str, ...] | None:
 
 def _is_there(uri: str) -> bool:
     """Whether a local store was made; connecting would make it."""
-    return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists()
+    file = sqlite_file(uri)
+    return file is None or file.exists()

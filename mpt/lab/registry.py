@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from mpt.errors import InputError, MptError, StoreError, UnknownName
+from mpt.lab.address import sqlite_file
 from mpt.lab.delivery import DIGEST, OWNER
 from mpt.lab.home import Home
 from mpt.lab.mlflow_client import connect, disconnect
@@ -149,7 +149,8 @@ def _client(home: Home) -> Iterator[Any]:
     What MLflow or its driver raises becomes a ``StoreError`` of one line.
     """
     uri = home.tracking_uri
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+    file = sqlite_file(uri)
+    if file and not file.exists():
         yield None
         return
     client: Any = None

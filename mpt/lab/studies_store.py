@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from mpt.errors import InputError, StoreError
+from mpt.lab.address import sqlite_file, sqlite_url
 from mpt.lab.database import DAMAGED, Database, at_once, patient, survey
 from mpt.lab.home import Home
 from mpt.lab.lease import Lease, take
@@ -87,9 +87,8 @@ def study_lease(
 
 def is_there(home: Home) -> bool:
     """Whether the store exists and a study may have been begun in it; opening would make it."""
-    if not home.studies_url.startswith("sqlite"):
-        return True
-    return _file(home).exists() and not _is_half_made(home)
+    file = sqlite_file(home.studies_url)
+    return file is None or (file.exists() and not _is_half_made(home))
 
 
 def open_storage(home: Home, *, make: bool = False) -> Any:
@@ -107,9 +106,10 @@ def open_storage(home: Home, *, make: bool = False) -> Any:
     if make and is_there(home) and home.studies_url.startswith(("sqlite", "postgres")):
         _refuse_other_tables(home)
     try:
-        if make and is_file and not _file(home).exists():
-            with made_beside(_file(home)) as new:
-                optuna.storages.RDBStorage(f"sqlite:///{new}").engine.dispose()
+        file = sqlite_file(home.studies_url)
+        if make and file and not file.exists():
+            with made_beside(file) as new:
+                optuna.storages.RDBStorage(sqlite_url(new)).engine.dispose()
         # of drivers that make the tables of a server at once, all but one look again
         storage = at_once(optuna.storages.RDBStorage)(
             home.studies_url,
@@ -159,7 +159,3 @@ def _are_optunas(tables: frozenset[str]) -> bool:
 
 def _tables(home: Home) -> frozenset[str]:
     return survey(home.studies_url, "studies store", "MPT_STUDIES_URL", timeout=60.0).tables
-
-
-def _file(home: Home) -> Path:
-    return Path(home.studies_url.partition("?")[0].partition(":///")[2])

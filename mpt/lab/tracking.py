@@ -17,7 +17,7 @@ from typing import NoReturn
 from mpt.errors import StoreError
 from mpt.lab.delivery import Delivery
 from mpt.lab.home import Home
-from mpt.lab.mlflow_client import follow_move
+from mpt.lab.mlflow_client import follow_move, with_some_home
 from mpt.lab.outbox import orphans
 from mpt.lab.shipper import Shipper, Warn, deliver_all
 from mpt.lab.tracker import End, NullTracker, Point, PromptModel, RunKey, Tracker
@@ -229,6 +229,7 @@ def ui_environment(home: Home) -> dict[str, str]:
             f"runs are tracked on {Home.shown(home.tracking_uri)}: open that in a browser, or "
             "unset MPT_TRACKING_URI to see the local store"
         )
+    with_some_home()
     return {
         **os.environ,
         "MLFLOW_BACKEND_STORE_URI": home.tracking_uri,

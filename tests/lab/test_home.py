@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from mpt.errors import StoreError
+from mpt.lab.address import place, sqlite_file, sqlite_url
 from mpt.lab.home import Home
+from mpt.lab.ledger import Ledger
+from mpt.lab.mlflow_client import connect, disconnect
+from mpt.lab.studies_store import open_storage
 
 
 def test_everything_lies_under_the_home_folder_by_default(tmp_path):
@@ -45,6 +53,52 @@ def test_two_stores_in_one_database_are_refused(tmp_path, ledger, studies):
         home.open()
 
 
+NAMES = ("my data", "my%20data", "50%", "why?", "h#a", "a&b", "q'u\"o", "ünï日本", "~x", "a:b@c;+")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/"), min_size=1))
+@settings(derandomize=True, database=None, deadline=None)
+@example(name="my%20data")
+@example(name="why?#&")
+def test_a_folder_of_any_name_has_a_url_of_its_own(name):
+    file = Path("/tmp") / name / "ledger.db"
+    assert sqlite_file(sqlite_url(file)) == file
+    assert place(sqlite_url(file)) == ("sqlite", str(file.resolve()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stores_lie_in_their_home_whatever_its_name(name, tmp_path):
+    home = Home.find({"MPT_HOME": str(tmp_path / name)}).open()
+    with Ledger(home.ledger_url):
+        pass
+    open_storage(home, make=True)
+    client = connect(home.tracking_uri)
+    made = client.create_experiment("mpt", artifact_location=home.artifacts.as_uri())
+    run = client.create_run(made).info.run_id
+    client.log_text(run, "text", "file.txt")
+    assert [one.path for one in client.list_artifacts(run)] == ["file.txt"]
+    disconnect(client)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    stores = {path.name for path in home.root.glob("*.db")}
+    assert stores == {"ledger.db", "studies.db", "mlflow.db"}
+    assert len(list(home.artifacts.rglob("file.txt"))) == 1
+    home.refuse_shared()
+
+
+def test_a_tilde_is_the_home_of_the_user(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Home.find({"MPT_HOME": "~/x"}).root == tmp_path / "x"
+
+
+def test_a_folder_that_has_no_path_is_one_line(monkeypatch):
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
+    with pytest.raises(StoreError, match=r"'~/x' has no path here .*; set MPT_HOME to an absolute"):
+        Home.find({"MPT_HOME": "~/x"})
+    with pytest.raises(StoreError, match="is not UTF-8; set MPT_HOME to another one"):
+        Home.find({"MPT_HOME": "/tmp/\udcff"})
+
+
 def test_two_databases_or_schemas_of_one_server_are_two_stores(tmp_path):
     home = Home.find(
         {
@@ -81,3 +135,15 @@ def test_no_password_is_shown(url):
 def test_a_url_without_password_is_shown_as_it_is():
     for url in ("sqlite:////a/b.db", "http://127.0.0.1:5000", "postgresql://host:5432/db"):
         assert Home.shown(url) == url
+
+
+def test_mlflow_finds_a_home_for_a_user_who_has_none(tmp_path, monkeypatch):
+    # set first, so that what is set in place of it goes away with the test
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
+    home = Home.find({"MPT_HOME": str(tmp_path / "home")}).open()
+    client = connect(home.tracking_uri)
+    run = client.create_run(client.create_experiment("mpt"))
+    assert client.get_run(run.info.run_id).info.status == "RUNNING"
+    disconnect(client)

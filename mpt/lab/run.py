@@ -21,8 +21,8 @@ from mpt.config import (
 )
 from mpt.engine.pack import cell_shape, packs, run_shape
 from mpt.errors import StoreError
-from mpt.lab.artefacts import prompt_of
 from mpt.gym.reach import CURE, reach_lines
+from mpt.lab.artefacts import prompt_of
 from mpt.lab.elsewhere import expect_artefact, expect_inputs
 from mpt.lab.failures import Failure
 from mpt.lab.fleet import Fleet, LocalFleet

@@ -21,13 +21,15 @@ def list_(
     Example: mpt studies list
     """
     from mpt.lab.home import Home
+    from mpt.lab.overview import overviews
     from mpt.lab.search import Search
     from mpt.report.console import studies_json, studies_table
 
-    found = {name: search.trials for name, search in Search.every(Home.find()).items()}
+    home = Home.find()
     if json:
-        typer.echo(studies_json(found))
-    elif not found:
+        every = Search.every(home)
+        typer.echo(studies_json({name: search.trials for name, search in every.items()}))
+    elif not (found := overviews(home)):
         err.print("no study yet; begin one with `mpt sweep --method reptile`", markup=False)
     else:
         out.print(studies_table(found))

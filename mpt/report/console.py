@@ -15,6 +15,7 @@ from mpt.scores import Gain
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from mpt.lab.overview import Overview
     from mpt.lab.prompt_view import PromptView
     from mpt.lab.search import Trial
     from mpt.lab.similarity import Similarity
@@ -132,18 +133,18 @@ def trials_json(trials: Sequence[Trial]) -> str:
     return _dumps({"schema": SCHEMA, "trials": [_trial(trial) for trial in trials]})
 
 
-def studies_table(found: Mapping[str, Sequence[Trial]]) -> Table:
+def studies_table(found: Sequence[Overview]) -> Table:
     """Studies by name: how far they are and their best trial."""
     table = _table("Studies")
     table.add_column("study", no_wrap=True)
     for name in ("trials", "finished", "best ARG %", "95 % interval", "best trial"):
         table.add_column(name, justify="right", no_wrap=True)
-    for name, trials in found.items():
-        best = best_trial(trials)
+    for study in found:
+        best = study.best
         table.add_row(
-            name,
-            str(len(trials)),
-            str(sum(trial.state == "complete" for trial in trials)),
+            study.name,
+            str(study.trials),
+            str(study.complete),
             words.percent(best.arg if best else None),
             words.interval(trial_interval(best)) if best else words.CANNOT_SAY,
             str(best.number + 1) if best else "",

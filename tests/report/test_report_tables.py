@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from mpt.intervals import UNKNOWN, Interval
+from mpt.lab.overview import Overview
 from mpt.lab.search import Trial
 from mpt.report import words
 from mpt.report.caution import warnings
@@ -111,7 +112,9 @@ def test_studies_and_trials_as_json():
     assert (one["number"], one["interval"]) == (1, [0.0, 2.0])
     assert found["studies"][1]["trials"] == []
     assert json.loads(trials_json([trial(0, nan)]))["trials"][0]["arg"] is None
-    assert "mini" in printed(studies_table({"mini": [trial(0, 1.0)], "new": []}))
+    assert "mini" in printed(
+        studies_table([Overview("mini", 1, 1, trial(0, 1.0)), Overview("new", 0, 0, None)])
+    )
 
 
 def test_what_could_not_be_learned_has_its_row():

@@ -43,15 +43,25 @@ class UnknownName(InputError):
         given: the name as typed.
         known: every valid name; near misses are suggested from it.
         hint: what to do next, appended to the message.
+        count: of all valid names, where ``known`` holds only some.
     """
 
-    def __init__(self, kind: str, given: str, known: Iterable[str], hint: str = "") -> None:
+    def __init__(
+        self,
+        kind: str,
+        given: str,
+        known: Iterable[str],
+        hint: str = "",
+        *,
+        count: int | None = None,
+    ) -> None:
         known = sorted(known)
         folded = {name.casefold(): name for name in reversed(known)}
         near = [folded[n] for n in get_close_matches(given.casefold(), folded, n=3, cutoff=0.6)]
         meant = f" - did you mean {' or '.join(repr(n) for n in near)}?" if near else "."
-        few = len(known) <= 20
-        listing = f" Known: {', '.join(known)}." if few else f" {len(known)} are known."
+        count = len(known) if count is None else count
+        few = count <= 20
+        listing = f" Known: {', '.join(known)}." if few else f" {count} are known."
         super().__init__(f"unknown {kind} {given!r}{meant}{listing}{' ' + hint if hint else ''}")
 
 

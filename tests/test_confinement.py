@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from terminal import contents, mpt
+from terminal import contents, mpt, study_file
 
 from mpt.errors import InputError
 from mpt.gym.partitions import make_partitions
@@ -88,3 +91,47 @@ def test_a_name_that_leads_out_is_refused_and_nothing_is_written(case, tmp_path,
     assert said.code == 2
     assert said.error
     assert contents(tmp_path) == {"inside": b""}
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A home with one finished trial, and a file beside it that is nobody's business."""
+    folder = tmp_path_factory.mktemp("swept")
+    (folder / "secret.txt").write_text("s3cret of the user")
+    study = study_file(folder / "study.yaml", {"trials": 1})
+    said = mpt("sweep", "--study", study, home=folder / "home")
+    assert said.code == 0, said.err
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("planted", ["../secret.txt", "link", "/etc/hostname", "prompts"])
+def test_an_artefact_that_leads_out_is_neither_read_nor_shown_nor_sent(swept, tmp_path, planted):
+    home = tmp_path / "home"
+    shutil.copytree(swept / "home", home)
+    shutil.copy(swept / "secret.txt", tmp_path)
+    (home / "link").symlink_to("../secret.txt")
+    with closing(sqlite3.connect(home / "ledger.db")) as ledger, ledger:
+        ledger.execute("UPDATE mpt_units SET artefact = ? WHERE kind = 'meta'", (planted,))
+        ((digest,),) = ledger.execute("SELECT digest FROM mpt_units WHERE kind = 'meta'").fetchall()
+    fault = f"prompt path {planted!r} " + ("is no file in" if planted == "prompts" else "leads out")
+    uri = f"sqlite:///{tmp_path}/other.db"
+    shown = mpt("show", digest, home=home)
+    assert shown.code == 0
+    assert "s3cret" not in shown.out + shown.err
+    commands = [
+        ("show", digest, "--prompt"),
+        ("predict", digest, "a text"),
+        ("export", digest, str(tmp_path / "adapter")),
+        ("evaluate", digest, "--study", str(swept / "study.yaml")),
+        ("sync", "--rebuild", "--tracking-uri", uri),
+    ]
+    for words in commands:
+        said = mpt(*words, home=home)
+        assert said.code == 2, (words, said)
+        assert fault in said.error, words
+        assert "s3cret" not in said.out + said.err
+    assert not (tmp_path / "adapter").exists()
+    left = [path for path in tmp_path.rglob("*") if path.is_file() and not path.is_symlink()]
+    copies = [path for path in left if b"s3cret" in path.read_bytes()]
+    assert copies == [tmp_path / "secret.txt"]

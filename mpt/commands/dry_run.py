@@ -45,8 +45,8 @@ def scratch(session: Session) -> Iterator[Lab]:
     """A lab that reads the session's stores and writes into a folder that goes away."""
     from mpt.errors import InputError
     from mpt.lab.address import sqlite_url
-    from mpt.lab.ledger import Ledger
-    from mpt.lab.recorded import Recorded, open_ledger
+    from mpt.lab.ledger import Ledger, open_ledger
+    from mpt.lab.recorded import Recorded
 
     with TemporaryDirectory(prefix="mpt-probe-") as folder:
         home = replace(session.home, root=Path(folder))

@@ -42,8 +42,8 @@ def evaluate(
     from mpt.config import VOCABULARY
     from mpt.errors import ResultsError
     from mpt.lab.home import Home
+    from mpt.lab.ledger import open_ledger
     from mpt.lab.origin import find_prompt
-    from mpt.lab.recorded import open_ledger
     from mpt.lab.run import scores
     from mpt.lab.single import evaluate as judge
     from mpt.lab.single import targets_of

@@ -30,8 +30,8 @@ def export(
     """
     from mpt.lab.export import export_peft
     from mpt.lab.home import Home
+    from mpt.lab.ledger import open_ledger
     from mpt.lab.origin import find_prompt
-    from mpt.lab.recorded import open_ledger
 
     home = Home.find()
     with open_ledger(home) as ledger:

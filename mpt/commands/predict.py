@@ -22,10 +22,10 @@ def predict(
     """
     from mpt.lab.artefacts import prompt_file
     from mpt.lab.home import Home
+    from mpt.lab.ledger import open_ledger
     from mpt.lab.origin import find_prompt
     from mpt.lab.predict import asked_with
     from mpt.lab.predict import predict as run
-    from mpt.lab.recorded import open_ledger
 
     asked = texts or sys.stdin.read().splitlines()
     if not asked:

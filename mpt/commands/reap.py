@@ -87,7 +87,7 @@ def retry(
 @contextmanager
 def _held(home: Home, name: str | None) -> Iterator[tuple[Search, Ledger]]:
     """A study that no living driver is at, for as long as it is held."""
-    from mpt.lab.recorded import open_ledger
+    from mpt.lab.ledger import open_ledger
     from mpt.lab.search import Search
     from mpt.lab.studies_store import study_lease
 

@@ -32,8 +32,8 @@ def show(
     import yaml
 
     from mpt.lab.home import Home
+    from mpt.lab.ledger import open_ledger
     from mpt.lab.origin import find_unit, origin
-    from mpt.lab.recorded import open_ledger
     from mpt.lab.sound import fault_of
 
     home = Home.find()

@@ -112,7 +112,8 @@ def _recorded(study: Study, tasks: tuple[str, ...] | None) -> Spaces:
     """The prompts that the ledger holds; nothing is written."""
     from mpt.gym.source import open_gym
     from mpt.lab.home import Home
-    from mpt.lab.recorded import Recorded, open_ledger
+    from mpt.lab.ledger import open_ledger
+    from mpt.lab.recorded import Recorded
     from mpt.lab.similarity import recorded, tasks_of
     from mpt.lab.worker import Worker
 

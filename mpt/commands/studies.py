@@ -73,7 +73,7 @@ def forget(
 
     from mpt.lab.forget import forget as run
     from mpt.lab.home import Home
-    from mpt.lab.recorded import open_ledger
+    from mpt.lab.ledger import open_ledger
 
     home = Home.find()
     with open_ledger(home) as ledger:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load
-from torch import Tensor
 
-from mpt.engine.tensor_file import notes_of, tensor_bytes
 from mpt.errors import DataError, StoreError
 from mpt.lab.home import Home
 from mpt.lab.unit import Unit
-from mpt.storage import write_whole
+from mpt.storage import contained, write_whole
+
+if TYPE_CHECKING:
+    # torch takes seconds to import, and looking a unit up needs none of it
+    from torch import Tensor
 
 SHA256 = "prompt_sha256"
 """The key of a unit's result that holds the SHA-256 of its prompt's file."""
@@ -41,6 +43,8 @@ def save_prompt(home: Home, digest: str, prompt: Tensor, metadata: Mapping[str, 
     Raises:
         StoreError: the folder cannot be written or the disk is full.
     """
+    from mpt.engine.tensor_file import tensor_bytes
+
     path = prompt_path(digest)
     try:
         home.prompts.mkdir(parents=True, exist_ok=True)
@@ -80,8 +84,13 @@ def prompt_file(home: Home, unit: Unit) -> Path:
 
 def whole_prompt(home: Home, unit: Unit) -> Path:
     """Where the prompt of a unit lies, once it has been seen to be whole. Raises ``DataError``."""
+    where = prompt_file(home, unit)
+    with suppress(OSError):
+        # the very bytes that were whole when they were recorded
+        if file_sum(where) == known_sum(unit):
+            return where
     prompt_of(home, unit)
-    return prompt_file(home, unit)
+    return where
 
 
 def known_sum(unit: Unit) -> str:
@@ -135,6 +144,10 @@ def read_prompt(
 
 def _opened(where: Path, known: str) -> tuple[dict[str, Tensor], str | None, str]:
     """The tensors of a file, the digest noted in it, and what is wrong with it, if anything."""
+    from safetensors.torch import load
+
+    from mpt.engine.tensor_file import notes_of
+
     try:
         data = where.read_bytes()
         if fault := _changed(data, known):
@@ -145,10 +158,8 @@ def _opened(where: Path, known: str) -> tuple[dict[str, Tensor], str | None, str
 
 
 def _inside(home: Home, path: str) -> Path:
-    where = home.root / path
-    if not where.resolve().is_relative_to(home.root.resolve()):
-        raise DataError(f"prompt path {path!r} leads out of the home folder {home.root}")
-    return where
+    contained(home.root, path, "prompt path", "restore the ledger from a copy, or forget the unit")
+    return home.root / path
 
 
 def _tokens(unit: Unit) -> int | None:
@@ -166,6 +177,8 @@ def _changed(data: bytes, known: str) -> str:
 
 def _fault(prompt: Tensor, noted: str | None, digest: str, tokens: int | None) -> str:
     """What is wrong with a prompt that can be read, or nothing."""
+    import torch
+
     if prompt.ndim != 2 or 0 in prompt.shape:
         return f"it holds a tensor of shape {list(prompt.shape)}; a prompt is [tokens, width]"
     if digest and noted != digest:

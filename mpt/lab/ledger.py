@@ -18,8 +18,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mpt.errors import StoreError
+from mpt.errors import InputError, StoreError
 from mpt.lab.database import OPENING, Database
+from mpt.lab.home import Home
 from mpt.lab.lease import Holder, Lease, take
 from mpt.lab.sound import damaged, read_row
 from mpt.lab.tables import LINKS, UNITS, insert, prepare
@@ -90,14 +91,25 @@ class Ledger:
                 damaged(digests[0], "it holds a time or text that cannot be read")
             return [row for digest in digests for row in self._rows([digest])]
 
-    def digests(self, prefix: str = "") -> list[str]:
-        """The digests that begin with ``prefix``, hexadecimal digits, in order; no unit is read."""
+    def digests(self, prefix: str = "", most: int | None = None) -> list[str]:
+        """The digests that begin with ``prefix``, hexadecimal digits, in order; no unit is read.
+
+        Args:
+            prefix: of any length.
+            most: so many at most; all by default.
+        """
         column = UNITS.c.digest
-        query = sa.select(column).distinct().order_by(column)
+        query = sa.select(column).distinct().order_by(column).limit(most)
         if prefix:
             # so that the index is used: no hexadecimal digit comes after a "g"
             query = query.where(column >= prefix, column < f"{prefix}g")
         return list(self._database.do(lambda db: db.execute(query).scalars().all()))
+
+    @property
+    def size(self) -> int:
+        """How many units there are."""
+        query = sa.select(sa.func.count(sa.distinct(UNITS.c.digest)))
+        return self._database.do(lambda db: db.execute(query).scalar_one())
 
     def begun_from(self, digest: str) -> list[str]:
         """Digests of the units that began from the prompt of another unit; no unit is read."""
@@ -177,6 +189,14 @@ class Ledger:
     ) -> Lease:
         """Take ``name`` for this process alone; see ``mpt.lab.lease.take``."""
         return take(self._database, name, holder, seconds, wait=wait)
+
+
+def open_ledger(home: Home) -> Ledger:
+    """The ledger of a home that has one; looking must not make it. Raises ``InputError``."""
+    file = home.root / "ledger.db"
+    if home.ledger_url.endswith(str(file)) and not file.exists():
+        raise InputError(f"there is no ledger at {file} yet; `mpt sweep` begins one")
+    return Ledger(home.ledger_url)
 
 
 def _role(text: str, owner: str) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from mpt.lab.registry import CHAMPION, registered_digest
 from mpt.lab.sound import expect_sound
 from mpt.lab.unit import Unit
 
+SHOWN, NEAR = 5, 20
+"""Digests that an error names at most, and those that it seeks near misses among."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -54,19 +57,29 @@ def find_digest(ledger: Ledger, digest: str) -> str:
         UnknownName: no unit's does; near misses are named.
         InputError: several do.
     """
-    found = ledger.digests(digest.lower()) if digest else []
+    found = ledger.digests(digest.lower(), SHOWN + 1) if digest else []
     if digest in found:
         return digest
     if not found:
-        known = ledger.digests()
         # a row whose digest is none of ours is found as it is written
-        if digest in known:
+        if digest and digest in ledger.digests(digest, 1):
             return digest
-        raise UnknownName("digest", digest, known, "A report's units.csv lists digests.")
+        size, hint = ledger.size, "A report's units.csv lists digests."
+        raise UnknownName("digest", digest, _near(ledger, digest, size), hint, count=size)
     if len(found) > 1:
-        few = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
-        raise InputError(f"{len(found)} digests begin with {digest!r} ({few}); give more of it")
+        many = len(found) > SHOWN
+        few = ", ".join(found[:SHOWN]) + (", ..." if many else "")
+        number = f"more than {SHOWN}" if many else len(found)
+        raise InputError(f"{number} digests begin with {digest!r} ({few}); give more of it")
     return found[0]
+
+
+def _near(ledger: Ledger, digest: str, size: int) -> list[str]:
+    """Every digest of a small ledger; of others those that begin alike, as far as any does."""
+    for length in range(len(digest) if size > NEAR else 0, 0, -1):
+        if found := ledger.digests(digest[:length].lower(), NEAR):
+            return found
+    return ledger.digests(most=NEAR)
 
 
 def find_prompt(ledger: Ledger, home: Home, which: str) -> Unit:

@@ -12,7 +12,7 @@ from mpt.errors import InputError
 from mpt.gym.source import open_gym
 from mpt.lab.artefacts import prompt_file, prompt_of
 from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
+from mpt.lab.ledger import Ledger, open_ledger
 from mpt.lab.promote import Promotion, prepare, promote
 from mpt.lab.retest import TOP
 from mpt.lab.run import Config, Lab
@@ -113,14 +113,6 @@ def _as_promoted(search: Search, which: str, ledger: Ledger) -> tuple[Study, str
     final = {**study.model_dump(), "final": noted[-1]["final"]}
     made = make_study(final, f"study {study.title!r}")
     return made, noted[-1]["which"], noted[-1]["top"]
-
-
-def open_ledger(home: Home) -> Ledger:
-    """The ledger of a home that has one; looking must not make it. Raises ``InputError``."""
-    file = home.root / "ledger.db"
-    if home.ledger_url.endswith(str(file)) and not file.exists():
-        raise InputError(f"there is no ledger at {file} yet; `mpt sweep` begins one")
-    return Ledger(home.ledger_url)
 
 
 def _missing(config: Config) -> Unit:

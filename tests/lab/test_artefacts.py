@@ -32,7 +32,7 @@ def test_only_a_digest_becomes_a_path(digest):
 
 
 def test_a_path_cannot_leave_the_home_folder(home):
-    with pytest.raises(DataError, match="leads out of the home folder"):
+    with pytest.raises(DataError, match="leads out of"):
         load_prompt(home, "prompts/../../secret.safetensors")
 
 

@@ -46,7 +46,7 @@ def show(
         err.print(f"{line}`mpt studies forget {unit.digest}`", markup=False, soft_wrap=True)
     result: dict[str, Any] = dict(unit.result)
     curve = result.pop("curve", [])
-    software = result.pop("software", None)
+    software, numerics = result.pop("software", None), result.pop("numerics", None)
     told: dict[str, Any] = {
         "digest": unit.digest,
         "kind": unit.kind,
@@ -54,13 +54,15 @@ def show(
         "created": unit.created.isoformat(timespec="seconds"),
         "seconds": unit.seconds,
         "software": software or "not recorded (made by an earlier mpt)",
+        "numerics": numerics or "not recorded (made by an earlier mpt)",
         "prompt": str(found.prompt) if found.prompt else found.fault or "none",
         "mlflow runs": "MLflow did not answer" if found.runs is None else list(found.runs),
         "result": result,
         "config": dict(unit.config),
     }
     if json:
-        keys = {"software": software, "prompt": str(found.prompt) if found.prompt else None}
+        keys = {"software": software, "numerics": numerics}
+        keys |= {"prompt": str(found.prompt) if found.prompt else None}
         keys |= {"prompt fault": found.fault} if found.fault else {}
         told |= {**keys, "mlflow runs": found.runs, "result": {**result, "curve": curve}}
         told = {name.replace(" ", "_"): value for name, value in told.items()}

@@ -13,6 +13,7 @@ from mpt.engine import train
 from mpt.engine.evaluate import evaluate
 from mpt.engine.optim import OPTIMISERS
 from mpt.engine.pack import CellJob
+from mpt.engine.plan import StepPlan
 from mpt.engine.step import TuningStep
 from mpt.errors import Diverged
 from mpt.notation import Losses
@@ -28,6 +29,7 @@ class Tuned:
         best_step: updates taken when it was found.
         looks: (step, dev score) of every look.
         curve: training loss (nats) of every step.
+        plan: how its steps were computed.
     """
 
     prompt: Tensor
@@ -36,6 +38,7 @@ class Tuned:
     best_step: int
     looks: tuple[tuple[int, float], ...]
     curve: tuple[float, ...]
+    plan: StepPlan | None
 
 
 @dataclass
@@ -81,9 +84,12 @@ def tune(
                 best[lane].look(state.position[row], found[row], state.theta[row])
 
     state = train.start(lanes, optimiser)
-    ends = train.train(lanes, state, TuningStep(jobs, backbone), optimiser=optimiser, watch=watch)
+    step = TuningStep(jobs, backbone)
+    ends = train.train(lanes, state, step, optimiser=optimiser, watch=watch)
     alive = [lane for lane, end in enumerate(ends) if not isinstance(end, Diverged)]
-    tests = _tested([best[lane] for lane in alive], [jobs[lane] for lane in alive], backbone)
+    tests = _tested(
+        [best[lane] for lane in alive], [jobs[lane] for lane in alive], backbone, step.plan
+    )
     found = dict(zip(alive, tests, strict=True))
     return [end if isinstance(end, Diverged) else found[lane] for lane, end in enumerate(ends)]
 
@@ -93,7 +99,9 @@ def looks(steps: int, count: int) -> frozenset[int]:
     return frozenset(max(1, round(steps * (i + 1) / count)) for i in range(count))
 
 
-def _tested(best: Sequence[_Best], jobs: Sequence[CellJob], backbone: Backbone) -> list[Tuned]:
+def _tested(
+    best: Sequence[_Best], jobs: Sequence[CellJob], backbone: Backbone, plan: StepPlan | None
+) -> list[Tuned]:
     if not jobs:
         return []
     theta = torch.stack([b.prompt for b in best])
@@ -101,6 +109,6 @@ def _tested(best: Sequence[_Best], jobs: Sequence[CellJob], backbone: Backbone) 
     questions = [job.split.questions("test") for job in jobs]
     scores = evaluate(backbone, theta, questions, limit=limit, beams=beams)
     return [
-        Tuned(b.prompt.cpu(), b.dev, test, b.step, tuple(b.looks), tuple(b.curve))
+        Tuned(b.prompt.cpu(), b.dev, test, b.step, tuple(b.looks), tuple(b.curve), plan)
         for b, test in zip(best, scores, strict=True)
     ]

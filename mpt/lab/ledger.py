@@ -131,23 +131,24 @@ class Ledger:
             units = (found[digest] for digest in chunk if digest in found)
             yield from (unit for unit in units if state in (None, unit.state))
 
-    def record(self, unit: Unit) -> bool:
-        """Insert a unit; False, and nothing written, when its result is there already."""
-        last = sa.select(UNITS.c.attempt, UNITS.c.state).where(UNITS.c.digest == unit.digest)
-        last = last.order_by(UNITS.c.attempt.desc()).limit(1)
+    def record(self, *units: Unit) -> bool:
+        """Insert units, all or none of those whose result is not there already.
 
-        def attempt(db: sa.Connection) -> bool | None:
-            held = db.execute(last).one_or_none()
-            if held is not None and held.state != "failed":
-                return False
-            number = 1 if held is None else held.attempt + 1
-            return insert(db, UNITS, [_row(unit, number)]) == 1 or None
+        Returns:
+            False when the result of one was there; nothing of it is written.
+        """
 
+        def attempt(db: sa.Connection) -> bool:
+            recorded = [_recorded(db, unit) for unit in units]
+            return all(recorded)
+
+        raced = ""
         for _ in range(RACES):
-            # None: another process inserted this very attempt in between, so look again
-            if (done := self._database.do(attempt)) is not None:
-                return done
-        raise StoreError(f"unit {unit.digest} failed {RACES} times elsewhere while it was recorded")
+            try:
+                return self._database.do(attempt)
+            except _Raced as error:
+                raced = str(error)
+        raise StoreError(f"unit {raced} failed {RACES} times elsewhere while it was recorded")
 
     def forget(self, digest: str) -> bool:
         """Delete every attempt of a unit, so that it is computed again; False if there was none."""
@@ -197,6 +198,22 @@ def open_ledger(home: Home) -> Ledger:
     if home.ledger_url.endswith(str(file)) and not file.exists():
         raise InputError(f"there is no ledger at {file} yet; `mpt sweep` begins one")
     return Ledger(home.ledger_url)
+
+
+class _Raced(Exception):
+    """Another process inserted this very attempt in between, so look again."""
+
+
+def _recorded(db: sa.Connection, unit: Unit) -> bool:
+    """Insert a unit's next attempt; False when its result is there. Raises ``_Raced``."""
+    last = sa.select(UNITS.c.attempt, UNITS.c.state).where(UNITS.c.digest == unit.digest)
+    held = db.execute(last.order_by(UNITS.c.attempt.desc()).limit(1)).one_or_none()
+    if held is not None and held.state != "failed":
+        return False
+    number = 1 if held is None else held.attempt + 1
+    if insert(db, UNITS, [_row(unit, number)]) != 1:
+        raise _Raced(unit.digest)
+    return True
 
 
 def _role(text: str, owner: str) -> dict[str, Any]:

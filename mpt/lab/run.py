@@ -106,6 +106,8 @@ class Lab:
     _warned: set[str] = field(default_factory=set)
     _revised: set[str] = field(default_factory=set)
     _said_renamed: bool = False
+    _numerics: dict[str, object] = field(default_factory=dict)
+    _said_mixed: bool = False
 
     def learn(self, configs: Sequence[RunConfig], title: str, pack: int) -> dict[str, Unit]:
         """Meta-trainings, whole or paused, by digest, all settled."""
@@ -222,6 +224,7 @@ class Lab:
         self._counted.update(distinct)
         self.on_units(units.values())
         expect_sound(units.values())
+        self._say_if_mixed(units.values())
         for unit in units.values():
             # of cells nobody reads the prompt unless it is asked for by name
             if unit.kind == RunConfig.kind and unit.artefact:
@@ -232,6 +235,7 @@ class Lab:
         self._say_if_renamed(left)
         job, stopping = partial(_attempt, self.worker, compute), self.worker.stopping
         # packs shrink where that keeps every slot at work: how runs are packed changes no result
+        # beyond rounding
         most = min(size(left), ceil(len(left) / self.fleet.slots))
         waiting: list[Sequence[Config]] = [*packs(left, shape=shape, size=most)]
         with self.progress.stage(title, sum(map(steps, left))) as advance:
@@ -242,16 +246,41 @@ class Lab:
                     if isinstance(end, Failure) and (pieces := self._pieces(end)):
                         halves += pieces
                         continue
-                    for unit in self._failed(end) if isinstance(end, Failure) else end:
-                        expect_artefact(self.worker.home, unit)
-                        self.ledger.record(unit)
-                        self.on_units([unit])
-                        units[unit.digest] = unit
-                        self.computed += unit.state != "failed"
+                    ended = self._failed(end) if isinstance(end, Failure) else end
+                    self._record(ended)
+                    units |= {unit.digest: unit for unit in ended}
                 waiting = halves
         if missing := len(distinct.keys() - units.keys()):
             raise Stopped(f"{stopping.reason}: {title}: {missing} of {len(distinct)} runs are left")
         return units
+
+    def _record(self, ended: Sequence[Unit]) -> None:
+        """Record a pack whole or not at all, so that what a kill leaves is cut into the packs that
+        it would have been cut into anyway."""
+        for unit in ended:
+            expect_artefact(self.worker.home, unit)
+        self.ledger.record(*ended)
+        self.on_units(ended)
+        self.computed += sum(unit.state != "failed" for unit in ended)
+        self._say_if_mixed(ended)
+
+    def _say_if_mixed(self, units: Iterable[Unit]) -> None:
+        """Say once that units were computed on other threads or kernels than those before."""
+        for unit in units:
+            made = unit.result.get("numerics")
+            if self._said_mixed or not isinstance(made, dict):
+                continue
+            made = {name: value for name, value in made.items() if name != "pack"}
+            first = self._numerics = self._numerics or made
+            if other := [name for name in made if made[name] != first.get(name)]:
+                self._said_mixed = True
+                ways = "; ".join(f"{name} {first.get(name)} and {made[name]}" for name in other)
+                self.progress.say(
+                    f"warning: what is compared here was computed in two ways ({ways}), which "
+                    "round differently, and training makes much of rounding; "
+                    f"OMP_NUM_THREADS={first.get('threads')} on the machine of the first units "
+                    "computes as they were"
+                )
 
     def _say_if_renamed(self, left: Sequence[Config]) -> None:
         """Say once that units were recorded under the backbone's earlier, narrower identity."""

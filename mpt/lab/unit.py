@@ -21,7 +21,8 @@ class Unit:
         state: ``done`` and ``diverged`` are final; ``failed`` may be tried again;
             ``missing`` was asked for and is in no ledger.
         result: scores and curves, or the step and reason of its end, and the
-            ``software`` that computed it (``mpt.lab.software``). JSON; NaN may occur.
+            ``software`` that computed it (``mpt.lab.software``) and the ``numerics`` that its bits
+            hang on (``mpt.engine.threads``, and the size of its pack). JSON; NaN may occur.
         artefact: its prompt's file, relative to the home folder; None where there is no prompt.
         seconds: its share of the wall time.
         created: when it ended, UTC.

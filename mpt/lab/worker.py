@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -28,6 +28,7 @@ from mpt.engine.learn import Learned, learn
 from mpt.engine.malloc import keep_large_blocks
 from mpt.engine.pack import CellJob, FineTuneJob, MetaJob
 from mpt.engine.plan import cells_that_fit
+from mpt.engine.threads import hold_threads, numerics
 from mpt.engine.tune import Tuned, tune
 from mpt.errors import Diverged
 from mpt.gym.reach import Reach
@@ -72,6 +73,7 @@ class Worker:
     def backbone(self) -> Backbone:
         """The frozen model, loaded when first needed. Raises ``ConfigError``."""
         keep_large_blocks()
+        hold_threads()
         return load_backbone(self.backbone_config, self.device)
 
     @cached_property
@@ -185,8 +187,7 @@ class Worker:
             pauses=[config.updates for config in configs],
             on_step=stepped,
         )
-        seconds = (time.monotonic() - began) / len(configs)
-        return [self._unit(c, end, seconds) for c, end in zip(configs, ends, strict=True)]
+        return self._units(configs, ends, time.monotonic() - began)
 
     def cells_that_fit(self, configs: Sequence[CellConfig]) -> int:
         """How many cells a pass has room for, the last one being the longest."""
@@ -197,8 +198,7 @@ class Worker:
         began = time.monotonic()
         jobs = [self._cell_job(config) for config in configs]
         ends = tune(jobs, self.backbone, on_step=on_step)
-        seconds = (time.monotonic() - began) / len(configs)
-        return [self._unit(c, end, seconds) for c, end in zip(configs, ends, strict=True)]
+        return self._units(configs, ends, time.monotonic() - began)
 
     def _engine(self, name: str) -> str:
         """The engine asked for, where the method has it: a promotion runs several methods."""
@@ -217,7 +217,7 @@ class Worker:
             began = time.monotonic()
             split = self.tokens(config.task, config.data_seed, config.shots)
             end = fine_tune(FineTuneJob(config, split), self.backbone, on_step=on_step)
-            units.append(self._unit(config, end, time.monotonic() - began))
+            units += self._units([config], [end], time.monotonic() - began)
         return units
 
     def _cell_job(self, config: CellConfig) -> CellJob:
@@ -227,11 +227,23 @@ class Worker:
     def _encode(self, texts: Sequence[str], limit: int, role: Role) -> list:
         return self.backbone.encode(texts, limit, role)
 
+    def _units(
+        self,
+        configs: Sequence[RunConfig | CellConfig | FineTuneConfig],
+        ends: Sequence[Learned | Tuned | FineTuned | Diverged],
+        seconds: float,
+    ) -> list[Unit]:
+        """The units of a pack, which took so many seconds."""
+        made = {**numerics(self.backbone.device), "pack": len(configs)}
+        share = seconds / len(configs)
+        return [self._unit(c, end, share, made) for c, end in zip(configs, ends, strict=True)]
+
     def _unit(
         self,
         config: RunConfig | CellConfig | FineTuneConfig,
         end: Learned | Tuned | FineTuned | Diverged,
         seconds: float,
+        made: Mapping[str, object],
     ) -> Unit:
         artefact, result = None, _result(end)
         if isinstance(end, Learned | Tuned):
@@ -242,7 +254,7 @@ class Worker:
             kind=config.kind,
             config=config.model_dump(mode="json"),
             state="diverged" if isinstance(end, Diverged) else "done",
-            result={**result, "software": software()},
+            result={**result, "software": software(), "numerics": made},
             artefact=artefact,
             seconds=round(seconds, 3),
             created=datetime.now(UTC),
@@ -258,15 +270,13 @@ def _result(end: Learned | Tuned | FineTuned | Diverged) -> dict[str, object]:
         case Diverged():
             return {"step": end.step, "reason": str(end)}
         case Learned():
-            plan = asdict(end.plan) if end.plan else None
-            return {"curve": list(end.curve), "plan": plan}
+            return {"curve": list(end.curve), "plan": asdict(end.plan) if end.plan else None}
         case Tuned() | FineTuned():
-            plan = {"plan": asdict(end.plan)} if isinstance(end, FineTuned) else {}
             return {
                 "dev": end.dev,
                 "test": end.test,
                 "best_step": end.best_step,
                 "looks": [list(look) for look in end.looks],
                 "curve": list(end.curve),
-                **plan,
+                "plan": asdict(end.plan) if end.plan else None,
             }

@@ -20,7 +20,7 @@ from mpt.errors import StoreError
 from mpt.lab import database, tables
 from mpt.lab.lease import Holder
 from mpt.lab.ledger import Ledger
-from mpt.lab.tables import SCHEMA
+from mpt.lab.tables import SCHEMA, insert
 from mpt.lab.unit import Unit
 
 UNIT = Unit(
@@ -113,6 +113,27 @@ def test_a_forgotten_unit_is_computed_again(ledger):
     assert ledger.get(UNIT.digest) is None
     assert ledger.forget(UNIT.digest) is False
     assert ledger.record(UNIT) is True
+
+
+def test_units_are_recorded_together_or_not_at_all(ledger, monkeypatch):
+    pack = [replace(UNIT, digest=f"{n:012x}") for n in range(3)]
+    calls = []
+
+    def failing(db, table, rows):
+        calls.append(rows)
+        if len(calls) == 3:
+            raise OSError("the process ends here")
+        return insert(db, table, rows)
+
+    monkeypatch.setattr("mpt.lab.ledger.insert", failing)
+    with pytest.raises(OSError, match="ends here"):
+        ledger.record(*pack)
+    assert ledger.get_many(unit.digest for unit in pack) == {}
+    assert ledger.record(*pack)
+    assert ledger.get_many(unit.digest for unit in pack).keys() == {unit.digest for unit in pack}
+    more = [pack[1], replace(UNIT, digest="f" * 12)]
+    assert ledger.record(*more) is False, "one of them was there"
+    assert ledger.get("f" * 12) is not None
 
 
 def test_links_lead_from_a_number_to_its_units_once(ledger):

@@ -1,0 +1,56 @@
+"""The threads of a process, held at one number, and what else the last bits of its results hang on.
+
+In float32 a sum depends on how it is cut, and kernels cut their work by the number of threads and
+by what the processor has. All of it is a function of the machine and the environment, and none of
+what runs beside.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from contextlib import suppress
+
+import torch
+
+CHOOSERS = (
+    "ATEN_CPU_CAPABILITY",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "DNNL_MAX_CPU_ISA",
+    "MKL_CBWR",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "NVIDIA_TF32_OVERRIDE",
+    "ONEDNN_MAX_CPU_ISA",
+)
+"""Environment variables by which torch's libraries choose other kernels."""
+
+
+def hold_threads() -> int:
+    """Keep OpenMP and MKL from taking fewer threads while the machine is busy; their number.
+
+    Both may be told to (``OMP_DYNAMIC``, ``MKL_DYNAMIC``). How many there are stays as it is: one
+    for each core that the process may use, or as ``OMP_NUM_THREADS`` says.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).omp_set_dynamic(0)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads)  # which also ends MKL's own choice
+    return threads
+
+
+def numerics(device: torch.device) -> dict[str, object]:
+    """What two runs must have in common to have the same bits, beside configuration and software.
+
+    Returns:
+        ``device``: ``cpu`` or the name of the GPU; ``threads``; ``processor``: the instructions
+        that torch's own kernels use; ``matmul``: torch's precision of float32 products;
+        ``settings``: variables of ``CHOOSERS`` that are set.
+    """
+    is_gpu = device.type == "cuda"
+    return {
+        "device": torch.cuda.get_device_name(device) if is_gpu else "cpu",
+        "threads": torch.get_num_threads(),
+        "processor": torch.backends.cpu.get_cpu_capability(),
+        "matmul": torch.get_float32_matmul_precision(),
+        "settings": {name: os.environ[name] for name in CHOOSERS if name in os.environ},
+    }

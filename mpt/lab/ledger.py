@@ -19,6 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from mpt.errors import InputError, StoreError
+from mpt.lab.address import sqlite_file
 from mpt.lab.database import OPENING, Database
 from mpt.lab.home import Home
 from mpt.lab.lease import Holder, Lease, take
@@ -194,8 +195,8 @@ class Ledger:
 
 def open_ledger(home: Home) -> Ledger:
     """The ledger of a home that has one; looking must not make it. Raises ``InputError``."""
-    file = home.root / "ledger.db"
-    if home.ledger_url.endswith(str(file)) and not file.exists():
+    file = sqlite_file(home.ledger_url)
+    if file is not None and not file.exists():
         raise InputError(f"there is no ledger at {file} yet; `mpt sweep` begins one")
     return Ledger(home.ledger_url)
 

@@ -41,6 +41,9 @@ def test_a_meta_training_and_all_behind_it(home, units):
     assert told["prompt"].endswith(f"{unit.digest}.safetensors")
     assert len(told["mlflow_runs"]) == 1
     assert told["software"] == dict(unit.result["software"])
+    assert told["numerics"] == dict(unit.result["numerics"])
+    assert told["numerics"]["threads"] >= 1
+    assert "numerics:" in said.out
     assert {name for name in contents(home) if "mlflow" not in name} == {
         name for name in before if "mlflow" not in name
     }

@@ -174,6 +174,23 @@ def test_a_driver_that_died_is_continued_to_the_same_end(
     assert [t.arg for t in resumed] == [t.arg for t in undisturbed]
 
 
+def test_units_of_other_threads_are_told_of_once(study, home, monkeypatch):
+    said = []
+    with Opened(study, home) as opened:
+        monkeypatch.setattr(opened.lab.progress, "say", said.append)
+        opened.sweep()
+    assert said == []
+    way = {"device": "cpu", "threads": 64}
+    monkeypatch.setattr("mpt.lab.worker.numerics", lambda device: way)
+    more = study.model_copy(update={"trials": study.trials + 2})
+    with Opened(more, home) as opened:
+        monkeypatch.setattr(opened.lab.progress, "say", said.append)
+        opened.sweep()
+    (line,) = said
+    assert "threads 1 and 64" in line or "and 64" in line
+    assert "OMP_NUM_THREADS=" in line
+
+
 def test_a_diverged_trial_is_pruned_and_the_study_goes_on(study, home):
     wild = study.model_copy(
         update={

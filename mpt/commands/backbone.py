@@ -71,8 +71,14 @@ def probe(
     """
     from mpt.backbone import hub
     from mpt.backbone.probe import probe
+    from mpt.errors import ConfigError
 
     model, tokenizer, weights = hub.load(backbone)
+    if not model.config.is_encoder_decoder:
+        raise ConfigError(
+            f"backbone {backbone!r} is a causal model, and the cues are written for "
+            "encoder-decoders; give mini, or a folder that `mpt backbone pretrain` wrote"
+        )
     found = probe(model.eval(), tokenizer, items=items, seed=seed)
     mean = sum(one.accuracy for one in found) / len(found)
     if as_json:

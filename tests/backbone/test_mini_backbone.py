@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from folders import save
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -19,6 +20,7 @@ from mpt.backbone.feed import Reader, feed
 from mpt.backbone.pretrain import LOOKS, Recipe, grown, new_model, pretrain
 from mpt.backbone.probe import probe
 from mpt.commands.backbone import app
+from mpt.errors import ConfigError
 
 NASTY = [
     "", " ", "  two  blanks ", "\ttab\nline", "😀 naïve Ωmega 漢字", "</s> <pad> <unk> <0x41>",
@@ -137,3 +139,10 @@ def test_probe_prints_json() -> None:
     ran = CliRunner().invoke(app, ["probe", "--items", "2", "--json"])
     assert ran.exit_code == 0, ran.output
     assert json.loads(ran.stdout)["skills"].keys() == START.keys()
+
+
+def test_a_causal_model_is_not_probed(tmp_path):
+    save(tmp_path, "gpt2")
+    ran = CliRunner().invoke(app, ["probe", "--backbone", str(tmp_path)])
+    assert isinstance(ran.exception, ConfigError)
+    assert "is a causal model, and the cues are written for" in str(ran.exception)

@@ -12,6 +12,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+DEEPEST = 100
+"""Lists and mappings within each other."""
+
 MOST = 100_000
 """Values of one YAML file at most; aliases of anchors make any number of them from a few lines."""
 
@@ -86,11 +89,7 @@ def parse_yaml(content: bytes) -> object:
             f'it as \\{name} in "double quotes"'
         )
     try:
-        tagged = (event for event in yaml.parse(text) if getattr(event, "tag", None))
-        if odd := next(tagged, None):
-            raise ValueError(
-                f"line {odd.start_mark.line + 1}: the tag {odd.tag!r} is not read; take it out"
-            )
+        _check_events(text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         return None if node is None else _Builder().value(node)
     except yaml.MarkedYAMLError as error:
@@ -105,6 +104,21 @@ def parse_yaml(content: bytes) -> object:
         raise ValueError(f"{place}it holds the control sign U+{sign:04X}; take it out") from None
     except RecursionError:
         raise ValueError("its values are nested too deeply") from None
+
+
+def _check_events(text: str) -> None:
+    """Raise ``ValueError`` for tags, and for nesting that PyYAML would take minutes to read."""
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text):
+        if tag := getattr(event, "tag", None):
+            line = event.start_mark.line + 1
+            raise ValueError(f"line {line}: the tag {tag!r} is not read; take it out")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise ValueError("its values are nested too deeply")
 
 
 class _Builder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -12,7 +13,10 @@ from mpt.config import VOCABULARY, CellConfig, FineTuneConfig, RunConfig
 from mpt.errors import DataError
 from mpt.lab.artefacts import known_sum, load_prompt, prompt_path
 from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
+
+if TYPE_CHECKING:
+    # where a registered prompt answers there is no ledger, nor what it needs
+    from mpt.lab.ledger import Ledger
 
 Sums = Mapping[str, str]
 """SHA-256 of the prompts of units, by digest, as far as the ledger has them."""

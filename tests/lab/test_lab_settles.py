@@ -141,7 +141,7 @@ class Killed(Exception):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("moment", [1, 2, 3, 4])
 def test_a_driver_that_died_is_continued_to_the_same_end(
     study, home, tmp_path, monkeypatch, moment
 ):

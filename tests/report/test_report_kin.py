@@ -8,6 +8,7 @@ from mpt.config import RunConfig
 from mpt.gym.crossfit import crossfit_partitions
 from mpt.gym.mini import MiniGym
 from mpt.gym.partitions import Setting
+from mpt.gym.reach import Reach
 from mpt.lab.campaign import Campaign, Entrant, Share
 from mpt.lab.promote import Promoted, Promotion
 from mpt.lab.search import Trial
@@ -17,14 +18,14 @@ from mpt.report.caution import warnings
 from mpt.report.collect import promotion_findings
 
 
-def told(*settings: Setting) -> tuple[str, ...]:
+def told(*settings: Setting, reaches: tuple[Reach, ...] = ()) -> tuple[str, ...]:
     """The warnings of a promotion on some settings that gave no result."""
     study = Study()
     entrant = Entrant(study, {}, "defaults")
     shares = tuple(_share(entrant, setting) for setting in settings)
     trial = Trial(0, {}, "complete", arg=1.0)
     wanted = Campaign(study, trial, (entrant,), settings, tuple(share.share for share in shares))
-    promotion = Promotion(wanted, shares, (), (), 0, 0)
+    promotion = Promotion(wanted, shares, (), (), 0, 0, reaches=reaches)
     return warnings(promotion_findings(promotion, (), "mpt promote best"))
 
 
@@ -69,3 +70,11 @@ def test_the_paper_s_random_setting_has_such_pairs_and_others_have_none():
 def test_the_mini_gym_has_none():
     lines = told(*MiniGym().partitions.settings.values())
     assert not any("share data" in line for line in lines)
+
+
+def test_cut_inputs_are_told_with_the_gains():
+    setting = Setting("Mine", ("imdb",), ("boolq",))
+    cut = Reach("boolq", "test", 60, 7, 60, 0, 0, 64, 16)
+    assert "boolq: test 7 of 60 inputs are cut at max_input 64" in told(setting, reaches=(cut,))
+    whole = Reach("boolq", "test", 60, 0, 60, 0, 0, 64, 16)
+    assert not any("boolq" in line for line in told(setting, reaches=(whole,)))

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 
 from mpt.errors import MptError, StoreError
 from mpt.lab.address import sqlite_file
+from mpt.lab.artefacts import prompt_of
 from mpt.lab.checkup import Finding
 from mpt.lab.database import survey
 from mpt.lab.faults import Faults
 from mpt.lab.home import Home
+from mpt.lab.ledger import Ledger
+from mpt.lab.sound import expect_sound
+from mpt.lab.tables import UNITS
 
 TIMEOUT = 3.0
 """Seconds that a store may take to answer."""
@@ -37,11 +41,42 @@ def stores(home: Home) -> Iterator[Finding]:
         what, _, fix = str(error).rpartition("; ")
         yield Finding("separate stores", "fail", what, fix)
     yield from _database(_Store("ledger", "MPT_LEDGER_URL", home.ledger_url, "the ledger"))
+    yield from _units(home)
     yield from _database(_Store("studies", "MPT_STUDIES_URL", home.studies_url, "Optuna"))
     if home.tracking_uri.startswith("http"):
         yield from _server(home.tracking_uri)
     else:
         yield from _database(_Store("tracking", "MPT_TRACKING_URI", home.tracking_uri, "MLflow"))
+
+
+def _units(home: Home) -> Iterator[Finding]:
+    """Whether the rows of the ledger are what mpt wrote, and the learned prompts whole."""
+    file = sqlite_file(home.ledger_url)
+    if file and not file.exists():
+        return
+    count, faults = 0, list[str]()
+    try:
+        if UNITS.name not in survey(home.ledger_url, "ledger", "MPT_LEDGER_URL", TIMEOUT).tables:
+            return
+        with Ledger(home.ledger_url, is_reader=True) as ledger:
+            for digest in ledger.digests():
+                count += 1
+                try:
+                    if unit := ledger.get(digest):
+                        expect_sound([unit])
+                        if unit.kind == "meta" and unit.artefact:
+                            prompt_of(home, unit)
+                except MptError as error:
+                    faults.append(str(error))
+    except MptError:
+        # the ledger's own finding says it
+        return
+    if not faults:
+        yield Finding("units", "ok", f"{count} in the ledger, their records and prompts whole")
+        return
+    what, _, fix = faults[0].partition("; ")
+    more = f", and {len(faults) - 1} more" if faults[1:] else ""
+    yield Finding("units", "fail", f"{what}{more}", fix)
 
 
 def owner(tables: frozenset[str]) -> str:

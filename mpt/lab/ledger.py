@@ -39,13 +39,16 @@ class Ledger:
 
     Args:
         url: ``sqlite:///PATH`` or ``postgresql+psycopg://USER:PASSWORD@HOST/DATABASE``.
+        is_reader: nothing is written, not even tables that are missing.
 
     Raises:
         StoreError: from every method, when the database cannot be used; it says why and what to do.
     """
 
-    def __init__(self, url: str) -> None:
-        self._database = Database(url)
+    def __init__(self, url: str, *, is_reader: bool = False) -> None:
+        self._database = Database(url, is_reader=is_reader)
+        if is_reader:
+            return
         try:
             self._database.do(partial(prepare, shown=str(self._database)), OPENING)
         except StoreError:

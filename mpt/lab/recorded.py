@@ -50,7 +50,7 @@ class Recorded(Lab):
 
     def _settle(self, configs: Sequence[Config], **ways: Any) -> dict[str, Unit]:
         held = self.ledger.get_many(config.digest for config in configs)
-        expect_sound(held.values())
+        expect_sound(held.values(), self.metric_of)
         return {c.digest: held.get(c.digest) or _missing(c) for c in configs}
 
 

@@ -146,6 +146,10 @@ class Lab:
             compute=Worker.fine_tune,
         )
 
+    def metric_of(self, task: str) -> str:
+        """What a task is scored by."""
+        return self.worker.gym.card(task).metric
+
     def cells(self, case: Case, judging: Judging) -> Sequence[Cell]:
         """The downstream cells of a case: task x seed x learning rate."""
         found = [
@@ -223,7 +227,7 @@ class Lab:
         self.reused += len(units.keys() - self._counted)
         self._counted.update(distinct)
         self.on_units(units.values())
-        expect_sound(units.values())
+        expect_sound(units.values(), self.metric_of)
         self._say_if_mixed(units.values())
         for unit in units.values():
             # of cells nobody reads the prompt unless it is asked for by name

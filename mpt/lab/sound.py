@@ -10,6 +10,7 @@ from typing import Any, NoReturn, get_args
 
 from mpt.config import CellConfig, FineTuneConfig, PausedRun, RunConfig, digest_of
 from mpt.errors import StoreError
+from mpt.gym.metrics import is_possible, limits
 from mpt.lab.unit import State, Unit
 
 KINDS = (RunConfig.kind, CellConfig.kind, FineTuneConfig.kind)
@@ -58,15 +59,20 @@ def read_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def expect_sound(units: Iterable[Unit]) -> None:
+def expect_sound(units: Iterable[Unit], metric_of: Callable[[str], str] | None = None) -> None:
     """Raise ``StoreError`` at the first unit that is not what its digest says, or whose result
-    holds what no computation gives."""
+    holds what no computation gives.
+
+    Args:
+        units: of the ledger.
+        metric_of: the metric of a task, so that scores are held to its range.
+    """
     for unit in units:
-        if fault := fault_of(unit):
+        if fault := fault_of(unit, metric_of):
             damaged(unit.digest, fault)
 
 
-def fault_of(unit: Unit) -> str:
+def fault_of(unit: Unit, metric_of: Callable[[str], str] | None = None) -> str:
     """What is wrong with a unit of the ledger, or nothing."""
     if not is_config_of(unit.digest, unit.config, unit.kind):
         return "its configuration is another one's"
@@ -74,6 +80,13 @@ def fault_of(unit: Unit) -> str:
     for key, (is_right, what) in wanted.items():
         if not is_right(unit.result.get(key)):
             return f"result.{key} is {_shown(unit.result.get(key))}, not {what}"
+    if metric_of is None or unit.state != "done" or unit.kind == RunConfig.kind:
+        return ""
+    metric = metric_of(str(unit.config["task"]))
+    low, high = limits(metric)
+    for key in ("dev", "test"):
+        if not is_possible(metric, float(unit.result[key])):  # type: ignore[arg-type]
+            return f"result.{key} is {unit.result[key]}, and {metric} is from {low:g} to {high:g}"
     return ""
 
 
@@ -88,7 +101,7 @@ def _is_number(value: object) -> bool:
 
 
 def _is_score(value: object) -> bool:
-    return _is_number(value) and -1.0 <= value <= 1.0  # type: ignore[operator]
+    return _is_number(value) and is_possible(None, value)  # type: ignore[arg-type]
 
 
 def _is_step(value: object) -> bool:

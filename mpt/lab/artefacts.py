@@ -79,7 +79,7 @@ def prompt_file(home: Home, unit: Unit) -> Path:
     """Where the prompt of a unit lies. Raises ``DataError`` as ``prompt_of``, the file unread."""
     if unit.artefact is None:
         raise DataError(f"unit {unit.digest} is {unit.state} and has no prompt")
-    return _inside(home, unit.artefact)
+    return _inside(home, unit.artefact, unit.digest)
 
 
 def whole_prompt(home: Home, unit: Unit) -> Path:
@@ -104,7 +104,8 @@ def load_prompt(home: Home, path: str, *, sha256: str = "") -> Tensor:
     Raises:
         DataError: the file is missing, damaged or not a prompt, or lies outside the home folder.
     """
-    return read_prompt(_inside(home, path), digest=Path(path).stem, sha256=sha256)
+    digest = Path(path).stem
+    return read_prompt(_inside(home, path, digest), digest=digest, sha256=sha256)
 
 
 def read_prompt(
@@ -122,11 +123,7 @@ def read_prompt(
     Raises:
         DataError: the file is missing, or is not this prompt, whole and finite.
     """
-    name = digest or where.stem
-    cure = cure or (
-        f"restore it from a copy, or forget its unit (`mpt studies forget {name}`), so that the "
-        "command that computed it computes it again"
-    )
+    cure = cure or _cure(digest or where.stem)
     if not where.is_file():
         state = "is a folder, not a file" if where.is_dir() else "is missing"
         raise DataError(f"prompt file {where} {state}; {cure}")
@@ -157,9 +154,16 @@ def _opened(where: Path, known: str) -> tuple[dict[str, Tensor], str | None, str
         return {}, None, str(error).partition("\n")[0] or type(error).__name__
 
 
-def _inside(home: Home, path: str) -> Path:
-    contained(home.root, path, "prompt path", "restore the ledger from a copy, or forget the unit")
+def _inside(home: Home, path: str, digest: str) -> Path:
+    contained(home.root, path, "prompt path", _cure(digest))
     return home.root / path
+
+
+def _cure(digest: str) -> str:
+    return (
+        f"restore it from a copy, or forget its unit (`mpt studies forget {digest}`), so that the "
+        "command that computed it computes it again"
+    )
 
 
 def _tokens(unit: Unit) -> int | None:

@@ -103,7 +103,10 @@ def test_a_bad_prompt_is_refused_wherever_it_is_read_and_the_cure_helps(fault, h
     }
     for name, command in words.items():
         line = refused(mpt(*command, home=home))
-        assert re.search(r"prompt file .* (is damaged|is missing|is a folder)", line), (name, line)
+        assert re.search(r"prompt (file .* is (damaged|missing)|path .* is no file)", line), (
+            name,
+            line,
+        )
         assert f"(`mpt studies forget {digest}`)" in line
     assert not (home / "adapter").exists()
     assert f"{digest}.safetensors" in mpt("show", digest, home=home).out

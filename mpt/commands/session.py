@@ -146,7 +146,15 @@ def find_home(tracking_uri: str | None = None) -> Home:
 
 def _open_ledger(home: Home) -> Ledger:
     """The ledger in its home; a home made for a ledger that cannot be opened is unmade."""
-    folders = (home.root, home.outbox, home.checkpoints, home.prompts, home.artifacts, home.reports)
+    folders = (
+        home.root,
+        home.outbox,
+        home.checkpoints,
+        home.prompts,
+        home.tokens,
+        home.artifacts,
+        home.reports,
+    )
     new = [folder for folder in folders if not folder.exists()]
     home.open()
     try:

@@ -33,7 +33,7 @@ class TokenCache:
     that cannot be written is passed over.
 
     Attributes:
-        folder: made when the first file is written, if the one that it lies in is there.
+        folder: nothing is kept until it is there: a home is not written to by looking at rows.
         tokenizer: identity of the tokenizer, ``Backbone.weights``, and of the software it runs on.
     """
 
@@ -69,8 +69,6 @@ class TokenCache:
         body = np.concatenate([np.array([len(ids), *ends]), *ids]).astype(_IDS)
         checksum = np.array([_checksum(key, body)], _IDS)
         with suppress(OSError):
-            # a home that is not made yet is not made by looking at rows
-            self.folder.mkdir(exist_ok=True)
             write_whole(self._path(key), checksum.tobytes() + body.tobytes())
 
     def _path(self, key: str) -> Path:

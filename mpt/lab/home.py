@@ -67,6 +67,7 @@ class Home:
                 self.outbox,
                 self.checkpoints,
                 self.prompts,
+                self.tokens,
                 self.artifacts,
                 self.reports,
             ):

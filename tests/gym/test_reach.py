@@ -98,6 +98,7 @@ def test_gold_answers_that_are_no_numbers_are_refused_before_anything_is_scored(
 
 def test_it_is_looked_at_once_for_all(tmp_path):
     plain, words = reach(["yes"], ["a b c d"]), Words()
+    (tmp_path / "tokens").mkdir()
     cache = TokenCache(tmp_path / "tokens", "words")
     assert reach(["yes"], ["a b c d"], cache=cache, words=words) == plain
     words.asked = 0

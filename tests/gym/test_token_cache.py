@@ -45,10 +45,17 @@ def tokens(split, tokenizer, cache=None, max_input=32):
 def test_a_second_start_tokenises_nothing_and_has_the_same_ids(tmp_path):
     plain = tokens(SPLIT, Tokenizer())
     first, second = Tokenizer(), Tokenizer()
-    assert tokens(SPLIT, first, TokenCache(tmp_path / "new", "bytes")) == plain
+    assert tokens(SPLIT, first, TokenCache(tmp_path, "bytes")) == plain
     assert first.texts == 10
-    assert tokens(SPLIT, second, TokenCache(tmp_path / "new", "bytes")) == plain
+    assert tokens(SPLIT, second, TokenCache(tmp_path, "bytes")) == plain
     assert second.texts == 0
+
+
+def test_a_folder_that_is_not_there_is_not_made_by_looking_at_rows(tmp_path):
+    assert tokens(SPLIT, Tokenizer(), TokenCache(tmp_path / "new", "bytes")) == tokens(
+        SPLIT, Tokenizer()
+    )
+    assert not (tmp_path / "new").exists()
 
 
 def test_ids_are_mapped_and_cannot_be_written_to(tmp_path):

@@ -74,9 +74,14 @@ def targets_of(
         name, targets = setting.name, setting.targets
     for task in targets:
         worker.gym.card(task)
+    if prompt is not None:
+        _expect_usable(prompt, name, targets, worker)
     worker.check(targets, study.final.seeds, study.target_shots, scored=True)
-    if prompt is None:
-        return name, targets
+    return name, targets
+
+
+def _expect_usable(prompt: Unit, name: str, targets: tuple[str, ...], worker: Worker) -> None:
+    """Raise ``InputError`` unless the unit is a prompt of these weights that saw no target."""
     if prompt.kind != "meta" or prompt.state != "done":
         raise InputError(
             f"unit {prompt.digest} is of the kind {prompt.kind!r} and {prompt.state}; give the "
@@ -85,7 +90,6 @@ def targets_of(
     same_weights(worker.backbone, worker.backbone_config, str(prompt.config["weights"]))
     # refuses a target that the prompt has seen
     Setting(name, RunConfig.model_validate(prompt.config).sources, targets)
-    return name, targets
 
 
 def evaluate(

@@ -94,7 +94,7 @@ REFUSED = {
     "nothing": ([], "0 things to report were named"),
     "two things": (["--study", "a", "--promotion", "a"], "2 things to report were named"),
     "no such study": (["--study", "smal"], "unknown study 'smal' - did you mean 'small'?"),
-    "no such file": (["--results", "none.csv"], "none.csv cannot be read"),
+    "no such file": (["--results", "none.csv"], "none.csv: cannot be read"),
 }
 
 

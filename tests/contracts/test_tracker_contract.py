@@ -210,12 +210,13 @@ def test_a_folder_keeps_its_shape(place, tmp_path):
         run = tracker.open_study("s", params={}, tags={})
         tracker.artifact(run, page, "report")
         tracker.artifact(run, tmp_path / "nowhere.txt")
+        tracker.artifact(run, place.home.root / "nowhere.txt")
         tracker.close_run(run, "finished", {})
     assert place.file("s", "report/index.html", tmp_path) == "<p>"
     assert place.file("s", "report/figures/a.svg", tmp_path) == "<svg>"
-    (said,) = [line for line in place.said if "outbox" not in line]
-    assert said.startswith("the file ")
-    assert said.endswith("nowhere.txt of run 's' is gone")
+    outside, inside = [line for line in place.said if "the file" in line]
+    assert f"the file {str(tmp_path / 'nowhere.txt')!r} leads out of" in outside
+    assert inside.endswith("nowhere.txt of run 's' is gone")
 
 
 def test_a_registered_prompt_predicts(place, prompt, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -67,8 +68,12 @@ def made_beside(file: Path) -> Iterator[Path]:
     A file in which a process is killed half-way may be one that nothing opens again. Raises
     ``OSError``.
     """
-    with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.stem}-") as folder:
-        new = Path(folder) / file.name
+    # not a TemporaryDirectory: at the end of a process that would go under a thread still at work
+    folder = Path(tempfile.mkdtemp(dir=file.parent, prefix=f".{file.stem}-"))
+    try:
+        new = folder / file.name
         yield new
         with suppress(FileExistsError):
             os.link(new, file)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -85,6 +85,7 @@ class Session:
         if self._lab is None:
             fleet = self._open.enter_context(self._fleet)
             ledger = self._open.enter_context(_open_ledger(self.home))
+            self.worker.keep_tokens()
             self._lab = Lab(self.worker, ledger, fleet, self.progress, self._errors)
         return self._lab
 

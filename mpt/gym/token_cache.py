@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -33,12 +33,14 @@ class TokenCache:
     that cannot be written is passed over.
 
     Attributes:
-        folder: nothing is kept until it is there: a home is not written to by looking at rows.
+        folder: what is written before it is there waits in memory for ``keep``: a home is not
+            written to by looking at rows.
         tokenizer: identity of the tokenizer, ``Backbone.weights``, and of the software it runs on.
     """
 
     folder: Path
     tokenizer: str
+    _waiting: dict[str, np.ndarray] = field(default_factory=dict, compare=False)
 
     def key(self, *lists: Texts) -> str:
         """32 hex digits over all that the ids depend on."""
@@ -67,6 +69,17 @@ class TokenCache:
         """Keep the ids of a list of texts, whole or not at all."""
         ends = list(accumulate(len(row) for row in ids))
         body = np.concatenate([np.array([len(ids), *ends]), *ids]).astype(_IDS)
+        if not self.folder.is_dir():
+            self._waiting[key] = body
+            return
+        self._write(key, body)
+
+    def keep(self) -> None:
+        """Write what was tokenised before the folder was made."""
+        while self._waiting and self.folder.is_dir():
+            self._write(*self._waiting.popitem())
+
+    def _write(self, key: str, body: np.ndarray) -> None:
         checksum = np.array([_checksum(key, body)], _IDS)
         with suppress(OSError):
             write_whole(self._path(key), checksum.tobytes() + body.tobytes())

@@ -69,7 +69,7 @@ class Delivery:
             try:
                 self._send(entry)
             except Exception as error:
-                if not _is_gone(error):
+                if not _is_gone(error) and not _was_told(error):
                     raise
                 self._forget()
                 self._send(entry)
@@ -345,6 +345,11 @@ class Delivery:
         every = [RunTag(key, value) for key, value in tags.items()]
         for start in range(0, len(every), _PARAMS):
             self._client.log_batch(run, tags=every[start : start + _PARAMS])
+
+
+def _was_told(error: Exception) -> bool:
+    """Whether another process wrote the same in between: what is there is left as it is then."""
+    return re.search(r"IntegrityError|UniqueViolation|UNIQUE constraint", str(error)) is not None
 
 
 def _is_gone(error: Exception) -> bool:

@@ -90,6 +90,11 @@ class Worker:
     def _token_cache(self) -> TokenCache:
         return TokenCache(self.home.tokens, f"{self.backbone.weights} {tokenizer_software()}")
 
+    def keep_tokens(self) -> None:
+        """Write the token ids of rows that were read before the home was made."""
+        if "_token_cache" in vars(self):
+            self._token_cache.keep()
+
     def elsewhere(self, home: Home) -> Worker:
         """A worker that writes into another home; the loaded model is shared."""
         other = replace(self, home=home, _tokens={}, _reaches={})

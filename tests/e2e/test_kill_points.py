@@ -38,10 +38,10 @@ LIVES = {
         ),
     },
     "beginnings": {
+        "tokens are not in their place": Point(REPLACE, "before", about="tokens"),
         "a study does not say yet what it is": Point(STUDY_ATTR, "before"),
         "a study knows half of what it is": Point(STUDY_ATTR, "before", 3),
         "the lease is taken": Point("mpt.lab.lease.Lease.__enter__", "after"),
-        "tokens are not in their place": Point(REPLACE, "before", about="tokens"),
         "a trial has no parameters": Point(SUGGEST, "before"),
         "one trial of a pack has its parameters": Point(SUGGEST, "after"),
         "a pack is asked": Point(f"{SEARCH}.ask", "after"),

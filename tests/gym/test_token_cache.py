@@ -51,11 +51,18 @@ def test_a_second_start_tokenises_nothing_and_has_the_same_ids(tmp_path):
     assert second.texts == 0
 
 
-def test_a_folder_that_is_not_there_is_not_made_by_looking_at_rows(tmp_path):
-    assert tokens(SPLIT, Tokenizer(), TokenCache(tmp_path / "new", "bytes")) == tokens(
-        SPLIT, Tokenizer()
-    )
-    assert not (tmp_path / "new").exists()
+def test_a_folder_is_not_made_by_looking_at_rows_and_what_was_read_is_kept_once_it_is_there(
+    tmp_path,
+):
+    cache, plain = TokenCache(tmp_path / "new", "bytes"), tokens(SPLIT, Tokenizer())
+    assert tokens(SPLIT, Tokenizer(), cache) == plain
+    cache.keep()
+    assert not cache.folder.exists()
+    cache.folder.mkdir()
+    cache.keep()
+    tokenizer = Tokenizer()
+    assert tokens(SPLIT, tokenizer, TokenCache(cache.folder, "bytes")) == plain
+    assert tokenizer.texts == 0
 
 
 def test_ids_are_mapped_and_cannot_be_written_to(tmp_path):

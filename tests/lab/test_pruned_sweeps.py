@@ -200,8 +200,8 @@ def test_packing_does_not_change_who_is_pruned(study, new_home, tuned, changes):
         ("report", 5),
         ("attr", 4),
         ("attr", 9),
+        ("record", 5),
         ("record", 12),
-        ("record", 31),
     ],
 )
 def test_a_driver_that_dies_is_continued_to_the_same_verdicts(

@@ -22,6 +22,9 @@ from mpt.lab.outbox import Entry
 from mpt.lab.shipper import Refused
 from mpt.lab.tracker import own_name
 
+PARENT = "mlflow.parentRunId"
+"""The tag by which MLflow draws a run under another one."""
+
 KEY = "mpt.key"
 DIGEST = "mpt.digest"
 OWNER = "mpt.study_id"
@@ -134,7 +137,7 @@ class Delivery:
         # a param of MLflow is written once; what changed since is a tag
         changed = {f"now.{k}": v for k, v in params.items() if known.get(k, v) != v}
         self._log(run, {k: v for k, v in params.items() if k not in known})
-        parent = {"mlflow.parentRunId": self._run(record["parent"])} if record["parent"] else {}
+        parent = {PARENT: self._living(record["parent"])} if record["parent"] else {}
         self._tag(run, {**_texts(record["tags"]), **changed, **parent})
 
     def _metrics(self, entry: Entry) -> None:
@@ -279,7 +282,7 @@ class Delivery:
         record = record or {"parent": None, "name": key, "time": None}
         tags = {KEY: key, "mlflow.user": _user(), "mlflow.source.name": "mpt"}
         if record["parent"]:
-            tags["mlflow.parentRunId"] = self._run(record["parent"])
+            tags[PARENT] = self._living(record["parent"])
         made = self._client.create_run(experiment, record["time"], tags, run_name=record["name"])
         # another process may have made one meanwhile
         run = self._oldest(experiment, key) or made.info.run_id
@@ -292,8 +295,11 @@ class Delivery:
         found = self._client.search_runs([experiment], f"tags.`{KEY}` = '{key}'")
         found = sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
         for younger in found[1:]:
-            self._merge(younger, found[0].info.run_id)
-            self._client.delete_run(younger.info.run_id)
+            gone, kept = younger.info.run_id, found[0].info.run_id
+            self._merge(younger, kept)
+            self._client.delete_run(gone)
+            for child in self._client.search_runs([experiment], f"tags.`{PARENT}` = '{gone}'"):
+                self._client.set_tag(child.info.run_id, PARENT, kept)
         return found[0].info.run_id if found else ""
 
     def _merge(self, younger: Any, run: str) -> None:

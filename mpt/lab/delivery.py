@@ -385,7 +385,7 @@ def save_model(folder: Path, *, prompt: Path, config: Mapping[str, Any]) -> None
 
 def _needed(config: Mapping[str, Any]) -> list[str]:
     """The packages that ``mpt.lab.predict`` imports for this backbone; theirs come with them."""
-    found = ["mlflow", "pydantic", "safetensors", "torch", "transformers"]
+    found = ["mlflow", "pydantic", "safetensors", "sentencepiece", "torch", "transformers"]
     backbone = config.get("backbone") or {}
     return [*found, "accelerate", "gguf"] if str(backbone.get("name")).endswith(".gguf") else found
 

@@ -192,25 +192,30 @@ def read_json(path: Path) -> object:
     return parse_json(text_of(path.read_bytes()))
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, finite: bool = True) -> Any:
     """The value that a JSON text is.
+
+    Args:
+        text: of one value.
+        finite: whether NaN and infinite numbers, which Python writes, are refused.
 
     Raises:
         ValueError: it is not JSON, or holds a key twice, NaN, an infinite number or half of a
             sign; says in which line, on one line.
     """
+    numbers = _NUMBERS if finite else {"parse_int": _whole}
     try:
-        found = json.loads(text, object_pairs_hook=_distinct, **_NUMBERS)
+        found = json.loads(text, object_pairs_hook=_distinct, **numbers)
     except json.JSONDecodeError as error:
         raise ValueError(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
     except RecursionError:
         raise ValueError("its values are nested too deeply") from None
     except ValueError:
         # JSON it is: what is refused is looked for once more, to say where it stands
-        _find_fault(text)
+        _find_fault(text, numbers)
         raise
     if _HALF.search(text):
-        _find_fault(text)
+        _find_fault(text, numbers)
     return found
 
 
@@ -219,7 +224,7 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 """A surrogate, which is a sign only beside another one."""
 
 
-def _find_fault(text: str) -> None:
+def _find_fault(text: str, numbers: dict[str, Any]) -> None:
     """Raise ``ValueError`` at the first thing refused in a text that ``json`` can read."""
     objects: list[dict[str, int]] = []
     before = ""
@@ -240,7 +245,7 @@ def _find_fault(text: str) -> None:
             objects[-1][key] = line
         elif word != ",":
             try:
-                _whole_signs(str(json.loads(word, **_NUMBERS)))
+                _whole_signs(str(json.loads(word, **numbers)))
             except ValueError as error:
                 raise ValueError(f"line {line}: {error}") from None
         before = word

@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from mpt.errors import ConfigError
+from mpt.reading import parse_json, text_of
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 """What transformers looks for, in this order."""
+
+CONFIG, GENERATION = "config.json", "generation_config.json"
+SETTINGS = (CONFIG, GENERATION, "tokenizer_config.json", "special_tokens_map.json")
+"""What transformers reads as JSON, of two equal keys the last one."""
 
 OTHER_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
 """Forms of weights that are not read: pickles may hold code, the others are not torch's."""
@@ -49,10 +54,10 @@ def check_folder(name: str, folder: Path) -> None:
             f"{start} holds a PEFT adapter, no model of its own; give its base model ({base}), or "
             "merge the adapter into it (peft's merge_and_unload, then save_pretrained)"
         )
-    if not (folder / "config.json").exists():
+    if not (folder / CONFIG).exists():
         raise ConfigError(f"{start} holds no config.json; give a folder written by save_pretrained")
-    config = _read(name, folder / "config.json")
-    if "model_type" not in config:
+    described = {file: _read(name, folder / file) for file in SETTINGS if (folder / file).exists()}
+    if "model_type" not in described[CONFIG]:
         raise ConfigError(
             f"{start}: its config.json names no model_type; write the one of its makers, e.g. "
             '"model_type": "t5"'
@@ -119,7 +124,7 @@ def folder_identity(folder: Path, vocabularies: Iterable[str] = ()) -> str:
     for path in (*weight_files(str(folder), folder), *_tokenizer_files(folder, vocabularies)):
         seen.update(f"\n{path.name} {path.stat().st_size}\n".encode())
         _add(seen, path)
-    for name in ("config.json", "generation_config.json"):
+    for name in (CONFIG, GENERATION):
         known = _read(str(folder), folder / name) if (folder / name).exists() else {}
         meant = {key: value for key, value in known.items() if key not in WITHOUT_MEANING}
         seen.update(f"\n{name} {json.dumps(meant, sort_keys=True)}".encode())
@@ -158,12 +163,14 @@ def _add(seen: Any, path: Path) -> None:
 
 
 def _read(name: str, path: Path) -> dict[str, Any]:
-    """A JSON object. Raises ``ConfigError`` where the file is none."""
+    """A JSON object. Raises ``ConfigError`` where the file is none, or means two things."""
     try:
-        found = json.loads(path.read_bytes())
+        # some kinds of models have infinite limits in their configuration
+        found = parse_json(text_of(path.read_bytes()), finite=False)
     except ValueError as error:
         raise ConfigError(
-            f"backbone {name!r}: {path.name} is not JSON ({error}); copy or download it anew"
+            f"backbone {name!r}: {path.name} cannot be read ({error}); mend it, or copy or "
+            "download it anew"
         ) from None
     if not isinstance(found, dict):
         raise ConfigError(

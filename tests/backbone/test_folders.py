@@ -16,6 +16,11 @@ from tiny import TINY
 from mpt.backbone import hub
 
 
+def twice(path):
+    """Write a key two times into a JSON object."""
+    path.write_text('{"zork": 1,\n"zork": 2,' + path.read_text()[1:])
+
+
 @pytest.fixture
 def folder(tmp_path):
     save(tmp_path / "model")
@@ -57,7 +62,19 @@ def test_the_weights_of_another_architecture_are_refused(folder, tmp_path):
     [
         (lambda f: [p.unlink() for p in f.iterdir()], "the folder is empty; give one written by"),
         (lambda f: (f / "config.json").unlink(), "holds no config.json; give a folder"),
-        (lambda f: (f / "config.json").write_text("{"), "config.json is not JSON (Expecting"),
+        (
+            lambda f: (f / "config.json").write_text("{"),
+            "config.json cannot be read (line 1, column 2",
+        ),
+        (
+            lambda f: twice(f / "config.json"),
+            "(line 2: the key 'zork' stands in line 1 already; keep",
+        ),
+        (
+            lambda f: twice(f / "tokenizer_config.json"),
+            "tokenizer_config.json cannot be read (line",
+        ),
+        (lambda f: twice(f / "generation_config.json"), "generation_config.json cannot be read ("),
         (lambda f: (f / "config.json").write_text("[]"), "config.json is no JSON object"),
         (lambda f: (f / "config.json").write_text("{}"), "names no model_type"),
         (lambda f: (f / "model.safetensors").unlink(), "holds no model.safetensors; give"),
@@ -242,3 +259,9 @@ def test_nothing_is_said_of_a_sound_model(tmp_path, caplog):
         save(tmp_path / kind, kind)
         loaded(tmp_path / kind)
     assert not [r for r in caplog.records if r.name == "mpt"]
+
+
+def test_infinite_limits_as_python_writes_them_are_read(folder):
+    change(folder / "config.json", time_step_limit=[0.0, float("inf")])
+    assert "Infinity" in (folder / "config.json").read_text()
+    assert loaded(folder)

@@ -22,6 +22,7 @@ OPTIONAL = ("setting", "lr", "bsz", "meta_seed")
 ONE_SETTING = "all"
 """The setting of every row where the table has no such column."""
 
+_WHOLE = re.compile(r"([-+]?[0-9]{1,18})(?:\.0*)?")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
 Row = Mapping[str, str]
@@ -137,7 +138,9 @@ def _number(path: Path, line: int, column: str, value: str) -> float:
 
 
 def _seed(path: Path, line: int, value: str) -> int:
-    number = _number(path, line, "seed", value)
-    if not number.is_integer():
-        raise ResultsError(f"{path}, line {line}: seed is {value!r}, not a whole number")
-    return int(number)
+    # pandas writes 13.0 where a column has gaps; float would round what has more than 15 digits
+    if whole := _WHOLE.fullmatch(value):
+        return int(whole[1])
+    raise ResultsError(
+        f"{path}, line {line}: seed is {value!r}, not a whole number; write one such as 13"
+    )

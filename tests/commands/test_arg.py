@@ -77,6 +77,17 @@ def test_columns_in_any_order_extra_ones_and_a_byte_order_mark(tmp_path):
     assert (gain["setting"], gain["seeds"]) == ("all", [13])
 
 
+def test_long_seeds_stay_apart(tmp_path):
+    rows = "".join(
+        f"{method},boolq,{seed},0.5,{test}\n"
+        for method, tests in (("PT", (0.5, 0.5)), ("MAML", (0.5, 1.0)))
+        for seed, test in zip((2**53, 2**53 + 1), tests, strict=True)
+    )
+    path = write(tmp_path, "method,task,seed,dev,test\n" + rows)
+    (gain,) = json.loads(run(path, "--json").stdout)["gains"]
+    assert (gain["seeds"], gain["arg"]) == ([2**53, 2**53 + 1], pytest.approx(50.0))
+
+
 def test_batch_size_is_an_alternative_like_the_rate(tmp_path):
     path = write(
         tmp_path,
@@ -102,7 +113,7 @@ def test_batch_size_is_an_alternative_like_the_rate(tmp_path):
         (HEADER.replace("task", "Task") + ROWS, r"no column 'task' - did you call it 'Task'\?"),
         (HEADER + 'A->B,PT,rte,13,"0,5",1\n', r"dev is '0,5', not .* write decimals with a point"),
         (HEADER + "A->B,PT,rte,13,50%,1\n", r"dev is '50%', not .* write a fraction, 0.5 for 50 %"),
-        (HEADER + "A->B,PT,rte,1_3,0.5,1\n", "seed is '1_3', not a finite number"),
+        (HEADER + "A->B,PT,rte,1_3,0.5,1\n", "seed is '1_3', not a whole number; write one"),
         (HEADER + ROWS + HEADER, r"results.csv:4: repeats the header; take that line out"),
         (HEADER, "holds a header and no rows"),
         (HEADER.replace("dev", "devel") + ROWS, r"no column 'dev' - did you call it 'devel'\?"),

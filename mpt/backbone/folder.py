@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 CONFIG, GENERATION = "config.json", "generation_config.json"
 SETTINGS = (CONFIG, GENERATION, "tokenizer_config.json", "special_tokens_map.json")
 """What transformers reads as JSON, of two equal keys the last one."""
+
+PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+"""Where PyTorch's pickles lie that transformers still reads, and mpt never."""
 
 OTHER_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
 """Forms of weights that are not read: pickles may hold code, the others are not torch's."""
@@ -62,6 +66,7 @@ def check_folder(name: str, folder: Path) -> None:
             f"{start}: its config.json names no model_type; write the one of its makers, e.g. "
             '"model_type": "t5"'
         )
+    expect_own_weights(name, config)
     for shard in weight_files(name, folder):
         if not shard.is_file():
             raise ConfigError(
@@ -78,19 +83,71 @@ def weight_files(name: str, folder: Path) -> list[Path]:
     if (folder / WEIGHTS).exists():
         return [folder / WEIGHTS]
     if (folder / INDEX).exists():
-        shards = _read(name, folder / INDEX).get("weight_map")
-        if not isinstance(shards, dict) or not shards:
-            raise ConfigError(f"backbone {name!r}: {INDEX} maps no weights; write the folder anew")
-        return [folder / shard for shard in sorted({str(value) for value in shards.values()})]
+        return [folder / shard for shard in shards(name, folder / INDEX)]
+    if pickled := next((one for one in PICKLES if (folder / one).exists()), None):
+        raise ConfigError(
+            f"backbone {name!r} holds its weights as {pickled}, a pickle, which may run code and "
+            f"which mpt never opens; {conversion(str(folder))}"
+        )
     others = sorted(path.name for kind in OTHER_WEIGHTS for path in folder.glob(kind))
     if others:
         raise ConfigError(
-            f"backbone {name!r} holds its weights as {others[0]}, which mpt does not open (it may "
-            "run code); write them as safetensors: load the model with transformers where you "
-            "trust it, and save_pretrained it, tokenizer too, to another folder"
+            f"backbone {name!r} holds its weights as {others[0]}, which mpt does not open; load "
+            "them with what wrote them, where you trust them, and save_pretrained the model, "
+            "tokenizer too, to another folder"
         )
     raise ConfigError(
         f"backbone {name!r} holds no {WEIGHTS}; give a folder written by save_pretrained"
+    )
+
+
+def shards(name: str, index: Path) -> list[str]:
+    """The files that an index names, each beside it and in safetensors.
+
+    Raises:
+        ConfigError: it names none, or others; transformers opens every other file as a pickle.
+    """
+    known = _read(name, index).get("weight_map")
+    if not isinstance(known, dict) or not known:
+        raise ConfigError(f"backbone {name!r}: {INDEX} maps no weights; write the folder anew")
+    files = sorted({str(value) for value in known.values()})
+    for file in files:
+        if Path(file).name != file or not file.endswith(".safetensors"):
+            raise ConfigError(
+                f"backbone {name!r}: {INDEX} names {file!r}, which is no safetensors file beside "
+                "it; write the folder anew with save_pretrained"
+            )
+    return files
+
+
+def expect_own_weights(name: str, config: Mapping[str, Any]) -> None:
+    """Raise ``ConfigError`` where a configuration sends transformers to another file of weights.
+
+    That one may be a pickle, and no identity would name its bytes.
+    """
+    if (other := config.get("transformers_weights")) is not None:
+        raise ConfigError(
+            f"backbone {name!r}: its config.json has weights read from {other!r} "
+            f"(transformers_weights), not from {WEIGHTS}; leave the key out, and rename that file "
+            f"to {WEIGHTS} if it is what you want"
+        )
+
+
+def conversion(place: str) -> str:
+    """How the pickled weights of a folder or Hub id become a folder of safetensors.
+
+    transformers reads them with PyTorch's restricted unpickler there, which refuses most code.
+    """
+    source, made = json.dumps(place), json.dumps(f"{Path(place).name}-safetensors")
+    program = (
+        f"import transformers as t; a, b = {source}, {made}; "
+        "s = t.AutoConfig.from_pretrained(a).is_encoder_decoder; "
+        "m = t.AutoModelForSeq2SeqLM if s else t.AutoModelForCausalLM; "
+        "[x.from_pretrained(a).save_pretrained(b) for x in (m, t.AutoTokenizer)]"
+    )
+    return (
+        f"where you trust it, convert it and give the folder {made} that this makes: "
+        f"python -c {shlex.quote(program)}"
     )
 
 

@@ -18,11 +18,16 @@ import torch
 
 from mpt.backbone.batch import spread
 from mpt.backbone.folder import (
+    INDEX,
+    PICKLES,
     check_folder,
     check_tokenizer,
+    conversion,
     earlier_identity,
+    expect_own_weights,
     file_identity,
     folder_identity,
+    shards,
 )
 from mpt.errors import ConfigError
 
@@ -45,7 +50,8 @@ def where(name: str) -> str:
 def load(name: str) -> tuple[Any, Any, str]:
     """Model (float32), tokenizer and identity of a backbone; a GGUF file is dequantised.
 
-    Code that lies beside a model is never run. What transformers warns of is logged.
+    Code that lies beside a model is never run, and no pickle is opened. What transformers warns of
+    is logged.
 
     Raises:
         ConfigError: nothing there, no way to reach it, or not the whole of a model that writes.
@@ -60,17 +66,20 @@ def load(name: str) -> tuple[Any, Any, str]:
         with _remarks(name):
             if place.endswith(".gguf"):
                 place, extra["gguf_file"] = str(folder.parent), folder.name
-            elif not folder.is_dir():
+            _expect_no_adapter(name, place)
+            if not folder.exists():
                 extra["revision"] = _commit(place)
+                _expect_safe_shards(name, place, extra["revision"])
             config = AutoConfig.from_pretrained(place, **extra)
-            auto, options = _kind(name, config, folder)
+            expect_own_weights(name, vars(config))
+            auto, options = _kind(name, config)
             model, found = auto.from_pretrained(place, **options, **extra)
             _expect_whole(name, model, found)
             tokenizer = AutoTokenizer.from_pretrained(place, **extra)
     except (ConfigError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # whatever a foreign file made of transformers
-        raise ConfigError(_advice(name, error)) from error
+        raise ConfigError(_advice(name, error, extra.get("revision"))) from error
     if folder.is_dir():
         check_tokenizer(name, folder, tokenizer)
         files = type(tokenizer).vocab_files_names.values()
@@ -103,7 +112,36 @@ def _commit(place: str) -> str | None:
     return extract_commit_hash(cached_file(place, "config.json"), None)
 
 
-def _kind(name: str, config: Any, folder: Path) -> tuple[Any, dict[str, Any]]:
+def _expect_safe_shards(name: str, place: str, commit: str | None) -> None:
+    """Raise ``ConfigError`` where weights of a Hub id that lie in parts are not all safetensors."""
+    from transformers.utils.hub import cached_file
+
+    index = cached_file(
+        place,
+        INDEX,
+        revision=commit,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+    )
+    if index is not None:
+        shards(name, Path(index))
+
+
+def _expect_no_adapter(name: str, place: str) -> None:
+    """Raise ``ConfigError`` where PEFT's adapter lies in a folder or Hub id.
+
+    transformers would load it on top, from a pickle too, beside a GGUF file as well.
+    """
+    from transformers.utils.peft_utils import find_adapter_config_file
+
+    if find_adapter_config_file(place) is not None:
+        raise ConfigError(
+            f"backbone {name!r} holds a PEFT adapter, or has one beside it; give a model without, "
+            "or merge the adapter into its base (peft's merge_and_unload, then save_pretrained)"
+        )
+
+
+def _kind(name: str, config: Any) -> tuple[Any, dict[str, Any]]:
     """The class that loads models of a configuration, and the options to load them with.
 
     Raises:
@@ -140,8 +178,8 @@ def _kind(name: str, config: Any, folder: Path) -> tuple[Any, dict[str, Any]]:
         # shapes that differ are refused by name, see _expect_whole
         "ignore_mismatched_sizes": True,
         "output_loading_info": True,
-        # a folder's weights are safetensors; a Hub's .bin is read by torch's restricted unpickler
-        "use_safetensors": True if folder.exists() else None,
+        # no pickle, which may run code: of a Hub id neither
+        "use_safetensors": True,
     }
 
 
@@ -165,11 +203,6 @@ def _expect_whole(name: str, model: Any, found: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"backbone {name!r} does not hold the weights of a {type(model).__name__} ({told}); "
             "save the whole model, its head too, with save_pretrained of that class"
-        )
-    if getattr(model, "_hf_peft_config_loaded", False):
-        raise ConfigError(
-            f"backbone {name!r} holds a PEFT adapter, no model of its own; merge the adapter into "
-            "its base (peft's merge_and_unload, then save_pretrained)"
         )
 
 
@@ -221,7 +254,17 @@ def hush() -> None:
     theirs.set_verbosity_error()
 
 
-def _advice(name: str, error: Exception) -> str:
+def _is_pickled(place: str, error: Exception, commit: str | None) -> bool:
+    """Whether a Hub id has weights, yet none as safetensors: so the Hub says, or what is cached."""
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = (try_to_load_from_cache(place, one, revision=commit) for one in PICKLES)
+    return "do not set `use_safetensors=True`" in str(error) or any(
+        isinstance(one, str) for one in cached
+    )
+
+
+def _advice(name: str, error: Exception, commit: str | None) -> str:
     lines = str(error).strip().splitlines()
     cause = next(iter(lines), "")[:200] or type(error).__name__
     if "trust_remote_code" in str(error):
@@ -238,6 +281,11 @@ def _advice(name: str, error: Exception) -> str:
         return (
             f"backbone {name!r} cannot be loaded ({cause}); copy or download the folder anew, or "
             "give another one written by save_pretrained"
+        )
+    if commit and _is_pickled(name, error, commit):
+        return (
+            f"backbone {name!r} has no weights as safetensors, and mpt never opens a pickle "
+            f"({PICKLES[0]}), which may run code; {conversion(name)}"
         )
     return (
         f"backbone {name!r} cannot be loaded ({cause}); give 'mini', a folder written by "

@@ -104,19 +104,6 @@ def test_a_shard_that_is_not_there_is_named(folder):
     assert "names model-00001-of-00002.safetensors, which is not there" in refused(folder)
 
 
-def test_pickled_weights_are_not_opened_and_the_cure_works(folder, tmp_path):
-    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
-    expected = loaded(folder).model.state_dict()
-    (folder / "model.safetensors").unlink()
-    assert "weights as pytorch_model.bin, which mpt does not open" in refused(folder)
-    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-
-    AutoModelForSeq2SeqLM.from_pretrained(folder).save_pretrained(tmp_path / "safe")
-    AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path / "safe")
-    found = loaded(tmp_path / "safe").model.state_dict()
-    assert all(torch.equal(expected[key], found[key]) for key in expected)
-
-
 def test_an_adapter_is_told_from_a_model(folder):
     adapter = {"peft_type": "LORA", "base_model_name_or_path": "acme/base"}
     (folder / "adapter_config.json").write_text(json.dumps(adapter))

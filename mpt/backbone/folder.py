@@ -66,7 +66,7 @@ def check_folder(name: str, folder: Path) -> None:
             f"{start}: its config.json names no model_type; write the one of its makers, e.g. "
             '"model_type": "t5"'
         )
-    expect_own_weights(name, config)
+    expect_own_weights(name, described[CONFIG])
     for shard in weight_files(name, folder):
         if not shard.is_file():
             raise ConfigError(

@@ -100,7 +100,7 @@ def cwd(tmp_path, monkeypatch):
 
 def is_clean(words, cwd: Path) -> None:
     """Run a command in an empty folder: done, or one line that refuses and nothing written."""
-    with patch.object(sys, "stdin", io.StringIO("a text\n")):
+    with patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a text\n"))):
         said = mpt(*words, home=cwd / "home")
     assert said.code in (0, 1, 2), said
     assert "Traceback" not in said.err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from contextlib import suppress
 from typing import Annotated
@@ -32,9 +34,9 @@ from mpt.commands import (
     ui,
     up,
 )
-from mpt.commands.console import err
+from mpt.commands.console import err, out, speak_utf8, unwritten
 from mpt.commands.stop import STOPPED
-from mpt.errors import MptError
+from mpt.errors import InputError, MptError
 
 app = typer.Typer(
     name="mpt",
@@ -67,7 +69,7 @@ app.add_typer(backbone.app, name="backbone")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"mpt {__version__}")
+        out.line(f"mpt {__version__}")
         raise typer.Exit
 
 
@@ -83,19 +85,26 @@ def options(
 def main() -> None:
     """Run a command; an error that mpt knows is one line on standard error and an exit code.
 
-    Exit codes: 0 done, or its budget of time is spent; 1 failed; 2 wrong input (nothing was
-    written); 130 stopped by a signal.
+    Exit codes: 0 done, or its budget of time is spent; 1 failed, or nobody read on; 2 wrong input
+    (nothing was written); 130 stopped by a signal.
     """
+    speak_utf8()
     code = STOPPED
     with suppress(KeyboardInterrupt):
         code = _run()
     if code == STOPPED:
         _say("stopped; what is recorded is kept: the same command continues")
+    if fault := unwritten():
+        code = MptError.exit_code
+        # of a pipe whose reader went away there is nobody to tell
+        if not isinstance(fault, BrokenPipeError):
+            _say(f"error: standard output cannot be written ({fault.strerror})")
     sys.exit(code)
 
 
 def _run() -> int:
     try:
+        _check_words()
         # Typer's own way with errors is a frame of several lines, and silence for an interrupt
         return app(prog_name="mpt", standalone_mode=False) or 0
     except MptError as error:
@@ -107,8 +116,30 @@ def _run() -> int:
             context = getattr(error, "ctx", None)
             _say(f"error: {message} (see `{context.command_path if context else 'mpt'} --help`)")
         return error.exit_code
+    except (OSError, SystemExit) as left:
+        # Typer and rich leave in silence for any broken pipe, one to a server among them
+        cause = left.__context__ if isinstance(left, SystemExit) else left
+        if not isinstance(cause, OSError):
+            raise
+        if unwritten():
+            return MptError.exit_code
+        raise cause from None
+
+
+def _check_words() -> None:
+    """Raise ``InputError`` if something typed, or told in the environment, is not UTF-8."""
+    given = {f"argument {at}": word for at, word in enumerate(sys.argv[1:], start=1)}
+    given |= {f"${name}": os.environ[name] for name in os.environ if name.startswith("MPT_")}
+    for what, word in given.items():
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(word).decode(errors="backslashreplace")
+            raise InputError(
+                f"{what}, '{shown}', holds bytes that are no UTF-8; type it in UTF-8, and rename "
+                "a file that is called so"
+            ) from None
 
 
 def _say(text: str) -> None:
-    # names and values of the user's are quoted in it, line ends and all
-    err.print(" ".join(text.split()), markup=False, soft_wrap=True)
+    err.line(re.sub(r"\s*\n\s*", " ", text.strip()))

@@ -27,15 +27,15 @@ def arg(
 
     Example: mpt arg results.csv --baseline PT --json
     """
-    from mpt.report.console import arg_json, arg_table
+    from mpt.report.console import arg_json, arg_sheet
     from mpt.report.results_table import read_scores
     from mpt.scores import gains
 
     found = gains(read_scores(file), baseline=baseline, resamples=resamples)
     if json:
-        typer.echo(arg_json(found, file=str(file), baseline=baseline, resamples=resamples))
+        out.raw(arg_json(found, file=str(file), baseline=baseline, resamples=resamples))
         return
-    out.print(arg_table(found, f"Average relative gain over {baseline} (%)"))
+    out.sheet(arg_sheet(found, f"Average relative gain over {baseline} (%)"))
     for gain in found:
         for warning in gain.warnings:
-            err.print(f"warning: {warning}", markup=False, style="yellow")
+            err.line(f"warning: {warning}", "yellow")

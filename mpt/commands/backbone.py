@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -55,7 +54,7 @@ def pretrain(
 
     recipe = Recipe(seed=seed, steps=steps, minutes=minutes, batch=batch, lr=lr)
     pretrain(folder, recipe, begin=begin, report=report)
-    err.print(f"wrote {folder}; use it with --backbone {folder}", markup=False)
+    err.line(f"wrote {folder}; use it with --backbone {folder}")
 
 
 @app.command("probe")
@@ -84,8 +83,8 @@ def probe(
     if as_json:
         skills = {one.skill: one.accuracy for one in found}
         told = {"backbone": backbone, "weights": weights, "items": items, "skills": skills}
-        typer.echo(json.dumps({**told, "mean": mean}, indent=1))
+        out.json({**told, "mean": mean})
         return
     for one in found:
-        out.print(f"{one.skill:<16}{one.accuracy:6.1%}", markup=False)
-    out.print(f"{'mean':<16}{mean:6.1%}", markup=False)
+        out.line(f"{one.skill:<16}{one.accuracy:6.1%}")
+    out.line(f"{'mean':<16}{mean:6.1%}")

@@ -9,6 +9,7 @@ import typer
 
 from mpt.commands.console import err, out
 from mpt.commands.options import Device
+from mpt.report.grid import Grid, Sheet
 
 if TYPE_CHECKING:
     from mpt.bench.timing import Measure
@@ -44,11 +45,8 @@ def bench(
 
     Example: mpt bench pack --backbone gpt2-256 --runs 4
     """
-    import json as encoder
     import warnings
     from dataclasses import asdict
-
-    from rich.table import Table
 
     from mpt.bench.evaluation import evaluation
     from mpt.bench.meta import meta
@@ -75,18 +73,18 @@ def bench(
     measures = []
     for one in found:
         measures.append(one)
-        err.print(f"{one.what} vs {one.peer}: {one.ratio:.2f}", markup=False, soft_wrap=True)
+        err.line(f"{one.what} vs {one.peer}: {one.ratio:.2f}")
     if json:
         record = {"backbone": backbone, "machine": _machine(place)}
-        typer.echo(encoder.dumps({**record, "measures": [asdict(m) for m in measures]}, indent=2))
+        out.json({**record, "measures": [asdict(m) for m in measures]})
         return
-    table = Table(title=f"mpt bench {what} --backbone {backbone}", caption=_machine(place))
-    for column in ("what", "peer", "mpt", "peer's", "ratio", "pairs", "note"):
-        table.add_column(column, justify="left" if column in ("what", "peer", "note") else "right")
+    rows = []
     for m in measures:
         values = f"{m.ours:.3g} {m.unit}", f"{m.theirs:.3g} {m.unit}", f"{m.ratio:.2f}"
-        table.add_row(m.what, m.peer, *values, f"{m.low:.2f}-{m.high:.2f}", m.note)
-    out.print(table)
+        rows.append((m.what, m.peer, *values, f"{m.low:.2f}-{m.high:.2f}", m.note))
+    header = ("what", "peer", "mpt", "peer's", "ratio", "pairs", "note")
+    title = f"mpt bench {what} --backbone {backbone}"
+    out.sheet(Sheet(Grid(header, tuple(rows), "llrrrrl"), title, (_machine(place),)))
 
 
 def _numbers(text: str, option: str) -> list[int]:

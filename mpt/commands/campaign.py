@@ -12,11 +12,11 @@ from mpt.commands.console import err, out
 from mpt.commands.options import Device, MetaEngine, TrackingUri
 from mpt.commands.stop import Budget, leave, this_command
 from mpt.errors import ConfigError
+from mpt.report.grid import Sheet
 
 if TYPE_CHECKING:
     from mpt.gym.partitions import Partitions
     from mpt.lab.preset import Preset, Row
-    from mpt.report.tables import Grid
 
 
 def campaign(
@@ -62,7 +62,7 @@ def campaign(
     published, whole = _settings(asked, dry_run)
     wanted = rows(asked, published, whole)
     if dry_run:
-        _show(pairs_plan(asked) if asked.pairs else plan_grid(wanted), asked.title)
+        out.sheet(Sheet(pairs_plan(asked) if asked.pairs else plan_grid(wanted), asked.title))
         return
     ways = {
         "device": device,
@@ -91,7 +91,7 @@ def _settings(asked: Preset, dry_run: bool) -> tuple[Partitions, Partitions | No
     published = crossfit_partitions()
     if dry_run and not Path(where).exists():
         line = f"{where} does not exist; showing the published settings"
-        err.print(line, markup=False, soft_wrap=True)
+        err.line(line)
         return published, published
     return open_gym(where).partitions, published
 
@@ -131,12 +131,12 @@ def _rows(
     grid = answer_grid(wanted, found.gains)
     page = write_answer(found, grid, Home.find().reports / f"preset-{asked.name}")
     if json:
-        typer.echo(answer_json(asked, wanted, found.gains))
+        out.raw(answer_json(asked, wanted, found.gains))
         return
-    _show(grid, asked.title)
+    out.sheet(Sheet(grid, asked.title))
     for warning in warnings(found):
-        err.print(f"warning: {warning}", markup=False, soft_wrap=True, style="yellow")
-    out.print(f"Report: {page}", markup=False, soft_wrap=True)
+        err.line(f"warning: {warning}", "yellow")
+    out.line(f"Report: {page}")
 
 
 def _pairs(asked: Preset, ways: dict[str, Any], budget: str | None, json: bool) -> None:
@@ -158,19 +158,7 @@ def _pairs(asked: Preset, ways: dict[str, Any], budget: str | None, json: bool) 
     folder = session.home.reports / f"preset-{asked.name}"
     write_grid(grid, folder, "pairs", asked.title)
     if json:
-        typer.echo(pairs_json(asked, found))
+        out.raw(pairs_json(asked, found))
         return
-    _show(grid, asked.title)
-    out.print(f"Tables: {folder}", markup=False, soft_wrap=True)
-
-
-def _show(grid: Grid, title: str) -> None:
-    """Print a table whole, also where the terminal is narrower."""
-    from rich.console import Console
-    from rich.measure import Measurement
-
-    from mpt.report.console import grid_table
-
-    table = grid_table(grid, title)
-    needed = Measurement.get(out, out.options.update(max_width=10_000), table).maximum
-    Console(file=out.file, width=max(needed, out.width), highlight=False).print(table)
+    out.sheet(Sheet(grid, asked.title))
+    out.line(f"Tables: {folder}")

@@ -1,15 +1,24 @@
-"""The terminal: progress with an ETA, plain lines where there is no terminal."""
+"""The terminal: what is printed stands there literally; progress is a bar, or plain lines."""
 
 from __future__ import annotations
 
+import io
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from mpt.foreign import visible
+from mpt.report.grid import Sheet
+from mpt.report.json_text import json_text
+from mpt.report.terminal import print_sheet, rich_table
 
 if TYPE_CHECKING:
     from mpt.lab.matrix import Matrix
@@ -17,8 +26,109 @@ if TYPE_CHECKING:
 EVERY = 10.0
 """Seconds between plain progress lines."""
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+
+class _Quiet(Console):
+    """Standard error: what nobody can read there is no reason to stop."""
+
+    def _check_buffer(self) -> None:
+        with suppress(OSError):
+            super()._check_buffer()
+
+    def on_broken_pipe(self) -> None:
+        """Go on; see ``Console.on_broken_pipe``."""
+
+
+class Terminal:
+    """A stream that people read: every text stands there as it is, and acts on nothing.
+
+    No markup and no emoji codes are read in it, signs that nobody sees are written out, lines and
+    rows of tables are not cut or wrapped where they go into a file.
+
+    Raises:
+        OSError: standard output cannot be written.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether bars can be drawn on it."""
+        return self.console.is_terminal
+
+    def line(self, text: str = "", style: str = "", end: int | None = None) -> None:
+        """One line, whatever the text holds; styled up to the sign ``end``, or all of it."""
+        shown = Text(visible(text))
+        shown.stylize(style, 0, end)
+        self.console.print(shown, soft_wrap=True)
+
+    def sheet(self, sheet: Sheet) -> None:
+        """A table."""
+        print_sheet(self.console, sheet)
+
+    def json(self, value: object) -> None:
+        """A value as JSON."""
+        self.raw(json_text(value))
+
+    def raw(self, text: str) -> None:
+        """A text for programs, to the letter; its last line is ended."""
+        file = self.console.file
+        file.write(text if text.endswith("\n") else f"{text}\n")
+        file.flush()
+
+
+out = Terminal(Console(highlight=False))
+err = Terminal(_Quiet(stderr=True, highlight=False))
+
+
+class _Stream(io.TextIOWrapper):
+    """Standard output or error in UTF-8, whatever the locale says; remembers why it takes no more.
+
+    Attributes:
+        fault: that of the first write that failed.
+    """
+
+    fault: OSError | None = None
+
+    def write(self, text: str, /) -> int:
+        """See ``io.TextIOWrapper``."""
+        try:
+            return super().write(text)
+        except OSError as fault:
+            self.fault = self.fault or fault
+            raise
+
+    def flush(self) -> None:
+        """See ``io.TextIOWrapper``."""
+        try:
+            super().flush()
+        except OSError as fault:
+            self.fault = self.fault or fault
+            raise
+
+
+def speak_utf8() -> None:
+    """Have names and answers written whatever signs they hold."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if type(stream) is io.TextIOWrapper:
+            ways = {"line_buffering": stream.line_buffering, "write_through": stream.write_through}
+            utf8 = _Stream(stream.detach(), "utf-8", "backslashreplace", **ways)
+            setattr(sys, name, utf8)
+
+
+def unwritten() -> OSError | None:
+    """Why standard output did not take what was printed, if so; it goes nowhere from then on."""
+    stream = getattr(sys.stdout, "wrapped", sys.stdout)  # Typer wraps it once a pipe is broken
+    if not isinstance(stream, _Stream):
+        return None
+    with suppress(OSError):
+        stream.flush()
+    if stream.fault:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    return stream.fault
 
 
 class ConsoleProgress:
@@ -44,31 +154,32 @@ class ConsoleProgress:
 
     def say(self, line: str) -> None:
         """See ``Progress.say``."""
-        err.print(line, markup=False, soft_wrap=True)
+        err.line(line)
 
 
 @contextmanager
 def _bar(title: str, total: int, matrix: Matrix | None) -> Iterator[Callable[[int], None]]:
     columns = (
-        TextColumn("{task.description:<28}"),
+        TextColumn("{task.description:<28}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    bar = Progress(*columns, console=err)
+    bar = Progress(*columns, console=err.console)
 
     def shown() -> RenderableType:
         if matrix is None:
             return bar
-        from mpt.commands.matrix_view import matrix_table
+        from mpt.commands.matrix_view import matrix_grid, summary
 
-        return Group(matrix_table(matrix), bar)
+        table = rich_table(matrix_grid(matrix), err.console.width)
+        return Group(table, Text(summary(matrix)), bar)
 
-    with Live(get_renderable=shown, console=err, transient=True):
-        task = bar.add_task(title, total=total)
+    with Live(get_renderable=shown, console=err.console, transient=True):
+        task = bar.add_task(visible(title), total=total)
         yield lambda steps: bar.advance(task, steps)
         seconds = bar.tasks[0].elapsed or 0.0
-    err.print(f"{title}: {total} steps in {clock(seconds)}", markup=False)
+    err.line(f"{title}: {total} steps in {clock(seconds)}")
 
 
 @contextmanager
@@ -83,15 +194,11 @@ def _lines(title: str, total: int) -> Iterator[Callable[[int], None]]:
         if now - last >= EVERY and done:
             last = now
             left = (now - began) / done * (total - done)
-            print(
-                f"{title}: {done}/{total} steps, about {clock(left)} left",
-                flush=True,
-                file=err.file,
-            )
+            err.line(f"{title}: {done}/{total} steps, about {clock(left)} left")
 
     yield advance
     seconds = time.monotonic() - began
-    print(f"{title}: {total} steps in {clock(seconds)}", flush=True, file=err.file)
+    err.line(f"{title}: {total} steps in {clock(seconds)}")
 
 
 def steps_on(lines: Mapping[str, str]) -> None:
@@ -99,7 +206,7 @@ def steps_on(lines: Mapping[str, str]) -> None:
     width = max(map(len, lines))
     for place, (command, purpose) in enumerate(lines.items()):
         lead = "" if place else "Next:"
-        out.print(f"{lead:<6}{command:<{width}}  # {purpose}", markup=False, soft_wrap=True)
+        out.line(f"{lead:<6}{command:<{width}}  # {purpose}")
 
 
 def clock(seconds: float) -> str:

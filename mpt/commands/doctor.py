@@ -26,11 +26,8 @@ def doctor(
 
     Example: mpt doctor
     """
-    import json as encoder
     from dataclasses import asdict
     from itertools import chain
-
-    from rich.text import Text
 
     from mpt.commands.session import find_home, known_device
     from mpt.config import BackboneConfig
@@ -45,9 +42,9 @@ def doctor(
     for one in chain(stores(home), [ray()], here):
         found.append(one)
         if not json:
-            line = Text.assemble((f"{one.state:<6}", COLOURS[one.state]), f"{one.name}: {one.what}")
-            out.print(line + (f" -> {one.fix}" if one.fix else ""), soft_wrap=True)
+            fix = f" -> {one.fix}" if one.fix else ""
+            out.line(f"{one.state:<6}{one.name}: {one.what}{fix}", COLOURS[one.state], 6)
     if json:
-        typer.echo(encoder.dumps([asdict(one) for one in found], indent=2))
+        out.json([asdict(one) for one in found])
     if any(one.state == "fail" for one in found):
         raise typer.Exit(1)

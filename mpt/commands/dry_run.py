@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mpt.commands.console import clock, out
+from mpt.report.grid import Grid, Sheet
+from mpt.report.words import method_names
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from mpt.commands.session import Session
     from mpt.lab.probe import Cost
     from mpt.lab.run import Lab
@@ -35,7 +35,7 @@ def dry_run(session: Session, work: Callable[[Lab], Workload], *, json: bool) ->
         session.progress.say(f"timing a few steps of {len(planned.left)} units ...")
         cost = probe(planned, lab.worker, lab)
     if json:
-        typer.echo(_json(planned, cost))
+        out.json(_json(planned, cost))
         return
     _print(planned, cost)
 
@@ -63,57 +63,48 @@ def _print(planned: Workload, cost: Cost) -> None:
     import yaml
 
     chosen = planned.study.model_dump(mode="json", exclude_none=True)
-    out.print("Configuration", style="bold")
-    out.print(yaml.safe_dump(chosen, sort_keys=False, default_flow_style=None), markup=False)
-    out.print(_matrix(planned))
+    out.line("Configuration", "bold")
+    text = yaml.safe_dump(chosen, sort_keys=False, default_flow_style=None)
+    for line in text.split("\n"):
+        out.line(line)
+    out.sheet(Sheet(_matrix(planned)))
     units, left = len(planned.units), len(planned.left)
-    out.print(f"{units} units, {units - left} in the ledger, {left} to compute")
+    out.line(f"{units} units, {units - left} in the ledger, {left} to compute")
     for line in planned.about:
-        out.print(f"  {line}", markup=False, soft_wrap=True)
-    out.print(f"\nProbe on {cost.device}", style="bold")
+        out.line(f"  {line}")
+    out.line()
+    out.line(f"Probe on {cost.device}", "bold")
     for one in cost.timings:
-        out.print(
+        out.line(
             f"  {one.what}: {one.step:.3f} s an update of {one.runs} runs, {one.each:.2f} s a unit "
-            f"x {one.units}",
-            markup=False,
-            soft_wrap=True,
+            f"x {one.units}"
         )
-    out.print(
+    out.line(
         f"Expected: {clock(cost.seconds)} ({cost.seconds / 3600:.2f} hours of this device), "
-        f"{_size(cost.disk)} of prompts and records, {_size(cost.memory)} of memory at the peak",
-        markup=False,
-        soft_wrap=True,
+        f"{_size(cost.disk)} of prompts and records, {_size(cost.memory)} of memory at the peak"
     )
 
 
-def _matrix(planned: Workload) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("part", "method"):
-        table.add_column(name, no_wrap=True)
-    for name in ("learned", "tasks x\nseeds x rates", "units", "held", "left"):
-        table.add_column(name, justify="right", no_wrap=True)
+def _matrix(planned: Workload) -> Grid:
+    rows = []
     for row in _rows(planned):
         shape = f"{row['tasks']} x {row['seeds']} x {row['rates']}"
         counts = [str(row[key]) for key in ("units", "held", "left")]
-        table.add_row(str(row["part"]), str(row["method"]), str(row["learned"]), shape, *counts)
-    return table
+        rows.append((str(row["part"]), str(row["method"]), str(row["learned"]), shape, *counts))
+    header = ("part", "method", "learned", "tasks x seeds x rates", "units", "held", "left")
+    return Grid(header, tuple(rows), "llrrrrr")
 
 
 def _rows(planned: Workload) -> list[dict[str, object]]:
     """The matrix, a (part, method) a row; units that rows share are counted in each."""
-    from mpt.report.words import method_name
-
-    found = []
+    found, names = [], method_names(row.method for row in planned.rows)
     for row in planned.rows:
         digests = {config.digest for config in row.configs}
         held = len(digests & planned.held)
         found.append(
             {
                 "part": row.part,
-                "method": method_name(row.method),
+                "method": names[row.method],
                 "learned": row.learned,
                 "tasks": len({cell.task for cell in row.cells}),
                 "seeds": len({cell.data_seed for cell in row.cells}),
@@ -126,23 +117,19 @@ def _rows(planned: Workload) -> list[dict[str, object]]:
     return found
 
 
-def _json(planned: Workload, cost: Cost) -> str:
-    import json
+def _json(planned: Workload, cost: Cost) -> dict[str, object]:
     from dataclasses import asdict
 
-    return json.dumps(
-        {
-            "schema": 1,
-            "configuration": planned.study.model_dump(mode="json"),
-            "rows": _rows(planned),
-            "units": len(planned.units),
-            "held": len(planned.units) - len(planned.left),
-            "left": len(planned.left),
-            "about": list(planned.about),
-            "probe": {**asdict(cost), "seconds": cost.seconds},
-        },
-        indent=2,
-    )
+    return {
+        "schema": 1,
+        "configuration": planned.study.model_dump(mode="json"),
+        "rows": _rows(planned),
+        "units": len(planned.units),
+        "held": len(planned.units) - len(planned.left),
+        "left": len(planned.left),
+        "about": list(planned.about),
+        "probe": {**asdict(cost), "seconds": cost.seconds},
+    }
 
 
 def _size(count: float) -> str:

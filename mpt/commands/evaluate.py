@@ -48,8 +48,9 @@ def evaluate(
     from mpt.lab.single import evaluate as judge
     from mpt.lab.single import targets_of
     from mpt.lab.study_file import resolve
-    from mpt.report.console import arg_table, grid_table
+    from mpt.report.console import arg_sheet
     from mpt.report.evaluation import evaluation_grid, evaluation_json
+    from mpt.report.grid import Sheet
 
     unit = None
     changes: dict[str, Any] = given(gym=gym, setting=setting)
@@ -69,11 +70,11 @@ def evaluate(
     if not told:
         raise ResultsError("every cell diverged, so there is no score; give smaller rates")
     if json:
-        typer.echo(evaluation_json(prompt, told, found.gain))
+        out.raw(evaluation_json(prompt, told, found.gain))
         return
-    out.print(grid_table(evaluation_grid(name, told, found.gain), f"{prompt} on {name}"))
+    out.sheet(Sheet(evaluation_grid(name, told, found.gain), f"{prompt} on {name}"))
     if found.gain is None:
         return
-    out.print(arg_table([found.gain]))
+    out.sheet(arg_sheet([found.gain]))
     for warning in found.gain.warnings:
-        err.print(f"warning: {warning}", markup=False, style="yellow")
+        err.line(f"warning: {warning}", "yellow")

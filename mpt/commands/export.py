@@ -37,5 +37,5 @@ def export(
     with open_ledger(home) as ledger:
         unit = find_prompt(ledger, home, prompt)
     caveat = export_peft(unit, home, folder)
-    out.print(f"Adapter: {folder} ({to.value}, unit {unit.digest})", markup=False, soft_wrap=True)
-    err.print(f"note: {caveat}; see {folder / 'README.md'}", markup=False, soft_wrap=True)
+    out.line(f"Adapter: {folder} ({to.value}, unit {unit.digest})")
+    err.line(f"note: {caveat}; see {folder / 'README.md'}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mpt.commands.console import ConsoleProgress
+from mpt.commands.console import ConsoleProgress, out
 
 if TYPE_CHECKING:
     from mpt.gym.reach import Reach
@@ -44,7 +43,7 @@ def list_tasks(
 
     tasks = listed(family)
     if as_json:
-        typer.echo(json.dumps([asdict(task) for task in tasks], indent=1, ensure_ascii=False))
+        out.json([asdict(task) for task in tasks])
     else:
         print_tasks(tasks)
 
@@ -81,7 +80,7 @@ def show(
     if folder is not None:
         found = replace(found, reach=_reaches(task, folder, study, backbone))
     if as_json:
-        typer.echo(json.dumps(asdict(found), indent=1, ensure_ascii=False))
+        out.json(asdict(found))
     else:
         print_task(found)
 
@@ -133,7 +132,7 @@ def build(
             advance(1)
     outcomes.sort(key=lambda outcome: outcome.task)
     if as_json:
-        typer.echo(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
+        out.json([asdict(outcome) for outcome in outcomes])
     else:
         print_outcomes(outcomes, to)
         if not tasks:
@@ -161,7 +160,7 @@ def verify(
 
     found = list(verdicts(folder, against))
     if as_json:
-        typer.echo(json.dumps([asdict(verdict) for verdict in found], indent=1))
+        out.json([asdict(verdict) for verdict in found])
     else:
         print_verdicts(found)
     if any(verdict.state in FAILING for verdict in found):
@@ -195,7 +194,7 @@ def mirror(
             copies.append(copied)
             advance(1)
     if as_json:
-        typer.echo(json.dumps([asdict(copied) for copied in copies], indent=1))
+        out.json([asdict(copied) for copied in copies])
     else:
         print_copies(copies, to)
     if any(copied.state == "failed" for copied in copies):
@@ -210,4 +209,4 @@ def page() -> None:
     """
     from mpt.gym.page import gym_page
 
-    typer.echo(gym_page(), nl=False)
+    out.raw(gym_page())

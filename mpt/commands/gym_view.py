@@ -131,4 +131,4 @@ def _ratio(outcome: Outcome) -> str:
 
 
 def _note(line: str) -> None:
-    out.print(line, markup=False, soft_wrap=True)
+    out.line(line)

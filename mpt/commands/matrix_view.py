@@ -5,32 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.table import Table
-
 from mpt.commands.console import clock
-from mpt.report.words import method_name
+from mpt.report.grid import Grid
+from mpt.report.words import method_names
 
 if TYPE_CHECKING:
     from mpt.lab.matrix import Count, Matrix
 
 
-def matrix_table(matrix: Matrix) -> Table:
+def matrix_grid(matrix: Matrix) -> Grid:
     """Settings down, methods across: units done of all, and how many failed."""
-    methods = list(dict.fromkeys(row.method for row in matrix.rows))
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption=summary(matrix))
-    table.add_column("setting", no_wrap=True)
-    for method in methods:
-        table.add_column(method_name(method), justify="right", no_wrap=True)
-    for setting, counts in _by_setting(matrix).items():
-        table.add_row(setting, *(_cell(counts.get(method)) for method in methods))
-    return table
+    names = method_names(row.method for row in matrix.rows)
+    rows = tuple(
+        (setting, *(_cell(counts.get(method)) for method in names))
+        for setting, counts in _by_setting(matrix).items()
+    )
+    return Grid(("setting", *names.values()), rows, "l" + "r" * len(names))
 
 
 def matrix_lines(matrix: Matrix) -> Iterator[str]:
     """The same without a terminal."""
+    names = method_names(row.method for row in matrix.rows)
     for setting, counts in _by_setting(matrix).items():
-        told = (f"{method_name(method)} {_cell(count)}" for method, count in counts.items())
+        told = (f"{names[method]} {_cell(count)}" for method, count in counts.items())
         yield f"  {setting}: {', '.join(told)}"
     yield f"  {summary(matrix)}"
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mpt.commands.console import out
 from mpt.errors import InputError
 
 
@@ -18,8 +19,12 @@ def predict(
 ) -> None:
     """Answer texts with a prompt, one line each, in the order they were given.
 
+    Standard input and output are UTF-8, parted at line feeds: as many lines go out as came in. What
+    else might end a line stands as a blank in an answer, other control characters as \\x1b.
+
     Example: mpt predict mpt-mini-reptile "it was good" "it was bad"
     """
+    from mpt.foreign import one_line
     from mpt.lab.artefacts import prompt_file
     from mpt.lab.home import Home
     from mpt.lab.ledger import open_ledger
@@ -27,11 +32,21 @@ def predict(
     from mpt.lab.predict import asked_with
     from mpt.lab.predict import predict as run
 
-    asked = texts or sys.stdin.read().splitlines()
+    asked = texts or _lines()
     if not asked:
         raise InputError("there is no text to answer; give texts behind the prompt, or on stdin")
     home = Home.find()
     with open_ledger(home) as ledger:
         unit = find_prompt(ledger, home, prompt)
     for answer in run(prompt_file(home, unit), asked_with(unit), asked):
-        typer.echo(" ".join(answer.splitlines()))
+        out.raw(one_line(answer))
+
+
+def _lines() -> list[str]:
+    """The lines of standard input, parted at line feeds alone."""
+    from mpt.reading import lines_of
+
+    try:
+        return lines_of(sys.stdin.buffer.read()) if sys.stdin else []
+    except ValueError as wrong:
+        raise InputError(f"standard input, {wrong}") from None

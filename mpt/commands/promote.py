@@ -68,7 +68,7 @@ def promote(
     from mpt.lab.workload import campaign_rows, campaign_work
     from mpt.report.caution import warnings
     from mpt.report.collect import promotion_findings, retest_lines
-    from mpt.report.console import arg_json, arg_table
+    from mpt.report.console import arg_json, arg_sheet
     from mpt.report.page import write_report
 
     search = Search.latest(Home.find()) if study is None else Search.load(Home.find(), study)
@@ -119,15 +119,15 @@ def promote(
             model = Projection(session.tracker, chosen, session.home).promotion(promotion, page)
             session.progress.say(session.summary())
     if json:
-        typer.echo(arg_json(promotion.gains))
+        out.raw(arg_json(promotion.gains))
         return
-    out.print(arg_table(promotion.gains, found.title))
+    out.sheet(arg_sheet(promotion.gains, found.title))
     for warning in warnings(found):
-        err.print(f"warning: {warning}", markup=False, soft_wrap=True, style="yellow")
-    out.print(f"Report:   {page}", markup=False, soft_wrap=True)
+        err.line(f"warning: {warning}", "yellow")
+    out.line(f"Report:   {page}")
     if model and (own := registered_as(session.home, model, search.owner)) != model:
         line = f"warning: the model {model} belongs to another study; this one's is {own}"
-        err.print(line, markup=False, soft_wrap=True, style="yellow")
+        err.line(line, "yellow")
         model = own
     if model:
-        out.print(f"Champion: models:/{model}@champion", markup=False, soft_wrap=True)
+        out.line(f"Champion: models:/{model}@champion")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from json import dumps
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,12 +45,12 @@ def reap(
     fail = study.errors.killed == "fail"
     if json:
         reaped = [number + 1 for number in numbers]
-        typer.echo(dumps({"study": study.title, "failed" if fail else "waiting": reaped}))
+        out.json({"study": study.title, "failed" if fail else "waiting": reaped})
         return
     named = ", ".join(f"trial {number + 1}" for number in numbers)
     after = "failed" if fail else "waits for the next `mpt sweep`"
     told = f"{named}: {after}" if numbers else "no trial was left running"
-    out.print(f"{study.title}: {told}", markup=False, soft_wrap=True)
+    out.line(f"{study.title}: {told}")
 
 
 def retry(
@@ -74,14 +73,14 @@ def retry(
         found = run(search, ledger, diverged=diverged)
     if json:
         again = [{"trial": trial.number + 1, "again": number + 1} for trial, number in found]
-        typer.echo(dumps({"study": name, "retried": again}))
+        out.json({"study": name, "retried": again})
         return
     if not found:
         how = "diverged" if diverged else "failed"
-        out.print(f"{name}: no trial {how} that is not tried again already", markup=False)
+        out.line(f"{name}: no trial {how} that is not tried again already")
     for trial, number in found:
         words = f"trial {trial.number + 1} is tried again as trial {number + 1}"
-        out.print(f"{words} by the next `mpt sweep`", markup=False, soft_wrap=True)
+        out.line(f"{words} by the next `mpt sweep`")
 
 
 @contextmanager
@@ -101,4 +100,4 @@ def _held(home: Home, name: str | None) -> Iterator[tuple[Search, Ledger]]:
 
 
 def _warn(line: str) -> None:
-    err.print(f"warning: {line}", markup=False, soft_wrap=True)
+    err.line(f"warning: {line}")

@@ -35,14 +35,14 @@ def list_(
         version for versions in models(find_home(tracking_uri)).values() for version in versions
     ]
     if json:
-        _json({"versions": [_told(version) for version in found]})
+        out.json({"schema": 1, "versions": [_told(version) for version in found]})
     elif not found:
-        err.print("no prompt is registered yet; `mpt promote best` registers one", markup=False)
+        err.line("no prompt is registered yet; `mpt promote best` registers one")
     for version in () if json else found:
         mark = "  champion" if version.is_champion else ""
         made = f"{version.created:%Y-%m-%d %H:%M} UTC"
         line = f"{version.model}  version {version.number}  {version.digest}  {made}{mark}"
-        out.print(line, markup=False, soft_wrap=True)
+        out.line(line)
 
 
 @app.command()
@@ -65,21 +65,11 @@ def rollback(
 
     was, now = run(find_home(tracking_uri), model, to)
     if json:
-        _json({"was": _told(was) if was else None, "champion": _told(now)})
+        out.json({"schema": 1, "was": _told(was) if was else None, "champion": _told(now)})
         return
     before = f"version {was.number}" if was else "none"
-    out.print(
-        f"models:/{model}@champion: {before} -> version {now.number} ({now.digest})",
-        markup=False,
-        soft_wrap=True,
-    )
+    out.line(f"models:/{model}@champion: {before} -> version {now.number} ({now.digest})")
 
 
 def _told(version: Version) -> dict[str, Any]:
     return {**asdict(version), "created": version.created.isoformat()}
-
-
-def _json(value: dict[str, Any]) -> None:
-    import json
-
-    typer.echo(json.dumps({"schema": 1, **value}, indent=2))

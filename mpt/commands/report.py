@@ -64,5 +64,5 @@ def report(
         found = promotion_findings(*recorded_promotion(str(promotion)), command, Home.find())
     page = write_report(found, to)
     for warning in warnings(found):
-        err.print(f"warning: {warning}", markup=False, soft_wrap=True, style="yellow")
-    out.print(f"Report: {page}", markup=False, soft_wrap=True)
+        err.line(f"warning: {warning}", "yellow")
+    out.line(f"Report: {page}")

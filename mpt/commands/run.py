@@ -43,7 +43,6 @@ def run(
 
     Example: mpt run --method fomaml --outer-lr 0.1 --steps 60
     """
-    import json as text
     import shlex
 
     from mpt.commands.session import Session, given
@@ -78,12 +77,13 @@ def run(
     if json:
         told = {"digest": unit.digest, "method": config.method, "state": unit.state}
         losses = {"first_loss": curve[0], "last_loss": curve[-1], "steps": len(curve)}
-        typer.echo(text.dumps({**told, **losses, "prompt": str(prompt)}, indent=2))
+        out.json({**told, **losses, "prompt": str(prompt)})
         return
     tasks = f"{len(config.sources)} source tasks"
-    out.print(f"Run:    {unit.digest}, {config.method} on {tasks}", markup=False)
-    out.print(f"Loss:   {curve[0]:.4f} to {curve[-1]:.4f} in {len(curve)} steps", markup=False)
-    out.print(f"Prompt: {prompt}\n", markup=False, soft_wrap=True)
+    out.line(f"Run:    {unit.digest}, {config.method} on {tasks}")
+    out.line(f"Loss:   {curve[0]:.4f} to {curve[-1]:.4f} in {len(curve)} steps")
+    out.line(f"Prompt: {prompt}")
+    out.line()
     words = ["mpt", "evaluate", unit.digest, "--setting", chosen.setting]
     if study is not None:
         words += ["--study", str(study)]

@@ -27,8 +27,6 @@ def show(
 
     Example: mpt show 1f2e3d --prompt
     """
-    import json as text
-
     import yaml
 
     from mpt.lab.home import Home
@@ -43,7 +41,7 @@ def show(
     found = origin(unit, home)
     if fault := fault_of(unit):
         line = f"warning: the ledger's row of {unit.digest} is damaged ({fault}); "
-        err.print(f"{line}`mpt studies forget {unit.digest}`", markup=False, soft_wrap=True)
+        err.line(f"{line}`mpt studies forget {unit.digest}`")
     result: dict[str, Any] = dict(unit.result)
     curve = result.pop("curve", [])
     software, numerics = result.pop("software", None), result.pop("numerics", None)
@@ -67,16 +65,17 @@ def show(
         told |= {**keys, "mlflow runs": found.runs, "result": {**result, "curve": curve}}
         told = {name.replace(" ", "_"): value for name, value in told.items()}
         told |= {"prompt_view": asdict(view)} if view else {}
-        typer.echo(text.dumps(told, indent=2))
+        out.json(told)
         return
     if curve and not fault:
         told["result"] |= {"training loss": f"{curve[0]:.4f} to {curve[-1]:.4f}"}
     printed = yaml.safe_dump(told, sort_keys=False, default_flow_style=None, width=100)
-    out.print(printed.rstrip(), markup=False, soft_wrap=True)
+    for line in printed.rstrip().split("\n"):
+        out.line(line)
     if view:
-        from mpt.report.console import prompt_table
+        from mpt.report.console import prompt_sheet
 
-        out.print(prompt_table(view))
+        out.sheet(prompt_sheet(view))
 
 
 def _view(unit: Unit, home: Home, ledger: Ledger) -> PromptView:

@@ -49,7 +49,7 @@ def similarity(
     """
     from mpt.errors import InputError
     from mpt.lab.similarity import similarity as compare
-    from mpt.report.console import similarity_json, similarity_table, sources_table
+    from mpt.report.console import similarity_json, similarity_sheet, sources_sheet
     from mpt.report.heat import similarity_figure
     from mpt.report.style import save
 
@@ -64,13 +64,13 @@ def similarity(
     if to is not None:
         save(similarity_figure(found), to)
     if json:
-        typer.echo(similarity_json(found, suggest, sources))
+        out.raw(similarity_json(found, suggest, sources))
         return
-    out.print(sources_table(suggest, sources, found) if suggest else similarity_table(found))
+    out.sheet(sources_sheet(suggest, sources, found) if suggest else similarity_sheet(found))
     if suggest:
         _say_sources(suggest, [task for task, _ in sources])
     if to is not None:
-        out.print(f"Heat map: {to}", markup=False, soft_wrap=True)
+        out.line(f"Heat map: {to}")
 
 
 def _say_sources(target: str, sources: list[str]) -> None:
@@ -78,10 +78,10 @@ def _say_sources(target: str, sources: list[str]) -> None:
     from mpt.gym.crossfit import near_duplicates
     from mpt.gym.partitions import Setting
 
-    out.print(f"In a study file:  sources: [{', '.join(sources)}]", markup=False, soft_wrap=True)
+    out.line(f"In a study file:  sources: [{', '.join(sources)}]")
     for pair in near_duplicates(Setting("suggested", tuple(sources), (target,))):
         line = f"warning: {pair.source} shares data with {target}: {pair.why}"
-        err.print(line, markup=False, soft_wrap=True, style="yellow")
+        err.line(line, "yellow")
 
 
 def _study(which: str | None) -> Study:
@@ -126,5 +126,5 @@ def _recorded(study: Study, tasks: tuple[str, ...] | None) -> Spaces:
     if found and lost:
         named = ", ".join(lost) if len(lost) <= FEW else f"{len(lost)} of {len(named)} tasks"
         line = f"warning: no tuned prompt of {named}; --tune tunes what is missing"
-        err.print(line, markup=False, soft_wrap=True, style="yellow")
+        err.line(line, "yellow")
     return found

@@ -27,7 +27,7 @@ Budget = Annotated[
 def leave(stopping: Stopping, done: str) -> NoReturn:
     """Say what is done and what continues; exit code 0 after a budget, 130 after a signal."""
     again = "" if stopping.by_signal else f"; go on with: {this_command()}"
-    err.print(f"{stopping.reason}: {done}{again}", markup=False, soft_wrap=True)
+    err.line(f"{stopping.reason}: {done}{again}")
     raise typer.Exit(STOPPED if stopping.by_signal else 0)
 
 

@@ -23,16 +23,16 @@ def list_(
     from mpt.lab.home import Home
     from mpt.lab.overview import overviews
     from mpt.lab.search import Search
-    from mpt.report.console import studies_json, studies_table
+    from mpt.report.console import studies_json, studies_sheet
 
     home = Home.find()
     if json:
         every = Search.every(home)
-        typer.echo(studies_json({name: search.trials for name, search in every.items()}))
+        out.raw(studies_json({name: search.trials for name, search in every.items()}))
     elif not (found := overviews(home)):
-        err.print("no study yet; begin one with `mpt sweep --method reptile`", markup=False)
+        err.line("no study yet; begin one with `mpt sweep --method reptile`")
     else:
-        out.print(studies_table(found))
+        out.sheet(studies_sheet(found))
 
 
 @app.command()
@@ -46,13 +46,13 @@ def show(
     """
     from mpt.lab.home import Home
     from mpt.lab.search import Search
-    from mpt.report.console import trials_json, trials_table
+    from mpt.report.console import trials_json, trials_sheet
 
     trials = Search.load(Home.find(), name).trials
     if json:
-        typer.echo(trials_json(trials))
+        out.raw(trials_json(trials))
     else:
-        out.print(trials_table(name, trials))
+        out.sheet(trials_sheet(name, trials))
 
 
 @app.command()
@@ -69,8 +69,6 @@ def forget(
 
     Example: mpt studies forget 1f2e3d4c5b6a
     """
-    from json import dumps
-
     from mpt.lab.forget import forget as run
     from mpt.lab.home import Home
     from mpt.lab.ledger import open_ledger
@@ -80,7 +78,7 @@ def forget(
         found = run(home, ledger, digest)
     if json:
         trials = {study: [n + 1 for n in numbers] for study, numbers in found.trials.items()}
-        typer.echo(dumps({"digest": found.digest, "begun": list(found.begun), "trials": trials}))
+        out.json({"digest": found.digest, "begun": found.begun, "trials": trials})
         return
     also = f" and {len(found.begun)} units that began from its prompt" if found.begun else ""
     lines = [f"{found.digest}{also}: forgotten; the command that computed it computes it again"]
@@ -88,7 +86,7 @@ def forget(
         named = ", ".join(str(number + 1) for number in numbers)
         lines.append(f"{study}: trial {named} waits for the next `mpt sweep`")
     for line in lines:
-        out.print(line, markup=False, soft_wrap=True)
+        out.line(line)
 
 
 app.command()(reap)

@@ -68,7 +68,7 @@ def sweep(
     from mpt.lab.sweep import sweep as run
     from mpt.lab.workload import sweep_work
     from mpt.methods import method as known_method
-    from mpt.report.console import best_trial, trial_interval, trials_json, trials_table
+    from mpt.report.console import best_trial, trial_interval, trials_json, trials_sheet
     from mpt.report.words import interval, params, percent
 
     if method is not None:
@@ -113,9 +113,9 @@ def sweep(
             )
         session.progress.say(session.summary())
     if json:
-        typer.echo(trials_json(finished))
+        out.raw(trials_json(finished))
     else:
-        out.print(trials_table(chosen.title, finished))
+        out.sheet(trials_sheet(chosen.title, finished))
     counted = sum(trial.is_over and trial.state != "failed" for trial in finished)
     if stopping.reason and (left := chosen.total - counted) > 0:
         leave(stopping, f"{chosen.total - left} of {chosen.total} trials are over, {left} left")
@@ -126,10 +126,11 @@ def sweep(
     if json:
         return
     if (best := best_trial(finished)) is None:
-        out.print("No trial has an ARG, so there is none to promote.", markup=False)
+        out.line("No trial has an ARG, so there is none to promote.")
         return
     gain = f"{percent(best.arg)} % {interval(trial_interval(best))}"
-    out.print(f"Best: trial {best.number + 1}, ARG {gain}: {params(best.params)}\n", markup=False)
+    out.line(f"Best: trial {best.number + 1}, ARG {gain}: {params(best.params)}")
+    out.line()
     is_latest = study_names(session.home)[0] == chosen.title
     name_it = "" if is_latest else f" --study {chosen.title}"
     steps_on(

@@ -33,7 +33,7 @@ def sync(
     home = find_home(tracking_uri)
 
     def warn(line: str) -> None:
-        err.print(f"warning: {line}", markup=False, soft_wrap=True)
+        err.line(f"warning: {line}")
 
     if rebuild:
         _rebuild(tracking_uri)
@@ -43,7 +43,7 @@ def sync(
         more, left = run(home, home.tracking_uri, warn=warn)
         sent += more
     forget_lost(home.outbox)
-    out.print(f"{sent} records sent, {left} left")
+    out.line(f"{sent} records sent, {left} left")
     if left:
         raise MptError(f"{left} records could not be sent; they are kept, run `mpt sync` again")
 
@@ -66,4 +66,4 @@ def _rebuild(tracking_uri: str | None) -> None:
             trials = replay(concrete, session.lab, session.home, on_trial=projection.trial)
             projection.close_study(trials)
         told = sum(bool(trial.digest) for trial in trials)
-        out.print(f"{name}: {told} trials told again", markup=False, soft_wrap=True)
+        out.line(f"{name}: {told} trials told again")

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mpt.commands.console import out
+
 
 def up(
     print_: Annotated[
@@ -24,6 +26,6 @@ def up(
     from mpt.lab.services import compose, script
 
     if print_:
-        typer.echo(script(Home.find().root / "services"), nl=False)
+        out.raw(script(Home.find().root / "services"))
         return
     compose()

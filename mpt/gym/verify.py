@@ -146,4 +146,5 @@ def _content(line: str, unseeded: bool) -> tuple[list[str], list[str]]:
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_bytes().decode("utf-8").split("\n")
+    # whatever bytes they are, they can be compared
+    return path.read_bytes().decode(errors="surrogateescape").split("\n")

@@ -8,6 +8,7 @@ from typing import Any
 
 from mpt.backbone.hub import decoder_start
 from mpt.config import BackboneConfig
+from mpt.foreign import markdown
 
 SEQ2SEQ = (
     "PEFT answers as `mpt predict` one text at a time and in batches padded on the right, with its "
@@ -37,6 +38,7 @@ def card(backbone: Any, chosen: BackboneConfig, base: str, digest: str) -> str:
     seq2seq = backbone.model.config.is_encoder_decoder
     return _CARD.format(
         base=json.dumps(base),
+        shown=markdown(base),
         digest=digest,
         tokens=chosen.prompt_tokens,
         weights=backbone.weights,
@@ -101,7 +103,7 @@ library_name: peft
 # A soft prompt of mpt
 
 {tokens} virtual tokens of the unit of work {digest} (`mpt show {digest}`), for the base model
-{base} (identity {weights}).
+{shown} (identity {weights}).
 
 **{caveat}.** The program below answers as `mpt predict {digest}` does.
 

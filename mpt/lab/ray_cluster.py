@@ -161,7 +161,7 @@ def _is_member() -> bool:
     names = set()
     for process in Path("/proc").glob("[0-9]*/comm"):
         with suppress(OSError):
-            names.add(process.read_text().strip())
+            names.add(process.read_text(encoding="utf-8", errors="replace").strip())
     # without /proc nothing is known of anybody
     return not names or "raylet" in names
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 import math
 import os
@@ -15,6 +13,7 @@ from types import TracebackType
 from typing import NoReturn
 
 from mpt.errors import StoreError
+from mpt.foreign import csv_table
 from mpt.lab.delivery import Delivery
 from mpt.lab.home import Home
 from mpt.lab.mlflow_client import follow_move, with_some_home
@@ -113,11 +112,8 @@ class MlflowTracker:
     def table(self, run: RunKey, name: str, rows: Sequence[Mapping[str, object]]) -> None:
         """See ``Tracker``."""
         columns = list(dict.fromkeys(column for row in rows for column in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        self.text(run, name if name.endswith(".csv") else f"{name}.csv", text.getvalue())
+        text = csv_table([columns, *([row.get(column) for column in columns] for row in rows)])
+        self.text(run, name if name.endswith(".csv") else f"{name}.csv", text)
 
     def text(self, run: RunKey, name: str, text: str) -> None:
         """See ``Tracker``."""

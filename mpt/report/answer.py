@@ -13,9 +13,9 @@ from mpt.report import words
 from mpt.report.collect import promotion_findings
 from mpt.report.console import arg_json
 from mpt.report.findings import Findings
+from mpt.report.grid import Grid, latex, markdown
 from mpt.report.page import write_report
 from mpt.report.records import Records, csv_text
-from mpt.report.tables import Grid, latex, markdown
 from mpt.scores import Gain
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import fmean
 
-from mpt.report import words
 from mpt.report.findings import Findings
-from mpt.scores import Gain, best_dev
+from mpt.scores import best_dev
 
 FEW_SEEDS = 3
 FEW_TASKS = 4
@@ -62,15 +61,12 @@ def _low_baselines(findings: Findings) -> Iterator[str]:
     low = {task: fmean(tests) for (_, task), tests in by_cell.items() if fmean(tests) > 0}
     named = [f"{task} ({mean:.3f})" for task, mean in low.items() if mean < LOW_BASELINE]
     if named:
-        name = " or ".join(dict.fromkeys(_name(gain) for gain in findings.gains))
+        names = findings.names
+        name = " or ".join(dict.fromkeys(names[gain.baseline] for gain in findings.gains))
         yield (
             f"{name} scores under {LOW_BASELINE} on {', '.join(named)}; relative gains there are "
             "large for small reasons"
         )
-
-
-def _name(gain: Gain) -> str:
-    return words.method_name(gain.baseline)
 
 
 def _count(number: int, thing: str) -> str:

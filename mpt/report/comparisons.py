@@ -6,17 +6,17 @@ from mpt.convergence import Pace
 from mpt.intervals import LEVEL
 from mpt.report import words
 from mpt.report.findings import Findings
-from mpt.report.tables import Grid
+from mpt.report.grid import Grid
 
 
 def paired_grid(findings: Findings) -> Grid:
     """Differences in ARG between methods; rows that can be told apart are marked."""
-    found = findings.versus
+    found, names = findings.versus, findings.names
     header = ("Setting", "Difference", "ARG points", "95 % interval", "p", "p, Holm", "seeds only")
     rows = tuple(
         (
             one.setting,
-            f"{words.method_name(one.tasks.first)} − {words.method_name(one.tasks.second)}",
+            f"{names[one.tasks.first]} − {names[one.tasks.second]}",
             words.percent(one.tasks.difference),
             words.interval(one.tasks.interval),
             words.p_value(one.tasks.p),
@@ -39,10 +39,11 @@ def importance_grid(findings: Findings) -> Grid:
 
 def pace_grid(findings: Findings) -> Grid:
     """How many cells reached the baseline's best dev score, and how fast."""
+    names = findings.names
     rows = tuple(
         (
             pace.setting,
-            words.method_name(pace.method),
+            names[pace.method],
             f"{pace.reached} of {len(pace.races)}",
             str(pace.sooner),
             str(len(pace.races) - pace.reached),

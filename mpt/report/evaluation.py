@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from mpt.report import words
 from mpt.report.console import arg_json
 from mpt.report.findings import Findings
-from mpt.report.tables import Grid, score_grid
+from mpt.report.grid import Grid
+from mpt.report.tables import score_grid
 from mpt.scores import Gain, Score, best_dev
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mpt.report import words
 from mpt.report.console import best_trial, trial_interval
-from mpt.report.style import BAND, BEST, FAINT, GRID, INK, LOST, Look, canvas, looks
+from mpt.report.style import BAND, BEST, FAINT, GRID, INK, LOST, Look, canvas, label, looks
 from mpt.scores import Gain
 
 if TYPE_CHECKING:
@@ -38,14 +38,14 @@ def arg_figure(gains: Sequence[Gain]) -> Figure:
             at += 0.8
             axes.axhline(at - 0.9, color=GRID, linewidth=0.8)
         if gain.setting != before:
-            ticks.append((at, gain.setting))
+            ticks.append((at, label(gain.setting)))
         _whiskers(axes, at, gain, look[gain.method])
         at, before = at + 1, gain.setting
     axes.set_ylim(at - 0.3, -0.8)
     axes.set_yticks([where for where, _ in ticks], [name for _, name in ticks])
     zero_line(axes)
     axes.set_xlabel(
-        f"average relative gain over {baseline_names(gains)} (%)", color=INK, fontsize=9
+        f"average relative gain over {label(baseline_names(gains))} (%)", color=INK, fontsize=9
     )
     _legend(axes, look)
     return figure
@@ -141,27 +141,32 @@ def zero_line(axes: Axes) -> None:
 
 def baseline_names(gains: Sequence[Gain]) -> str:
     """What the gains are over, as it is printed."""
-    return " or ".join(dict.fromkeys(words.method_name(gain.baseline) for gain in gains))
+    names = words.method_names(name for gain in gains for name in (gain.method, gain.baseline))
+    return " or ".join(dict.fromkeys(names[gain.baseline] for gain in gains))
 
 
 def _changes(gains: Sequence[Gain]) -> int:
     return len({gain.setting for gain in gains})
 
 
-def handle(method: str, look: Look) -> Line2D:
-    """A method's entry in a legend."""
+def handles(looks: Mapping[str, Look]) -> list[Line2D]:
+    """The methods' entries in a legend."""
     from matplotlib.lines import Line2D
 
-    return Line2D(
-        [], [], color=look.colour, marker=look.marker or None, markersize=6.5, linewidth=1.2,
-        linestyle="-" if look.marker else "--",
-        markeredgecolor=look.colour if look.marker == "|" else "white",
-        label=words.method_name(method),
-    )  # fmt: skip
+    names = words.method_names(looks)
+    return [
+        Line2D(
+            [], [], color=look.colour, marker=look.marker or None, markersize=6.5, linewidth=1.2,
+            linestyle="-" if look.marker else "--",
+            markeredgecolor=look.colour if look.marker == "|" else "white",
+            label=label(names[method]),
+        )
+        for method, look in looks.items()
+    ]  # fmt: skip
 
 
 def _legend(axes: Axes, look: Mapping[str, Look]) -> None:
     axes.legend(
-        handles=[handle(method, one) for method, one in look.items()], frameon=False,
+        handles=handles(look), frameon=False,
         fontsize=8.5, ncols=6, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2,
     )  # fmt: skip

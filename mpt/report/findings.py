@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mpt.convergence import Looks, Pace, paces
 from mpt.paired import Paired, compare, holm
+from mpt.report import words
 from mpt.scores import Gain, Score
 
 if TYPE_CHECKING:
@@ -122,6 +123,16 @@ class Findings:
     def methods(self) -> tuple[str, ...]:
         """Compared methods in the order of their gains, the baseline not among them."""
         return tuple(dict.fromkeys(gain.method for gain in self.gains))
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What each method is called on the page; see ``words.method_names``."""
+        every = (
+            *(name for gain in self.gains for name in (gain.method, gain.baseline)),
+            *(one.method for of in (self.scores, self.units, self.looks) for one in of),
+            self.baseline,
+        )
+        return words.method_names(every)
 
     @property
     def baseline(self) -> str:

@@ -8,7 +8,7 @@ from math import isfinite, log, nan
 from typing import TYPE_CHECKING, Any
 
 from mpt.report import words
-from mpt.report.style import FAINT, INK, canvas
+from mpt.report.style import FAINT, INK, canvas, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ def similarity_figure(found: Similarity) -> Figure:
 
     order = _by_likeness(found)
     table = np.array([[v if v is not None else nan for v in row] for row in found.matrix])
-    table, names = table[np.ix_(order, order)], [found.tasks[at] for at in order]
+    table, names = table[np.ix_(order, order)], [label(found.tasks[at]) for at in order]
     side = min(13.0, max(4.2, 2.6 + 0.34 * len(names)))
     figure, axes = canvas(side + 0.8, side)
     np.fill_diagonal(table, nan)  # a task with itself is 1, and would hide the other differences

@@ -7,9 +7,9 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from mpt.convergence import Looks, own_pace, paces
-from mpt.report.figures import WIDTH, handle
+from mpt.report.figures import WIDTH, handles
 from mpt.report.findings import Curve
-from mpt.report.style import GRID, INK, LINES, Look, looks, panels
+from mpt.report.style import GRID, INK, LINES, Look, label, looks, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +58,7 @@ def pace_figure(seen: Sequence[Looks], baseline: str) -> Figure:
     return _panels(seen, baseline, lines, "share that reached\nthe baseline's best", stairs=True)
 
 
-def curves_figure(curves: Sequence[Curve], label: str) -> Figure:
+def curves_figure(curves: Sequence[Curve], what: str) -> Figure:
     """How a number changed in training, a line a curve: running means over a tenth of it.
 
     Curves in panels are of methods and look like them; a method with several has several lines.
@@ -68,14 +68,15 @@ def curves_figure(curves: Sequence[Curve], label: str) -> Figure:
     look = looks(names) if any(places) else {name: _plain(at) for at, name in enumerate(names)}
     figure, grid = panels(len(places), WIDTH)
     for axes, place in zip(grid, places, strict=True):
-        axes.set_title(place, fontsize=9, loc="left", color=INK)
+        axes.set_title(label(place), fontsize=9, loc="left", color=INK)
         axes.grid(axis="y", color=GRID, linewidth=0.8)
         for curve in (one for one in curves if one.panel == place):
             _line(axes, look[curve.name], *_running_mean(curve), names.index(curve.name))
     figure.supxlabel("updates", fontsize=9, color=INK)
-    figure.supylabel(f"{label},\nrunning mean", fontsize=9, color=INK)
-    handles = [handle(name, one) for name, one in look.items()]
-    figure.legend(handles=handles, frameon=False, fontsize=8.5, ncols=7, loc="outside upper left")
+    figure.supylabel(f"{what},\nrunning mean", fontsize=9, color=INK)
+    figure.legend(
+        handles=handles(look), frameon=False, fontsize=8.5, ncols=7, loc="outside upper left"
+    )
     return figure
 
 
@@ -96,7 +97,7 @@ def _panels(
     seen: Sequence[Looks],
     baseline: str,
     lines: Callable[[str], list[Line]],
-    label: str,
+    what: str,
     *,
     stairs: bool = False,
 ) -> Figure:
@@ -105,14 +106,15 @@ def _panels(
     look = {baseline: PLAIN, **looks(methods)}
     figure, grid = panels(len(settings), WIDTH)
     for axes, setting in zip(grid, settings, strict=True):
-        axes.set_title(setting, fontsize=9, loc="left", color=INK)
+        axes.set_title(label(setting), fontsize=9, loc="left", color=INK)
         axes.grid(axis="y", color=GRID, linewidth=0.8)
         for at, (method, steps, values) in enumerate(lines(setting)):
             _line(axes, look[method], steps, values, at, stairs=stairs)
     figure.supxlabel("updates", fontsize=9, color=INK)
-    figure.supylabel(label, fontsize=9, color=INK)
-    handles = [handle(method, one) for method, one in look.items()]
-    figure.legend(handles=handles, frameon=False, fontsize=8.5, ncols=7, loc="outside upper left")
+    figure.supylabel(what, fontsize=9, color=INK)
+    figure.legend(
+        handles=handles(look), frameon=False, fontsize=8.5, ncols=7, loc="outside upper left"
+    )
     return figure
 
 

@@ -6,32 +6,26 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpt.errors import InputError
-from mpt.report import words
+from mpt.foreign import markdown as text
+from mpt.foreign import visible
 from mpt.report.caution import warnings
 from mpt.report.comparisons import importance_grid, pace_grid, paired_grid
 from mpt.report.figures import arg_figure, trials_figure
 from mpt.report.findings import Findings
+from mpt.report.grid import Grid, latex, markdown
 from mpt.report.heat import rates_figure, similarity_figure
 from mpt.report.pace_figures import curves_figure, dev_figure, pace_figure
 from mpt.report.paper import paper_source
 from mpt.report.records import csv_text, parquet_bytes, records
 from mpt.report.style import png, svg
-from mpt.report.tables import (
-    Grid,
-    arg_grid,
-    latex,
-    markdown,
-    score_grid,
-    trial_grid,
-    unit_grid,
-)
+from mpt.report.tables import arg_grid, score_grid, trial_grid, unit_grid
 from mpt.report.task_figures import task_figure
 from mpt.report.verdict import verdict
 
@@ -89,7 +83,7 @@ def _fill(folder: Path, findings: Findings) -> None:
         (folder / f"{name}.csv").write_text(csv_text(table), encoding="utf-8")
         (folder / f"{name}.parquet").write_bytes(parquet_bytes(table))
     for name, grids in _grids(findings).items():
-        md = [f"## {caption}\n\n{markdown(grid)}\n" for caption, grid in grids.items()]
+        md = [f"## {text(caption)}\n\n{markdown(grid)}\n" for caption, grid in grids.items()]
         tex = [latex(grid, caption) for caption, grid in grids.items()]
         (folder / f"{name}.md").write_text("\n".join(md), encoding="utf-8")
         (folder / f"{name}.tex").write_text("\n".join(tex), encoding="utf-8")
@@ -104,16 +98,16 @@ def _grids(findings: Findings) -> dict[str, dict[str, Grid]]:
         "paired": {"Methods side by side, paired by task": paired_grid(findings)},
         "convergence": {"Updates until the baseline's best dev score": pace_grid(findings)},
         "trials": {"Trials": trial_grid(findings)},
-        "units": {"Units of work": unit_grid(findings.units)},
+        "units": {"Units of work": unit_grid(findings.units, findings.names)},
     }
 
 
 def _figures(findings: Findings) -> Iterator[tuple[str, Figure]]:
     if findings.gains:
         yield "arg", arg_figure(findings.gains)
-    for setting in findings.settings:
+    for setting, name in _task_figures(findings.settings).items():
         yield (
-            _task_figure_name(setting),
+            name,
             task_figure(
                 [gain for gain in findings.gains if gain.setting == setting],
                 [score for score in findings.scores if score.setting == setting],
@@ -132,8 +126,19 @@ def _figures(findings: Findings) -> Iterator[tuple[str, Figure]]:
         yield "curves", curves_figure(findings.curves, findings.curve_label)
 
 
-def _task_figure_name(setting: str) -> str:
-    return "tasks-" + "".join(c if c.isalnum() else "-" for c in setting.replace("->", "-to-"))
+def _task_figures(settings: Sequence[str]) -> dict[str, str]:
+    """What the figure of each setting's tasks is called, as a file: no two alike."""
+    names: dict[str, str] = {}
+    met: set[str] = set()
+    for setting in settings:
+        plain = "".join(c if c.isalnum() else "-" for c in setting.replace("->", "-to-"))
+        # a file's name has a length, and case is nothing to some disks
+        name = f"tasks-{plain[:50]}"
+        if name.lower() in met:
+            name = f"{name}-{len(met) + 1}"
+        met.add(name.lower())
+        names[setting] = name
+    return names
 
 
 def _page(findings: Findings, drawings: dict[str, str]) -> str:
@@ -141,18 +146,23 @@ def _page(findings: Findings, drawings: dict[str, str]) -> str:
     from markupsafe import Markup
 
     environment = Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        # Markup, which is ours, is a kind of str
+        finalize=lambda value: visible(value) if type(value) is str else value,
     )
     template = environment.from_string(_packaged("page.html"))
     cells = [unit for unit in findings.units if unit.kind != "meta-training"]
-    arg = arg_grid(findings)
+    arg, names = arg_grid(findings), findings.names
     return template.render(
         warnings=warnings(findings),
         findings=findings,
         verdict=verdict(findings),
         style=Markup(_packaged("page.css")),
         figures={name: Markup(drawing) for name, drawing in drawings.items()},
-        task_figure=_task_figure_name,
+        task_figure=_task_figures(findings.settings).__getitem__,
         arg=arg,
         has_paper=any(name.startswith("paper") for name in arg.header),
         scores={setting: score_grid(findings, setting) for setting in findings.settings},
@@ -160,25 +170,25 @@ def _page(findings: Findings, drawings: dict[str, str]) -> str:
         paces=pace_grid(findings),
         trials=trial_grid(findings),
         importance=importance_grid(findings),
-        learned=unit_grid(u for u in findings.units if u.kind == "meta-training"),
-        cells=unit_grid(cells[:UNITS_SHOWN]),
+        learned=unit_grid((u for u in findings.units if u.kind == "meta-training"), names),
+        cells=unit_grid(cells[:UNITS_SHOWN], names),
         hidden=max(len(cells) - UNITS_SHOWN, 0),
-        lost=unit_grid(findings.lost),
+        lost=unit_grid(findings.lost, names),
         paper=paper_source(),
-        baseline=words.method_name(findings.baseline),
+        baseline=names[findings.baseline],
     )
 
 
 def _summary(findings: Findings, table: Grid) -> str:
     """The report in Markdown: verdict, tables, warnings, provenance."""
-    parts = [f"# {findings.title}", verdict(findings)]
+    parts = [f"# {text(findings.title)}", text(verdict(findings))]
     facts = {"made": findings.created, "command": findings.command, **findings.facts}
-    parts.append("\n".join(f"- {name}: {value}" for name, value in facts.items() if value))
+    parts.append(_list(f"{name}: {value}" for name, value in facts.items() if value))
     parts += ["## Average relative gain", "![ARG](figures/arg.png)", markdown(table)]
     if met := warnings(findings):
-        parts += ["## Warnings", "\n".join(f"- {line}" for line in met)]
-    for setting in findings.settings:
-        parts += [f"## {setting}", f"![{setting}](figures/{_task_figure_name(setting)}.png)"]
+        parts += ["## Warnings", _list(met)]
+    for setting, name in _task_figures(findings.settings).items():
+        parts += [f"## {text(setting)}", f"![target tasks](figures/{name}.png)"]
         parts.append(markdown(score_grid(findings, setting)))
     if findings.versus:
         parts += ["## Methods side by side", markdown(paired_grid(findings))]
@@ -188,9 +198,13 @@ def _summary(findings: Findings, table: Grid) -> str:
     if findings.trials:
         parts += ["## Sweep", "![trials](figures/trials.png)", markdown(trial_grid(findings))]
     if findings.lost:
-        parts += ["## Units without a result", markdown(unit_grid(findings.lost))]
-    parts.append("\n".join(f"- {name}: {value}" for name, value in findings.software.items()))
+        parts += ["## Units without a result", markdown(unit_grid(findings.lost, findings.names))]
+    parts.append(_list(f"{name}: {value}" for name, value in findings.software.items()))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {text(line)}" for line in lines)
 
 
 def _packaged(name: str) -> str:

@@ -28,7 +28,8 @@ def paper_arg(gain: Gain, backbone: str) -> float | None:
         return None
     printed = _paper()
     family = paper_family(backbone)
-    return printed["arg"].get(family, {}).get(method_name(gain.method), {}).get(gain.setting)
+    columns = {name.lower(): column for name, column in printed["arg"].get(family, {}).items()}
+    return columns.get(method_name(gain.method).lower(), {}).get(gain.setting)
 
 
 def paper_family(backbone: str) -> str:

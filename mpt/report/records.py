@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mpt.foreign import csv_table
 from mpt.report.findings import Findings
 
 Cell = str | int | float | None
@@ -34,13 +34,8 @@ def records(findings: Findings) -> Mapping[str, Records]:
 
 
 def csv_text(table: Records) -> str:
-    """Records as CSV, numbers unrounded, nothing for None and NaN."""
-    held = io.StringIO()
-    writer = csv.writer(held, lineterminator="\n")
-    writer.writerow(table.header)
-    for row in table.rows:
-        writer.writerow(["" if value is None or value != value else value for value in row])
-    return held.getvalue()
+    """Records as CSV, numbers unrounded; see ``csv_table``."""
+    return csv_table([table.header, *table.rows])
 
 
 def parquet_bytes(table: Records) -> bytes:

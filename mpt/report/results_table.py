@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 
 from mpt.errors import ResultsError
+from mpt.foreign import from_csv_cell, is_formula
 from mpt.gym.metrics import is_possible, limits
 from mpt.scores import Score
 from mpt.table import Line, read_table
 
 REQUIRED = ("method", "task", "seed", "dev", "test")
 """Columns that a table must have, in any order and beside any others."""
+
+NAMES = ("setting", "method", "task")
+"""Columns of names; an apostrophe before what would be a formula is that of ``csv_cell``."""
 
 OPTIONAL = ("setting", "lr", "bsz", "meta_seed")
 """Columns with a meaning that a table may leave out."""
@@ -91,9 +95,10 @@ def _metric(task: str) -> str | None:
     return cards()[task].metric if task in cards() else None
 
 
-def _row(path: Path, line: Line) -> Row:
+def _row(path: Path, line: Line, read: Callable[[str], str]) -> Row:
     row = {name: value.strip() for name, value in line.values.items()}
-    for name in ("setting", "method", "task"):
+    row |= {name: read(row[name]) for name in NAMES if name in row}
+    for name in NAMES:
         if row.get(name) == "":
             raise ResultsError(f"{path}, line {line.number}: the {name} is empty; name it")
     return row
@@ -101,7 +106,10 @@ def _row(path: Path, line: Line) -> Row:
 
 def _scores(path: Path, table: Sequence[Line]) -> Iterator[Score]:
     met: dict[tuple[str | int | float | None, ...], int] = {}
-    for line, row in ((one.number, _row(path, one)) for one in table):
+    # a table in which a name looks like a formula was not written by `csv_cell`
+    names = (one.values[name].strip() for one in table for name in NAMES if name in one.values)
+    read = str if any(map(is_formula, names)) else from_csv_cell
+    for line, row in ((one.number, _row(path, one, read)) for one in table):
         score = Score(
             setting=row.get("setting", ONE_SETTING),
             method=row["method"],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpt.errors import InputError
+from mpt.foreign import name
 from mpt.storage import write_whole
 
 if TYPE_CHECKING:
@@ -39,16 +40,48 @@ _KNOWN = {
 }
 _OTHERS = (Look("#56B4E9", "P"), Look("#000000", "X"), Look("#E69F00", "*"), Look("#882255", "h"))
 
+_MARKERS = "<>pdH8"
+"""Once the looks of others are used up, their colours come back with these."""
+
 
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6F4E37", "#56B4E9", "#000000")
 """Colours of unnamed lines; past the last one the markers change."""
 
 
 def looks(methods: Sequence[str]) -> dict[str, Look]:
-    """A look for each method; the paper's methods always have the same one."""
-    others = [method for method in methods if method.lower() not in _KNOWN]
-    spare = {method: _OTHERS[at % len(_OTHERS)] for at, method in enumerate(others)}
-    return {method: _KNOWN.get(method.lower()) or spare[method] for method in methods}
+    """A look for each method; the paper's methods always have the same one.
+
+    Of names that differ in case alone the first one is the paper's.
+    """
+    known: dict[str, str] = {}
+    for method in methods:
+        if (folded := method.lower()) in _KNOWN:
+            known.setdefault(folded, method)
+    others = [method for method in dict.fromkeys(methods) if method not in known.values()]
+    spare = {method: _other(at) for at, method in enumerate(others)}
+    return {method: spare.get(method) or _KNOWN[method.lower()] for method in methods}
+
+
+def _other(at: int) -> Look:
+    """Of the method at this place among those that the paper does not know."""
+    look = _OTHERS[at % len(_OTHERS)]
+    again = at // len(_OTHERS)
+    return Look(look.colour, _MARKERS[(again - 1) % len(_MARKERS)]) if again else look
+
+
+LONGEST = 48
+"""Signs in a line of a label; more would leave no room for the figure."""
+
+
+def label(text: str) -> str:
+    """The text for a figure, where a dollar would begin a formula.
+
+    A line whose label begins with an underscore would not stand in a legend.
+    """
+    shown = name(text)
+    lines = [shown[at : at + LONGEST] for at in range(0, len(shown), LONGEST)]
+    written = "\n".join(lines).replace("$", r"\$")
+    return f" {written}" if written.startswith("_") else written
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:
@@ -85,13 +118,13 @@ def bare(axes: Axes) -> Axes:
     return axes
 
 
-def svg(figure: Figure, name: str) -> str:
+def svg(figure: Figure, salt: str) -> str:
     """The figure as an SVG element with real text, the same bytes every time."""
     import matplotlib
 
     held = io.StringIO()
-    # the name salts the ids of clip paths, so that figures can share one page
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+    # it salts the ids of clip paths, so that figures can share one page
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
         figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})
     text = held.getvalue()
     return text[text.index("<svg") :]

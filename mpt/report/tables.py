@@ -1,33 +1,16 @@
-"""Tables of a report, each as rows of text that Markdown, LaTeX and HTML print alike."""
+"""Tables of a report, each as rows of text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, stdev
 
 from mpt.report import words
 from mpt.report.console import trial_interval
 from mpt.report.findings import Findings, UnitLine
+from mpt.report.grid import Grid
 from mpt.report.paper import paper_arg, paper_family
 from mpt.scores import best_dev
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A header and rows of text.
-
-    Attributes:
-        align: a letter a column: ``l`` for names and words, ``r`` for numbers.
-        marked: rows to be set in bold.
-        grouped: neighbours with the same first cell belong together.
-    """
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    align: str
-    marked: frozenset[int] = frozenset()
-    grouped: bool = False
 
 
 def arg_grid(findings: Findings) -> Grid:
@@ -36,7 +19,7 @@ def arg_grid(findings: Findings) -> Grid:
     A row is marked where the interval over tasks and seeds is wholly above zero. What could not be
     learned has its row too, below the others.
     """
-    family = paper_family(findings.backbone)
+    family, names = paper_family(findings.backbone), findings.names
     papers = [paper_arg(gain, findings.backbone) for gain in findings.gains]
     header: tuple[str, ...] = (
         "Setting",
@@ -49,7 +32,7 @@ def arg_grid(findings: Findings) -> Grid:
     rows: list[tuple[str, ...]] = [
         (
             gain.setting,
-            words.method_name(gain.method),
+            names[gain.method],
             words.percent(gain.arg),
             words.interval(gain.interval),
             words.interval(gain.seed_interval),
@@ -70,7 +53,7 @@ def arg_grid(findings: Findings) -> Grid:
             (*row, findings.learned(gain)) for row, gain in zip(rows, findings.gains, strict=True)
         ]
     for unit in findings.unlearned:
-        name = words.method_name(unit.method)
+        name = names[unit.method]
         blanks = ("",) * (len(header) - 5)
         rows.append((unit.setting, name, words.CANNOT_SAY, unit.state, *blanks, unit.digest))
     above = frozenset(at for at, gain in enumerate(findings.gains) if gain.interval.low > 0)
@@ -86,10 +69,10 @@ def score_grid(findings: Findings, setting: str) -> Grid:
     tests: dict[tuple[str, str], list[float]] = {}
     for score in best_dev(s for s in findings.scores if s.setting == setting):
         tests.setdefault((score.method, score.task), []).append(score.test)
-    baseline = gains[0].baseline
-    header = ["Target task", words.method_name(baseline)]
+    baseline, names = gains[0].baseline, findings.names
+    header = ["Target task", names[baseline]]
     for gain in gains:
-        name = words.method_name(gain.method)
+        name = names[gain.method]
         header += [name, f"{name} gain %"]
     rows = []
     for task in dict.fromkeys(task for gain in gains for task in gain.tasks):
@@ -123,15 +106,15 @@ def trial_grid(findings: Findings) -> Grid:
     return Grid((*header, "digest", "state"), tuple(rows), align, marked=won)
 
 
-def unit_grid(units: Iterable[UnitLine]) -> Grid:
-    """Units of work and how they ended."""
+def unit_grid(units: Iterable[UnitLine], names: Mapping[str, str]) -> Grid:
+    """Units of work and how they ended; ``names`` are those of ``Findings``."""
     header = ("Digest", "kind", "setting", "method", "task", "seed", "lr", "state", "reason")
     rows = [
         (
             unit.digest,
             unit.kind,
             unit.setting,
-            words.method_name(unit.method),
+            names[unit.method],
             unit.task,
             "" if unit.seed is None else str(unit.seed),
             "" if unit.lr is None else words.param(unit.lr),
@@ -143,46 +126,6 @@ def unit_grid(units: Iterable[UnitLine]) -> Grid:
     return Grid(header, tuple(rows), "l" * 5 + "rrll")
 
 
-def markdown(grid: Grid) -> str:
-    """The grid as a Markdown table."""
-    rule = [":--" if side == "l" else "--:" for side in grid.align]
-    lines = [grid.header, rule, *(_bold(grid, at, row) for at, row in enumerate(grid.rows))]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"
-                     for line in lines)  # fmt: skip
-
-
-def latex(grid: Grid, caption: str) -> str:
-    """The grid as a LaTeX table; needs ``\\usepackage{booktabs}``."""
-    body = [" & ".join(map(_tex, grid.header)) + r" \\", r"\midrule"]
-    before = None
-    for at, row in enumerate(grid.rows):
-        if grid.grouped and before not in (None, row[0]):
-            body.append(r"\addlinespace")
-        cells = [_tex(cell) for cell in row]
-        if at in grid.marked:
-            cells[2] = rf"\textbf{{{cells[2]}}}"
-        body.append(" & ".join(cells) + r" \\")
-        before = row[0]
-    lines = [
-        r"\begin{table}[t]",
-        r"\centering",
-        rf"\begin{{tabular}}{{{grid.align}}}",
-        r"\toprule",
-        *body,
-        r"\bottomrule",
-        r"\end{tabular}",
-        rf"\caption{{{_tex(caption)}}}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _bold(grid: Grid, at: int, row: tuple[str, ...]) -> tuple[str, ...]:
-    if at not in grid.marked:
-        return row
-    return tuple(f"**{cell}**" if cell else cell for cell in row)
-
-
 def _spread(tests: Sequence[float]) -> str:
     if len(tests) < 2:
         return words.score(tests[0] if tests else None)
@@ -191,12 +134,3 @@ def _spread(tests: Sequence[float]) -> str:
 
 def _share(part: int, whole: int) -> str:
     return str(whole) if part == whole else f"{part} of {whole}"
-
-
-_TEX = str.maketrans(
-    {c: f"\\{c}" for c in "%_&#${}"} | {"±": r"$\pm$", "×": r"$\times$", "~": r"\textasciitilde{}"}
-)
-
-
-def _tex(text: str) -> str:
-    return text.replace("\\", "/").translate(_TEX).replace("->", r"$\to$").replace("^", r"\^{}")

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from mpt.report.figures import WIDTH, baseline_names, dot, handle, zero_line
-from mpt.report.style import FAINT, GRID, INK, Look, bare, looks
+from mpt.report.figures import WIDTH, baseline_names, dot, handles, zero_line
+from mpt.report.style import FAINT, GRID, INK, Look, bare, label, looks
 from mpt.scores import Gain, Score, best_dev
 
 if TYPE_CHECKING:
@@ -38,11 +38,12 @@ def task_figure(gains: Sequence[Gain], scores: Sequence[Score] = ()) -> Figure:
     _gains(grid[0], gains, tasks, look)
     if scores:
         _scores(grid[1], scores, tasks, {gains[0].baseline: BASE, **look})
-    grid[0].set_yticks(range(len(tasks)), tasks)
+    grid[0].set_yticks(range(len(tasks)), list(map(label, tasks)))
     grid[0].set_ylim(len(tasks) - 0.4, -0.6)
     shown = {gains[0].baseline: BASE, **look} if scores else look
-    handles = [handle(method, one) for method, one in shown.items()]
-    figure.legend(handles=handles, frameon=False, fontsize=8.5, ncols=7, loc="outside upper left")
+    figure.legend(
+        handles=handles(shown), frameon=False, fontsize=8.5, ncols=7, loc="outside upper left"
+    )
     return figure
 
 
@@ -60,7 +61,7 @@ def _gains(
                 axes.plot([0, gain.per_task[task]], [row, row], color=colour, linewidth=2.5)
             dot(axes, gain.per_task[task], here, look[gain.method])
     zero_line(axes)
-    axes.set_xlabel(f"relative gain over {baseline_names(gains)} (%)", color=INK, fontsize=9)
+    axes.set_xlabel(f"relative gain over {label(baseline_names(gains))} (%)", color=INK, fontsize=9)
 
 
 def _scores(

@@ -10,19 +10,19 @@ from mpt.scores import Gain
 
 def verdict(findings: Findings) -> str:
     """In how many settings each method's ARG is above, below or not told from the baseline's."""
-    gains = findings.gains
+    gains, names = findings.gains, findings.names
     if not gains:
         return _searched(findings)
     if len(gains) == 1:
         (gain,) = gains
-        method, baseline = (words.method_name(name) for name in (gain.method, gain.baseline))
+        method, baseline = names[gain.method], names[gain.baseline]
         return (
             f"{method} gains {words.percent(gain.arg)} % over {baseline} on {gain.setting}, "
             f"95 % interval {words.interval(gain.interval)}: {_told(gain)}."
         )
     above = _tally(findings, [gain for gain in gains if gain.interval.low > 0])
     below = _tally(findings, [gain for gain in gains if gain.interval.high < 0])
-    baseline = " or ".join(dict.fromkeys(words.method_name(gain.baseline) for gain in gains))
+    baseline = " or ".join(dict.fromkeys(names[gain.baseline] for gain in gains))
     said = [
         f"{side} {baseline}: {who}" for side, who in (("above", above), ("below", below)) if who
     ]
@@ -46,9 +46,10 @@ def _searched(findings: Findings) -> str:
 
 def _tally(findings: Findings, found: list[Gain]) -> str:
     """``MTL in 2 of 3 settings, MAML in 1 of 3``."""
+    names = findings.names
     counts = {method: sum(gain.method == method for gain in found) for method in findings.methods}
     return ", ".join(
-        f"{words.method_name(method)} in {count} of "
+        f"{names[method]} in {count} of "
         f"{_settings(sum(gain.method == method for gain in findings.gains))}"
         for method, count in counts.items()
         if count

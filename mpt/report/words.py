@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from math import isfinite
 
 from mpt.intervals import Interval
@@ -15,15 +16,23 @@ _NAMES = {
     "fomaml": "FoMAML",
     "reptile": "Reptile",
     "mtl": "MTL",
-    "pt": "PT",
-    "ft": "Fine-tuning",
-    "fine-tuning": "Fine-tuning",
+    "FT": "Fine-tuning",
 }
 
 
 def method_name(method: str) -> str:
-    """A method's name as the paper prints it; an unknown one as it is."""
-    return _NAMES.get(method.lower(), method)
+    """A method of mpt's as the paper prints it; any other name as it is."""
+    return _NAMES.get(method, method)
+
+
+def method_names(methods: Iterable[str]) -> dict[str, str]:
+    """What each of the methods of a table is called in it: no two alike.
+
+    Where ``maml`` stands beside a ``MAML`` of somebody else, both keep their own names.
+    """
+    names = {method: method_name(method) for method in methods}
+    met = Counter(names.values())
+    return {method: name if met[name] == 1 else method for method, name in names.items()}
 
 
 def percent(value: float | None) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from io import StringIO
 
 from rich.console import Console
 
-from mpt.commands.matrix_view import matrix_lines, matrix_table
+from mpt.commands.matrix_view import matrix_grid, matrix_lines
 from mpt.config import BackboneConfig, CellConfig, Tuning
 from mpt.lab.matrix import Count, Matrix
 from mpt.lab.study import Study
 from mpt.lab.unit import Unit
 from mpt.lab.workload import Row
+from mpt.report.grid import Sheet
+from mpt.report.terminal import print_sheet
 
 
 def cells(start: str) -> list[CellConfig]:
@@ -69,10 +72,9 @@ def test_lines_and_table_say_the_same():
         "  NP->P: PT 1/2",
         "  5 units: 2 done, 1 failed, 2 left, about 4.0 s",
     ]
-    console = Console(width=80, record=True, file=None, quiet=False)
-    with console.capture() as shown:
-        console.print(matrix_table(matrix))
-    rows = [line.split() for line in shown.get().splitlines()]
+    console = Console(file=StringIO())
+    print_sheet(console, Sheet(matrix_grid(matrix)))
+    rows = [line.split() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
     assert ["setting", "PT", "Reptile"] in rows
     assert ["R->R", "1/2", "1/3", "(1", "failed)"] in rows
     assert ["NP->P", "1/2"] in rows

@@ -16,17 +16,19 @@ from mpt.report import words
 from mpt.report.caution import warnings
 from mpt.report.console import (
     arg_json,
-    arg_table,
+    arg_sheet,
     best_trial,
     studies_json,
-    studies_table,
+    studies_sheet,
     trials_json,
-    trials_table,
+    trials_sheet,
 )
 from mpt.report.findings import Findings, UnitLine
+from mpt.report.grid import latex, markdown
 from mpt.report.paper import paper_arg, paper_source
 from mpt.report.style import looks
-from mpt.report.tables import arg_grid, latex, markdown, score_grid
+from mpt.report.tables import arg_grid, score_grid
+from mpt.report.terminal import print_sheet
 from mpt.report.verdict import verdict
 from mpt.scores import Gain, Score
 
@@ -58,9 +60,9 @@ def trial(number: int, arg: float | None = None, **changes) -> Trial:
     return Trial(**(fields | changes))
 
 
-def printed(table, width: int = 80) -> str:
-    console = Console(width=width, file=StringIO())
-    console.print(table)
+def printed(sheet) -> str:
+    console = Console(file=StringIO())
+    print_sheet(console, sheet)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
@@ -76,7 +78,7 @@ def test_numbers_are_written_one_way():
 
 
 def test_arg_table_names_a_setting_once():
-    text = printed(arg_table([gain(), gain(method="reptile"), gain(setting="QA->QA", arg=nan)]))
+    text = printed(arg_sheet([gain(), gain(method="reptile"), gain(setting="QA->QA", arg=nan)]))
     assert text.count("NP->P") == 1
     assert "+2.00" in text
     assert "n/a" in text
@@ -98,7 +100,7 @@ def test_trials_table_marks_the_best_and_gives_reasons():
         trial(2, 1.0),
     ]
     assert best_trial(trials) is trials[0]
-    text = printed(trials_table("mini", trials))
+    text = printed(trials_sheet("mini", trials))
     assert "* 1" in text
     assert "trial 2: loss [x] is not finite" in text
     assert "0.0321" in text
@@ -113,7 +115,7 @@ def test_studies_and_trials_as_json():
     assert found["studies"][1]["trials"] == []
     assert json.loads(trials_json([trial(0, nan)]))["trials"][0]["arg"] is None
     assert "mini" in printed(
-        studies_table([Overview("mini", 1, 1, trial(0, 1.0)), Overview("new", 0, 0, None)])
+        studies_sheet([Overview("mini", 1, 1, trial(0, 1.0)), Overview("new", 0, 0, None)])
     )
 
 

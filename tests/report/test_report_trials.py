@@ -8,12 +8,13 @@ import json
 from rich.console import Console
 
 from mpt.lab.search import Trial
-from mpt.report.console import SHOWN, trials_json, trials_table
+from mpt.report.console import SHOWN, trials_json, trials_sheet
+from mpt.report.terminal import print_sheet
 
 
 def printed(trials):
-    out = Console(file=io.StringIO(), width=120)
-    out.print(trials_table("s", trials))
+    out = Console(file=io.StringIO())
+    print_sheet(out, trials_sheet("s", trials))
     return out.file.getvalue()  # type: ignore[attr-defined]
 
 

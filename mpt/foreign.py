@@ -1,0 +1,151 @@
+"""Names and texts that others wrote, put where something would act on their signs.
+
+A method, a task or an error of a server may hold an escape sequence, markup or a formula. Shown
+here are the same texts, as texts: on a terminal, in Markdown, LaTeX and CSV. What HTML needs, its
+template engine does.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+
+_ESCAPE = r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|[nrt])"
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def visible(text: str) -> str:
+    """The text on one line, signs that nobody sees written as in Python: ``\\x1b``, ``\\u202e``.
+
+    These are control characters, line and paragraph separators, marks of direction, blanks other
+    than the common one, halves of signs, and what Unicode has not assigned.
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else _escape(sign) for sign in text)
+
+
+_BREAKS = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def one_line(text: str) -> str:
+    """The text for programs that read lines: a blank for each line end, of whatever kind.
+
+    Control characters other than tabs, and those that turn the direction of what follows, are
+    written out as ``visible`` does; all else is content.
+    """
+    return _CONTROL.sub(lambda sign: _escape(sign[0]), _BREAKS.sub(" ", text))
+
+
+def name(text: str) -> str:
+    """As ``visible``, and two names are never shown alike: ``\\x1b`` as such is ``\\\\x1b``."""
+    if text.isprintable() and not re.search(_ESCAPE, text):
+        return text
+    return visible(text.replace("\\", "\\\\"))
+
+
+def _escape(sign: str) -> str:
+    number = ord(sign)
+    if sign in _SHORT:
+        return _SHORT[sign]
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+_MARKS = re.compile(
+    r"(?P<entity>[<&])"
+    r"|(?P<sign>[\\`*|~$]"
+    r"|(?<![^\W_])_|_(?![^\W_])"  # within a word it stands for itself
+    r"|\[(?![-+]?\d)|\](?=[(\[:])"  # an interval is no link
+    r"|(?<=:)/(?=/)|(?<=www)\.|@"  # what some readers make links of
+    r"|^[#>]|^[-+](?=\s|$)|(?<=^\d)[.)]|(?<=^\d\d)[.)])",
+    re.IGNORECASE,
+)
+
+
+def markdown(text: str) -> str:
+    """The text in Markdown, in a cell of a table or anywhere else in a line."""
+
+    def escaped(found: re.Match[str]) -> str:
+        sign = found[0]
+        return {"<": "&lt;", "&": "&amp;"}[sign] if found["entity"] else f"\\{sign}"
+
+    return _apart(_MARKS.sub(escaped, name(text)), "&nbsp;")
+
+
+_TEX = {
+    **{sign: f"\\{sign}" for sign in "%_&#${}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\char34{}",
+    "`": r"\textasciigrave{}",
+    "->": r"$\to$",
+    "−": "$-$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    # two of them would be one sign
+    "-": "-{}",
+    "'": "'{}",
+}
+_TEX_SIGNS = re.compile(r"->|-(?=-)|'(?=')|[%_&#${}\\~^<>|\"`−±×]")
+
+
+def latex(text: str) -> str:
+    """The text in LaTeX, for any engine that reads UTF-8; ``->`` becomes an arrow."""
+    return _apart(_TEX_SIGNS.sub(lambda found: _TEX[found[0]], name(text)), r"\ ")
+
+
+def _apart(text: str, blank: str) -> str:
+    """Blanks that a reader would drop, at the ends and behind another one, written as ``blank``."""
+    return re.sub(r"^ | (?= )| $", lambda _: blank, text)
+
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would compute a cell with this text; a number is none."""
+    return bool(_FORMULA.match(text)) and not text.startswith("'") and not _NUMBER.fullmatch(text)
+
+
+def csv_cell(text: str) -> str:
+    """The text for a cell of a CSV file: behind an apostrophe where a spreadsheet would compute it.
+
+    ``from_csv_cell`` takes the apostrophe off again.
+    """
+    is_plain = not _FORMULA.match(text) or _NUMBER.fullmatch(text)
+    return text if is_plain else f"'{text}"
+
+
+def csv_table(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as CSV, texts as ``csv_cell`` writes them; nothing for None and NaN."""
+    held = io.StringIO()
+    # the writer quotes values that hold a sign of this end of a line
+    writer = csv.writer(held, lineterminator="\r\n")
+    lines = []
+    for row in rows:
+        writer.writerow(map(_csv_value, row))
+        lines.append(held.getvalue().removesuffix("\r\n"))
+        held.seek(0)
+        held.truncate()
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _csv_value(value: object) -> object:
+    if value is None or value != value:
+        return ""
+    return csv_cell(value) if isinstance(value, str) else value
+
+
+def from_csv_cell(cell: str) -> str:
+    """The text that ``csv_cell`` wrote so."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

@@ -1,0 +1,23 @@
+"""The one way to JSON of every ``--json``: NaN and infinity, for which it has no word, are null."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from math import isfinite
+
+
+def json_text(value: object) -> str:
+    """``value`` as JSON in ASCII, so that nothing in it acts on a terminal."""
+    return json.dumps(_finite(value), indent=2, allow_nan=False)
+
+
+def _finite(value: object) -> object:
+    match value:
+        case Mapping():
+            return {key: _finite(part) for key, part in value.items()}
+        case list() | tuple():
+            return [_finite(part) for part in value]
+        case float() if not isfinite(value):
+            return None
+    return value

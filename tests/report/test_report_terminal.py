@@ -67,11 +67,11 @@ def test_numbers_are_whole_on_any_terminal_and_names_go_on_below(label, width):
     assert is_harmless(shown)
     for number in NUMBERS:
         assert number in shown
-    column = [line[1:13] for line in shown.splitlines()]
-    squeezed = "".join("".join(column).split())
-    if cell_len(name(label)) > 12 and width < 40:
-        assert "…" not in shown
-        assert "".join(name(label).split()) in squeezed
+    body = shown
+    for number in NUMBERS:
+        body = body.replace(number, "", 1)
+    assert "".join(name(label).split()) in "".join(body.split())
+    assert "…" not in shown
 
 
 def test_what_fits_a_terminal_stays_on_one_line():

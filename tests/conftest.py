@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from mpt.lab.ray_fleet import RayFleet
 
 os.environ.update(ENVIRONMENT)
+# proofs of models are kept for the time of the tests, and not among the user's own
+PROOFS = tempfile.TemporaryDirectory(prefix="mpt-cache-")
+os.environ["XDG_CACHE_HOME"] = PROOFS.name
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from mpt.backbone import hub
 from mpt.backbone.batch import Batch
 from mpt.backbone.causal import FrozenCausal
-from mpt.backbone.proof import expect_room, prove
+from mpt.backbone.proof import expect_finite, expect_room, prove
+from mpt.backbone.proved import keep_proof, proof_name, was_proved
 from mpt.backbone.seq2seq import FrozenSeq2Seq
 from mpt.config import BackboneConfig
 from mpt.errors import ConfigError
@@ -97,12 +98,15 @@ class Thawed(Backbone, Protocol):
         ...
 
 
-def load_backbone(chosen: BackboneConfig | str = "mini", device: str | None = None) -> Backbone:
+def load_backbone(
+    chosen: BackboneConfig | str = "mini", device: str | None = None, prove_anew: bool = False
+) -> Backbone:
     """The frozen language model of a configuration, or of a name with all else at its default.
 
     Args:
         chosen: ``mini``, a Hub id, a folder or a GGUF file, with prompt place and precision.
         device: default CUDA if there is one, else CPU.
+        prove_anew: whether a proof kept from an earlier load is not taken for this one.
 
     Raises:
         ConfigError: no such model, not the whole of one, a device that is not there, a model too
@@ -117,5 +121,9 @@ def load_backbone(chosen: BackboneConfig | str = "mini", device: str | None = No
     kind = FrozenSeq2Seq if model.config.is_encoder_decoder else FrozenCausal
     model = model.to(place, torch.bfloat16 if config.precision == "bf16" else torch.float32)
     loaded = kind(model, tokenizer, weights, config.prompt_place)
-    prove(config.name, loaded)
+    expect_finite(config.name, model)
+    proof = proof_name(loaded)
+    if prove_anew or not was_proved(proof):
+        prove(config.name, loaded)
+        keep_proof(proof)
     return loaded

@@ -82,6 +82,18 @@ def _expect_start(name: str, model: Any, tokenizer: Any, rows: int) -> None:
         )
 
 
+def expect_finite(name: str, model: Any) -> None:
+    """Raise ``ConfigError`` for a weight or buffer that holds NaN or infinite values."""
+    for key, weight in [*model.named_parameters(), *model.named_buffers()]:
+        # a sum is finite only if all are, and takes no memory
+        whole = not weight.is_floating_point() or bool(weight.sum().isfinite())
+        if not whole and not weight.isfinite().all():
+            raise ConfigError(
+                f"backbone {name!r}: {key} holds NaN or infinite values; copy or download the "
+                "weights anew"
+            )
+
+
 def prove(name: str, backbone: Any) -> None:
     """Raise ``ConfigError`` unless a frozen model learns and answers as the model itself reads.
 
@@ -91,14 +103,6 @@ def prove(name: str, backbone: Any) -> None:
     """
     model = backbone.model
     kind = model.config.model_type
-    for key, weight in [*model.named_parameters(), *model.named_buffers()]:
-        # a sum is finite only if all are, and takes no memory
-        whole = not weight.is_floating_point() or bool(weight.sum().isfinite())
-        if not whole and not weight.isfinite().all():
-            raise ConfigError(
-                f"backbone {name!r}: {key} holds NaN or infinite values; copy or download the "
-                "weights anew"
-            )
     if hasattr(model.config, "expert_capacity"):
         raise ConfigError(
             f"backbone {name!r}: {kind} models drop tokens when a batch asks too much of an "

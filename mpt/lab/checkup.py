@@ -176,7 +176,7 @@ def _opened(where: str) -> Gym | None:
 def _load(config: BackboneConfig, device: str | None) -> Backbone:
     from mpt.backbone.frozen import load_backbone
 
-    return load_backbone(config, device)
+    return load_backbone(config, device, prove_anew=True)
 
 
 def _about(loaded: Backbone, config: BackboneConfig) -> str:

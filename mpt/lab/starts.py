@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -17,6 +17,7 @@ from mpt.lab.home import Home
 if TYPE_CHECKING:
     # where a registered prompt answers there is no ledger, nor what it needs
     from mpt.lab.ledger import Ledger
+    from mpt.lab.unit import Unit
 
 Sums = Mapping[str, str]
 """SHA-256 of the prompts of units, by digest, as far as the ledger has them."""
@@ -33,11 +34,55 @@ def learned_start(config: RunConfig | CellConfig | FineTuneConfig) -> str:
 
 
 def sums_of(
-    configs: Iterable[RunConfig | CellConfig | FineTuneConfig], ledger: Ledger
+    configs: Sequence[RunConfig | CellConfig | FineTuneConfig], ledger: Ledger
 ) -> dict[str, str]:
-    """SHA-256 of the prompts that units begin from, by digest, as far as the ledger has them."""
-    units = ledger.get_many({learned_start(config) for config in configs} - {""})
-    return {digest: known_sum(unit) for digest, unit in units.items()}
+    """SHA-256 of the prompts that units begin from, by digest, as far as the ledger has them.
+
+    Raises:
+        DataError: a prompt that was learned for other weights, or on the very task that a unit is
+            tuned and scored on, itself or one that it began from in turn.
+    """
+    starts = {learned_start(config) for config in configs} - {""}
+    units = _lineage(starts, ledger)
+    for config in configs:
+        _expect_apt(config, units)
+    return {digest: known_sum(units[digest]) for digest in starts & units.keys()}
+
+
+def _lineage(starts: set[str], ledger: Ledger) -> dict[str, Unit]:
+    """The units of learned prompts, of those that they began from, and so on to the first."""
+    known: dict[str, Unit] = {}
+    while starts:
+        found = ledger.get_many(starts)
+        known |= found
+        starts = {_start_of_unit(unit) for unit in found.values()} - {"", *known}
+    return known
+
+
+def _expect_apt(config: RunConfig | CellConfig | FineTuneConfig, units: Mapping[str, Unit]) -> None:
+    """Raise ``DataError`` for a start of other weights, or one that saw what is to be scored."""
+    digest = start = learned_start(config)
+    if digest in units and units[digest].config["weights"] != config.weights:
+        raise DataError(
+            f"the prompt of {digest} was learned for weights {units[digest].config['weights']}, "
+            f"but backbone {config.backbone.name!r} has {config.weights}; begin from a prompt that "
+            "was learned with this backbone (`mpt run` prints its digest), or from `vocabulary`"
+        )
+    while isinstance(config, CellConfig) and digest in units:
+        sources = units[digest].config.get("sources", [units[digest].config.get("task")])
+        if isinstance(sources, list) and config.task in sources:
+            by = "" if digest == start else f" (it began from that of {digest})"
+            raise DataError(
+                f"the prompt of {start} was learned on {config.task}{by}, so that its score there "
+                "would say nothing of unseen tasks; leave that task out, or begin from a prompt "
+                "that was learned on others"
+            )
+        digest = _start_of_unit(units[digest])
+
+
+def _start_of_unit(unit: Unit) -> str:
+    kind = {config.kind: config for config in (RunConfig, CellConfig, FineTuneConfig)}[unit.kind]
+    return learned_start(kind.model_validate(unit.config))
 
 
 def start_of(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterable
 
 _ESCAPE = r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|[nrt])"
@@ -20,11 +21,21 @@ def visible(text: str) -> str:
     """The text on one line, signs that nobody sees written as in Python: ``\\x1b``, ``\\u202e``.
 
     These are control characters, line and paragraph separators, marks of direction, blanks other
-    than the common one, halves of signs, and what Unicode has not assigned.
+    than the common one, halves of signs, fillers, and what Unicode has not assigned.
     """
-    if text.isprintable():
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(sign if sign.isprintable() else _escape(sign) for sign in text)
+    return "".join(sign if _is_seen(sign) else _escape(sign) for sign in text)
+
+
+_FILLERS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Printable to Python, and drawn as nothing."""
+
+
+def _is_seen(sign: str) -> bool:
+    return sign.isprintable() and not _FILLERS.match(sign)
 
 
 _BREAKS = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -41,10 +52,25 @@ def one_line(text: str) -> str:
 
 
 def name(text: str) -> str:
-    """As ``visible``, and two names are never shown alike: ``\\x1b`` as such is ``\\\\x1b``."""
-    if text.isprintable() and not re.search(_ESCAPE, text):
+    """As ``visible``, and two names are never shown alike.
+
+    ``\\x1b`` as such is ``\\\\x1b``, and a letter in another composition than the common one (NFC)
+    has its parts written out.
+    """
+    is_common = unicodedata.is_normalized("NFC", text)
+    if is_common and visible(text) == text and not re.search(_ESCAPE, text):
         return text
-    return visible(text.replace("\\", "\\\\"))
+    shown = text.replace("\\", "\\\\")
+    if not is_common:
+        shown = "".join(_escape(sign) if _is_part(sign) else sign for sign in shown)
+    return visible(shown)
+
+
+def _is_part(sign: str) -> bool:
+    """Whether NFC would put it together with what is before it, or write it otherwise."""
+    is_jamo = 0x1160 <= ord(sign) <= 0x11FF
+    mark = unicodedata.category(sign).startswith("M")
+    return mark or is_jamo or not unicodedata.is_normalized("NFC", sign)
 
 
 def _escape(sign: str) -> str:
@@ -62,9 +88,13 @@ _MARKS = re.compile(
     r"|(?<![^\W_])_|_(?![^\W_])"  # within a word it stands for itself
     r"|\[(?![-+]?\d)|\](?=[(\[:])"  # an interval is no link
     r"|(?<=:)/(?=/)|(?<=www)\.|@"  # what some readers make links of
-    r"|^[#>]|^[-+](?=\s|$)|(?<=^\d)[.)]|(?<=^\d\d)[.)])",
+    r"|^[#>]|^[-+](?=\s|$))",
     re.IGNORECASE,
 )
+
+
+_LISTED = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")
+"""What would begin a numbered list."""
 
 
 def markdown(text: str) -> str:
@@ -74,7 +104,8 @@ def markdown(text: str) -> str:
         sign = found[0]
         return {"<": "&lt;", "&": "&amp;"}[sign] if found["entity"] else f"\\{sign}"
 
-    return _apart(_MARKS.sub(escaped, name(text)), "&nbsp;")
+    shown = _LISTED.sub(r"\1\\\2", _MARKS.sub(escaped, name(text)))
+    return _apart(shown, "&nbsp;")
 
 
 _TEX = {

@@ -62,6 +62,12 @@ def test_in_a_line_of_markdown_a_text_is_a_text(text):
         assert {child.type for child in inline.children or []} <= {"text", "text_special"}
 
 
+def test_markdown_of_numbers_and_names_stays_legible():
+    for text in ("0.372 ± 0.308", "[-4.1, +12.0]", "+11.14", "outer_lr", "Cls->Cls", "-12.90"):
+        assert markdown(text) == text
+    assert markdown("1. x") == "1\\. x"
+
+
 @pytest.mark.parametrize("text", ["http://a.b", "https://a.b/c?d", "www.a.b", "a@b.c"])
 def test_readers_that_make_links_of_addresses_find_none(text):
     # GitHub's does at `://`, `www.` and `@` that are written so

@@ -48,5 +48,9 @@ def _lines() -> list[str]:
 
     try:
         return lines_of(sys.stdin.buffer.read()) if sys.stdin else []
+    except OSError as wrong:
+        raise InputError(
+            f"standard input cannot be read ({wrong.strerror}); give a file of texts, a line each"
+        ) from None
     except ValueError as wrong:
         raise InputError(f"standard input, {wrong}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -106,7 +107,18 @@ def _find_tasks(where: Path) -> dict[str, FolderTask]:
             f"gym folder {where} holds no task; expected <task>/<task>_<k>_<seed>_train.tsv "
             "and its like: make them with `mpt gym build`"
         )
+    for folder in folders:
+        if not _is_text(folder.name):
+            raise DataError(
+                f"gym folder {where}: the name of the folder {os.fsencode(folder.name)!r} is no "
+                "UTF-8, and a task is called by it; rename it"
+            )
     return {folder.name: _find_task(folder) for folder in folders}
+
+
+def _is_text(name: str) -> bool:
+    """Whether the bytes of a file's name are UTF-8; Python keeps others as halves of signs."""
+    return not any("\udc80" <= sign <= "\udcff" for sign in name)
 
 
 def _is_task(path: Path) -> bool:

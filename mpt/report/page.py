@@ -12,9 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mpt import foreign
 from mpt.errors import InputError
-from mpt.foreign import markdown as text
-from mpt.foreign import visible
 from mpt.report.caution import warnings
 from mpt.report.comparisons import importance_grid, pace_grid, paired_grid
 from mpt.report.figures import arg_figure, trials_figure
@@ -83,7 +82,10 @@ def _fill(folder: Path, findings: Findings) -> None:
         (folder / f"{name}.csv").write_text(csv_text(table), encoding="utf-8")
         (folder / f"{name}.parquet").write_bytes(parquet_bytes(table))
     for name, grids in _grids(findings).items():
-        md = [f"## {text(caption)}\n\n{markdown(grid)}\n" for caption, grid in grids.items()]
+        md = [
+            f"## {foreign.markdown(caption)}\n\n{markdown(grid)}\n"
+            for caption, grid in grids.items()
+        ]
         tex = [latex(grid, caption) for caption, grid in grids.items()]
         (folder / f"{name}.md").write_text("\n".join(md), encoding="utf-8")
         (folder / f"{name}.tex").write_text("\n".join(tex), encoding="utf-8")
@@ -151,7 +153,7 @@ def _page(findings: Findings, drawings: dict[str, str]) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
         # Markup, which is ours, is a kind of str
-        finalize=lambda value: visible(value) if type(value) is str else value,
+        finalize=lambda value: foreign.name(value) if type(value) is str else value,
     )
     template = environment.from_string(_packaged("page.html"))
     cells = [unit for unit in findings.units if unit.kind != "meta-training"]
@@ -181,14 +183,14 @@ def _page(findings: Findings, drawings: dict[str, str]) -> str:
 
 def _summary(findings: Findings, table: Grid) -> str:
     """The report in Markdown: verdict, tables, warnings, provenance."""
-    parts = [f"# {text(findings.title)}", text(verdict(findings))]
+    parts = [f"# {foreign.markdown(findings.title)}", foreign.markdown(verdict(findings))]
     facts = {"made": findings.created, "command": findings.command, **findings.facts}
     parts.append(_list(f"{name}: {value}" for name, value in facts.items() if value))
     parts += ["## Average relative gain", "![ARG](figures/arg.png)", markdown(table)]
     if met := warnings(findings):
         parts += ["## Warnings", _list(met)]
     for setting, name in _task_figures(findings.settings).items():
-        parts += [f"## {text(setting)}", f"![target tasks](figures/{name}.png)"]
+        parts += [f"## {foreign.markdown(setting)}", f"![target tasks](figures/{name}.png)"]
         parts.append(markdown(score_grid(findings, setting)))
     if findings.versus:
         parts += ["## Methods side by side", markdown(paired_grid(findings))]
@@ -204,7 +206,7 @@ def _summary(findings: Findings, table: Grid) -> str:
 
 
 def _list(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {text(line)}" for line in lines)
+    return "\n".join(f"- {foreign.markdown(line)}" for line in lines)
 
 
 def _packaged(name: str) -> str:

@@ -223,3 +223,13 @@ def test_the_official_sums_are_those_of_the_official_files(shared):
         for name, expected in sums.items():
             assert md5((folder / name).read_bytes()).hexdigest() == expected
     assert official_md5("glue-rte", 64) == {}
+
+
+def test_a_folder_whose_name_is_no_text_is_refused_and_renamed_it_is_read(tmp_path):
+    gym = tmp_path / "gym"
+    odd = fill(gym, "boolq").rename(gym / "bool\udce9q")
+    fill(gym, "glue-mrpc")
+    with pytest.raises(DataError, match=r"the folder b'bool\\xe9q' is no UTF-8, .* rename it"):
+        open_gym(str(gym))
+    odd.rename(gym / "boolq")
+    assert open_gym(str(gym)).tasks == ("boolq", "glue-mrpc")

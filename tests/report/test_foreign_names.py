@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from nasty import PIECES
 from terminal import mpt
 
-from mpt.foreign import is_formula, name, visible
+from mpt.foreign import is_formula, name
 from mpt.lab.search import Trial
 from mpt.report.answer import write_grid
 from mpt.report.findings import Curve, Findings, UnitLine
@@ -108,8 +108,8 @@ def test_a_report_shows_foreign_names_as_texts(given, plain, tmp_path):
     assert found.links <= plain.links
     assert not [comment for comment in found.comments if "DOCTYPE" in comment]
     for score in findings.scores:
-        assert visible(score.task) in found.text
-        assert visible(score.method) in found.text
+        assert name(score.task) in found.text
+        assert name(score.method) in found.text
     for drawing in (folder / "figures").glob("*.svg"):
         text = "".join(ElementTree.fromstring(drawing.read_text(encoding="utf-8")).itertext())
         assert text.replace("\n", "").isprintable()

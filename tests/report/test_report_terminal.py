@@ -87,6 +87,25 @@ def test_two_names_are_never_shown_as_one(labels):
     assert all(name(label).isprintable() for label in labels)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("é", "e\u0301"),
+        ("\u00c5", "\u212b"),
+        ("각", "\u1100\u1161\u11a8"),
+        ("a", "a\u3164"),
+        ("a", "a\ufe0f"),
+        ("a", "a\u034f"),
+        ("a b", "a\u2800b"),
+        ("a\\x1b", "a\x1b"),
+    ],
+)
+def test_names_that_look_alike_are_written_out(one, other):
+    assert name(one) == one or "\\" in one
+    assert name(one) != name(other)
+    assert re.search(r"\\[xu]", name(other))
+
+
 @pytest.mark.parametrize("piece", PIECES)
 def test_what_can_be_seen_stays_as_it_is(piece):
     if piece.isprintable():

@@ -11,7 +11,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 _ESCAPE = r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|[nrt])"
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -25,7 +25,12 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(sign if _is_seen(sign) else _escape(sign) for sign in text)
+    return written_out(text, _is_seen)
+
+
+def written_out(text: str, is_kept: Callable[[str], bool]) -> str:
+    """The text with every sign that is not kept written as in Python."""
+    return "".join(sign if is_kept(sign) else _escape(sign) for sign in text)
 
 
 _FILLERS = re.compile(
@@ -62,7 +67,7 @@ def name(text: str) -> str:
         return text
     shown = text.replace("\\", "\\\\")
     if not is_common:
-        shown = "".join(_escape(sign) if _is_part(sign) else sign for sign in shown)
+        shown = written_out(shown, lambda sign: not _is_part(sign))
     return visible(shown)
 
 

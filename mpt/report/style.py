@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpt.errors import InputError
-from mpt.foreign import name
+from mpt.foreign import name, written_out
 from mpt.storage import write_whole
 
 if TYPE_CHECKING:
@@ -124,17 +126,49 @@ def svg(figure: Figure, salt: str) -> str:
 
     held = io.StringIO()
     # it salts the ids of clip paths, so that figures can share one page
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
+    ways = {"svg.fonttype": "none", "svg.hashsalt": salt}
+    with matplotlib.rc_context(ways), warnings.catch_warnings():
+        # the reader's fonts draw the text
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})
     text = held.getvalue()
     return text[text.index("<svg") :]
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a PNG, for readers that show no SVG."""
+    """The figure as a PNG, for readers that show no SVG.
+
+    Signs that its font lacks, which would all be the same box, are written out in it from then on.
+    """
+    from matplotlib.text import Text
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            ticks = [tick.get_text() for tick in axis.get_ticklabels()]
+            if (drawn := [_drawable(tick) for tick in ticks]) != ticks:
+                axis.set_ticks(list(axis.get_ticklocs()), drawn)
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_text(_drawable(text.get_text()))
     held = io.BytesIO()
     figure.savefig(held, format="png", dpi=144, metadata={"Software": None})
     return held.getvalue()
+
+
+def _drawable(text: str) -> str:
+    known = _signs()
+    return written_out(text, lambda sign: sign == "\n" or ord(sign) in known)
+
+
+@cache
+def _signs() -> frozenset[int]:
+    """What the fonts of figures can draw."""
+    from matplotlib import rcParams
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    families = (FontProperties(family=[family]) for family in rcParams["font.family"])
+    fonts = (get_font(findfont(family)) for family in families)
+    return frozenset(sign for font in fonts for sign in font.get_charmap())
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -20,13 +20,10 @@ from mpt.report.findings import Curve, Findings, UnitLine
 from mpt.report.grid import Grid
 from mpt.report.page import write_report
 from mpt.report.results_table import read_scores
+from mpt.report.style import png, svg
+from mpt.report.task_figures import task_figure
 from mpt.scores import Score, gains
 
-pytestmark = pytest.mark.filterwarnings(
-    # of signs that the font of the pictures lacks
-    "ignore:Glyph:UserWarning",
-    "ignore:Matplotlib currently does not support:UserWarning",
-)
 # a table of scores is read with blanks taken off the ends of names, and holds no NUL
 GIVEN = list(dict.fromkeys(piece.strip().replace("\x00", "") for piece in PIECES))
 GIVEN.remove("")
@@ -87,6 +84,7 @@ class Elements(HTMLParser):
         self.comments.append(data)
 
 
+TWO = (["模型", "d", "e", "f"], ["数据", "d", "e", "f"])
 CHUNKS = [GIVEN[at : at + 14] for at in range(0, len(GIVEN) - 9, 14)]
 
 
@@ -152,6 +150,20 @@ def test_two_settings_never_share_a_figure(tmp_path):
     long = findings_with(["x" * 400, "X" * 400, *"cdefghi"])
     folder = write_report(long, tmp_path / "report").parent
     assert len(list((folder / "figures").glob("tasks-*.svg"))) == 2
+
+
+def test_a_picture_writes_out_what_its_font_cannot_draw():
+    """Two names in a script that the font lacks would be rows of the same boxes."""
+    one, other = (task_figure(findings_with(["s", "t", *"abc", *tasks]).gains[:3]) for tasks in TWO)
+    assert "模型" in svg(one, "x")
+    assert "\\u" not in svg(other, "x")
+    pictures = png(one), png(other)
+    labels = [
+        [tick.get_text() for tick in figure.axes[0].get_yticklabels()] for figure in (one, other)
+    ]
+    assert labels[0] == ["\\u6a21\\u578b", "d", "e", "f"]
+    assert labels[1] == ["\\u6570\\u636e", "d", "e", "f"]
+    assert pictures[0] != pictures[1]
 
 
 def test_methods_that_differ_in_case_have_their_own_rows_on_a_page(tmp_path):

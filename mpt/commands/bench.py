@@ -78,13 +78,13 @@ def bench(
         record = {"backbone": backbone, "machine": _machine(place)}
         out.json({**record, "measures": [asdict(m) for m in measures]})
         return
-    rows = []
+    lines = []
     for m in measures:
         values = f"{m.ours:.3g} {m.unit}", f"{m.theirs:.3g} {m.unit}", f"{m.ratio:.2f}"
-        rows.append((m.what, m.peer, *values, f"{m.low:.2f}-{m.high:.2f}", m.note))
+        lines.append((m.what, m.peer, *values, f"{m.low:.2f}-{m.high:.2f}", m.note))
     header = ("what", "peer", "mpt", "peer's", "ratio", "pairs", "note")
     title = f"mpt bench {what} --backbone {backbone}"
-    out.sheet(Sheet(Grid(header, tuple(rows), "llrrrrl"), title, (_machine(place),)))
+    out.sheet(Sheet(Grid(header, tuple(lines), "llrrrrl"), title, (_machine(place),)))
 
 
 def _numbers(text: str, option: str) -> list[int]:

@@ -112,8 +112,14 @@ def speak_utf8() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if type(stream) is io.TextIOWrapper:
-            ways = {"line_buffering": stream.line_buffering, "write_through": stream.write_through}
-            utf8 = _Stream(stream.detach(), "utf-8", "backslashreplace", **ways)
+            lines, through = stream.line_buffering, stream.write_through
+            utf8 = _Stream(
+                stream.detach(),
+                encoding="utf-8",
+                errors="backslashreplace",
+                line_buffering=lines,
+                write_through=through,
+            )
             setattr(sys, name, utf8)
 
 

@@ -126,8 +126,10 @@ def svg(figure: Figure, salt: str) -> str:
 
     held = io.StringIO()
     # it salts the ids of clip paths, so that figures can share one page
-    ways = {"svg.fonttype": "none", "svg.hashsalt": salt}
-    with matplotlib.rc_context(ways), warnings.catch_warnings():
+    with (
+        matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}),
+        warnings.catch_warnings(),
+    ):
         # the reader's fonts draw the text
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})

@@ -34,7 +34,7 @@ from mpt.commands import (
     ui,
     up,
 )
-from mpt.commands.console import err, out, speak_utf8, unwritten
+from mpt.commands.console import err, hear_warnings, out, speak_utf8, unwritten
 from mpt.commands.stop import STOPPED
 from mpt.errors import InputError, MptError
 
@@ -89,6 +89,7 @@ def main() -> None:
     (nothing was written); 130 stopped by a signal.
     """
     speak_utf8()
+    hear_warnings()
     code = STOPPED
     with suppress(KeyboardInterrupt):
         code = _run()

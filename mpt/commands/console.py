@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 import time
@@ -121,6 +122,22 @@ def speak_utf8() -> None:
                 write_through=through,
             )
             setattr(sys, name, utf8)
+
+
+class _Logged(logging.Handler):
+    """What mpt's rooms log, as warnings of a command."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See ``logging.Handler``."""
+        said = record.getMessage()
+        err.line(said if said.startswith("warning: ") else f"warning: {said}")
+
+
+def hear_warnings() -> None:
+    """Print what is logged within mpt; without a handler Python would, escape sequences and all."""
+    log = logging.getLogger("mpt")
+    if not any(isinstance(handler, _Logged) for handler in log.handlers):
+        log.addHandler(_Logged(logging.WARNING))
 
 
 def unwritten() -> OSError | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from nasty import SAME
 from terminal import Said, mpt, study_file
 
+from mpt.errors import InputError
 from mpt.foreign import one_line
 from mpt.report.json_text import json_text
 
@@ -180,6 +182,19 @@ def test_a_name_in_an_error_acts_on_nothing(tmp_path):
         assert said.code == 2
         assert said.error.isprintable()
         assert ":smile:[red]" in said.error
+
+
+def test_what_is_logged_of_a_name_is_a_line(table, tmp_path, monkeypatch):
+    def noisy(_):
+        for _ in range(2):
+            logging.getLogger("mpt.engine").warning("checkpoint %s is bad", "a\x1b[2Jb\n[red]c")
+        raise InputError("enough")
+
+    monkeypatch.setattr("mpt.report.results_table.read_scores", noisy)
+    for _ in range(2):
+        said = mpt("arg", table, home=tmp_path / "home")
+        line = "warning: checkpoint a\\x1b[2Jb\\n[red]c is bad"
+        assert said.err.splitlines() == [line, line, "error: enough"]
 
 
 values = st.recursive(

@@ -95,11 +95,12 @@ def main() -> None:
         code = _run()
     if code == STOPPED:
         _say("stopped; what is recorded is kept: the same command continues")
-    if fault := unwritten():
+    if fault := unwritten(sys.stdout):
         code = MptError.exit_code
         # of a pipe whose reader went away there is nobody to tell
         if not isinstance(fault, BrokenPipeError):
             _say(f"error: standard output cannot be written ({fault.strerror})")
+    unwritten(sys.stderr)
     sys.exit(code)
 
 
@@ -122,7 +123,7 @@ def _run() -> int:
         cause = left.__context__ if isinstance(left, SystemExit) else left
         if not isinstance(cause, OSError):
             raise
-        if unwritten():
+        if unwritten(sys.stdout):
             return MptError.exit_code
         raise cause from None
 

@@ -140,9 +140,9 @@ def hear_warnings() -> None:
         log.addHandler(_Logged(logging.WARNING))
 
 
-def unwritten() -> OSError | None:
-    """Why standard output did not take what was printed, if so; it goes nowhere from then on."""
-    stream = getattr(sys.stdout, "wrapped", sys.stdout)  # Typer wraps it once a pipe is broken
+def unwritten(stream: object) -> OSError | None:
+    """Why standard output, or error, did not take it all, if so; it goes nowhere from then on."""
+    stream = getattr(stream, "wrapped", stream)  # Typer wraps it once a pipe is broken
     if not isinstance(stream, _Stream):
         return None
     with suppress(OSError):

@@ -133,11 +133,21 @@ def test_a_reader_that_went_away_is_no_event(kind, table):
     assert (done.returncode, done.stderr) == (1, b"")
 
 
-def test_errors_that_nobody_can_read_change_nothing(table):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_warnings_that_nobody_can_read_change_nothing(unbuffered, table):
+    few = table.read_text(encoding="utf-8").replace("PT,b,1,", "PT,b,2,0.5,0.5\nPT,b,1,")
+    table.write_text(few, encoding="utf-8")
     command = [sys.executable, str(ROOT / "cli.py"), "arg", str(table)]
+    told = {"env": {**os.environ, "PYTHONUNBUFFERED": unbuffered}, "stdout": subprocess.PIPE}
+    assert b"lacks seed 2" in subprocess.run(command, stderr=subprocess.PIPE, **told).stderr
+    read, write = os.pipe()
+    os.close(read)
     with open("/dev/full", "wb") as full:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, cwd=ROOT, check=True)
-    assert "größer-模型".encode() in done.stdout
+        for stream in (full, write):
+            done = subprocess.run(command, stderr=stream, **told)
+            assert done.returncode == 0
+            assert "größer-模型".encode() in done.stdout
+    os.close(write)
 
 
 @pytest.mark.parametrize("variables", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "POSIX"}])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from math import isfinite
+from typing import TYPE_CHECKING
 
-from mpt.intervals import Interval
+if TYPE_CHECKING:
+    from mpt.intervals import Interval
 
 CANNOT_SAY = "n/a"
 """What stands for a number that the data do not give."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from math import ceil
@@ -43,10 +44,17 @@ VOCABULARY = "vocabulary"
 FINE_TUNING = "fine-tuning"
 """Where a prompt's start would stand: no prompt at all, the whole model is trained."""
 
+LOCAL = "local"
+"""The name, in units of work, of a backbone on this disk: its ``weights`` say which."""
+
+_PLACE = "place"
+"""The field of a unit that is no part of its digest."""
+
 
 def digest_of(name: str, config: Mapping[str, Any]) -> str:
     """The digest of a configuration of the class ``name`` that is given as JSON."""
-    text = json.dumps(_that_are_set(config), sort_keys=True, separators=(",", ":"))
+    known = {key: value for key, value in config.items() if key != _PLACE}
+    text = json.dumps(_that_are_set(known), sort_keys=True, separators=(",", ":"))
     return sha256(f"{name}:{text}".encode()).hexdigest()[:12]
 
 
@@ -140,12 +148,14 @@ class RunConfig(Frozen):
     """One meta-training: an initial prompt learned on source tasks.
 
     Attributes:
+        backbone: a folder or file is called ``LOCAL`` here, wherever it lies.
         weights: identity of the backbone's weights and tokenizer.
         sources: source tasks, each with all of ``data_seeds``: one unit per (task, seed).
         data: digest over the splits of the sources, so that changed rows are another run.
         shots: k of the source tasks' train and dev sets, where it is not their official one.
         revision: which formula of the method, where it is not the first (``mpt.methods.Revision``).
         habits: set under ``protocol: authors``.
+        place: where a backbone that is called ``LOCAL`` lay; not part of the digest.
     """
 
     kind: ClassVar[str] = "meta"
@@ -161,6 +171,7 @@ class RunConfig(Frozen):
     shots: Shots | None = None
     revision: Count | None = None
     habits: Habits | None = None
+    place: str | None = None
 
     @property
     def whole(self) -> RunConfig:
@@ -230,6 +241,7 @@ class CellConfig(Frozen):
         start: ``VOCABULARY`` for plain prompt tuning, or the digest of a ``RunConfig``.
         data: digest of the task's split under ``data_seed``.
         shots: k of the task's train and dev set, where it is not the official one.
+        place: as in ``RunConfig``.
     """
 
     kind: ClassVar[str] = "cell"
@@ -242,6 +254,7 @@ class CellConfig(Frozen):
     lr: Rate
     tuning: Tuning
     shots: Shots | None = None
+    place: str | None = None
 
 
 FULL_LRS = (5e-4, 3e-4, 2e-4, 1e-4)
@@ -274,6 +287,7 @@ class FineTuneConfig(Frozen):
             given, as no prompt is read.
         data: digest of the task's split under ``data_seed``.
         shots: as in ``CellConfig``.
+        place: as in ``RunConfig``.
     """
 
     kind: ClassVar[str] = "finetune"
@@ -286,11 +300,44 @@ class FineTuneConfig(Frozen):
     lr: Rate
     tuning: FineTuning
     shots: Shots | None = None
+    place: str | None = None
 
     @field_validator("backbone")
     @classmethod
     def _without_prompt(cls, given: BackboneConfig) -> BackboneConfig:
         return BackboneConfig(**given.model_dump(exclude=_PROMPT))
+
+
+@dataclass(frozen=True)
+class Known:
+    """How units of work know a backbone, so that a folder is the same one wherever it lies.
+
+    Attributes:
+        weights: identity of its weights and tokenizer.
+        name: in place of its own, for what lies on this disk.
+        place: where that lies.
+    """
+
+    weights: str
+    name: str | None = None
+    place: str | None = None
+
+    def fields(self, backbone: BackboneConfig) -> dict[str, Any]:
+        """The fields of a unit that say which backbone it is of."""
+        if self.name is not None:
+            backbone = BackboneConfig(**{**backbone.model_dump(), "name": self.name})
+        return {"backbone": backbone, "weights": self.weights, _PLACE: self.place}
+
+    def named(self, config: RunConfig) -> RunConfig:
+        """The meta-training as a unit of work."""
+        return RunConfig(**{**config.model_dump(), **self.fields(config.backbone)})
+
+
+def located(config: Mapping[str, Any]) -> BackboneConfig:
+    """The backbone of a unit's configuration, called by what it can be loaded from."""
+    chosen = BackboneConfig.model_validate(config["backbone"])
+    place = config.get(_PLACE)
+    return chosen.model_copy(update={"name": place}) if place else chosen
 
 
 _PROMPT = {"prompt_tokens", "prompt_place", "prompt_start"}

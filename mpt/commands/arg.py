@@ -8,11 +8,15 @@ from typing import Annotated
 import typer
 
 from mpt.commands.console import err, out
+from mpt.commands.options import from_home
 
 
 def arg(
     file: Annotated[
-        Path, typer.Argument(help="CSV: setting, method, task, seed, dev, test[, lr].")
+        Path,
+        typer.Argument(
+            callback=from_home, help="CSV: setting, method, task, seed, dev, test[, lr]."
+        ),
     ],
     baseline: Annotated[str, typer.Option(help="The method that gains are relative to.")] = "PT",
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = 10_000,

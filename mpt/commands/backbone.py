@@ -8,13 +8,17 @@ from typing import Annotated
 import typer
 
 from mpt.commands.console import ConsoleProgress, clock, err, out
+from mpt.commands.options import from_home
 
 app = typer.Typer(help="The mini backbone: pretrain it, probe it.", no_args_is_help=True)
 
 
 @app.command("pretrain")
 def pretrain(
-    folder: Annotated[Path, typer.Option("--out", help="New folder for weights and tokenizer.")],
+    folder: Annotated[
+        Path,
+        typer.Option("--out", callback=from_home, help="New folder for weights and tokenizer."),
+    ],
     seed: Annotated[int, typer.Option(help="Root of the corpus and of the initial weights.")] = 0,
     steps: Annotated[int, typer.Option(min=1, help="Updates, at most.")] = 30_000,
     minutes: Annotated[
@@ -25,7 +29,9 @@ def pretrain(
     lr: Annotated[float, typer.Option(min=1e-6, help="Peak learning rate of AdamW.")] = 1e-3,
     begin: Annotated[
         Path | None,
-        typer.Option(help="Go on from the weights in this folder, which pretrain wrote."),
+        typer.Option(
+            callback=from_home, help="Go on from the weights in this folder, which pretrain wrote."
+        ),
     ] = None,
 ) -> None:
     """Train a mini backbone on the text of the mini world, on one CPU core.

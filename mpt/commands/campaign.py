@@ -9,7 +9,7 @@ import typer
 
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import err, out
-from mpt.commands.options import Device, MetaEngine, TrackingUri
+from mpt.commands.options import Device, MetaEngine, TrackingUri, from_home
 from mpt.commands.stop import Budget, leave, this_command
 from mpt.errors import ConfigError
 from mpt.report.grid import Sheet
@@ -28,7 +28,8 @@ def campaign(
         ),
     ] = None,
     study: Annotated[
-        Path | None, typer.Option(help="A preset file; the full ones are in sweeps/.")
+        Path | None,
+        typer.Option(callback=from_home, help="A preset file; the full ones are in sweeps/."),
     ] = None,
     gym: Annotated[
         str | None, typer.Option(help="mini, or a folder of tasks (default: the preset's)")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mpt.commands.console import err, out
-from mpt.commands.options import Device
+from mpt.commands.options import Device, from_home
 
 
 def evaluate(
@@ -23,7 +23,10 @@ def evaluate(
         str | None, typer.Option(help="Target tasks by name, by commas, instead of a setting.")
     ] = None,
     study: Annotated[
-        Path | None, typer.Option(help="A study file: its `tuning`, `final` seeds and rates.")
+        Path | None,
+        typer.Option(
+            callback=from_home, help="A study file: its `tuning`, `final` seeds and rates."
+        ),
     ] = None,
     gym: Annotated[
         str | None, typer.Option(help="mini, or a folder of tasks (default: mini)")
@@ -39,7 +42,7 @@ def evaluate(
     Example: mpt evaluate 1f2e3d --setting 'Cls->Cls'
     """
     from mpt.commands.session import Session, given
-    from mpt.config import VOCABULARY
+    from mpt.config import VOCABULARY, located
     from mpt.errors import ResultsError
     from mpt.lab.home import Home
     from mpt.lab.ledger import open_ledger
@@ -58,7 +61,7 @@ def evaluate(
         home = Home.find()
         with open_ledger(home) as ledger:
             unit = find_prompt(ledger, home, prompt)
-        changes["backbone"] = unit.config["backbone"]
+        changes["backbone"] = located(unit.config).model_dump()
     chosen = resolve(study, changes)
     named = tuple(dict.fromkeys(name.strip() for name in tasks.split(","))) if tasks else ()
     with Session(chosen, device=device) as session:

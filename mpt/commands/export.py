@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mpt.commands.console import err, out
+from mpt.commands.options import from_home
 
 
 class Form(StrEnum):
@@ -19,7 +20,9 @@ class Form(StrEnum):
 
 def export(
     prompt: Annotated[str, typer.Argument(help="A digest, or the name of a registered prompt.")],
-    folder: Annotated[Path, typer.Argument(help="Where to; a new or empty folder.")],
+    folder: Annotated[
+        Path, typer.Argument(callback=from_home, help="Where to; a new or empty folder.")
+    ],
     to: Annotated[Form, typer.Option(help="The library.")] = Form.PEFT,
 ) -> None:
     """Write a prompt as an adapter that PEFT loads.

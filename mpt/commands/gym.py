@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mpt.commands.console import ConsoleProgress, out
+from mpt.commands.options import from_home
 
 if TYPE_CHECKING:
     from mpt.gym.reach import Reach
@@ -55,7 +56,10 @@ def show(
         str | None, typer.Option("--gym", help="A gym's folder: adds sizes, labels and examples.")
     ] = None,
     study: Annotated[
-        Path | None, typer.Option(help="With --gym: a study file, for its backbone and limits.")
+        Path | None,
+        typer.Option(
+            callback=from_home, help="With --gym: a study file, for its backbone and limits."
+        ),
     ] = None,
     backbone: Annotated[
         str | None, typer.Option(help="With --gym: mini, a Hub id or a folder (default: mini)")
@@ -100,9 +104,12 @@ def _reaches(task: str, folder: str, study: Path | None, backbone: str | None) -
 @app.command("build")
 def build(
     tasks: Names = None,
-    to: Annotated[Path, typer.Option("--out", help="Where the tasks go.")] = Path("data/gym"),
+    to: Annotated[
+        Path, typer.Option("--out", callback=from_home, help="Where the tasks go.")
+    ] = Path("data/gym"),
     mirror: Annotated[
-        Path | None, typer.Option(help="Read rows from this mirror instead of the Hub.")
+        Path | None,
+        typer.Option(callback=from_home, help="Read rows from this mirror instead of the Hub."),
     ] = None,
     shots: Annotated[
         str | None, typer.Option(help="k per class (or per task), or `all`; default: official.")
@@ -143,10 +150,15 @@ def build(
 
 @app.command("verify")
 def verify(
-    folder: Annotated[Path, typer.Argument(help="The folder that `mpt gym build` made.")],
+    folder: Annotated[
+        Path, typer.Argument(callback=from_home, help="The folder that `mpt gym build` made.")
+    ],
     against: Annotated[
         Path | None,
-        typer.Option(help="A folder of official TSV files, to compare content where MD5s cannot."),
+        typer.Option(
+            callback=from_home,
+            help="A folder of official TSV files, to compare content where MD5s cannot.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -169,7 +181,7 @@ def verify(
 
 @app.command("mirror")
 def mirror(
-    to: Annotated[Path, typer.Option("--out", help="The mirror's folder.")],
+    to: Annotated[Path, typer.Option("--out", callback=from_home, help="The mirror's folder.")],
     tasks: Annotated[
         str | None, typer.Option(help="Tasks, separated by commas. Default: all of them.")
     ] = None,

@@ -57,6 +57,7 @@ def promote(
     from mpt.lab.campaign import final_settings, with_final
     from mpt.lab.home import Home
     from mpt.lab.matrix import Matrix
+    from mpt.lab.places import gym_of
     from mpt.lab.projection import Projection
     from mpt.lab.promote import prepare
     from mpt.lab.promote import promote as run
@@ -73,6 +74,7 @@ def promote(
 
     search = Search.latest(Home.find()) if study is None else Search.load(Home.find(), study)
     choose(search.trials, which)
+    gym_of(search.study)
     chosen = with_final(search.study, settings=settings, methods=methods, baselines=baselines)
     stopping = Stopping(budget)
     with Session(

@@ -8,17 +8,24 @@ from typing import Annotated
 import typer
 
 from mpt.commands.console import err, out
+from mpt.commands.options import from_home
 from mpt.errors import InputError
 
 
 def report(
-    to: Annotated[Path, typer.Option("--out", help="The folder; an earlier report is replaced.")],
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--out", callback=from_home, help="The folder; an earlier report is replaced."
+        ),
+    ],
     study: Annotated[str | None, typer.Option(help="A study: its trials and curves.")] = None,
     promotion: Annotated[
         str | None, typer.Option(help="A promoted study, or STUDY-N for its trial N.")
     ] = None,
     results: Annotated[
-        Path | None, typer.Option(help="CSV: method, task, seed, dev, test[, setting, lr].")
+        Path | None,
+        typer.Option(callback=from_home, help="CSV: method, task, seed, dev, test[, setting, lr]."),
     ] = None,
     baseline: Annotated[str, typer.Option(help="With --results: what gains are over.")] = "PT",
     backbone: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mpt.commands.console import out, steps_on
-from mpt.commands.options import Device, MetaEngine, TrackingUri
+from mpt.commands.options import Device, MetaEngine, TrackingUri, from_home
 
 
 def run(
@@ -16,7 +16,10 @@ def run(
         str | None, typer.Option(help="maml, fomaml, reptile or mtl (default: reptile)")
     ] = None,
     study: Annotated[
-        Path | None, typer.Option(help="A study file (YAML); options here override its keys.")
+        Path | None,
+        typer.Option(
+            callback=from_home, help="A study file (YAML); options here override its keys."
+        ),
     ] = None,
     gym: Annotated[
         str | None, typer.Option(help="mini, or a folder of tasks (default: mini)")

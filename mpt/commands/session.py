@@ -13,9 +13,11 @@ from mpt.commands.cluster import find_fleet
 from mpt.commands.console import ConsoleProgress, clock
 from mpt.errors import ConfigError, StoreError
 from mpt.gym.source import open_gym
+from mpt.lab.address import from_home
 from mpt.lab.home import Home
 from mpt.lab.lease import Lease
 from mpt.lab.ledger import Ledger
+from mpt.lab.places import is_on_disk
 from mpt.lab.run import Lab
 from mpt.lab.stopping import Stopping
 from mpt.lab.study import Study
@@ -59,6 +61,7 @@ class Session:
             known_device(device),
             known_engine(meta_engine, methods or (study.method,)),
             stopping or Stopping(),
+            begun_as=_begun_as(study, self.home),
         )
         self.progress = ConsoleProgress()
         self._errors = study.errors
@@ -135,7 +138,7 @@ def find_home(tracking_uri: str | None = None) -> Home:
         ConfigError: an address that is neither a server's nor a database's.
     """
     home = Home.find()
-    home = replace(home, tracking_uri=tracking_uri or home.tracking_uri)
+    home = replace(home, tracking_uri=from_home(tracking_uri or home.tracking_uri))
     kind = home.tracking_uri.partition("://")[0].partition("+")[0]
     if "://" not in home.tracking_uri or kind not in SERVERS:
         raise ConfigError(
@@ -143,6 +146,17 @@ def find_home(tracking_uri: str | None = None) -> Home:
             "http://127.0.0.1:5000 or a database such as sqlite:///PATH"
         )
     return home
+
+
+def _begun_as(study: Study, home: Home) -> str:
+    """What the backbone was called when a study of this name was begun, see ``Worker``."""
+    if not is_on_disk(study.backbone.name):
+        return ""
+    from mpt.lab.search import Search
+    from mpt.lab.studies_store import study_names
+
+    title = study.title
+    return Search.load(home, title).begun_as if title in study_names(home) else ""
 
 
 def _open_ledger(home: Home) -> Ledger:

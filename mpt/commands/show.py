@@ -80,8 +80,9 @@ def show(
 
 def _view(unit: Unit, home: Home, ledger: Ledger) -> PromptView:
     from mpt.backbone.frozen import load_backbone
+    from mpt.config import located
     from mpt.lab.prompt_view import config_of, view_prompt
     from mpt.lab.starts import sums_of
 
     config = config_of(unit)
-    return view_prompt(unit, load_backbone(config.backbone), home, sums_of([config], ledger))
+    return view_prompt(unit, load_backbone(located(unit.config)), home, sums_of([config], ledger))

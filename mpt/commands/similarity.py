@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mpt.commands.console import err, out
+from mpt.commands.options import from_home
 
 if TYPE_CHECKING:
     from mpt.lab.similarity import Spaces
@@ -34,7 +35,8 @@ def similarity(
         bool, typer.Option("--tune", help="Tune the prompts that are missing; else none is.")
     ] = False,
     to: Annotated[
-        Path | None, typer.Option("--out", help="Write a heat map: a .png or .svg file.")
+        Path | None,
+        typer.Option("--out", callback=from_home, help="Write a heat map: a .png or .svg file."),
     ] = None,
     device: Annotated[str | None, typer.Option(help="With --tune: cpu, cuda or cuda:N.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the matrix as JSON.")] = False,
@@ -86,13 +88,16 @@ def _say_sources(target: str, sources: list[str]) -> None:
 
 def _study(which: str | None) -> Study:
     from mpt.lab.home import Home
+    from mpt.lab.places import gym_of
     from mpt.lab.search import Search
     from mpt.lab.study_file import resolve
 
     if which is not None and Path(which).suffix in (".yaml", ".yml"):
-        return resolve(Path(which), {})
+        return resolve(from_home(Path(which)), {})
     home = Home.find()
-    return (Search.latest(home) if which is None else Search.load(home, which)).study
+    study = (Search.latest(home) if which is None else Search.load(home, which)).study
+    gym_of(study)
+    return study
 
 
 def _spaces(study: Study, tasks: tuple[str, ...] | None, device: str | None) -> Spaces:

@@ -10,7 +10,7 @@ import typer
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import out, steps_on
 from mpt.commands.dry_run import DryRun
-from mpt.commands.options import Device, MetaEngine, TrackingUri
+from mpt.commands.options import Device, MetaEngine, TrackingUri, from_home
 from mpt.commands.stop import Budget, leave
 
 
@@ -19,13 +19,19 @@ def sweep(
         str | None, typer.Option(help="maml, fomaml, reptile or mtl (default: reptile)")
     ] = None,
     study: Annotated[
-        Path | None, typer.Option(help="A study file (YAML); options here override its keys.")
+        Path | None,
+        typer.Option(
+            callback=from_home, help="A study file (YAML); options here override its keys."
+        ),
     ] = None,
     gym: Annotated[
         str | None, typer.Option(help="mini, or a folder of tasks (default: mini)")
     ] = None,
     partitions: Annotated[
-        Path | None, typer.Option(help="A YAML file of your own settings (default: the gym's)")
+        Path | None,
+        typer.Option(
+            callback=from_home, help="A YAML file of your own settings (default: the gym's)"
+        ),
     ] = None,
     setting: Annotated[
         str | None,

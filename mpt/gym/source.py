@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -56,6 +57,9 @@ def open_gym(where: str = "mini") -> Gym:
         from mpt.gym.mini import MiniGym
 
         return MiniGym()
+    if where.startswith("~"):
+        with suppress(RuntimeError):
+            where = str(Path(where).expanduser())
     if not Path(where).exists() and Path(where).name == where:
         raise UnknownName("gym", where, ["mini"], "Or give the folder of a gym.")
     from mpt.gym.tsv import TsvGym

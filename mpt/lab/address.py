@@ -21,6 +21,19 @@ def sqlite_url(path: Path) -> str:
     return url.set(drivername="sqlite+pysqlite").render_as_string()
 
 
+def from_home(url: str) -> str:
+    """A URL of SQLite with the home folder in place of a ``~`` that its path begins with."""
+    file = sqlite_file(url)
+    if file is None or not str(file).startswith("~"):
+        return url
+    from sqlalchemy import make_url
+
+    try:
+        return make_url(url).set(database=str(file.expanduser())).render_as_string(False)
+    except RuntimeError:
+        return url
+
+
 def sqlite_file(url: str) -> Path | None:
     """The file that a URL of SQLite names; None for any other address."""
     from sqlalchemy import make_url

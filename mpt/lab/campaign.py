@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from mpt.config import FINE_TUNING, VOCABULARY, RunConfig
-from mpt.errors import ConfigError, UnknownName
+from mpt.errors import ConfigError, DataError, UnknownName
 from mpt.gym.partitions import Setting
-from mpt.lab.home import Home
 from mpt.lab.run import BASELINE, FULL, Case, Judging
 from mpt.lab.search import Search, Trial
 from mpt.lab.settings import settings_of
@@ -24,8 +24,9 @@ Choose = Callable[[Study, Sequence[Trial]], Trial]
 
 _STARTS = {BASELINE: VOCABULARY, FULL: FINE_TUNING}
 
-_SAME = ("gym", "backbone", "partitions", "setting", "sources", "source_shots", "target_shots")
-"""What two studies share if their trials answer the same question with two methods."""
+_SAME = ("partitions", "setting", "sources", "source_shots", "target_shots")
+"""What two studies share, beside rows and weights, if their trials answer the same question with
+two methods."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def final_settings(study: Study, worker: Worker) -> tuple[Setting, ...]:
     return tuple(settings)
 
 
-def entrants(study: Study, own: Entrant, home: Home, choose: Choose) -> tuple[Entrant, ...]:
+def entrants(study: Study, own: Entrant, worker: Worker, choose: Choose) -> tuple[Entrant, ...]:
     """Every method of ``study.final.methods``, the study's own as it is given.
 
     Another method takes part with the chosen trial of its own study on the same question, called
@@ -175,7 +176,7 @@ def entrants(study: Study, own: Entrant, home: Home, choose: Choose) -> tuple[En
     """
     methods = study.final.methods or (study.method,)
     return tuple(
-        own if method == study.method else _other(sibling(study, method), study, home, choose)
+        own if method == study.method else _other(sibling(study, method), study, worker, choose)
         for method in methods
     )
 
@@ -209,24 +210,26 @@ def campaign(
 def _config(entrant: Entrant, setting: Setting, meta_seed: int, worker: Worker) -> RunConfig:
     study = entrant.study
     worker.check(setting.sources, study.source_seeds, study.source_shots, scored=False)
-    return study.run(
+    run = study.run(
         entrant.params,
         sources=setting.sources,
         weights=worker.backbone.weights,
         data=worker.data_digest(setting.sources, study.source_seeds, study.source_shots),
         meta_seed=meta_seed,
     )
+    return worker.model.named(run)
 
 
-def _other(wanted: Study, study: Study, home: Home, choose: Choose) -> Entrant:
+def _other(wanted: Study, study: Study, worker: Worker, choose: Choose) -> Entrant:
     """The entrant of another method than the study's own."""
-    title, why = wanted.title, ""
+    title, why, home = wanted.title, "", worker.home
     if title not in study_names(home):
         why = f"there is no study {title}"
     else:
         search = Search.load(home, title)
         found, trials = search.study, search.trials
-        apart = [key for key in _SAME if getattr(found, key) != getattr(study, key)]
+        apart = _other_contents(search, study, worker)
+        apart += [key for key in _SAME if getattr(found, key) != getattr(study, key)]
         if found.method != wanted.method:
             why = f"study {title} searches {found.method}"
         elif apart:
@@ -237,6 +240,23 @@ def _other(wanted: Study, study: Study, home: Home, choose: Choose) -> Entrant:
             trial = choose(found, trials)
             return Entrant(found, trial.params, f"trial {trial.number + 1} of {title}")
     return Entrant(wanted, _defaults(wanted), f"defaults, as {why}")
+
+
+def _other_contents(search: Search, study: Study, worker: Worker) -> list[str]:
+    """Which of gym and backbone are others in a study than here, wherever they lie."""
+    found, definition, apart = search.study, search.definition, list[str]()
+    if found.gym != study.gym:
+        sources = tuple(definition.get("sources", ()))
+        with suppress(UnknownName, DataError):
+            rows = worker.data_digest(sources, found.source_seeds, found.source_shots)
+            if rows == definition.get("data"):
+                sources = ()
+        apart += ["gym"] * bool(sources)
+    alike = found.backbone.model_copy(update={"name": study.backbone.name})
+    weights = worker.backbone.weights
+    if alike != study.backbone or definition.get("weights", weights) != weights:
+        apart.append("backbone")
+    return apart
 
 
 def _defaults(study: Study) -> dict[str, float]:

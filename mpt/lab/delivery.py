@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mpt import __version__
+from mpt.config import located
 from mpt.lab.artefacts import SHA256, file_sum
 from mpt.lab.faults import Faults
 from mpt.lab.mlflow_client import connect, disconnect
@@ -386,8 +387,8 @@ def save_model(folder: Path, *, prompt: Path, config: Mapping[str, Any]) -> None
 def _needed(config: Mapping[str, Any]) -> list[str]:
     """The packages that ``mpt.lab.predict`` imports for this backbone; theirs come with them."""
     found = ["mlflow", "pydantic", "safetensors", "sentencepiece", "torch", "transformers"]
-    backbone = config.get("backbone") or {}
-    return [*found, "accelerate", "gguf"] if str(backbone.get("name")).endswith(".gguf") else found
+    is_gguf = "backbone" in config and located(config).name.endswith(".gguf")
+    return [*found, "accelerate", "gguf"] if is_gguf else found
 
 
 def _there(entry: Entry) -> Path:

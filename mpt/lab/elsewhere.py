@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from socket import gethostname
 
-from mpt.config import BackboneConfig, CellConfig, FineTuneConfig, RunConfig
+from mpt.config import BackboneConfig, CellConfig, FineTuneConfig, RunConfig, located
 from mpt.errors import DataError, StoreError
 from mpt.gym.source import open_gym
 from mpt.lab.artefacts import prompt_of
@@ -65,9 +65,14 @@ def expect_inputs(worker: Worker, config: RunConfig | CellConfig | FineTuneConfi
         rows = worker.data_digest(config.sources, config.data_seeds, config.shots)
     else:
         rows = worker.split_digest(config.task, config.data_seed, config.shots)
+    name = located(config.model_dump()).name
     for what, here, meant in (
         (f"rows in gym {worker.gym.name}", rows, config.data),
-        (f"weights of {config.backbone.name}", worker.backbone.weights, config.weights),
+        (
+            f"weights of {name}",
+            worker.backbone.weights,
+            config.weights,
+        ),
     ):
         if here != meant:
             raise DataError(

@@ -10,7 +10,7 @@ from safetensors.torch import save
 from mpt.backbone.frozen import load_backbone
 from mpt.backbone.hub import opening, where
 from mpt.backbone.seq2seq import FrozenSeq2Seq
-from mpt.config import BackboneConfig
+from mpt.config import located
 from mpt.errors import ConfigError, InputError
 from mpt.lab.adapter_card import CAUSAL, SEQ2SEQ, base_path, card
 from mpt.lab.artefacts import prompt_of
@@ -44,7 +44,7 @@ def export_peft(unit: Unit, home: Home, folder: Path) -> str:
         raise InputError(f"unit {unit.digest} is {unit.state} and has no prompt to export")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(f"{folder} holds something already; name a new or empty folder")
-    chosen = BackboneConfig.model_validate(unit.config["backbone"])
+    chosen = located(unit.config)
     if chosen.prompt_place != "before":
         raise ConfigError(
             f"unit {unit.digest} was learned with its prompt {chosen.prompt_place} the input, "

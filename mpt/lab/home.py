@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpt.errors import StoreError
-from mpt.lab.address import place, sqlite_url
+from mpt.lab.address import from_home, place, sqlite_url
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Home:
             ) from None
         return cls(
             root,
-            environment.get("MPT_LEDGER_URL") or sqlite_url(root / "ledger.db"),
-            environment.get("MPT_STUDIES_URL") or sqlite_url(root / "studies.db"),
-            environment.get("MPT_TRACKING_URI") or sqlite_url(root / "mlflow.db"),
+            from_home(environment.get("MPT_LEDGER_URL") or sqlite_url(root / "ledger.db")),
+            from_home(environment.get("MPT_STUDIES_URL") or sqlite_url(root / "studies.db")),
+            from_home(environment.get("MPT_TRACKING_URI") or sqlite_url(root / "mlflow.db")),
         )
 
     def open(self) -> Home:

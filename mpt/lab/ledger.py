@@ -122,6 +122,27 @@ class Ledger:
         query = sa.select(UNITS.c.digest).where(begun, UNITS.c.digest != digest).distinct()
         return sorted(self._database.do(lambda db: db.execute(query).scalars().all()))
 
+    def backbone_names(self, weights: str) -> list[str]:
+        """By which names units of these weights call their backbone, the most used one first.
+
+        No unit is read but one for each name, so that a large ledger is looked through quickly.
+        """
+        config, names = UNITS.c.config, dict[str, int]()
+        of_weights = config.contains(f'"weights":{json.dumps(weights)}', autoescape=True)
+        query = sa.select(UNITS.c.digest, config).where(of_weights).limit(1)
+        while row := self._database.do(lambda db, query=query: db.execute(query).one_or_none()):
+            try:
+                name = str(json.loads(row.config)["backbone"]["name"])
+            except (ValueError, TypeError, KeyError):
+                # damaged: told where the unit itself is read
+                query = query.where(UNITS.c.digest != row.digest)
+                continue
+            calls_it = config.contains(f'"name":{json.dumps(name)}', autoescape=True)
+            count = sa.select(sa.func.count()).where(of_weights, calls_it)
+            names[name] = self._database.do(lambda db, count=count: db.execute(count).scalar_one())
+            query = query.where(~calls_it)
+        return sorted(names, key=lambda name: -names[name])
+
     def units(self, kind: str | None = None, state: State | None = None) -> Iterator[Unit]:
         """The last attempt of every unit, oldest first, of one kind or in one state if given."""
         query = sa.select(UNITS.c.digest).group_by(UNITS.c.digest)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mpt.backbone.frozen import Backbone, load_backbone
 from mpt.backbone.hub import earlier_weights
-from mpt.config import BackboneConfig
+from mpt.config import BackboneConfig, located
 from mpt.engine.evaluate import answer
 from mpt.errors import ConfigError
 from mpt.gym.tokens import Row
@@ -39,7 +39,7 @@ def predict(file: Path, config: Mapping[str, object], texts: Sequence[str]) -> l
         DataError: the prompt cannot be read, or is not as it was recorded.
         ConfigError: the backbone cannot be loaded, or its weights are not those of the prompt.
     """
-    chosen = BackboneConfig.model_validate(config["backbone"])
+    chosen = located(config)
     backbone: Backbone = _backbone(chosen.model_dump_json())
     same_weights(backbone, chosen, str(config["weights"]))
     digest = str(config.get("digest") or "")

@@ -120,7 +120,7 @@ def prepare(
     if which == "best":
         trial = winner(study, trials)
     own = Entrant(study, trial.params, f"trial {trial.number + 1} of {study.title}")
-    methods = entrants(study, own, lab.worker.home, winner)
+    methods = entrants(study, own, lab.worker, winner)
     return campaign(study, trial, methods, settings, lab.worker), tuple(retests)
 
 

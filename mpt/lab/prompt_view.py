@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mpt.backbone.frozen import Backbone
-from mpt.config import VOCABULARY, CellConfig, RunConfig
+from mpt.config import VOCABULARY, CellConfig, RunConfig, located
 from mpt.errors import InputError
 from mpt.lab.artefacts import prompt_of
 from mpt.lab.home import Home
@@ -75,7 +75,7 @@ def view_prompt(
         ConfigError: the backbone is not the one that the prompt was made for.
     """
     config = config_of(unit)
-    same_weights(backbone, config.backbone, config.weights)
+    same_weights(backbone, located(unit.config), config.weights)
     prompt = prompt_of(home, unit)
     prompt = for_backbone(prompt, backbone, config.backbone.prompt_tokens, unit.digest)
     prompt = prompt.cpu().double()

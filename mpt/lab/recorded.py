@@ -9,10 +9,10 @@ from typing import Any
 
 from mpt.config import RunConfig
 from mpt.errors import InputError
-from mpt.gym.source import open_gym
 from mpt.lab.artefacts import prompt_file, prompt_of
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger, open_ledger
+from mpt.lab.places import gym_of
 from mpt.lab.promote import Promotion, prepare, promote
 from mpt.lab.retest import TOP
 from mpt.lab.run import Config, Lab
@@ -84,7 +84,10 @@ def recorded_promotion(name: str, home: Home | None = None) -> tuple[Promotion, 
     search = Search.load(home, name if which == "best" else title)
     with open_ledger(home) as ledger:
         study, which, top = _as_promoted(search, which, ledger)
-        lab = Recorded(Worker(open_gym(study.gym), study.backbone, home, computes=False), ledger)
+        worker = Worker(
+            gym_of(study), study.backbone, home, computes=False, begun_as=search.begun_as
+        )
+        lab = Recorded(worker, ledger)
         wanted, retests = prepare(study, search.trials, lab, which, top)
         return promote(wanted, lab, retests), search.trials
 

@@ -18,6 +18,7 @@ from mpt.config import (
     RunConfig,
     Shots,
     Tuning,
+    located,
 )
 from mpt.engine.pack import cell_shape, packs, run_shape
 from mpt.errors import StoreError
@@ -154,8 +155,7 @@ class Lab:
         """The downstream cells of a case: task x seed x learning rate."""
         found = [
             {
-                "backbone": self.worker.backbone_config,
-                "weights": self.worker.backbone.weights,
+                **self.worker.model.fields(self.worker.backbone_config),
                 "task": task,
                 "data_seed": seed,
                 "data": self.worker.split_digest(task, seed, judging.shots),
@@ -291,12 +291,21 @@ class Lab:
         earlier = None if self._said_renamed else self.worker.earlier_weights
         if earlier is None:
             return
-        renamed = [type(c).model_validate({**c.model_dump(), "weights": earlier}) for c in left]
+        names = self.worker.names_of(earlier)
+        renamed = [
+            type(c).model_validate(
+                {**known, "weights": earlier, "backbone": {**known["backbone"], "name": name}}
+            )
+            for c in left
+            for known in [c.model_dump()]
+            for name in names
+        ]
         if count := len(self.ledger.get_many(config.digest for config in renamed)):
             self._said_renamed = True
+            name = located(left[0].model_dump()).name
             self.progress.say(
                 f"note: {count} units were recorded under the earlier identity {earlier} of "
-                f"{left[0].backbone.name}, which left out its configuration, generation settings "
+                f"{name}, which left out its configuration, generation settings "
                 f"and part of its tokenizer; they are computed again as {left[0].weights}"
             )
 

@@ -21,6 +21,9 @@ REVISION = "revision"
 
 _STUDY = "mpt.study"
 _IDENTITY = "mpt.id"
+_BACKBONE = "mpt.backbone"
+"""The attribute of a study for the name of its backbone when it was begun; later its place may
+change, and in units of earlier versions the name stands as it was spelled."""
 _OWNER = "mpt.owner"
 """The attribute of a study that was begun anew: the identity of the one that was set aside."""
 _AGAIN = "again"
@@ -92,6 +95,8 @@ class Search:
             store.set_user_attr(_OWNER, owner)
         if _IDENTITY not in store.user_attrs:
             store.set_user_attr(_IDENTITY, uuid4().hex[:12])
+        if _BACKBONE not in store.user_attrs:
+            store.set_user_attr(_BACKBONE, cls(store).begun_as or study.backbone.name)
         store.set_user_attr(_STUDY, study.model_dump(mode="json"))
         # the last one, as it is what a study of mpt is known by
         store.set_user_attr(DEFINITION, dict(definition))
@@ -145,6 +150,12 @@ class Search:
     def owner(self) -> str:
         """Whose the registered prompts are: this study, and those of its name before it here."""
         return self._store.user_attrs.get(_OWNER) or self.identity
+
+    @property
+    def begun_as(self) -> str:
+        """What its backbone was called when it was begun; empty where nothing says so."""
+        known = self.definition.get("backbone") or {}
+        return self._store.user_attrs.get(_BACKBONE) or str(known.get("name") or "")
 
     @property
     def revision(self) -> int | None:
@@ -396,11 +407,41 @@ def _refuse_another(store: Any, definition: Mapping[str, Any], home: Home) -> No
     default = {key: value for key, value in Study().definition.items() if key in definition}
     # an earlier formula of its method does not make it another study
     definition = {**definition, REVISION: _revision(store, definition)}
-    if changes := _differences({**default, **(known or definition)}, definition):
+    before = {**default, **(known or definition)}
+    if changes := _differences(_by_content(before), _by_content(definition)):
+        places = _contents(before, definition)
+        told = [change + places.get(change.partition(" was ")[0], "") for change in changes]
         raise StoreError(
-            f"study {name!r} was begun with another definition: {'; '.join(changes)}. Give this "
+            f"study {name!r} was begun with another definition: {'; '.join(told)}. Give this "
             "one another name with --name, or go back to the definition it was begun with"
         )
+
+
+def _by_content(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """A definition without places: rows and weights are known by their digests, where there are
+    any, wherever they lie."""
+    found = dict(definition)
+    if "data" in found:
+        del found["gym"]
+    if "weights" in found:
+        found["backbone"] = {k: v for k, v in found["backbone"].items() if k != "name"}
+    return found
+
+
+def _contents(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
+    """What stands behind the digests of a definition, for people."""
+
+    def told(*places: object) -> str:
+        was, is_now = places
+        return f"{is_now}" if was == is_now else f"{was} then, {is_now} now"
+
+    gym = told(*(one.get("gym") for one in (before, now)))
+    backbone = told(*(one.get("backbone", {}).get("name") for one in (before, now)))
+    return {
+        "data": f" (rows of the source tasks in gym {gym})",
+        "validation rows": f" (rows of the validation tasks in gym {gym})",
+        "weights": f" (backbone {backbone})",
+    }
 
 
 def _differences(known: Mapping[str, Any], given: Mapping[str, Any], under: str = "") -> list[str]:

@@ -47,7 +47,8 @@ def one_run(study: Study, worker: Worker) -> RunConfig:
         worker.gym.card(task)
     data = worker.data_digest(sources, study.source_seeds, study.source_shots)
     worker.check(sources, study.source_seeds, study.source_shots, scored=False)
-    return study.run({}, sources=sources, weights=worker.backbone.weights, data=data)
+    run = study.run({}, sources=sources, weights=worker.backbone.weights, data=data)
+    return worker.model.named(run)
 
 
 def learn_one(config: RunConfig, lab: Lab) -> Unit:

@@ -11,8 +11,10 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from mpt.config import BackboneConfig
 from mpt.errors import ConfigError
 from mpt.gym.partitions import Partitions, make_partitions, read_partitions
+from mpt.lab.places import absolute, expanded
 from mpt.lab.protocol import PROTOCOLS
 from mpt.lab.pruning import PRUNERS
 from mpt.lab.study import Study
@@ -97,7 +99,7 @@ def _with_partitions(given: dict[str, Any], folder: Path, where: str) -> dict[st
     own = given.get("partitions")
     if isinstance(own, str):
         cure = "put the file beside the study file"
-        own = read_partitions(contained(folder, own, f"{where}: partitions", cure))
+        own = read_partitions(contained(folder, expanded(own), f"{where}: partitions", cure))
     elif isinstance(own, dict):
         own = make_partitions(own, f"{where}: partitions")
     if not isinstance(own, Partitions):
@@ -106,13 +108,29 @@ def _with_partitions(given: dict[str, Any], folder: Path, where: str) -> dict[st
 
 
 def make_study(given: Mapping[str, Any], where: str = "study") -> Study:
-    """A study from plain data. Raises ``ConfigError`` naming every key at fault."""
+    """A study from plain data, its folders absolute; relative ones are under the working folder.
+
+    Raises:
+        ConfigError: names every key at fault.
+    """
     protocol = given.get("protocol")
     habits = PROTOCOLS.get(protocol, {}) if isinstance(protocol, str) else {}
     try:
-        return Study.model_validate(merged(habits, given))
+        return Study.model_validate(_placed(merged(habits, given)))
     except ValidationError as error:
         raise ConfigError(f"{where}: {faults_of(error, Study)}") from None
+
+
+def _placed(given: dict[str, Any]) -> dict[str, Any]:
+    found = dict(given)
+    if isinstance(gym := given.get("gym"), str):
+        found["gym"] = absolute(gym)
+    backbone = given.get("backbone")
+    if isinstance(backbone, Mapping) and isinstance(name := backbone.get("name"), str):
+        found["backbone"] = {**backbone, "name": absolute(name)}
+    elif isinstance(backbone, BackboneConfig):
+        found["backbone"] = backbone.model_copy(update={"name": absolute(backbone.name)})
+    return found
 
 
 _SHORT = Repr()

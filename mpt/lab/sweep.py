@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from mpt.config import VOCABULARY, RunConfig
+from mpt.config import VOCABULARY, Known, RunConfig
 from mpt.errors import InputError, MptError, StoreError
 from mpt.gym.partitions import Setting
 from mpt.lab.failures import DivergedTrial, blame
@@ -38,7 +38,7 @@ class Plan:
     study: Study
     tasks: tuple[str, ...]
     sources: tuple[str, ...]
-    weights: str
+    model: Known
     data: str
     judged_data: str
     revision: int | None = None
@@ -52,7 +52,7 @@ class Plan:
     @cached_property
     def definition(self) -> dict[str, Any]:
         """What makes it this study: its file, and the rows and weights it runs on."""
-        found = {"sources": self.sources, "tasks": self.tasks, "weights": self.weights}
+        found = {"sources": self.sources, "tasks": self.tasks, "weights": self.model.weights}
         rows = {"data": self.data, "validation rows": self.judged_data}
         formula = {REVISION: self.revision} if self.revision else {}
         return json.loads(json.dumps({**self.study.definition, **found, **rows, **formula}))
@@ -64,8 +64,9 @@ class Plan:
 
     def config(self, params: Mapping[str, float]) -> RunConfig:
         """The meta-training of a trial."""
-        found = self.study.run(params, sources=self.sources, weights=self.weights, data=self.data)
-        return RunConfig(**{**found.model_dump(), "revision": self.revision})
+        weights = self.model.weights
+        found = self.study.run(params, sources=self.sources, weights=weights, data=self.data)
+        return RunConfig(**{**self.model.named(found).model_dump(), "revision": self.revision})
 
 
 def plan(study: Study, worker: Worker) -> Plan:
@@ -88,8 +89,7 @@ def plan(study: Study, worker: Worker) -> Plan:
     data = worker.data_digest(sources, study.source_seeds, study.source_shots)
     worker.check(tasks, study.validation.seeds, study.target_shots, scored=True)
     worker.check(sources, study.source_seeds, study.source_shots, scored=False)
-    weights, formula = worker.backbone.weights, revision(study.method)
-    return Plan(study, tasks, sources, weights, data, judged, formula)
+    return Plan(study, tasks, sources, worker.model, data, judged, revision(study.method))
 
 
 def sweep(

@@ -15,10 +15,12 @@ from typing import Any
 from mpt.backbone.frozen import Backbone, load_backbone
 from mpt.backbone.hub import earlier_weights, tokenizer_software
 from mpt.config import (
+    LOCAL,
     BackboneConfig,
     CellConfig,
     FineTuneConfig,
     Frozen,
+    Known,
     RunConfig,
     Shots,
 )
@@ -36,13 +38,17 @@ from mpt.gym.source import Gym
 from mpt.gym.splits import PARTS
 from mpt.gym.token_cache import TokenCache
 from mpt.gym.tokens import Role, TokenSplit
+from mpt.lab.address import sqlite_file
 from mpt.lab.artefacts import SHA256, file_sum, save_prompt
+from mpt.lab.database import OPENING, survey
 from mpt.lab.home import Home
-from mpt.lab.ledger import Unit
+from mpt.lab.ledger import Ledger, Unit
+from mpt.lab.places import absolute, is_on_disk
 from mpt.lab.progress import OnStep
 from mpt.lab.software import software
 from mpt.lab.starts import start_of
 from mpt.lab.stopping import Stopping
+from mpt.lab.tables import UNITS
 from mpt.methods import method
 
 
@@ -56,6 +62,7 @@ class Worker:
     Attributes:
         sums: SHA-256 of the prompts that units begin from, by digest, as far as the ledger has it.
         computes: false where only what was computed is looked up, so that nothing is refused.
+        begun_as: by which name the backbone stood in the study at hand when it was begun.
     """
 
     gym: Gym
@@ -66,6 +73,7 @@ class Worker:
     stopping: Stopping = field(default_factory=Stopping)
     sums: dict[str, str] = field(default_factory=dict)
     computes: bool = True
+    begun_as: str = ""
     _tokens: dict[tuple[str, int, Shots | None, int], TokenSplit] = field(default_factory=dict)
     _reaches: dict[tuple[str, Shots | None, str, int], Reach] = field(default_factory=dict)
 
@@ -75,6 +83,38 @@ class Worker:
         keep_large_blocks()
         hold_threads()
         return load_backbone(self.backbone_config, self.device)
+
+    @cached_property
+    def model(self) -> Known:
+        """How the backbone is named in units: a folder or file by its content alone.
+
+        Earlier versions named it by its path, as that was spelled; where the ledger holds units of
+        these weights under such a name, it stays theirs.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        name = self.backbone_config.name
+        if not is_on_disk(name):
+            return Known(self.backbone.weights)
+        names = self.names_of(self.backbone.weights)
+        first = self.begun_as if self.begun_as in names else next(iter(names), LOCAL)
+        return Known(self.backbone.weights, first, absolute(name))
+
+    def names_of(self, weights: str) -> list[str]:
+        """By which names the ledger's units of some weights call their backbone, as in ``Ledger``;
+        none where there is no ledger yet."""
+        url = self.home.ledger_url
+        if file := sqlite_file(url):
+            is_there = file.exists()
+        else:
+            tables = survey(url, "ledger", "MPT_LEDGER_URL", OPENING).tables
+            is_there = UNITS.name in tables
+        if not is_there:
+            return []
+        # a mere reader leaves files of SQLite's own beside a ledger
+        with Ledger(url, is_reader=file is None) as ledger:
+            return ledger.backbone_names(weights)
 
     @cached_property
     def earlier_weights(self) -> str | None:
@@ -98,8 +138,9 @@ class Worker:
     def elsewhere(self, home: Home) -> Worker:
         """A worker that writes into another home; the loaded model is shared."""
         other = replace(self, home=home, _tokens={}, _reaches={})
-        if "backbone" in vars(self):
-            vars(other)["backbone"] = self.backbone
+        for known in ("backbone", "model"):
+            if known in vars(self):
+                vars(other)[known] = vars(self)[known]
         return other
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -68,7 +68,9 @@ def test_a_home_that_is_not_there_is_told(worker):
         pickle.loads(sent)
 
 
-def test_other_rows_or_weights_are_refused(worker, study):
+def test_other_rows_or_weights_are_refused(worker, study, tmp_path):
+    # the ledger is asked by which name it knows the backbone
+    worker = replace(worker, home=Home.find({"MPT_HOME": str(tmp_path)}))
     concrete = plan(study, worker)
     (cell, *_) = Lab(worker, None).cells(concrete.baseline, concrete.judging)
     run = concrete.config({"outer_lr": 0.3})

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mpt.backbone.frozen import Backbone
 from mpt.backbone.prompt import begin
-from mpt.config import VOCABULARY, CellConfig, FineTuneConfig, RunConfig
+from mpt.config import VOCABULARY, CellConfig, FineTuneConfig, RunConfig, located
 from mpt.errors import DataError
 from mpt.lab.artefacts import known_sum, load_prompt, prompt_path
 from mpt.lab.home import Home
@@ -63,9 +63,10 @@ def _expect_apt(config: RunConfig | CellConfig | FineTuneConfig, units: Mapping[
     """Raise ``DataError`` for a start of other weights, or one that saw what is to be scored."""
     digest = start = learned_start(config)
     if digest in units and units[digest].config["weights"] != config.weights:
+        name = located(config.model_dump()).name
         raise DataError(
             f"the prompt of {digest} was learned for weights {units[digest].config['weights']}, "
-            f"but backbone {config.backbone.name!r} has {config.weights}; begin from a prompt that "
+            f"but backbone {name!r} has {config.weights}; begin from a prompt that "
             "was learned with this backbone (`mpt run` prints its digest), or from `vocabulary`"
         )
     while isinstance(config, CellConfig) and digest in units:

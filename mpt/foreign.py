@@ -78,6 +78,11 @@ def _is_part(sign: str) -> bool:
     return mark or is_jamo or not unicodedata.is_normalized("NFC", sign)
 
 
+def _is_word(text: str) -> bool:
+    """Whether no sign of it can mean anything, as of most cells of a long table."""
+    return not text or (text.isascii() and text.isalnum())
+
+
 def _escape(sign: str) -> str:
     number = ord(sign)
     if sign in _SHORT:
@@ -104,6 +109,8 @@ _LISTED = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")
 
 def markdown(text: str) -> str:
     """The text in Markdown, in a cell of a table or anywhere else in a line."""
+    if _is_word(text):
+        return text
 
     def escaped(found: re.Match[str]) -> str:
         sign = found[0]
@@ -136,6 +143,8 @@ _TEX_SIGNS = re.compile(r"->|-(?=-)|'(?=')|[%_&#${}\\~^<>|\"`−±×]")
 
 def latex(text: str) -> str:
     """The text in LaTeX, for any engine that reads UTF-8; ``->`` becomes an arrow."""
+    if _is_word(text):
+        return text
     return _apart(_TEX_SIGNS.sub(lambda found: _TEX[found[0]], name(text)), r"\ ")
 
 

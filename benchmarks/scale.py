@@ -110,6 +110,7 @@ def commands(small: Path) -> dict[str, tuple[str, ...]]:
     return {
         "help": ("--help",),
         "studies list": ("studies", "list"),
+        "studies list --json": ("studies", "list", "--json"),
         "studies show": ("studies", "show", "big-0"),
         "show PREFIX": ("show", cell(7).digest[:8]),
         "show of no unit": ("show", "0123456789ab"),

@@ -29,7 +29,8 @@ def doctor(
     from dataclasses import asdict
     from itertools import chain
 
-    from mpt.commands.session import find_home, known_device
+    from mpt.commands.options import find_home
+    from mpt.commands.session import known_device
     from mpt.config import BackboneConfig
     from mpt.lab.checkup import machine
     from mpt.lab.checkup_ray import ray

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from mpt.lab.home import Home
+
+SERVERS = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
+"""What an address of MLflow begins with."""
 
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")]
 MetaEngine = Annotated[
@@ -24,3 +30,27 @@ def from_home(path: Path | None) -> Path | None:
         with suppress(RuntimeError):
             return path.expanduser()
     return path
+
+
+def find_home(tracking_uri: str | None = None) -> Home:
+    """The home, its runs tracked at ``tracking_uri`` if one is given.
+
+    Raises:
+        ConfigError: an address that is neither a server's nor a database's.
+    """
+    from dataclasses import replace
+
+    from mpt.errors import ConfigError
+    from mpt.lab import address
+    from mpt.lab.home import Home
+
+    home = Home.find()
+    uri = address.from_home(tracking_uri or home.tracking_uri)
+    home = replace(home, tracking_uri=uri)
+    kind = home.tracking_uri.partition("://")[0].partition("+")[0]
+    if "://" not in home.tracking_uri or kind not in SERVERS:
+        raise ConfigError(
+            f"runs cannot be tracked at {home.shown(home.tracking_uri)!r}; give a server such as "
+            "http://127.0.0.1:5000 or a database such as sqlite:///PATH"
+        )
+    return home

@@ -31,7 +31,7 @@ def reap(
 
     Example: mpt studies reap mini-reptile
     """
-    from mpt.commands.session import find_home
+    from mpt.commands.options import find_home
     from mpt.lab.projection import Projection
     from mpt.lab.reap import reap as run
     from mpt.lab.tracking import MlflowTracker

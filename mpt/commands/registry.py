@@ -28,7 +28,7 @@ def list_(
 
     Example: mpt registry list
     """
-    from mpt.commands.session import find_home
+    from mpt.commands.options import find_home
     from mpt.lab.registry import models
 
     found = [
@@ -60,7 +60,7 @@ def rollback(
 
     Example: mpt registry rollback mpt-mini-reptile
     """
-    from mpt.commands.session import find_home
+    from mpt.commands.options import find_home
     from mpt.lab.registry import rollback as run
 
     was, now = run(find_home(tracking_uri), model, to)

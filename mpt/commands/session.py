@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 from mpt.commands.cluster import find_fleet
 from mpt.commands.console import ConsoleProgress, clock
+from mpt.commands.options import find_home
 from mpt.errors import ConfigError, StoreError
 from mpt.gym.source import open_gym
-from mpt.lab.address import from_home
 from mpt.lab.home import Home
 from mpt.lab.lease import Lease
 from mpt.lab.ledger import Ledger
@@ -24,9 +23,6 @@ from mpt.lab.study import Study
 from mpt.lab.tracker import Tracker
 from mpt.lab.tracking import MlflowTracker
 from mpt.lab.worker import Worker
-
-SERVERS = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
-"""What an address of MLflow begins with."""
 
 
 class Session:
@@ -129,23 +125,6 @@ class Session:
         return (
             f"{self._lab.computed} units computed, {self._lab.reused} found in the ledger, {spent}"
         )
-
-
-def find_home(tracking_uri: str | None = None) -> Home:
-    """The home, its runs tracked at ``tracking_uri`` if one is given.
-
-    Raises:
-        ConfigError: an address that is neither a server's nor a database's.
-    """
-    home = Home.find()
-    home = replace(home, tracking_uri=from_home(tracking_uri or home.tracking_uri))
-    kind = home.tracking_uri.partition("://")[0].partition("+")[0]
-    if "://" not in home.tracking_uri or kind not in SERVERS:
-        raise ConfigError(
-            f"runs cannot be tracked at {home.shown(home.tracking_uri)!r}; give a server such as "
-            "http://127.0.0.1:5000 or a database such as sqlite:///PATH"
-        )
-    return home
 
 
 def _begun_as(study: Study, home: Home) -> str:

@@ -21,14 +21,13 @@ def list_(
     Example: mpt studies list
     """
     from mpt.lab.home import Home
-    from mpt.lab.overview import overviews
-    from mpt.lab.search import Search
+    from mpt.lab.overview import all_trials, overviews
     from mpt.report.console import studies_json, studies_sheet
 
     home = Home.find()
     if json:
-        every = Search.every(home)
-        out.raw(studies_json({name: search.trials for name, search in every.items()}))
+        for text in studies_json(all_trials(home)):
+            out.raw(text)
     elif not (found := overviews(home)):
         err.line("no study yet; begin one with `mpt sweep --method reptile`")
     else:

@@ -26,7 +26,7 @@ def sync(
 
     Example: mpt sync --tracking-uri http://127.0.0.1:5000
     """
-    from mpt.commands.session import find_home
+    from mpt.commands.options import find_home
     from mpt.lab.outbox import forget_lost, lost
     from mpt.lab.tracking import sync as run
 

@@ -48,6 +48,17 @@ def sqlite_file(url: str) -> Path | None:
     return Path(database) if database and database != ":memory:" else None
 
 
+def is_ambiguous(url: str) -> bool:
+    """Whether readers of URLs may part it differently, and take half a password for a host."""
+    kind, _, rest = url.partition("://")
+    if kind.startswith("sqlite"):
+        return False
+    if kind.startswith("http"):
+        return any(sign in rest.rpartition("@")[0] for sign in "@/?#")
+    # SQLAlchemy takes every other sign as it is
+    return rest.partition("?")[0].count("@") > 1
+
+
 def place(url: str) -> tuple[str, ...] | None:
     """What makes two database URLs the same schema; None for a server that owns its database."""
     from sqlalchemy import make_url

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mpt.errors import MptError, StoreError
@@ -13,7 +13,7 @@ from mpt.lab.checkup import Finding
 from mpt.lab.database import survey
 from mpt.lab.faults import Faults
 from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
+from mpt.lab.ledger import CHUNK, Ledger
 from mpt.lab.sound import expect_sound
 from mpt.lab.tables import UNITS
 
@@ -54,29 +54,44 @@ def _units(home: Home) -> Iterator[Finding]:
     file = sqlite_file(home.ledger_url)
     if file and not file.exists():
         return
-    count, faults = 0, list[str]()
+    faults = list[str]()
     try:
         if UNITS.name not in survey(home.ledger_url, "ledger", "MPT_LEDGER_URL", TIMEOUT).tables:
             return
         with Ledger(home.ledger_url, is_reader=True) as ledger:
-            for digest in ledger.digests():
-                count += 1
-                try:
-                    if unit := ledger.get(digest):
-                        expect_sound([unit])
-                        if unit.kind == "meta" and unit.artefact:
-                            prompt_of(home, unit)
-                except MptError as error:
-                    faults.append(str(error))
+            digests = ledger.digests()
+            for start in range(0, len(digests), CHUNK):
+                faults += _faults(home, ledger, digests[start : start + CHUNK])
     except MptError:
         # the ledger's own finding says it
         return
     if not faults:
-        yield Finding("units", "ok", f"{count} in the ledger, their records and prompts whole")
+        yield Finding(
+            "units", "ok", f"{len(digests)} in the ledger, their records and prompts whole"
+        )
         return
     what, _, fix = faults[0].partition("; ")
     more = f", and {len(faults) - 1} more" if faults[1:] else ""
     yield Finding("units", "fail", f"{what}{more}", fix)
+
+
+def _faults(home: Home, ledger: Ledger, digests: Sequence[str]) -> list[str]:
+    """What is wrong with some units; where anything is, they are read one by one."""
+    try:
+        found = ledger.get_many(digests).values()
+    except MptError as error:
+        if len(digests) == 1:
+            return [str(error)]
+        return [fault for one in digests for fault in _faults(home, ledger, [one])]
+    faults = []
+    for unit in found:
+        try:
+            expect_sound([unit])
+            if unit.kind == "meta" and unit.artefact:
+                prompt_of(home, unit)
+        except MptError as error:
+            faults.append(str(error))
+    return faults
 
 
 def owner(tables: frozenset[str]) -> str:

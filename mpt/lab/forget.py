@@ -17,6 +17,7 @@ from mpt.lab.artefacts import prompt_path
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
 from mpt.lab.origin import find_digest
+from mpt.lab.overview import all_trials
 from mpt.lab.search import Search, Trial
 from mpt.lab.sound import is_config_of
 from mpt.lab.studies_store import study_lease
@@ -58,9 +59,10 @@ def forget(home: Home, ledger: Ledger, which: str) -> Forgotten:
     configs = {one: _config(one, home, ledger) for one in lost}
     with ExitStack() as held:
         trials: dict[str, list[int]] = {}
-        for title, search in Search.every(home).items():
+        for title, known in all_trials(home):
+            search = Search.load(home, title)
             touched = _touched(search, configs)
-            if any(trial.is_over and touched(trial) for trial in search.trials):
+            if any(trial.is_over and touched(trial) for trial in known):
                 held.enter_context(study_lease(home, ledger, title))
                 trials[title] = search.reopen(touched)
         # the named one last: what is left after a crash is forgotten by the same command

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpt.errors import StoreError
-from mpt.lab.address import from_home, place, sqlite_url
+from mpt.lab.address import from_home, is_ambiguous, place, sqlite_url
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,21 @@ class Home:
     studies_url: str
     tracking_uri: str
 
+    def __post_init__(self) -> None:
+        for url in (self.ledger_url, self.studies_url, self.tracking_uri):
+            if is_ambiguous(url):
+                raise StoreError(
+                    f"the address {self.shown(url)!r} can be read in two ways; write the signs of "
+                    "its password as URLs do: @ as %40, / as %2F, ? as %3F, # as %23, % as %25"
+                )
+
     @classmethod
     def find(cls, environment: Mapping[str, str] = os.environ) -> Home:
         """The home that the environment names; writes nothing.
 
         Raises:
-            StoreError: a folder that has no path here, or none that a database can be told.
+            StoreError: a folder that has no path here, or none that a database can be told; an
+                address whose password holds signs that part a URL.
         """
         given = environment.get("MPT_HOME") or "mlruns"
         try:
@@ -120,10 +129,12 @@ class Home:
 
     @staticmethod
     def shown(url: str) -> str:
-        """The URL as it may be printed: every password and token replaced by ``***``."""
+        """The URL, or a text that quotes it, as it may be printed: every password is ``***``."""
         url = re.sub(r"(://[^:/?#@]*):.*@", r"\1:***@", url)
+        # an address of Ray's needs no scheme
+        url = re.sub(r"^([^\s:/?#@]*):(?!//)\S*@", r"\1:***@", url)
         return re.sub(
-            r"(?i)([?&][^=&]*(?:password|passwd|token|secret)[^=&]*=)[^&]*", r"\1***", url
+            r"(?i)([?&][^=&]*(?:pass|pwd|token|secret|odbc_connect)[^=&]*=)[^&\s]*", r"\1***", url
         )
 
     def refuse_shared(self) -> None:

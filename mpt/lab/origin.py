@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,8 +120,8 @@ def origin(unit: Unit, home: Home) -> Origin:
 
 def _runs(digest: str, home: Home) -> tuple[str, ...] | None:
     """Runs tagged with a digest; a local store that is not there yet is not made."""
-    if not _is_there(home.tracking_uri):
-        return ()
+    if file := sqlite_file(home.tracking_uri):
+        return _runs_in(file, digest) if file.exists() else ()
     client: Any = None
     try:
         client = connect(home.tracking_uri, home.artifacts)
@@ -134,7 +136,15 @@ def _runs(digest: str, home: Home) -> tuple[str, ...] | None:
             disconnect(client)
 
 
-def _is_there(uri: str) -> bool:
-    """Whether a local store was made; connecting would make it."""
-    file = sqlite_file(uri)
-    return file is None or file.exists()
+def _runs_in(file: Path, digest: str) -> tuple[str, ...] | None:
+    """The same of MLflow's own tables: importing its client takes longer than all else."""
+    query = """
+        SELECT runs.run_uuid FROM tags JOIN runs ON runs.run_uuid = tags.run_uuid
+        WHERE tags.key = 'mpt.digest' AND tags.value = ? AND runs.lifecycle_stage = 'active'
+        ORDER BY runs.start_time DESC, runs.run_uuid
+    """
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as store:
+            return tuple(run for (run,) in store.execute(query, (digest,)))
+    except sqlite3.Error:
+        return None

@@ -1,18 +1,21 @@
-"""How far every study of a store is, and its best trial: counted where the trials lie.
+"""How far every study of a store is, its best trial and all its trials: read where they lie.
 
 Optuna's own summaries read every trial of every study; of two queries here, each gives a few rows
-for every study.
+for every study. Three more give the trials of one study, each table read once, in a tenth of the
+time that Optuna takes to make objects of them.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from mpt.lab.database import patient
 from mpt.lab.home import Home
-from mpt.lab.search import Trial
+from mpt.lab.search import Trial, param_of, trial_of
 from mpt.lab.studies_store import stored
 
 _COUNTS = """
@@ -34,6 +37,39 @@ _BEST = """
         AND trial_user_attributes.key = 'interval'
     WHERE ranked.place = 1
 """
+_TRIALS = """
+    SELECT trials.trial_id, trials.number, trials.state, trials.datetime_complete,
+        trial_values.value, trial_values.value_type
+    FROM trials LEFT JOIN trial_values ON trial_values.trial_id = trials.trial_id
+    WHERE trials.study_id = {study:d} ORDER BY trials.number
+"""
+_PARAMS = """
+    SELECT trials.trial_id, param_name, param_value, distribution_json
+    FROM trial_params JOIN trials ON trials.trial_id = trial_params.trial_id
+    WHERE trials.study_id = {study:d} ORDER BY param_id
+"""
+_ATTRS = """
+    SELECT trials.trial_id, key, value_json
+    FROM trial_user_attributes JOIN trials ON trials.trial_id = trial_user_attributes.trial_id
+    WHERE trials.study_id = {study:d}
+"""
+_ENDLESS = {"INF_POS": float("inf"), "INF_NEG": float("-inf")}
+
+
+class _State(NamedTuple):
+    name: str
+
+
+@dataclass(slots=True)
+class _Frozen:
+    """The fields of Optuna's trial that ``trial_of`` reads."""
+
+    number: int
+    state: _State
+    datetime_complete: datetime | None
+    value: float | None
+    params: dict[str, Any] = field(default_factory=dict)
+    user_attrs: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +99,36 @@ def overviews(home: Home) -> list[Overview]:
         Overview(name, sum(found.values()), found.get("COMPLETE", 0), trials.get(name))
         for name, found in ((name, states[name]) for name in names)
     ]
+
+
+def all_trials(home: Home) -> Iterator[tuple[str, list[Trial]]]:
+    """Every study that mpt began in this store by name, the youngest first, with its trials.
+
+    One study is in memory at a time. Raises ``StoreError``.
+    """
+    storage, names = stored(home)
+    read = patient(_trials, home.shown(home.studies_url))
+    for name in names:
+        yield name, read(storage, name)
+
+
+def _trials(storage: Any, name: str) -> list[Trial]:
+    """The trials of a study by number."""
+    study = storage.get_study_id_from_name(name)
+    found: dict[int, _Frozen] = {}
+    with getattr(storage, "_backend", storage).engine.connect() as db:
+        for one, number, state, end, value, kind in db.exec_driver_sql(_TRIALS.format(study=study)):
+            # SQLite keeps times as texts
+            end = datetime.fromisoformat(end) if isinstance(end, str) else end
+            found[one] = _Frozen(number, _State(state), end, _ENDLESS.get(kind, value))
+        # trials of a sweep under way may have come in between
+        for one, key, value, kind in db.exec_driver_sql(_PARAMS.format(study=study)):
+            if one in found:
+                found[one].params[key] = param_of(kind, value)
+        for one, key, value in db.exec_driver_sql(_ATTRS.format(study=study)):
+            if one in found:
+                found[one].user_attrs[key] = json.loads(value)
+    return [trial_of(frozen) for frozen in found.values()]
 
 
 def _asked(storage: Any) -> tuple[list[Any], list[Any]]:

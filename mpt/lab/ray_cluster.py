@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpt.errors import ConfigError, InputError
+from mpt.lab.home import Home
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -151,8 +152,8 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=5).close()
     except OSError as error:
         raise InputError(
-            f"no Ray cluster answers at {address} ({error.strerror or error}); give the address "
-            "that `ray start --head` printed, or --ray local"
+            f"no Ray cluster answers at {Home.shown(address)} ({error.strerror or error}); give "
+            "the address that `ray start --head` printed, or --ray local"
         ) from None
 
 
@@ -172,10 +173,10 @@ def _no_cluster(address: str, cause: str) -> str:
             "--ray auto finds no Ray cluster on this machine; set RAY_ADDRESS, begin one with "
             "`ray start --head`, or give --ray local"
         )
-    first = cause.strip().partition("\n")[0]
+    first = Home.shown(cause.strip().partition("\n")[0])
     return (
-        f"cannot join the Ray cluster at {address!r} ({first}); give HOST:PORT of its head and, if "
-        "it has one, its token (RAY_AUTH_MODE=token, RAY_AUTH_TOKEN), and run mpt on a machine of "
-        "the cluster: `ray start --address HOST:PORT --num-cpus 0` makes this one a member that "
-        "computes nothing"
+        f"cannot join the Ray cluster at {Home.shown(address)!r} ({first}); give HOST:PORT of its "
+        "head and, if it has one, its token (RAY_AUTH_MODE=token, RAY_AUTH_TOKEN), and run mpt on "
+        "a machine of the cluster: `ray start --address HOST:PORT --num-cpus 0` makes this one a "
+        "member that computes nothing"
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from mpt.errors import InputError, MptError, StoreError, UnknownName
 from mpt.lab.address import sqlite_file
+from mpt.lab.database import survey
 from mpt.lab.delivery import DIGEST, OWNER
 from mpt.lab.home import Home
 from mpt.lab.mlflow_client import connect, disconnect
@@ -17,6 +18,9 @@ from mpt.lab.tracker import own_name
 
 CHAMPION = "champion"
 """The alias of the version that answers."""
+
+TIMEOUT = 10.0
+"""Seconds that a database may take to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +157,9 @@ def _client(home: Home) -> Iterator[Any]:
     if file and not file.exists():
         yield None
         return
+    if uri.startswith("postgres"):
+        # MLflow itself asks a database that is away for minutes
+        survey(uri, "registry", "MPT_TRACKING_URI", TIMEOUT)
     client: Any = None
     try:
         client = connect(uri, home.artifacts)
@@ -160,7 +167,7 @@ def _client(home: Home) -> Iterator[Any]:
     except MptError:
         raise
     except Exception as error:
-        cause = (str(error).splitlines() or [type(error).__name__])[0]
+        cause = Home.shown((str(error).splitlines() or [type(error).__name__])[0])
         cure = "see that its server runs, then run the same command"
         if uri.startswith("sqlite"):
             cure = "restore its file from a copy, or move it away and run `mpt sync --rebuild`"

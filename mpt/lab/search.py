@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ from mpt.errors import StoreError, UnknownName
 from mpt.lab.choices import Interval
 from mpt.lab.home import Home
 from mpt.lab.lease import Lease
-from mpt.lab.studies_store import DEFINITION, begun, is_there, open_storage, stored
+from mpt.lab.studies_store import DEFINITION, begun, is_there, open_storage
 from mpt.lab.study import Study
 from mpt.lab.study_file import make_study
 
@@ -123,14 +124,6 @@ class Search:
         return cls(optuna.load_study(study_name=title, storage=storage))
 
     @classmethod
-    def every(cls, home: Home) -> dict[str, Search]:
-        """Every study that mpt began in this store by name, the youngest first."""
-        import optuna
-
-        storage, names = stored(home)
-        return {n: cls(optuna.load_study(study_name=n, storage=storage)) for n in names}
-
-    @classmethod
     def latest(cls, home: Home) -> Search:
         """The study begun last. Raises ``InputError`` where there is none."""
         _, names = begun(home)
@@ -175,7 +168,7 @@ class Search:
     @property
     def trials(self) -> list[Trial]:
         """Every trial, by number."""
-        return [_trial(frozen) for frozen in self._store.get_trials(deepcopy=False)]
+        return [trial_of(frozen) for frozen in self._store.get_trials(deepcopy=False)]
 
     def ask(self, study: Study) -> list[Any]:
         """The unfinished trials of the round under way, else those of the next one, by number.
@@ -218,7 +211,7 @@ class Search:
         """
         from optuna.trial import TrialState
 
-        known = _trial(self._store._storage.get_trial(asked._trial_id))
+        known = trial_of(self._store._storage.get_trial(asked._trial_id))
         if known.is_over:
             ends = [(known.state, known.arg), (result.state, result.arg)]
             if ends[0] == ends[1]:
@@ -274,7 +267,7 @@ class Search:
 
         known = self._store.get_trials(deepcopy=False)
         chosen = [
-            frozen for frozen in known if frozen.state.is_finished() and changed(_trial(frozen))
+            frozen for frozen in known if frozen.state.is_finished() and changed(trial_of(frozen))
         ]
         ids = [frozen._trial_id for frozen in chosen]
         # Optuna has no way back from a finished trial; these are its own tables
@@ -299,7 +292,7 @@ class Search:
 
         known = self._store.get_trials(deepcopy=False)
         done = {frozen.user_attrs.get(_AGAIN) for frozen in known}
-        chosen = [t for t in map(_trial, known) if t.state == state and t.number not in done]
+        chosen = [t for t in map(trial_of, known) if t.state == state and t.number not in done]
         for number in (trial.number for trial in chosen):
             drawn = {"params": known[number].params, "distributions": known[number].distributions}
             attrs = {_AGAIN: number}
@@ -331,7 +324,8 @@ class Search:
         return trial
 
 
-def _trial(frozen: Any) -> Trial:
+def trial_of(frozen: Any) -> Trial:
+    """A trial of Optuna's, or what has the same fields."""
     attrs = frozen.user_attrs
     low, high = attrs.get("interval", (None, None))
     # what has no end written beside it was pruned before there were pruners
@@ -356,6 +350,18 @@ def _trial(frozen: Any) -> Trial:
         ended=round(ended.timestamp() * 1000) if (ended := frozen.datetime_complete) else 0,
         **notes,
     )
+
+
+def param_of(distribution: str, value: float) -> Any:
+    """A parameter as it was suggested, from what Optuna's tables hold of it."""
+    return _distribution(distribution).to_external_repr(value)
+
+
+@cache
+def _distribution(text: str) -> Any:
+    from optuna.distributions import json_to_distribution
+
+    return json_to_distribution(text)
 
 
 def _note(asked: Any, **notes: Any) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from mpt.intervals import LEVEL, Interval
 from mpt.report import words
 from mpt.report.grid import Grid, Sheet
-from mpt.report.json_text import json_text
+from mpt.report.json_text import json_line, json_text
 from mpt.scores import Gain
 
 if TYPE_CHECKING:
@@ -130,13 +130,13 @@ def studies_sheet(found: Sequence[Overview]) -> Sheet:
     return Sheet(Grid(header, tuple(rows), "lrrrrr"), "Studies")
 
 
-def studies_json(found: Mapping[str, Sequence[Trial]]) -> str:
-    """Studies and their trials as JSON."""
-    studies = [
-        {"name": name, "trials": [_trial(trial) for trial in trials]}
-        for name, trials in found.items()
-    ]
-    return json_text({"schema": SCHEMA, "studies": studies})
+def studies_json(found: Iterable[tuple[str, Sequence[Trial]]]) -> Iterator[str]:
+    """Studies and their trials as the parts of one JSON object, a study each, a trial a line."""
+    yield f'{{"schema": {SCHEMA}, "studies": ['
+    for place, (name, trials) in enumerate(found):
+        lines = ",\n".join(json_line(_trial(trial)) for trial in trials)
+        yield f'{"," if place else ""}{{"name": {json_line(name)}, "trials": [\n{lines}\n]}}'
+    yield "]}"
 
 
 def similarity_sheet(found: Similarity, nearest: int = 3) -> Sheet:

@@ -12,6 +12,11 @@ def json_text(value: object) -> str:
     return json.dumps(_finite(value), indent=2, allow_nan=False)
 
 
+def json_line(value: object) -> str:
+    """The same in one line, for what is long."""
+    return json.dumps(_finite(value), allow_nan=False)
+
+
 def _finite(value: object) -> object:
     match value:
         case Mapping():

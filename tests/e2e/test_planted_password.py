@@ -1,79 +1,150 @@
-"""A password planted in every address is found nowhere in what is written or said."""
+"""A password planted in every address is found nowhere in what is written, said or listed."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+import sqlalchemy as sa
 from terminal import STORES, study_file
 
-PLANTED = "hunter2-planted"
+PLANTED = "hunter2%41@plan:ted/x"
+"""Signs that part a URL, or would be read as another sign."""
+
+WRITTEN = quote(PLANTED, safe="")
+WRONG = "hunter3-planted"
+SECRETS = (PLANTED, WRITTEN, WRONG, "hunter")
+NAMES = ("ledger", "studies", "mlflow")
 
 pytestmark = pytest.mark.slow
 
 
-def arguments(process: subprocess.Popen) -> bytes:
-    """The words of a process as every user of the machine sees them."""
-    try:
-        return Path(f"/proc/{process.pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
+@dataclass(frozen=True)
+class Watched:
+    """What a command said, and how it ended."""
+
+    words: tuple[str, ...]
+    text: str
+    code: int
+
+    def is_clean(self) -> Watched:
+        assert self.text
+        assert "Traceback" not in self.text, self.text
+        assert not [one for one in SECRETS if one in self.text], (self.words, self.text)
+        return self
 
 
-def test_a_planted_password_is_found_nowhere(postgres, repository, tmp_path):
-    url = postgres.url("ledger")
-    postgres.make("ledger", "studies")
-    secrets = (PLANTED, url.split(":")[2].split("@")[0])
-    home, study = tmp_path / "home", study_file(tmp_path / "study.yaml")
+@pytest.fixture
+def ask(repository, tmp_path):
+    """Run a command whose environment is full of passwords; look at every process meanwhile."""
     kept = {name: value for name, value in os.environ.items() if name not in STORES}
-    environment = {
-        **kept,
-        "MPT_HOME": str(home),
-        "MPT_LEDGER_URL": url,
-        "MPT_STUDIES_URL": postgres.url("studies"),
-        "MPT_TRACKING_URI": f"http://user:{PLANTED}@127.0.0.1:9",
+    secret = {
         "MLFLOW_TRACKING_PASSWORD": PLANTED,
-        "RAY_ADDRESS": f"ray://user:{PLANTED}@127.0.0.1:9",
-        "OMP_NUM_THREADS": "1",
+        "PGPASSWORD": PLANTED,
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": PLANTED,
+        "RAY_AUTH_TOKEN": PLANTED,
     }
-    wrong = {"MPT_LEDGER_URL": url.replace(secrets[1], PLANTED), "MPT_STUDIES_URL": "nonsense"}
-    commands = [
-        (["sweep", "--study", str(study)], {}),
-        (["sync"], {}),
-        (["studies", "list"], {}),
-        (["doctor"], {}),
-        (["ui"], {}),
-        (["sweep", "--study", str(study)], wrong),
-        (["doctor"], wrong),
-    ]
-    for words, changes in commands:
-        process = subprocess.Popen(
-            [sys.executable, str(repository / "cli.py"), *words],
-            env={**environment, **changes},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        seen = arguments(process)
-        out, err = process.communicate(timeout=200)
-        assert "Traceback" not in err, err
-        assert out or err
-        for secret in secrets:
-            assert secret not in out + err, words
-            assert secret.encode() not in seen
-    written = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert any("outbox" in path.parts for path in written), "runs wait for the server"
+
+    def run(*words: str, **changes: str) -> Watched:
+        with (tmp_path / "said").open("w+") as said:
+            process = subprocess.Popen(
+                [sys.executable, str(repository / "cli.py"), *words],
+                env={**kept, **secret, "MPT_HOME": str(tmp_path / "home"), **changes},
+                stdout=said,
+                stderr=said,
+            )
+            while process.poll() is None:
+                expect_no_arguments()
+                time.sleep(0.05)
+            said.seek(0)
+            return Watched(words, said.read(), process.returncode).is_clean()
+
+    return run
+
+
+def expect_no_arguments() -> None:
+    """No process's words hold a password: every user of the machine sees them."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            seen = path.read_bytes()
+            assert not [one for one in SECRETS if one.encode() in seen], seen
+
+
+def expect_no_files(folder: Path) -> list[Path]:
+    """No file holds a password; the files."""
+    written = [path for path in folder.rglob("*") if path.is_file() and path.name != "said"]
     for path in written:
         data = path.read_bytes()
-        assert not [secret for secret in secrets if secret.encode() in data], path
-    for name in ("ledger", "studies"):
-        dump = subprocess.run(
+        assert not [one for one in SECRETS if one.encode() in data], path
+    return written
+
+
+@pytest.fixture
+def stores(postgres):
+    """Addresses of three databases of a user who has the planted password."""
+    postgres.make(*NAMES)
+    engine = sa.create_engine(postgres.url("postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as db:
+        if db.execute(sa.text("SELECT 1 FROM pg_roles WHERE rolname = 'planted'")).first() is None:
+            db.execute(sa.text(f"CREATE ROLE planted SUPERUSER LOGIN PASSWORD '{PLANTED}'"))
+    engine.dispose()
+    start = f"postgresql+psycopg://planted:{WRITTEN}@127.0.0.1:{postgres.port}"
+    variables = ("MPT_LEDGER_URL", "MPT_STUDIES_URL", "MPT_TRACKING_URI")
+    return {key: f"{start}/{name}" for key, name in zip(variables, NAMES, strict=True)}
+
+
+def expect_no_rows(postgres) -> str:
+    """No table of the three databases holds a password; what they hold, as one text."""
+    dumps = ""
+    for name in NAMES:
+        dumps += subprocess.run(
             [postgres.programs / "pg_dump", postgres.url(name).replace("+psycopg", "")],
             capture_output=True,
             check=True,
+            text=True,
         ).stdout
-        assert b"CREATE TABLE" in dump
-        assert not [secret for secret in secrets if secret.encode() in dump]
+    assert not [one for one in SECRETS if one in dumps]
+    return dumps
+
+
+def test_a_planted_password_is_found_nowhere(postgres, stores, ask, tmp_path):
+    study = str(study_file(tmp_path / "study.yaml", {"trials": 1, "outer": {"steps": 1}}))
+    assert ask("sweep", "--study", study, **stores).code == 0
+    assert ask("promote", "best", "--study", "small", **stores).code == 0
+    for words in (("studies", "list"), ("doctor",), ("doctor", "--json"), ("registry", "list")):
+        assert "***" in ask(*words, **stores).text or words[0] != "doctor"
+    dumps = expect_no_rows(postgres)
+    assert all(sign in dumps for sign in ("mpt.digest", "mpt_units", "study_user_attributes"))
+    kinds = {path.suffix for path in expect_no_files(tmp_path)}
+    assert kinds >= {".md", ".html", ".csv", ".tex"}
+
+
+def test_nor_where_a_server_is_away_or_the_password_is_wrong(stores, ask, tmp_path):
+    study = str(study_file(tmp_path / "study.yaml", {"trials": 1, "outer": {"steps": 1}}))
+    away = f"http://user:{WRITTEN}@127.0.0.1:9"
+    assert ask("sweep", "--study", study, MPT_TRACKING_URI=away).code == 0
+    assert "***" in ask("sync", MPT_TRACKING_URI=away).text
+    assert ask("ui", MPT_TRACKING_URI=away).code == 2
+    assert any("outbox" in path.parts for path in expect_no_files(tmp_path)), "runs wait for it"
+    wrong = {name: url.replace(WRITTEN, WRONG) for name, url in stores.items()}
+    assert ask("doctor", RAY_ADDRESS=f"ray://user:{WRITTEN}@127.0.0.1:9", **wrong).code == 1
+    for words in (("studies", "list"), ("registry", "list"), ("sweep", "--study", study)):
+        assert ask(*words, **wrong).code == 2
+    assert "$" in ask("up", "--print").text
+
+
+def test_nor_on_a_cluster(stores, ask, tmp_path):
+    pytest.importorskip("ray", reason="needs pip install '.[ray]'")
+    study = str(study_file(tmp_path / "study.yaml", {"trials": 1, "outer": {"steps": 1}}))
+    # sockets have short paths
+    cluster = Path("/tmp") / f"mpt-planted-{os.getpid()}"
+    given = {**stores, "RAY_AUTH_TOKEN": "", "RAY_TMPDIR": str(cluster)}
+    assert ask("sweep", "--study", study, "--ray", "local", **given).code == 0
+    assert expect_no_files(cluster), "Ray keeps its logs there"

@@ -8,8 +8,10 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from mpt.errors import StoreError
 from mpt.lab.home import Home
@@ -28,11 +30,23 @@ def home(tmp_path):
     return Home.find({"MPT_HOME": str(tmp_path)}).open()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def served(home, request):
+    """The home, its ledger and studies in files, or in databases of a real server."""
+    if request.param == "sqlite":
+        return home
+    server = request.getfixturevalue("postgres")
+    server.make("ledger", "studies")
+    return replace(home, ledger_url=server.url("ledger"), studies_url=server.url("studies"))
+
+
 def run_out(home):
     """As if nobody had renewed the leases for two minutes."""
-    for name in ("ledger", "studies"):
-        with closing(sqlite3.connect(home.root / f"{name}.db", timeout=60)) as db, db:
-            db.execute("UPDATE mpt_leases SET expires = 0")
+    for url in (home.ledger_url, home.studies_url):
+        engine = sa.create_engine(url)
+        with engine.begin() as db:
+            db.execute(sa.text("UPDATE mpt_leases SET expires = 0"))
+        engine.dispose()
 
 
 def finish(search, study=STUDY):
@@ -86,8 +100,15 @@ print("ended")
 
 @pytest.mark.slow
 @pytest.mark.parametrize("point", ["ask", "params", "tell", "attribute"])
-def test_a_driver_resumed_in_mid_call_draws_and_tells_nothing(home, repository, point):
-    environment = {**os.environ, "MPT_HOME": str(home.root), "PYTHONPATH": f"{repository}:tests"}
+def test_a_driver_resumed_in_mid_call_draws_and_tells_nothing(served, repository, point):
+    home = served
+    environment = {
+        **os.environ,
+        "MPT_HOME": str(home.root),
+        "MPT_LEDGER_URL": home.ledger_url,
+        "MPT_STUDIES_URL": home.studies_url,
+        "PYTHONPATH": f"{repository}:tests",
+    }
     zombie = subprocess.Popen(
         [sys.executable, "-c", ZOMBIE, point],
         env=environment,

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import make_url
 
 from mpt.errors import StoreError
 from mpt.lab.address import place, sqlite_file, sqlite_url
@@ -147,3 +150,37 @@ def test_mlflow_finds_a_home_for_a_user_who_has_none(tmp_path, monkeypatch):
     run = client.create_run(client.create_experiment("mpt"))
     assert client.get_run(run.info.run_id).info.status == "RUNNING"
     disconnect(client)
+
+
+def test_a_text_that_quotes_an_address_shows_no_password():
+    text = "API request to http://me:a@b/c@host:5000/api failed: (host='host') no route"
+    assert (
+        Home.shown(text)
+        == "API request to http://me:***@host:5000/api failed: (host='host') no route"
+    )
+    assert Home.shown("me:a:b/c@127.0.0.1:6379") == "me:***@127.0.0.1:6379"
+    plain = "RESOURCE_DOES_NOT_EXIST: no version of models:/a@champion"
+    assert Home.shown(plain) == plain
+
+
+@pytest.mark.parametrize("variable", ["MPT_LEDGER_URL", "MPT_STUDIES_URL", "MPT_TRACKING_URI"])
+def test_a_password_that_parts_its_url_is_refused_until_it_is_written_as_is_said(variable):
+    url = "postgresql+psycopg://me:{}@127.0.0.1:9/db"
+    with pytest.raises(
+        StoreError, match=r"'.*me:\*\*\*@127.0.0.1:9/db' can be read in two ways"
+    ) as error:
+        Home.find({variable: url.format("hun@t%/er")})
+    written = "hun@t%/er"
+    for sign, code in re.findall(r"(\S) as (%\w\w)", str(error.value))[::-1]:
+        written = written.replace(sign, code)
+    found = Home.find({variable: url.format(written)})
+    (kept,) = (one for one in vars(found).values() if "me:" in str(one))
+    assert make_url(kept).password == "hun@t%/er"
+    assert make_url(kept).host == "127.0.0.1"
+
+
+@pytest.mark.parametrize("password", ["a@b", "a/b", "a?b", "a#b"])
+def test_a_password_that_parts_the_address_of_a_server_is_refused(password):
+    with pytest.raises(StoreError, match="can be read in two ways; write the signs of its"):
+        Home.find({"MPT_TRACKING_URI": f"http://me:{password}@127.0.0.1:5000"})
+    Home.find({"MPT_TRACKING_URI": f"http://me:{quote(password, safe='')}@127.0.0.1:5000"})

@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from mpt.errors import InputError, UnknownName
 from mpt.lab.home import Home
 from mpt.lab.ledger import Ledger
-from mpt.lab.origin import NEAR, SHOWN, find_digest, find_unit
-from mpt.lab.overview import Overview, overviews
+from mpt.lab.mlflow_client import connect, disconnect
+from mpt.lab.origin import NEAR, SHOWN, find_digest, find_unit, origin
+from mpt.lab.overview import Overview, all_trials, overviews
 from mpt.lab.search import Search, Trial
+from mpt.lab.studies_store import study_names
 from mpt.lab.study_file import make_study
 from mpt.lab.unit import Unit
 from mpt.report.console import best_trial
@@ -116,22 +118,45 @@ def test_a_digest_that_begins_another_is_found_as_it_is(tmp_path):
             find_digest(ledger, "")
 
 
-def test_looking_a_unit_up_imports_no_torch(tmp_path):
+@pytest.mark.parametrize("words", [("show", unit(1).digest[:6]), ("sync",), ("studies", "list")])
+def test_looking_imports_nothing_that_takes_seconds(tmp_path, words):
     ledger_of(tmp_path, 3).close()
     script = f"""
 import sys
-sys.argv = ["mpt", "show", "{unit(1).digest[:6]}"]
+sys.argv = {["mpt", *words]}
 from mpt.commands.app import main
 try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-assert "torch" not in sys.modules
+assert not {{"torch", "mlflow", "transformers"}} & sys.modules.keys()
 """
     command = [sys.executable, "-c", script]
     subprocess.run(
         command, env={"MPT_HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path)}, check=True
     )
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_runs_of_a_local_store_are_those_that_mlflow_tells(tmp_path, count):
+    home = Home.find({"MPT_HOME": str(tmp_path)}).open()
+    client = connect(home.tracking_uri, home.artifacts)
+    experiment = client.create_experiment("mpt")
+    for tag in ("aaaa", "bbbb", *["cccc"] * count):
+        client.create_run(experiment, tags={"mpt.digest": tag})
+    deleted = client.create_run(experiment, tags={"mpt.digest": "cccc"}).info.run_id
+    client.delete_run(deleted)
+    found = client.search_runs([experiment], "tags.`mpt.digest` = 'cccc'")
+    expected = {run.info.run_id for run in found}
+    disconnect(client)
+    assert len(expected) == count
+    made = Unit("cccc", "meta", {}, "done", {}, None, 0.5, datetime.now(UTC))
+    seen = origin(made, home).runs
+    assert seen is not None
+    assert set(seen) == expected
+    assert len(seen) == count
+    (tmp_path / "mlflow.db").write_bytes(b"no database" * 99)
+    assert origin(made, home).runs is None
 
 
 ENDS = st.lists(
@@ -145,7 +170,8 @@ ENDS = st.lists(
 
 
 def filled(home: Home, name: str, ends) -> None:
-    study = make_study({"name": name, "space": {"outer_lr": [0.1, 0.2]}, "trials": 50, "round": 1})
+    space = {"outer_lr": [0.1, 0.2], "inner_lr": {"low": 0.1, "high": 1.0}}
+    study = make_study({"name": name, "space": space, "trials": 50, "round": 1})
     search = Search.begin(study, study.definition, home)
     for state, arg, has_interval in ends:
         (asked,) = search.ask(study)
@@ -153,14 +179,19 @@ def filled(home: Home, name: str, ends) -> None:
             continue
         lone = arg if state == "complete" else None
         low, high = (arg - 1, arg + 1) if has_interval else (None, None)
-        search.tell(asked, Trial(asked.number, {}, state, "d", lone, low, high))
+        told = Trial(asked.number, {}, state, "d", lone, low, high, "a reason", 3)
+        search.tell(asked, told)
+
+
+def loaded(home: Home) -> dict[str, list[Trial]]:
+    """Every trial of every study as Optuna reads them."""
+    return {name: Search.load(home, name).trials for name in study_names(home)}
 
 
 def summed(home: Home) -> list[Overview]:
     """The same by reading every trial."""
     found = []
-    for name, search in Search.every(home).items():
-        trials = search.trials
+    for name, trials in loaded(home).items():
         best = best_trial(trials)
         if best:
             best = Trial(best.number, {}, "complete", arg=best.arg, low=best.low, high=best.high)
@@ -178,6 +209,25 @@ def test_an_overview_says_what_all_trials_say(tmp_path_factory, first, second):
     filled(home, "second", second)
     assert [one.name for one in overviews(home)] == ["second", "first"]
     assert overviews(home) == summed(home)
+    found, expected = dict(all_trials(home)), loaded(home)
+    assert list(found) == ["second", "first"]
+    assert found == expected
+    for name, trials in expected.items():
+        for one, other in zip(found[name], trials, strict=True):
+            assert one.ended == other.ended
+            assert list(one.params.items()) == list(other.params.items())
+
+
+def test_the_trials_of_a_study_are_read_by_as_many_queries_however_many_there_are(tmp_path):
+    effort = []
+    for count in (3, 30):
+        home = Home.find({"MPT_HOME": str(tmp_path / str(count))}).open()
+        filled(home, "one", [("complete", float(n), True) for n in range(count)])
+        with counted() as seen:
+            ((name, trials),) = all_trials(home)
+        assert (name, len(trials)) == ("one", count)
+        effort.append(seen["statements"])
+    assert effort[0] == effort[1]
 
 
 def test_an_overview_reads_a_few_rows_per_study_however_many_trials_there_are(tmp_path):

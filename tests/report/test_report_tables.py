@@ -109,8 +109,10 @@ def test_trials_table_marks_the_best_and_gives_reasons():
 
 
 def test_studies_and_trials_as_json():
-    found = json.loads(studies_json({"mini": [trial(0, 1.0, low=0.0, high=2.0)], "new": []}))
-    (one,) = found["studies"][0]["trials"]
+    mini = [trial(0, 1.0, low=0.0, high=2.0), trial(1, nan)]
+    found = json.loads("\n".join(studies_json([("mini", mini), ("new", [])])))
+    one, lost = found["studies"][0]["trials"]
+    assert lost["arg"] is None
     assert (one["number"], one["interval"]) == (1, [0.0, 2.0])
     assert found["studies"][1]["trials"] == []
     assert json.loads(trials_json([trial(0, nan)]))["trials"][0]["arg"] is None

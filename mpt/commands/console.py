@@ -122,6 +122,8 @@ def speak_utf8() -> None:
                 write_through=through,
             )
             setattr(sys, name, utf8)
+            # some libraries write there, and the old stream takes nothing any more
+            setattr(sys, f"__{name}__", utf8)
 
 
 class _Logged(logging.Handler):
@@ -145,7 +147,7 @@ def unwritten(stream: object) -> OSError | None:
     stream = getattr(stream, "wrapped", stream)  # Typer wraps it once a pipe is broken
     if not isinstance(stream, _Stream):
         return None
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # a closed one has nothing left to write
         stream.flush()
     if stream.fault:
         nowhere = os.open(os.devnull, os.O_WRONLY)

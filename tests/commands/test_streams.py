@@ -140,15 +140,22 @@ def test_warnings_that_nobody_can_read_change_nothing(unbuffered, table):
     table.write_text(few, encoding="utf-8")
     command = [sys.executable, str(ROOT / "cli.py"), "arg", str(table)]
     told = {"env": {**os.environ, "PYTHONUNBUFFERED": unbuffered}, "stdout": subprocess.PIPE}
-    assert b"lacks seed 2" in subprocess.run(command, stderr=subprocess.PIPE, **told).stderr
     read, write = os.pipe()
     os.close(read)
-    with open("/dev/full", "wb") as full:
-        for stream in (full, write):
-            done = subprocess.run(command, stderr=stream, **told)
-            assert done.returncode == 0
-            assert "größer-模型".encode() in done.stdout
-    os.close(write)
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        done = subprocess.run(command, stderr=write if unbuffered else full, **told)
+    finally:
+        os.close(write)
+        os.close(full)
+    assert done.returncode == 0
+    assert "größer-模型".encode() in done.stdout
+
+
+def test_such_a_table_is_warned_of(table, tmp_path):
+    few = table.read_text(encoding="utf-8").replace("PT,b,1,", "PT,b,2,0.5,0.5\nPT,b,1,")
+    table.write_text(few, encoding="utf-8")
+    assert "lacks seed 2" in mpt("arg", table, home=tmp_path / "home").err
 
 
 @pytest.mark.parametrize("variables", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "POSIX"}])

@@ -115,19 +115,23 @@ def all_trials(home: Home) -> Iterator[tuple[str, list[Trial]]]:
 def _trials(storage: Any, name: str) -> list[Trial]:
     """The trials of a study by number."""
     study = storage.get_study_id_from_name(name)
-    found: dict[int, _Frozen] = {}
     with getattr(storage, "_backend", storage).engine.connect() as db:
-        for one, number, state, end, value, kind in db.exec_driver_sql(_TRIALS.format(study=study)):
-            # SQLite keeps times as texts
-            end = datetime.fromisoformat(end) if isinstance(end, str) else end
-            found[one] = _Frozen(number, _State(state), end, _ENDLESS.get(kind, value))
-        # trials of a sweep under way may have come in between
-        for one, key, value, kind in db.exec_driver_sql(_PARAMS.format(study=study)):
-            if one in found:
-                found[one].params[key] = param_of(kind, value)
-        for one, key, value in db.exec_driver_sql(_ATTRS.format(study=study)):
-            if one in found:
-                found[one].user_attrs[key] = json.loads(value)
+        trials, params, attrs = (
+            db.exec_driver_sql(query.format(study=study)).all()
+            for query in (_TRIALS, _PARAMS, _ATTRS)
+        )
+    found: dict[int, _Frozen] = {}
+    for one, number, state, end, value, kind in trials:
+        # SQLite keeps times as texts
+        end = datetime.fromisoformat(end) if isinstance(end, str) else end
+        found[one] = _Frozen(number, _State(state), end, _ENDLESS.get(kind, value))
+    # trials of a sweep under way may have come in between
+    for one, key, value, kind in params:
+        if one in found:
+            found[one].params[key] = param_of(kind, value)
+    for one, key, value in attrs:
+        if one in found:
+            found[one].user_attrs[key] = json.loads(value)
     return [trial_of(frozen) for frozen in found.values()]
 
 

@@ -14,7 +14,10 @@ def json_text(value: object) -> str:
 
 def json_line(value: object) -> str:
     """The same in one line, for what is long."""
-    return json.dumps(_finite(value), allow_nan=False)
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False)
 
 
 def _finite(value: object) -> object:

@@ -203,7 +203,7 @@ def parse_json(text: str, finite: bool = True) -> Any:
         ValueError: it is not JSON, or holds a key twice, NaN, an infinite number or half of a
             sign; says in which line, on one line.
     """
-    numbers = _NUMBERS if finite else {"parse_int": _whole}
+    numbers: dict[str, Any] = _NUMBERS if finite else {"parse_int": _whole}
     try:
         found = json.loads(text, object_pairs_hook=_distinct, **numbers)
     except json.JSONDecodeError as error:

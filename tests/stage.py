@@ -60,7 +60,7 @@ class Stage:
 
     def trials(self) -> list[tuple[str, float, dict]]:
         """State, ARG and parameters of every trial, as Optuna's own tables hold them."""
-        return self._ask(
+        return self.ask(
             "studies",
             "SELECT t.state, v.value, p.param_value FROM trials t"
             " LEFT JOIN trial_values v USING (trial_id) LEFT JOIN trial_params p USING (trial_id)"
@@ -69,12 +69,12 @@ class Stage:
 
     def runs(self) -> list[tuple[str, str]]:
         """Name and status of every run in MLflow."""
-        return sorted(self._ask("mlflow", "SELECT name, status FROM runs"))
+        return sorted(self.ask("mlflow", "SELECT name, status FROM runs"))
 
     def points(self) -> list[tuple[str, str, int]]:
         """Every metric point in MLflow as (run, metric, step); one told twice stands here twice."""
         query = "SELECT r.name, m.key, m.step FROM metrics m JOIN runs r USING (run_uuid)"
-        return sorted(self._ask("mlflow", query))
+        return sorted(self.ask("mlflow", query))
 
     def wait_for(self, rows: int, process: subprocess.Popen[str]) -> None:
         """Wait until the ledger holds so many rows."""
@@ -84,7 +84,8 @@ class Stage:
             assert time.monotonic() < deadline
             time.sleep(0.005)
 
-    def _ask(self, store: str, query: str) -> list:
+    def ask(self, store: str, query: str) -> list:
+        """Rows that a query gives of one of the home's databases."""
         with closing(sqlite3.connect(self.home / f"{store}.db")) as database:
             return list(database.execute(query))
 

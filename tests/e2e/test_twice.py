@@ -41,7 +41,7 @@ def computed(said: list[str]) -> int:
 
 def expect_once(stage: Stage) -> None:
     """No run, point or model version stands twice in MLflow."""
-    runs = stage._ask(
+    runs = stage.ask(
         "mlflow",
         "SELECT value FROM tags JOIN runs USING (run_uuid) WHERE key = 'mpt.key'"
         " AND lifecycle_stage = 'active'",
@@ -65,7 +65,7 @@ def test_two_sweeps_and_two_promotions(stage):
     assert {attempt for _, attempt in after} == {1}
     expect_once(stage)
     query = "SELECT value FROM model_version_tags WHERE key = 'mpt.digest'"
-    versions = stage._ask("mlflow", query)
+    versions = stage.ask("mlflow", query)
     assert len(versions) == len(set(versions)) == 1
 
 

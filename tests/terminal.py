@@ -18,7 +18,10 @@ import pytest
 import yaml
 from synthetic import write_backbone, write_gym
 
-STORES = ("MPT_HOME", "MPT_LEDGER_URL", "MPT_STUDIES_URL", "MPT_TRACKING_URI")
+STORES = (
+    *("MPT_HOME", "MPT_LEDGER_URL", "MPT_STUDIES_URL", "MPT_TRACKING_URI"),
+    "MLFLOW_TRACKING_URI",
+)
 
 
 @dataclass(frozen=True)

@@ -174,3 +174,15 @@ def test_without_docker_the_plain_commands_are_named(tmp_path):
     said = mpt("up", home=tmp_path / "home", PATH=str(tmp_path))
     assert said.code == 2
     assert "docker is not on PATH; `mpt up --print` prints the same" in said.error
+
+
+@pytest.mark.parametrize("name", ["100%", "50%25", "what?", "a#b", "a b", "a;b", "%(here)s", "ü"])
+def test_who_may_log_in_is_kept_in_the_folder_of_any_name(name):
+    from configparser import ConfigParser
+
+    from sqlalchemy import make_url
+
+    read = ConfigParser()
+    read.read_string(services.auth(f"/srv/{name}"))
+    kept = make_url(read["mlflow"]["database_uri"]).database
+    assert kept == f"/srv/{name}/basic_auth.db"

@@ -42,15 +42,17 @@ def find_home(tracking_uri: str | None = None) -> Home:
 
     from mpt.errors import ConfigError
     from mpt.lab import address
-    from mpt.lab.home import Home
+    from mpt.lab.home import TRACKING, Home, tracking_variable
 
     home = Home.find()
     uri = address.from_home(tracking_uri or home.tracking_uri)
     home = replace(home, tracking_uri=uri)
     kind = home.tracking_uri.partition("://")[0].partition("+")[0]
     if "://" not in home.tracking_uri or kind not in SERVERS:
+        is_theirs = not tracking_uri and tracking_variable() == TRACKING[1]
+        by = f"; {TRACKING[1]} says so, and {TRACKING[0]} goes before it" if is_theirs else ""
         raise ConfigError(
             f"runs cannot be tracked at {home.shown(home.tracking_uri)!r}; give a server such as "
-            "http://127.0.0.1:5000 or a database such as sqlite:///PATH"
+            f"http://127.0.0.1:5000 or a database such as sqlite:///PATH{by}"
         )
     return home

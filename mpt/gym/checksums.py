@@ -9,8 +9,10 @@ from functools import cache, partial
 from hashlib import file_digest, md5
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from mpt.gym.splits import PARTS, SEEDS
+from mpt.reading import read_json
 
 RECORD = "built.json"
 """Beside a task's TSV files: what they were built from, and their MD5 sums."""
@@ -76,7 +78,7 @@ class Record:
 def read_record(folder: Path) -> Record:
     """The builder's record of a task's folder; an unreadable one counts as none."""
     try:
-        given = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        given: Any = read_json(folder / RECORD)
         builds = {
             shots: BuildRecord(one["recipe"], one["source"], one["note"], tuple(one["files"]))
             for shots, one in given["builds"].items()

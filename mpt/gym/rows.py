@@ -6,7 +6,6 @@ that begin with ``<split>-``, read in the order of their names), made by ``mpt g
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Protocol
 from mpt.errors import DataError
 from mpt.gym.card_source import Source
 from mpt.gym.template import Row
-from mpt.reading import lines_of, parse_json
+from mpt.reading import lines_of, parse_json, text_of
 from mpt.table import bytes_of
 
 BATCH = 1024
@@ -183,14 +182,15 @@ def json_lines(content: bytes, origin: str) -> Iterator[tuple[int, Row]]:
 def _class_names(metadata: Mapping[bytes, bytes]) -> Mapping[str, tuple[str, ...]]:
     """Names of class ids per top-level column, from the features that ``datasets`` writes."""
     try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-    except (KeyError, ValueError, TypeError):
+        features = parse_json(text_of(metadata[b"huggingface"]))["info"]["features"]
+        return {
+            column: tuple(str(name) for name in feature["names"])
+            for column, feature in features.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+        }
+    except (KeyError, ValueError, TypeError, AttributeError):
+        # they say nothing that can be read
         return {}
-    return {
-        column: tuple(str(name) for name in feature["names"])
-        for column, feature in features.items()
-        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
-    }
 
 
 def _broken(path: Path, wrong: Exception) -> DataError:

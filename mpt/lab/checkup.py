@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from mpt.config import BackboneConfig
-from mpt.errors import MptError
+from mpt.errors import ConfigError, MptError
 from mpt.lab.home import Home
 from mpt.lab.outbox import lost, waiting
 from mpt.lab.shipper import CURE
@@ -141,7 +141,13 @@ def _gym(where: str) -> str:
     from mpt.gym.source import open_gym
 
     opened = open_gym(where)
-    return f"{opened.name}, {len(opened.tasks)} tasks, {len(opened.partitions.settings)} settings"
+    count = len(opened.tasks)
+    what = f"{opened.name}, {count} task{'s' * (count != 1)}"
+    try:
+        return f"{what}, {len(opened.partitions.settings)} settings"
+    except ConfigError:
+        # too few tasks to learn on some and be judged on others
+        return f"{what}, too few for a setting: `mpt evaluate vocabulary --tasks NAME` tunes on one"
 
 
 def rows(gym: Gym, backbone: Backbone, config: BackboneConfig) -> Finding:

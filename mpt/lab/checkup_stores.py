@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 from mpt.errors import MptError, StoreError
 from mpt.lab.address import sqlite_file
@@ -12,7 +14,7 @@ from mpt.lab.artefacts import prompt_of
 from mpt.lab.checkup import Finding
 from mpt.lab.database import survey
 from mpt.lab.faults import Faults
-from mpt.lab.home import Home
+from mpt.lab.home import Home, tracking_variable
 from mpt.lab.ledger import CHUNK, Ledger
 from mpt.lab.sound import expect_sound
 from mpt.lab.tables import UNITS
@@ -30,6 +32,7 @@ class _Store:
     variable: str
     url: str
     owner: str
+    library: Owner | None = None
 
 
 def stores(home: Home) -> Iterator[Finding]:
@@ -42,11 +45,13 @@ def stores(home: Home) -> Iterator[Finding]:
         yield Finding("separate stores", "fail", what, fix)
     yield from _database(_Store("ledger", "MPT_LEDGER_URL", home.ledger_url, "the ledger"))
     yield from _units(home)
-    yield from _database(_Store("studies", "MPT_STUDIES_URL", home.studies_url, "Optuna"))
+    yield from _database(_Store("studies", "MPT_STUDIES_URL", home.studies_url, "Optuna", OPTUNA))
     if home.tracking_uri.startswith("http"):
         yield from _server(home.tracking_uri)
     else:
-        yield from _database(_Store("tracking", "MPT_TRACKING_URI", home.tracking_uri, "MLflow"))
+        yield from _database(
+            _Store("tracking", tracking_variable(), home.tracking_uri, "MLflow", MLFLOW)
+        )
 
 
 def _units(home: Home) -> Iterator[Finding]:
@@ -121,6 +126,16 @@ def _database(store: _Store) -> Iterator[Finding]:
         fix = f"give {store.variable} a database of its own"
         yield Finding(store.name, "fail", f"{shown} holds the tables of {holder}", fix)
         return
+    if store.library and (
+        fault := schema_fault(store.url, store.variable, store.library, found.revision)
+    ):
+        what, _, fix = fault.partition("; ")
+        yield Finding(store.name, "fail", f"{shown}: {what}", fix)
+        return
+    if file and not os.access(file, os.W_OK):
+        fix = f"let this user write it (`chmod u+w {quote(str(file))}`), or set {store.variable}"
+        yield Finding(store.name, "fail", f"{shown} cannot be written", fix)
+        return
     kept = "no tables yet" if not holder else f"{len(found.tables)} tables"
     yield Finding(store.name, "ok", f"{shown}, {kept}, answered in {1000 * took:.0f} ms")
     if not file:
@@ -136,7 +151,7 @@ def _server(uri: str) -> Iterator[Finding]:
     except Exception as error:
         # whatever the client library raises is what is wrong with the server
         what, _, fix = str(Faults(uri).sorted(error, "a question")).partition("; ")
-        fix = fix or "see that MPT_TRACKING_URI names a running MLflow server"
+        fix = fix or f"see that {tracking_variable()} names a running MLflow server"
         yield Finding("tracking", "fail", what, fix)
         return
     took = time.monotonic() - start

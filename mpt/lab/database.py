@@ -31,6 +31,7 @@ from tenacity import (
 
 from mpt.errors import StoreError
 from mpt.lab.home import Home
+from mpt.lab.schema import VERSION
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -141,10 +142,15 @@ class Database:
 
 @dataclass(frozen=True)
 class Survey:
-    """What a database holds, and the seconds since 1970 by its clock."""
+    """What a database holds, and the seconds since 1970 by its clock.
+
+    Attributes:
+        revision: of another library's tables; empty where none is noted.
+    """
 
     tables: frozenset[str]
     clock: float
+    revision: str = ""
 
 
 def survey(url: str, store: str, variable: str, timeout: float) -> Survey:
@@ -154,7 +160,10 @@ def survey(url: str, store: str, variable: str, timeout: float) -> Survey:
     def look(db: sa.Connection) -> Survey:
         # the clock first: the reader counts from when it asked
         clock = db.execute(sa.select(now(db))).scalar_one()
-        return Survey(frozenset(sa.inspect(db).get_table_names()), float(clock))
+        tables = frozenset(sa.inspect(db).get_table_names())
+        noted = sa.select(sa.column("version_num")).select_from(sa.table(VERSION))
+        revision = db.execute(noted).scalars().first() if VERSION in tables else None
+        return Survey(tables, float(clock), str(revision or ""))
 
     try:
         return database.do(look, patience=0.0)

@@ -11,6 +11,14 @@ from pathlib import Path
 from mpt.errors import StoreError
 from mpt.lab.address import from_home, is_ambiguous, place, sqlite_url
 
+TRACKING = ("MPT_TRACKING_URI", "MLFLOW_TRACKING_URI")
+"""Variables that say where runs are tracked; the first one that is set counts."""
+
+
+def tracking_variable(environment: Mapping[str, str] = os.environ) -> str:
+    """The variable that says where runs are tracked; the one to set where none does."""
+    return next((name for name in TRACKING if environment.get(name)), TRACKING[0])
+
 
 @dataclass(frozen=True)
 class Home:
@@ -20,7 +28,8 @@ class Home:
         root: absolute; ``MPT_HOME``, else ``mlruns`` under the working directory.
         ledger_url: finished units of work; ``MPT_LEDGER_URL``.
         studies_url: Optuna's studies; ``MPT_STUDIES_URL``.
-        tracking_uri: MLflow's store or server; ``MPT_TRACKING_URI``.
+        tracking_uri: MLflow's store or server; ``MPT_TRACKING_URI``, else
+            ``MLFLOW_TRACKING_URI``.
     """
 
     root: Path
@@ -61,7 +70,9 @@ class Home:
             root,
             from_home(environment.get("MPT_LEDGER_URL") or sqlite_url(root / "ledger.db")),
             from_home(environment.get("MPT_STUDIES_URL") or sqlite_url(root / "studies.db")),
-            from_home(environment.get("MPT_TRACKING_URI") or sqlite_url(root / "mlflow.db")),
+            from_home(
+                environment.get(tracking_variable(environment)) or sqlite_url(root / "mlflow.db")
+            ),
         )
 
     def open(self) -> Home:

@@ -12,7 +12,11 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
+from mpt.errors import StoreError
 from mpt.lab.address import sqlite_file, sqlite_url
+from mpt.lab.database import OPENING, survey
+from mpt.lab.home import tracking_variable
+from mpt.lab.schema import MLFLOW, schema_error, schema_fault
 from mpt.storage import made_beside
 
 _SETTINGS = {
@@ -46,11 +50,32 @@ def connect(uri: str, artifacts: Path | None = None) -> Any:
 
     Args:
         artifacts: where the files of a home's own database lie, see ``follow_move``.
+
+    Raises:
+        StoreError: the database is of an older or newer MLflow; else whatever MLflow raises.
     """
     _make_whole(uri)
     if artifacts is not None:
         follow_move(uri, artifacts)
+    # MLflow looks at it late, and calls a newer one an old one
+    expect_schema(uri)
     return _client(uri)
+
+
+def expect_schema(uri: str) -> None:
+    """Raise ``StoreError`` where a database of MLflow's is there, of an older or newer one."""
+    file = sqlite_file(uri)
+    if not uri.startswith(("sqlite", "postgres")) or (file and not file.exists()):
+        return
+    variable = tracking_variable()
+    try:
+        seen = survey(uri, "tracking store", variable, OPENING)
+    except StoreError:
+        # MLflow itself will say what is wrong
+        return
+    is_mlflows = "runs" in seen.tables
+    if is_mlflows and (fault := schema_fault(uri, variable, MLFLOW, seen.revision)):
+        raise StoreError(schema_error("tracking store", uri, fault))
 
 
 def disconnect(client: Any) -> None:

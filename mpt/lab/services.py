@@ -13,6 +13,7 @@ from shlex import quote
 from typing import NoReturn
 
 from mpt.errors import InputError
+from mpt.lab.address import sqlite_url
 from mpt.lab.ray_cluster import LOOPBACK
 
 HOST = "127.0.0.1"
@@ -130,11 +131,13 @@ def database_url(name: str) -> str:
 
 def auth(root: str) -> str:
     """MLflow's settings of who may do what. It makes the user ``admin`` when it first starts."""
+    # a % begins a reference in an INI file, and a URL holds one for every sign that means something
+    database = sqlite_url(Path(root) / "basic_auth.db").replace("%", "%%")
     return (
         "# Holds no secret: the password of the first start is MLFLOW_AUTH_ADMIN_PASSWORD.\n"
         "[mlflow]\n"
         "default_permission = READ\n"
-        f"database_uri = sqlite:///{root}/basic_auth.db\n"
+        f"database_uri = {database}\n"
         "admin_username = admin\n"
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
     )

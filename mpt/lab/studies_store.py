@@ -8,18 +8,16 @@ from typing import Any
 
 from mpt.errors import InputError, StoreError
 from mpt.lab.address import sqlite_file, sqlite_url
-from mpt.lab.database import DAMAGED, Database, at_once, patient, survey
+from mpt.lab.database import DAMAGED, Database, Survey, at_once, patient, survey
 from mpt.lab.home import Home
 from mpt.lab.lease import Lease, take
 from mpt.lab.ledger import Ledger
+from mpt.lab.schema import OPTUNA, VERSION, schema_error, schema_fault
 from mpt.lab.tables import prepare_leases
 from mpt.storage import made_beside
 
 DEFINITION = "mpt.definition"
 """The attribute that a study has if mpt began it."""
-
-VERSION = "alembic_version"
-"""The last table that Optuna makes, and one that MLflow has as well."""
 
 _INNER = ("_get_trials", "_create_new_trial", "_set_trial_param", "_get_best_trial_id")
 """What Optuna's cache calls behind the storage's public face."""
@@ -103,7 +101,7 @@ def open_storage(home: Home, *, make: bool = False) -> Any:
     # SQLite: wait for a lock rather than fail; servers: notice a dropped connection
     is_file = home.studies_url.startswith("sqlite")
     waits = {"timeout": 60} if is_file else {}
-    if make and is_there(home) and home.studies_url.startswith(("sqlite", "postgres")):
+    if is_there(home) and home.studies_url.startswith(("sqlite", "postgres")):
         _refuse_other_tables(home)
     try:
         file = sqlite_file(home.studies_url)
@@ -134,8 +132,14 @@ def open_storage(home: Home, *, make: bool = False) -> Any:
 
 
 def _refuse_other_tables(home: Home) -> None:
-    """Raise ``StoreError`` where Optuna would put its tables beside another tool's."""
-    found = _tables(home)
+    """Raise ``StoreError`` where Optuna would put its tables beside another tool's, or has others
+    of its own."""
+    seen = _survey(home)
+    found = seen.tables
+    if "studies" in found and (
+        fault := schema_fault(home.studies_url, "MPT_STUDIES_URL", OPTUNA, seen.revision)
+    ):
+        raise StoreError(schema_error("studies store", home.studies_url, fault))
     if found and "studies" not in found and not _are_optunas(found):
         raise StoreError(
             f"the studies store {home.shown(home.studies_url)} cannot be opened (it holds the "
@@ -158,4 +162,8 @@ def _are_optunas(tables: frozenset[str]) -> bool:
 
 
 def _tables(home: Home) -> frozenset[str]:
-    return survey(home.studies_url, "studies store", "MPT_STUDIES_URL", timeout=60.0).tables
+    return _survey(home).tables
+
+
+def _survey(home: Home) -> Survey:
+    return survey(home.studies_url, "studies store", "MPT_STUDIES_URL", timeout=60.0)

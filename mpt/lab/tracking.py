@@ -15,8 +15,8 @@ from typing import NoReturn
 from mpt.errors import StoreError
 from mpt.foreign import csv_table
 from mpt.lab.delivery import Delivery
-from mpt.lab.home import Home
-from mpt.lab.mlflow_client import follow_move, with_some_home
+from mpt.lab.home import Home, tracking_variable
+from mpt.lab.mlflow_client import expect_schema, follow_move, with_some_home
 from mpt.lab.outbox import orphans
 from mpt.lab.shipper import Shipper, Warn, deliver_all
 from mpt.lab.tracker import End, NullTracker, Point, PromptModel, RunKey, Tracker
@@ -211,6 +211,7 @@ def serve_ui(home: Home, host: str, port: int, names: Sequence[str] = ()) -> NoR
         "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join([*called, *names]),
         "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
     }
+    expect_schema(home.tracking_uri)
     follow_move(home.tracking_uri, home.artifacts)
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port)]
     sys.stdout.flush()
@@ -223,7 +224,7 @@ def ui_environment(home: Home) -> dict[str, str]:
     if home.tracking_uri.startswith("http"):
         raise StoreError(
             f"runs are tracked on {Home.shown(home.tracking_uri)}: open that in a browser, or "
-            "unset MPT_TRACKING_URI to see the local store"
+            f"unset {tracking_variable()} to see the local store"
         )
     with_some_home()
     return {

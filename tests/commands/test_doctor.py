@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import sqlite3
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
 import pytest
-from terminal import contents, mpt
+from terminal import contents, mpt, study_file, world
 
 from mpt.lab import checkup
 from mpt.lab.checkup import folder, versions
@@ -201,3 +202,16 @@ def test_unsent_and_refused_records_are_counted(tmp_path):
     (tmp_path / "outbox" / "refused.jsonl").write_text('{"why": "x"}\n')
     assert "1 refused by the server for good" in findings(home=tmp_path)["outbox"]["what"]
     spool.close()
+
+
+def test_a_gym_of_one_task_is_healthy_and_can_be_tuned_on(tmp_path):
+    gym, home = tmp_path / "gym", tmp_path / "home"
+    shutil.copytree(world().gym / "trec", gym / "trec")
+    words = ("--gym", str(gym))
+    found = findings(*words, home=home)
+    assert found["gym"]["state"] == "ok"
+    assert "1 task, too few for a setting: `mpt evaluate vocabulary" in found["gym"]["what"]
+    assert found["rows"]["state"] in ("ok", "warn")
+    study = study_file(tmp_path / "s.yaml", {"gym": str(gym)})
+    cure = ("evaluate", "vocabulary", "--tasks", "trec", "--study", study)
+    assert mpt(*cure, home=home).code == 0

@@ -16,6 +16,7 @@ from mpt.lab.database import survey
 from mpt.lab.faults import Faults
 from mpt.lab.home import Home, tracking_variable
 from mpt.lab.ledger import CHUNK, Ledger
+from mpt.lab.schema import MLFLOW, OPTUNA, Owner, schema_fault
 from mpt.lab.sound import expect_sound
 from mpt.lab.tables import UNITS
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,11 +57,14 @@ _WANTED = "sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
 DAMAGED = "its file is damaged: restore a copy, or move it away and run the same command"
 """What to do about a file that SQLite calls malformed."""
 
+READ_ONLY = "its file and folder must be writable: see their permissions, or set MPT_HOME"
+"""What to do where SQLite may read a file and not write it."""
+
 _CURES = {
     "malformed": DAMAGED,
     "not a database": "the file is something else: point {variable} at another path",
     "unable to open": "its folder must exist and be writable: make it, or set {variable}",
-    "readonly": "its file and folder must be writable: see their permissions, or set MPT_HOME",
+    "readonly": READ_ONLY,
     "disk is full": "make room, then run the same command",
     "locked": "another program keeps it locked: close that, or keep the ledger in PostgreSQL",
     "does not exist": "create the database and its user first, e.g. with createdb",
@@ -228,7 +232,12 @@ def patient(call: Callable[P, T], shown: str) -> Callable[P, T]:
             return _again(PATIENCE)(call, *args, **kwargs)
         except Exception as error:
             if not _passing(error):
-                if sign := _broken(error):
+                sign = _broken(error)
+                if "readonly" in sign:
+                    raise StoreError(
+                        f"the studies store {shown} cannot be used ({sign}); {READ_ONLY}"
+                    ) from None
+                if sign:
                     raise StoreError(
                         f"the studies store {shown} cannot be used ({sign}); {DAMAGED}:"
                         " its trials are drawn again, and the ledger keeps what they computed"
@@ -243,9 +252,10 @@ def patient(call: Callable[P, T], shown: str) -> Callable[P, T]:
 
 
 def _broken(error: BaseException | None) -> str:
-    """What SQLite says of a file that is no longer a whole database; empty for other errors."""
+    """What SQLite says of a file that is no whole database any more, or that may not be written;
+    empty for other errors."""
     while error is not None:
-        if isinstance(error, sqlite3.DatabaseError) and "malformed" in str(error):
+        if isinstance(error, sqlite3.DatabaseError) and re.search("malformed|readonly", str(error)):
             return str(error)
         error = getattr(error, "orig", None) or error.__cause__
     return ""

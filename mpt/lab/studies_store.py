@@ -8,7 +8,7 @@ from typing import Any
 
 from mpt.errors import InputError, StoreError
 from mpt.lab.address import sqlite_file, sqlite_url
-from mpt.lab.database import DAMAGED, Database, Survey, at_once, patient, survey
+from mpt.lab.database import DAMAGED, READ_ONLY, Database, Survey, at_once, patient, survey
 from mpt.lab.home import Home
 from mpt.lab.lease import Lease, take
 from mpt.lab.ledger import Ledger
@@ -120,6 +120,8 @@ def open_storage(home: Home, *, make: bool = False) -> Any:
         text = str(error.__cause__ or error)
         cause = text.splitlines()[0] if text else type(error).__name__
         cure = "it must be a database of its own, shared with neither MLflow nor the ledger"
+        if "readonly" in cause:
+            cure = READ_ONLY
         if "malformed" in cause:
             cure = f"{DAMAGED}: its trials are drawn again, and the ledger keeps what they computed"
         raise StoreError(

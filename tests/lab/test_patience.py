@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from mpt.errors import StoreError
-from mpt.lab.database import Database
+from mpt.lab.database import Database, patient
 
 pytestmark = pytest.mark.slow
 
@@ -68,3 +69,12 @@ def test_a_statement_that_took_too_long_is_asked_again(database):
 
     assert database.do(slow) == 7
     assert len(asked) == 2
+
+
+def test_a_studies_store_that_may_not_be_written_says_so_in_one_line():
+    def write():
+        raise sqlite3.OperationalError("attempt to write a readonly database")
+
+    line = r"studies store x cannot be used \(attempt to write a readonly database\); its file and"
+    with pytest.raises(StoreError, match=line):
+        patient(write, "x")()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mpt.backbone.frozen import Backbone
 from mpt.backbone.prompt import begin
-from mpt.config import VOCABULARY, CellConfig, FineTuneConfig, RunConfig, located
+from mpt.config import VOCABULARY, BackboneConfig, CellConfig, FineTuneConfig, RunConfig, located
 from mpt.errors import DataError
 from mpt.lab.artefacts import known_sum, load_prompt, prompt_path
 from mpt.lab.home import Home
@@ -29,7 +29,12 @@ def learned_start(config: RunConfig | CellConfig | FineTuneConfig) -> str:
         return ""
     if isinstance(config, CellConfig) and config.start != VOCABULARY:
         return config.start
-    kind, _, digest = config.backbone.prompt_start.partition(":")
+    return learned_from(config.backbone)
+
+
+def learned_from(backbone: BackboneConfig) -> str:
+    """The digest of the prompt that prompts of a backbone begin from; empty for any other start."""
+    kind, _, digest = backbone.prompt_start.partition(":")
     return digest if kind == "prompt" else ""
 
 
@@ -82,8 +87,11 @@ def _expect_apt(config: RunConfig | CellConfig | FineTuneConfig, units: Mapping[
 
 
 def _start_of_unit(unit: Unit) -> str:
-    kind = {config.kind: config for config in (RunConfig, CellConfig, FineTuneConfig)}[unit.kind]
-    return learned_start(kind.model_validate(unit.config))
+    """As ``learned_start``; of a recorded unit of any kind, whole or paused."""
+    start = unit.config.get("start", VOCABULARY)
+    if unit.kind == CellConfig.kind and start != VOCABULARY:
+        return str(start)
+    return learned_from(BackboneConfig.model_validate(unit.config["backbone"]))
 
 
 def start_of(

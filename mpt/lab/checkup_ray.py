@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 from mpt.lab.checkup import Finding
 from mpt.lab.home import Home
+from mpt.lab.ray_cluster import is_head
 
 TIMEOUT = 3.0
 """Seconds that a head may take to answer."""
@@ -23,10 +24,10 @@ def ray(environment: Mapping[str, str] = os.environ) -> Finding:
     if find_spec("ray") is None:
         what = f"RAY_ADDRESS is {shown}, but Ray is not installed"
         return Finding("ray", "fail", what, "pip install -e '.[ray]'")
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit():
+    if not is_head(address):
         fix = "give HOST:PORT as `ray start --head` prints it"
         return Finding("ray", "fail", f"RAY_ADDRESS is {shown!r}, no address of a head", fix)
+    host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), TIMEOUT).close()
     except (OSError, OverflowError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 import signal
 import socket
@@ -143,11 +144,19 @@ def _places(machine: dict[str, float], gpus: float) -> int:
     return min(cpus, int(cards) * int(1 / gpus) if gpus < 1 else int(cards // gpus))
 
 
+def is_head(address: str) -> bool:
+    """Whether an address can be a head's: HOST:PORT, with no user and no scheme."""
+    return re.fullmatch(r"[^\s@/]+:[0-9]{1,5}", address) is not None
+
+
 def _knock(address: str) -> None:
     """Raise ``InputError`` where nothing listens: Ray itself would wait for minutes."""
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdigit() or "/" in host:
+    if address in ("auto", "local"):
         return
+    if not is_head(address):
+        # Ray would quote it, password and all
+        raise InputError(_no_cluster(address, "no address of a head"))
+    host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
     except OSError as error:

@@ -92,6 +92,4 @@ class TestWithRay:
 
     def test_what_is_no_address(self, refused, monkeypatch):
         monkeypatch.setattr(ray_cluster, "_is_member", lambda: True)
-        assert "at 'somewhere' (no address of a head); give" in refused(
-            "--ray", "somewhere"
-        )
+        assert "at 'somewhere' (no address of a head); give" in refused("--ray", "somewhere")

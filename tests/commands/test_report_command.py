@@ -66,6 +66,7 @@ def test_a_study_shows_its_trials_and_tables_in_every_form(home, tmp_path):
     assert 'id="curves"' in page
 
 
+@pytest.mark.slow
 def test_a_promotion_is_reported_from_the_ledger_alone_and_what_is_gone_is_shown(home, tmp_path):
     refused = mpt("report", "--promotion", "small", "--out", tmp_path / "out", home=home)
     assert refused.code == 2

@@ -70,6 +70,7 @@ def test_cells_of_prompts_and_of_whole_models_are_judged_together(world, home):
     assert len(list(home.prompts.glob("*"))) == 4, "prompts are kept, weights are not"
 
 
+@pytest.mark.slow
 def test_a_prompt_s_settings_do_not_make_another_fine_tuning(world, home):
     found = []
     for prompt in ({"prompt_tokens": 3}, {"prompt_tokens": 5, "prompt_place": "after"}):
@@ -80,6 +81,7 @@ def test_a_prompt_s_settings_do_not_make_another_fine_tuning(world, home):
     assert found == [8, 0]
 
 
+@pytest.mark.slow
 def test_one_that_goes_astray_is_recorded_and_has_no_score(world, home):
     lab = opened(world, home)
     wild = replace(JUDGING, seeds=(13,), full_lrs=(1e30, 1e-4))

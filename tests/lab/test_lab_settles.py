@@ -115,6 +115,7 @@ def test_a_larger_total_continues(study, home):
         assert [record.trial.number for record in again.told] == [3, 4]
 
 
+@pytest.mark.slow
 def test_packs_that_do_not_fit_are_halved_with_the_same_results(study, home, tmp_path, monkeypatch):
     with Opened(study, home) as opened:
         plenty = opened.sweep()

@@ -202,6 +202,7 @@ def summed(home: Home) -> list[Overview]:
 
 @settings(max_examples=8, deadline=None)
 @given(first=ENDS, second=ENDS)
+@pytest.mark.slow
 def test_an_overview_says_what_all_trials_say(tmp_path_factory, first, second):
     home = Home.find({"MPT_HOME": str(tmp_path_factory.mktemp("home"))}).open()
     assert overviews(home) == []

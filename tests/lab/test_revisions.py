@@ -62,6 +62,7 @@ def trials(folder, name="small"):
     return [(t.digest, t.params, t.arg) for t in Search.load(home_of(folder), name).trials]
 
 
+@pytest.mark.slow
 def test_a_study_of_the_first_formula_begins_anew_and_ends_as_a_fresh_one(
     as_before, study, tmp_path
 ):
@@ -89,6 +90,7 @@ def test_a_study_of_the_first_formula_begins_anew_and_ends_as_a_fresh_one(
     assert "begins anew" not in once.err
 
 
+@pytest.mark.slow
 def test_a_trial_of_the_first_formula_is_promoted_by_the_present_one(as_before, study, tmp_path):
     home = tmp_path / "home"
     assert as_before("sweep", "--study", study, home=home).code == 0

@@ -55,7 +55,9 @@ def assert_same(ours, theirs, tolerance):
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 @pytest.mark.parametrize("runs", [1, 4])
-@pytest.mark.parametrize("steps", [1, 2, 5, 10])
+@pytest.mark.parametrize(
+    "steps", [1, 2, *(pytest.param(n, marks=pytest.mark.slow) for n in (5, 10))]
+)
 @pytest.mark.parametrize("kind", ["t5", "bart", "gpt2", "llama"])
 def test_every_engine_gives_higher_s_gradient(kind, steps, runs, dtype):
     calm = {"spread": 1.0} if kind == "t5" else {}

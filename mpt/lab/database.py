@@ -207,7 +207,7 @@ def _engine(url: str, shown: str, store: str, timeout: float, is_reader: bool) -
         )
     except ModuleNotFoundError as error:
         raise StoreError(
-            f"the {store} {shown} needs {error.name}: pip install 'mpt[postgres]'"
+            f"the {store} {shown} needs {error.name}: pip install -e '.[postgres]'"
         ) from None
 
 

@@ -7,23 +7,15 @@ their data were found (a path, a mirror) are not part of it; what the data and w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 from math import ceil
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    field_validator,
-)
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, field_validator
+
+from mpt.schema import PLACE, Frozen, Schema
 
 # true is no number, 2.0 no count and '3' neither: a file means what its reader sees
 Count = Annotated[StrictInt, Field(ge=1)]
@@ -47,37 +39,6 @@ FINE_TUNING = "fine-tuning"
 LOCAL = "local"
 """The name, in units of work, of a backbone on this disk: its ``weights`` say which."""
 
-_PLACE = "place"
-"""The field of a unit that is no part of its digest."""
-
-
-def digest_of(name: str, config: Mapping[str, Any]) -> str:
-    """The digest of a configuration of the class ``name`` that is given as JSON."""
-    known = {key: value for key, value in config.items() if key != _PLACE}
-    text = json.dumps(_that_are_set(known), sort_keys=True, separators=(",", ":"))
-    return sha256(f"{name}:{text}".encode()).hexdigest()[:12]
-
-
-def _that_are_set(value: Any) -> Any:
-    """A value without unset keys: an optional field is added without making old units others."""
-    if isinstance(value, Mapping):
-        return {key: _that_are_set(held) for key, held in value.items() if held is not None}
-    return [_that_are_set(held) for held in value] if isinstance(value, list) else value
-
-
-class Frozen(BaseModel):
-    """A value with an identity: immutable, strict about its keys, equal by content."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-    @cached_property
-    def digest(self) -> str:
-        """12 hex digits over the canonical JSON of every field that is set."""
-        return self._digest_without()
-
-    def _digest_without(self, *fields: str) -> str:
-        return digest_of(type(self).__name__, self.model_dump(mode="json", exclude=set(fields)))
-
 
 class BackboneConfig(Frozen):
     """Which frozen language model, and how much text it reads and writes.
@@ -94,6 +55,7 @@ class BackboneConfig(Frozen):
         max_target: target tokens kept in training and generated at most in evaluation.
     """
 
+    SCHEMA: ClassVar[Schema] = Schema("BackboneConfig")
     name: str = "mini"
     prompt_tokens: Count = 10
     prompt_place: Place = "before"
@@ -111,6 +73,7 @@ class BackboneConfig(Frozen):
 class InnerLoop(Frozen):
     """Adaptation to one episode: ``steps`` of SGD at ``lr``, each on ``batch`` support rows."""
 
+    SCHEMA: ClassVar[Schema] = Schema("InnerLoop")
     lr: Rate = 1.0
     steps: Count = 3
     batch: Count = 8
@@ -119,6 +82,7 @@ class InnerLoop(Frozen):
 class OuterLoop(Frozen):
     """Updates of the initial prompt: ``episodes`` tasks each, judged on ``batch`` query rows."""
 
+    SCHEMA: ClassVar[Schema] = Schema("OuterLoop")
     optimiser: OptimiserName = "adafactor"
     lr: Rate = 0.3
     steps: Count = 60
@@ -138,6 +102,7 @@ class Habits(Frozen):
         meta_batch: directions of an update's episodes are added up; else their mean is taken.
     """
 
+    SCHEMA: ClassVar[Schema] = Schema("Habits")
     max_target: Count | None = None
     draws: Literal["replacement"] | None = None
     pooled: Literal["epochs"] | None = None
@@ -158,6 +123,7 @@ class RunConfig(Frozen):
         place: where a backbone that is called ``LOCAL`` lay; not part of the digest.
     """
 
+    SCHEMA: ClassVar[Schema] = Schema("RunConfig")
     kind: ClassVar[str] = "meta"
     backbone: BackboneConfig
     weights: str
@@ -193,6 +159,7 @@ class RunConfig(Frozen):
 class PausedRun(RunConfig):
     """The first ``pause`` updates of a meta-training, which may go on from there."""
 
+    SCHEMA: ClassVar[Schema] = Schema("PausedRun")
     pause: Count
 
     @property
@@ -222,6 +189,7 @@ class Tuning(Frozen):
             ``steps`` are counted (``for_rows``).
     """
 
+    SCHEMA: ClassVar[Schema] = Schema("Tuning")
     optimiser: OptimiserName = "adafactor"
     steps: Count = 40
     batch: Count = 8
@@ -244,6 +212,7 @@ class CellConfig(Frozen):
         place: as in ``RunConfig``.
     """
 
+    SCHEMA: ClassVar[Schema] = Schema("CellConfig")
     kind: ClassVar[str] = "cell"
     backbone: BackboneConfig
     weights: str
@@ -268,6 +237,7 @@ class FineTuning(Frozen):
         steps, batch, looks, beams, epochs: as in ``Tuning``.
     """
 
+    SCHEMA: ClassVar[Schema] = Schema("FineTuning")
     steps: Count = 40
     batch: Count = 8
     looks: Count = 4
@@ -290,6 +260,7 @@ class FineTuneConfig(Frozen):
         place: as in ``RunConfig``.
     """
 
+    SCHEMA: ClassVar[Schema] = Schema("FineTuneConfig")
     kind: ClassVar[str] = "finetune"
     start: ClassVar[str] = FINE_TUNING
     backbone: BackboneConfig
@@ -326,7 +297,7 @@ class Known:
         """The fields of a unit that say which backbone it is of."""
         if self.name is not None:
             backbone = BackboneConfig(**{**backbone.model_dump(), "name": self.name})
-        return {"backbone": backbone, "weights": self.weights, _PLACE: self.place}
+        return {"backbone": backbone, "weights": self.weights, PLACE: self.place}
 
     def named(self, config: RunConfig) -> RunConfig:
         """The meta-training as a unit of work."""
@@ -336,7 +307,7 @@ class Known:
 def located(config: Mapping[str, Any]) -> BackboneConfig:
     """The backbone of a unit's configuration, called by what it can be loaded from."""
     chosen = BackboneConfig.model_validate(config["backbone"])
-    place = config.get(_PLACE)
+    place = config.get(PLACE)
     return chosen.model_copy(update={"name": place}) if place else chosen
 
 

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "mpt"
 FLOORS = [
-    "errors seeding notation foreign reading storage table",
+    "errors seeding notation foreign reading storage table schema",
     "config scores intervals paired subspace convergence results methods gym",
     "backbone",
     "engine",

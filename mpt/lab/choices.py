@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, StrictInt, Tag, model_validator
 
-from mpt.config import Count, Frozen, MethodName, Rate
+from mpt.config import Count, MethodName, Rate
 from mpt.gym.splits import SEEDS
+from mpt.schema import Frozen
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from mpt.config import Frozen
+from mpt.schema import Frozen
 
 ErrorClass = Literal["out_of_memory", "diverged", "killed", "data", "code"]
 

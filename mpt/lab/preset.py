@@ -28,12 +28,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictFloat, ValidationError, model_validator
 
-from mpt.config import Count, Frozen, MethodName
+from mpt.config import Count, MethodName
 from mpt.errors import ConfigError, UnknownName
 from mpt.gym.partitions import Partitions, Setting
 from mpt.lab.choices import Names, Title
 from mpt.lab.study import Study
 from mpt.lab.study_file import faults_of, make_study, merged, read_mapping
+from mpt.schema import Frozen
 from mpt.storage import contained
 
 Methods = Annotated[tuple[MethodName, ...], Field(min_length=1)]

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, StrictFloat, StrictInt
 
-from mpt.config import Count, Frozen
+from mpt.config import Count
+from mpt.schema import Frozen
 from mpt.seeding import stream
 
 

@@ -8,10 +8,11 @@ from datetime import datetime
 from math import isfinite
 from typing import Any, NoReturn, get_args
 
-from mpt.config import CellConfig, FineTuneConfig, PausedRun, RunConfig, digest_of
+from mpt.config import CellConfig, FineTuneConfig, PausedRun, RunConfig
 from mpt.errors import StoreError
 from mpt.gym.metrics import is_possible, limits
 from mpt.lab.unit import State, Unit
+from mpt.schema import digest_of
 
 KINDS = (RunConfig.kind, CellConfig.kind, FineTuneConfig.kind)
 
@@ -93,7 +94,7 @@ def fault_of(unit: Unit, metric_of: Callable[[str], str] | None = None) -> str:
 def is_config_of(digest: str, config: Mapping[str, Any], kind: str = "") -> bool:
     """Whether a configuration has this digest, as one of its kind (of any, if none is given)."""
     classes = [one for name, some in _CLASSES.items() if kind in ("", name) for one in some]
-    return any(digest_of(one.__name__, config) == digest for one in classes)
+    return any(digest_of(one.SCHEMA, config) == digest for one in classes)
 
 
 def _is_number(value: object) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import StrictInt, model_validator
 
@@ -16,7 +16,6 @@ from mpt.config import (
     BackboneConfig,
     Count,
     FineTuning,
-    Frozen,
     Habits,
     InnerLoop,
     MethodName,
@@ -42,6 +41,7 @@ from mpt.lab.choices import (
 from mpt.lab.policy import Errors
 from mpt.lab.protocol import ProtocolName, habits
 from mpt.lab.pruning import Hyperband, Pruner, Wilcoxon
+from mpt.schema import Frozen, Schema
 from mpt.seeding import stream
 
 
@@ -121,6 +121,7 @@ class Study(Frozen):
         errors: what is done about errors, by class.
     """
 
+    SCHEMA: ClassVar[Schema] = Schema("Study")
     name: Title | None = None
     gym: str = "mini"
     protocol: ProtocolName = "paper"

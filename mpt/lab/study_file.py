@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from reprlib import Repr
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -19,6 +19,7 @@ from mpt.lab.protocol import PROTOCOLS
 from mpt.lab.pruning import PRUNERS
 from mpt.lab.study import Study
 from mpt.reading import read_yaml
+from mpt.schema import models_in
 from mpt.storage import contained
 
 _STEPS: Mapping[str, tuple[list[int], list[int]]] = {
@@ -183,15 +184,8 @@ def _keys_beside(loc: Sequence[int | str], model: type[BaseModel]) -> list[str]:
             model = PRUNERS[str(part)]
             continue
         field = model.model_fields.get(str(part))
-        model = next(_models(field.annotation), model) if field else model
+        model = next(models_in(field.annotation), model) if field else model
     return sorted(model.model_fields)
-
-
-def _models(kind: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        yield kind
-    for part in get_args(kind):
-        yield from _models(part)
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from mpt.config import (
     BackboneConfig,
     CellConfig,
     FineTuneConfig,
-    Frozen,
     Known,
     RunConfig,
     Shots,
@@ -50,6 +49,7 @@ from mpt.lab.starts import start_of
 from mpt.lab.stopping import Stopping
 from mpt.lab.tables import UNITS
 from mpt.methods import method
+from mpt.schema import Frozen
 
 
 @dataclass

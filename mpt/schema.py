@@ -1,0 +1,105 @@
+"""How configurations are written and digested: under names that are data, not names of code.
+
+A ledger outlives the code that wrote it. So what stands in stored JSON, and what a digest is taken
+over, is a schema: a name and a version of its own for every kind of configuration, and for every
+field the name that it is stored under. Classes and fields of Python can be renamed; a digest
+changes only where a schema is changed on purpose.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, ClassVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PLACE = "place"
+"""The stored name of the field of a unit that is no part of its digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What a kind of configuration is called in stored data.
+
+    Attributes:
+        name: under which it is digested; two kinds that are both units of work have two names.
+        version: raised where a field comes to mean something else, so that every digest changes.
+    """
+
+    name: str
+    version: int = 1
+
+    @property
+    def tag(self) -> str:
+        """What a digest begins with; version 1 is that of ledgers without versions."""
+        return self.name if self.version == 1 else f"{self.name} v{self.version}"
+
+
+def stored_as(name: str) -> Any:
+    """Annotate a field that stored data know by another ``name`` than the code.
+
+    ::
+
+        num_evals: Annotated[Count, stored_as("looks")] = 4
+    """
+    return Field(validation_alias=name, serialization_alias=name)
+
+
+def digest_of(schema: Schema, stored: Mapping[str, Any]) -> str:
+    """Compute the digest of a configuration: 12 hex digits over its canonical JSON.
+
+    Args:
+        schema: of its kind.
+        stored: the configuration as JSON, under the names of the schema.
+    """
+    known = {key: value for key, value in stored.items() if key != PLACE}
+    text = json.dumps(_that_are_set(known), sort_keys=True, separators=(",", ":"))
+    return sha256(f"{schema.tag}:{text}".encode()).hexdigest()[:12]
+
+
+def _that_are_set(value: Any) -> Any:
+    """A value without unset keys: an optional field is added without making old units others."""
+    if isinstance(value, Mapping):
+        return {key: _that_are_set(part) for key, part in value.items() if part is not None}
+    return [_that_are_set(part) for part in value] if isinstance(value, list) else value
+
+
+class Frozen(BaseModel):
+    """A value with an identity: immutable, strict about its keys, equal by content.
+
+    It is written under the names of its schema and read under those and its own; errors name
+    fields as the code does.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        protected_namespaces=(),
+        serialize_by_alias=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+        loc_by_alias=False,
+    )
+
+    SCHEMA: ClassVar[Schema]
+    """Of every class whose values are digested."""
+
+    @cached_property
+    def digest(self) -> str:
+        """12 hex digits over the canonical JSON of every field that is set."""
+        return self._digest_without()
+
+    def _digest_without(self, *fields: str) -> str:
+        return digest_of(self.SCHEMA, self.model_dump(mode="json", exclude=set(fields)))
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a field's annotation names, at any depth of its unions."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from models_in(part)

@@ -1,0 +1,63 @@
+"""What mpt 0.1.0 left behind is taken up as it is: every unit is found, none is computed again."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from terminal import mpt
+
+from mpt.lab.ledger import Ledger
+from mpt.lab.sound import expect_sound
+
+LEFT = Path(__file__).resolve().parent.parent / "fixtures" / "home-0.1"
+STUDY = LEFT / "study.yaml"
+
+
+def left(home: Path, *stores: str) -> Path:
+    """The home as that version left it, less what only speeds things up."""
+    shutil.copytree(LEFT / "prompts", home / "prompts")
+    for store in stores:
+        with closing(sqlite3.connect(home / f"{store}.db")) as database:
+            database.executescript((LEFT / f"{store}.sql").read_text(encoding="utf-8"))
+    return home
+
+
+def rows(home: Path) -> list[tuple]:
+    """Every row of the ledger's units, as the database holds it."""
+    with closing(sqlite3.connect(home / "ledger.db")) as ledger:
+        return ledger.execute("SELECT * FROM mpt_units ORDER BY digest, attempt").fetchall()
+
+
+def test_it_holds_units_of_every_kind(tmp_path):
+    home = left(tmp_path / "home", "ledger")
+    with Ledger(f"sqlite:///{home / 'ledger.db'}") as ledger:
+        units = list(ledger.units())
+    expect_sound(units)
+    ends = {(unit.kind, unit.state, "pause" in unit.config) for unit in units}
+    whole = {(kind, state) for kind, state, paused in ends if not paused}
+    assert whole == {(k, s) for k in ("meta", "cell", "finetune") for s in ("done", "diverged")}
+    assert ("meta", "done", True) in ends
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stores", [("ledger", "studies"), ("ledger",)], ids=["whole", "ledger"])
+def test_nothing_of_it_is_computed_again(tmp_path, stores):
+    home = left(tmp_path / "home", *stores)
+    before = rows(home)
+    for words in (("sweep", "--study", STUDY), ("promote", "3")):
+        ended = mpt(*words, home=home)
+        assert ended.code == 0, ended.err
+        assert "nothing to compute" in ended.err
+        assert rows(home) == before
+
+
+def test_its_study_is_shown_and_its_numbers_lead_back(tmp_path):
+    home = left(tmp_path / "home", "ledger", "studies")
+    assert "-7.14" in mpt("studies", "show", "earlier", home=home).out
+    for digest in ("fa339979ff5a", "69a66910a37d", "152274e232a7", "440b1f30e2d8", "d5012ab6e1c4"):
+        shown = mpt("show", digest, home=home)
+        assert (shown.code, "warning" in shown.err) == (0, False)

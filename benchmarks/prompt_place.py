@@ -26,7 +26,7 @@ STARTS = ("vocabulary", "tasks")
 def tests(place: Place, begin: str, home: Home, ledger: Ledger) -> np.ndarray:
     """Mean test score of each target over data seeds, at each seed's best-dev rate."""
     gym = open_gym("mini")
-    backbone = BackboneConfig(prompt_place=place, prompt_start=begin)
+    backbone = BackboneConfig(prompt_position=place, prompt_init=begin)
     settings = map(gym.partitions.setting, gym.partitions.settings)
     targets = tuple(sorted({task for setting in settings for task in setting.targets}))
     lab = Lab(Worker(gym, backbone, home), ledger)

@@ -45,7 +45,7 @@ def main() -> None:
         data=rows.digest,
         start=VOCABULARY,
         lr=given.lr,
-        tuning=Tuning(steps=given.steps, batch=8, looks=6),
+        tuning=Tuning(steps=given.steps, batch=8, num_evals=6),
     )
     began = time.monotonic()
     (end,) = tune([CellJob(config, split, start)], backbone)

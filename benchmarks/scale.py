@@ -69,7 +69,7 @@ name: small
 method: mtl
 outer: {steps: 2}
 space: {outer_lr: [0.1]}
-tuning: {steps: 2, looks: 1}
+tuning: {steps: 2, num_evals: 1}
 validation: {seeds: [13, 21]}
 final: {settings: [R->R], seeds: [13, 21], lrs: [0.5]}
 sampler: grid

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, field_validator
 
-from mpt.schema import PLACE, Frozen, Schema
+from mpt.schema import PLACE, Frozen, Schema, stored_as
 
 # true is no number, 2.0 no count and '3' neither: a file means what its reader sees
 Count = Annotated[StrictInt, Field(ge=1)]
@@ -26,9 +26,9 @@ Place = Literal["before", "after"]
 Precision = Literal["fp32", "bf16"]
 Shots = Count | Literal["all"]
 
-PROMPT_STARTS = ("vocabulary", "tasks", "random", "text:WORDS", "prompt:DIGEST")
-"""Where a prompt can begin, see ``mpt.backbone.prompt.begin``."""
-START_PATTERN = r"^(vocabulary|tasks|random|text:.*\S.*|prompt:[0-9a-f]{12})$"
+PROMPT_INITS = ("vocabulary", "tasks", "random", "text:WORDS", "prompt:DIGEST")
+"""What a prompt can be initialised with, see ``mpt.backbone.prompt.begin``."""
+INIT_PATTERN = r"^(vocabulary|tasks|random|text:.*\S.*|prompt:[0-9a-f]{12})$"
 
 VOCABULARY = "vocabulary"
 """The start of plain prompt tuning: rows copied from the backbone's embedding table."""
@@ -46,11 +46,11 @@ class BackboneConfig(Frozen):
     Attributes:
         name: ``mini``, a Hub id, a local folder or a GGUF file.
         prompt_tokens: P, rows of the soft prompt (100 in the paper).
-        prompt_place: ``before`` the input, as the paper says, or right behind its last token, as
-            its authors ran it.
-        prompt_start: where a prompt begins, one of ``PROMPT_STARTS``.
+        prompt_position: ``before`` the input, as the paper says, or appended right ``after`` its
+            last token, as its authors ran it.
+        prompt_init: what a prompt is initialised with, one of ``PROMPT_INITS``.
         precision: of weights and activations; prompts, gradients and losses stay in float32.
-        name_tasks: whether ``[task name]`` is written before every input, as the authors do.
+        prepend_task_name: whether ``[task name]`` is written before every input, as the authors do.
         max_input: input tokens kept, the closing ``</s>`` among them; the prompt is not counted.
         max_target: target tokens kept in training and generated at most in evaluation.
     """
@@ -58,16 +58,18 @@ class BackboneConfig(Frozen):
     SCHEMA: ClassVar[Schema] = Schema("BackboneConfig")
     name: str = "mini"
     prompt_tokens: Count = 10
-    prompt_place: Place = "before"
-    prompt_start: Annotated[str, Field(pattern=START_PATTERN)] = "vocabulary"
+    prompt_position: Annotated[Place, stored_as("prompt_place")] = "before"
+    prompt_init: Annotated[str, Field(pattern=INIT_PATTERN), stored_as("prompt_start")] = (
+        "vocabulary"
+    )
     precision: Precision = "fp32"
-    name_tasks: StrictBool = False
+    prepend_task_name: Annotated[StrictBool, stored_as("name_tasks")] = False
     max_input: Count = 64
     max_target: Count = 16
 
     def before(self, task: str) -> str:
         """What is written before every input of a task."""
-        return f" [{task}] " if self.name_tasks else ""
+        return f" [{task}] " if self.prepend_task_name else ""
 
 
 class InnerLoop(Frozen):
@@ -183,8 +185,8 @@ class Tuning(Frozen):
 
     Attributes:
         steps: updates on batches of ``batch`` training rows.
-        looks: evaluations of the dev set, evenly spaced; the best one's prompt is tested.
-        beams: 1 decodes greedily; more is the authors' beam search, see ``Backbone.generate``.
+        num_evals: evaluations of the dev set, evenly spaced; the best one's prompt is tested.
+        num_beams: 1 decodes greedily; more is the authors' beam search, see ``Backbone.generate``.
         epochs: at most so many passes over the task's training rows; a cell has none, as its
             ``steps`` are counted (``for_rows``).
     """
@@ -193,12 +195,12 @@ class Tuning(Frozen):
     optimiser: OptimiserName = "adafactor"
     steps: Count = 40
     batch: Count = 8
-    looks: Count = 4
-    beams: Count = 1
+    num_evals: Annotated[Count, stored_as("looks")] = 4
+    num_beams: Annotated[Count, stored_as("beams")] = 1
     epochs: Count | None = None
 
     def for_rows(self, rows: int) -> Tuning:
-        """This budget for a task of so many training rows, looks as far apart as in the whole."""
+        """Return the budget for a task of so many training rows, evaluated as often per update."""
         return _for_rows(self, rows)
 
 
@@ -234,14 +236,14 @@ class FineTuning(Frozen):
     """Few-shot training of the whole model on one target task, by Adafactor as for prompts.
 
     Attributes:
-        steps, batch, looks, beams, epochs: as in ``Tuning``.
+        steps, batch, num_evals, num_beams, epochs: as in ``Tuning``.
     """
 
     SCHEMA: ClassVar[Schema] = Schema("FineTuning")
     steps: Count = 40
     batch: Count = 8
-    looks: Count = 4
-    beams: Count = 1
+    num_evals: Annotated[Count, stored_as("looks")] = 4
+    num_beams: Annotated[Count, stored_as("beams")] = 1
     epochs: Count | None = None
 
     def for_rows(self, rows: int) -> FineTuning:
@@ -280,7 +282,7 @@ class FineTuneConfig(Frozen):
 
 
 @dataclass(frozen=True)
-class Known:
+class BackboneIdentity:
     """How units of work know a backbone, so that a folder is the same one wherever it lies.
 
     Attributes:
@@ -311,7 +313,7 @@ def located(config: Mapping[str, Any]) -> BackboneConfig:
     return chosen.model_copy(update={"name": place}) if place else chosen
 
 
-_PROMPT = {"prompt_tokens", "prompt_place", "prompt_start"}
+_PROMPT = {"prompt_tokens", "prompt_position", "prompt_init"}
 
 Budget = TypeVar("Budget", Tuning, FineTuning)
 
@@ -320,6 +322,6 @@ def _for_rows(budget: Budget, rows: int) -> Budget:
     steps = budget.steps
     if budget.epochs is not None:
         steps = min(steps, budget.epochs * ceil(rows / budget.batch))
-    looks = max(1, round(budget.looks * steps / budget.steps))
-    kept = budget.model_dump(exclude={"epochs", "steps", "looks"})
-    return type(budget)(**kept, steps=steps, looks=looks)
+    num_evals = max(1, round(budget.num_evals * steps / budget.steps))
+    kept = budget.model_dump(exclude={"epochs", "steps", "num_evals"})
+    return type(budget)(**kept, steps=steps, num_evals=num_evals)

@@ -17,6 +17,8 @@ from typing import Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mpt.errors import ConfigError
+
 PLACE = "place"
 """The stored name of the field of a unit that is no part of its digest."""
 
@@ -95,6 +97,45 @@ class Frozen(BaseModel):
 
     def _digest_without(self, *fields: str) -> str:
         return digest_of(self.SCHEMA, self.model_dump(mode="json", exclude=set(fields)))
+
+
+def by_field_names(
+    given: Mapping[str, Any], model: type[BaseModel], under: str = ""
+) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Give data of a model the names that its fields have in the code.
+
+    Args:
+        given: data under stored names, names of fields, or some of either; not checked otherwise.
+        model: of which they are.
+        under: the path to ``given``, with a dot behind it.
+
+    Returns:
+        The data, and the paths that were renamed, each as it was and as it is now.
+
+    Raises:
+        ConfigError: a field is given under both of its names.
+    """
+    fields = {
+        field.validation_alias: name
+        for name, field in model.model_fields.items()
+        if isinstance(field.validation_alias, str)
+    }
+    renamed, paths = dict[str, Any](), list[tuple[str, str]]()
+    for key, value in given.items():
+        name = fields.get(key, key)
+        if name != key:
+            if name in given:
+                raise ConfigError(
+                    f"'{under}{key}' and '{under}{name}' are two names of one key; keep the latter"
+                )
+            paths.append((f"{under}{key}", f"{under}{name}"))
+        part = model.model_fields.get(name)
+        inner = next(models_in(part.annotation), None) if part else None
+        if inner and isinstance(value, Mapping):
+            value, below = by_field_names(value, inner, f"{under}{name}.")
+            paths += below
+        renamed[name] = value
+    return renamed, paths
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -187,8 +187,14 @@ def test_a_last_line_needs_no_line_end():
         ("trials: 3.0", "'trials' is 3.0: input should be a valid integer"),
         ("outer: {lr: '1e-3'}", "'outer.lr' is '1e-3': input should be a valid number"),
         ("outer: {lr: true}", "'outer.lr' is True: input should be a valid number"),
-        ("backbone: {name_tasks: yes}", "'backbone.name_tasks' is 'yes': give true or false"),
-        ("backbone: {name_tasks: 1}", "'backbone.name_tasks' is 1: give true or false"),
+        (
+            "backbone: {prepend_task_name: yes}",
+            "'backbone.prepend_task_name' is 'yes': give true or false",
+        ),
+        (
+            "backbone: {prepend_task_name: 1}",
+            "'backbone.prepend_task_name' is 1: give true or false",
+        ),
         ("name: 12", "'name' is 12: a text is wanted, so put it in quotes"),
         ("seed: 1.0", "'seed' is 1.0: input should be a valid integer"),
         ("validation: {seeds: [true]}", "'validation.seeds.0' is True"),

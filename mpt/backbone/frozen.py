@@ -120,7 +120,7 @@ def load_backbone(
     expect_room(config.name, config, model, tokenizer)
     kind = FrozenSeq2Seq if model.config.is_encoder_decoder else FrozenCausal
     model = model.to(place, torch.bfloat16 if config.precision == "bf16" else torch.float32)
-    loaded = kind(model, tokenizer, weights, config.prompt_place)
+    loaded = kind(model, tokenizer, weights, config.prompt_position)
     expect_finite(config.name, model)
     proof = proof_name(loaded)
     if prove_anew or not was_proved(proof):

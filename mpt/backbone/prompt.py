@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from mpt.config import PROMPT_STARTS
+from mpt.config import PROMPT_INITS
 from mpt.errors import ConfigError, UnknownName
 from mpt.seeding import Name, torch_stream
 
@@ -53,7 +53,7 @@ def begin(
     tasks: Sequence[str] = (),
     saved: Callable[[str], Tensor] | None = None,
 ) -> Tensor:
-    """The initial prompt ``[P, H]`` that ``BackboneConfig.prompt_start`` asks for.
+    """The initial prompt ``[P, H]`` that ``BackboneConfig.prompt_init`` asks for.
 
     Args:
         backbone: whose embedding table it is made of.
@@ -90,7 +90,7 @@ def begin(
         case "prompt" if saved:
             return _fitting(saved(rest).to(common), common, how)
         case _:
-            raise UnknownName("prompt start", kind, PROMPT_STARTS)
+            raise UnknownName("prompt start", kind, PROMPT_INITS)
 
 
 def _fitting(prompt: Tensor, wanted: Tensor, how: str) -> Tensor:

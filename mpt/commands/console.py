@@ -127,12 +127,12 @@ def speak_utf8() -> None:
 
 
 class _Logged(logging.Handler):
-    """What mpt's rooms log, as warnings of a command."""
+    """Prints what mpt's rooms log, as warnings and notes of a command."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """See ``logging.Handler``."""
         said = record.getMessage()
-        err.line(said if said.startswith("warning: ") else f"warning: {said}")
+        err.line(said if said.startswith(("warning: ", "note: ")) else f"warning: {said}")
 
 
 def hear_warnings() -> None:

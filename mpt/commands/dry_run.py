@@ -62,7 +62,7 @@ def scratch(session: Session) -> Iterator[Lab]:
 def _print(planned: Workload, cost: Cost) -> None:
     import yaml
 
-    chosen = planned.study.model_dump(mode="json", exclude_none=True)
+    chosen = planned.study.model_dump(mode="json", exclude_none=True, by_alias=False)
     out.line("Configuration", "bold")
     text = yaml.safe_dump(chosen, sort_keys=False, default_flow_style=None)
     for line in text.split("\n"):

@@ -76,7 +76,7 @@ def _trained(
     optimiser = adafactor(model.trained, config.lr)
     best = _Best()
     curve: list[float] = []
-    look_at = looks(tuning.steps, tuning.looks)
+    look_at = looks(tuning.steps, tuning.num_evals)
     for position in range(1, tuning.steps + 1):
         curve.append(step(position - 1))
         if not torch.tensor(curve[-1]).isfinite():
@@ -133,7 +133,7 @@ class FineTuneStep:
     def score(self, part: Part) -> float:
         """The model's score on a part of the task."""
         chosen = self.job.config
-        limit, beams = chosen.backbone.max_target, chosen.tuning.beams
+        limit, beams = chosen.backbone.max_target, chosen.tuning.num_beams
         asked = [self.job.split.questions(part)]
         return evaluate(self.model, self.theta, asked, limit=limit, beams=beams)[0]
 

@@ -71,7 +71,7 @@ def tune(
     lanes = [train.Lane(job.config.digest, job.start, job.config.lr, tuning.steps) for job in jobs]
     optimiser = OPTIMISERS[tuning.optimiser]
     best = [_Best(job.start, [], []) for job in jobs]
-    look_at = looks(tuning.steps, tuning.looks)
+    look_at = looks(tuning.steps, tuning.num_evals)
 
     def watch(state: train.TrainState, losses: Losses) -> None:
         for lane, loss in zip(state.lanes, losses.tolist(), strict=True):
@@ -79,7 +79,7 @@ def tune(
         on_step(len(state.lanes))
         if state.position[0] in look_at:
             dev = [jobs[lane].split.questions("dev") for lane in state.lanes]
-            found = evaluate(backbone, state.theta, dev, limit=limit, beams=tuning.beams)
+            found = evaluate(backbone, state.theta, dev, limit=limit, beams=tuning.num_beams)
             for row, lane in enumerate(state.lanes):
                 best[lane].look(state.position[row], found[row], state.theta[row])
 
@@ -105,7 +105,7 @@ def _tested(
     if not jobs:
         return []
     theta = torch.stack([b.prompt for b in best])
-    limit, beams = jobs[0].config.backbone.max_target, jobs[0].config.tuning.beams
+    limit, beams = jobs[0].config.backbone.max_target, jobs[0].config.tuning.num_beams
     questions = [job.split.questions("test") for job in jobs]
     scores = evaluate(backbone, theta, questions, limit=limit, beams=beams)
     return [

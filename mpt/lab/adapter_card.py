@@ -54,7 +54,7 @@ def _notes(chosen: BackboneConfig, base: str) -> list[str]:
         "forbidden repetitions) is left out, as in mpt.",
         f"Inputs are cut after {chosen.max_input} tokens, answers after {chosen.max_target}.",
     ]
-    if chosen.name_tasks:
+    if chosen.prepend_task_name:
         notes.append("It was learned on inputs that begin with ` [task name] `; begin yours so.")
     if chosen.precision == "bf16":
         notes.append("It was learned in bfloat16; rounding may change an answer now and then.")

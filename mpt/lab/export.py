@@ -45,11 +45,11 @@ def export_peft(unit: Unit, home: Home, folder: Path) -> str:
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(f"{folder} holds something already; name a new or empty folder")
     chosen = located(unit.config)
-    if chosen.prompt_place != "before":
+    if chosen.prompt_position != "before":
         raise ConfigError(
-            f"unit {unit.digest} was learned with its prompt {chosen.prompt_place} the input, "
+            f"unit {unit.digest} was learned with its prompt {chosen.prompt_position} the input, "
             "and PEFT puts prompts before it: it would answer otherwise; export one learned with "
-            "prompt_place 'before'"
+            "prompt_position 'before'"
         )
     backbone = load_backbone(chosen, "cpu")
     same_weights(backbone, chosen, str(unit.config["weights"]))

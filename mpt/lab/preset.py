@@ -33,7 +33,7 @@ from mpt.errors import ConfigError, UnknownName
 from mpt.gym.partitions import Partitions, Setting
 from mpt.lab.choices import Names, Title
 from mpt.lab.study import Study
-from mpt.lab.study_file import faults_of, make_study, merged, read_mapping
+from mpt.lab.study_file import current_keys, faults_of, make_study, merged, read_mapping
 from mpt.schema import Frozen
 from mpt.storage import contained
 
@@ -229,9 +229,24 @@ def _setting(label: str, variant: Variant, study: Study, known: Partitions) -> S
     return Setting(label, sources, targets)
 
 
+def _current(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The keys of a preset file, those of its studies under their names of today."""
+
+    def part(value: object, place: str) -> object:
+        return current_keys(value, f"{where}: {place}") if isinstance(value, dict) else value
+
+    current = dict(given)
+    if "study" in given:
+        current["study"] = part(given["study"], "study")
+    for group in ("recipes", "variants"):
+        if isinstance(parts := given.get(group), dict):
+            current[group] = {name: part(one, f"{group}.{name}") for name, one in parts.items()}
+    return current
+
+
 def _extended(path: Path) -> dict[str, Any]:
     """The keys of a file over those of the file that it extends."""
-    given = read_mapping(path)
+    given = _current(read_mapping(path), f"preset file {path}")
     if (below := given.pop("extends", None)) is None:
         return given
     if not isinstance(below, str) or Path(below).name != below:

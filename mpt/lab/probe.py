@@ -150,7 +150,7 @@ def _judged(
     splits = [worker.tokens(c.task, c.data_seed, c.shots).split for c in whole]
     dev, test = sum(len(s.dev) for s in splits), sum(len(s.test) for s in splits)
     tuning = whole[0].tuning
-    rows = tuning.looks * dev + test
+    rows = tuning.num_evals * dev + test
     each = (tuning.steps * step + rest * rows / (dev + test)) / len(whole)
     return Timing(what, len(whole), step, each, units, _kept(unit, tuning.steps, worker))
 
@@ -167,9 +167,9 @@ def _timed(
 
 
 def _short(config: Any, loop: str, **changes: object) -> Any:
-    """The configuration with as many steps as are timed, and one look at dev."""
+    """The configuration with as many steps as are timed, and one evaluation on dev."""
     part = getattr(config, loop)
-    fewer = {"steps": STEPS + 1} | ({"looks": 1} if loop == "tuning" else {})
+    fewer = {"steps": STEPS + 1} | ({"num_evals": 1} if loop == "tuning" else {})
     return config.model_copy(update={loop: part.model_copy(update=fewer), **changes})
 
 

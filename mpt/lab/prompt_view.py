@@ -36,7 +36,7 @@ class PromptView:
     """A prompt ``[P, H]``.
 
     Attributes:
-        start: what it began as: a ``prompt_start``, or the digest of the learned prompt.
+        start: what it began as: a ``prompt_init``, or the digest of the learned prompt.
         vocabulary: mean length of rows that frequent tokens have, to compare norms with.
         drift: length of the whole difference from the start, as a share of the start's length.
     """
@@ -85,7 +85,7 @@ def view_prompt(
     turned = (prompt * start).sum(-1) / (norms * starts).clamp_min(1e-12)
     columns = norms.tolist(), apart.norm(dim=-1).tolist(), turned.tolist()
     rows = zip(*columns, map(tuple, backbone.nearest(prompt, count)), strict=True)
-    begun = config.backbone.prompt_start
+    begun = config.backbone.prompt_init
     if isinstance(config, CellConfig) and config.start != VOCABULARY:
         begun = config.start
     return PromptView(

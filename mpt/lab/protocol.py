@@ -14,9 +14,13 @@ PROTOCOLS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "paper": {},
         "authors": {
-            "backbone": {"prompt_place": "after", "prompt_start": "tasks", "name_tasks": True},
-            "tuning": {"beams": 4, "batch": 16, "epochs": 1000},
-            "final": {"fine_tuning": {"steps": 1000, "batch": 16, "looks": 20, "epochs": 300}},
+            "backbone": {
+                "prompt_position": "after",
+                "prompt_init": "tasks",
+                "prepend_task_name": True,
+            },
+            "tuning": {"num_beams": 4, "batch": 16, "epochs": 1000},
+            "final": {"fine_tuning": {"steps": 1000, "batch": 16, "num_evals": 20, "epochs": 300}},
         },
     }
 )

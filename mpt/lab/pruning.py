@@ -1,4 +1,4 @@
-"""Pruning as data of a study: when a trial that looks worse than others is not gone on with."""
+"""Pruning as data of a study: when a trial that does worse than others is stopped early."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Wilcoxon(Frozen):
     the best trial of earlier rounds by Wilcoxon's signed-rank test, one-sided and paired.
 
     Attributes:
-        p_threshold: a trial is pruned below this p-value. There is one look after each data seed
-            but the last, each with this chance of pruning a trial that is as good as the best; n
-            pairs give no p-value below 2^-n, so that 0.1 asks for four of them.
+        p_threshold: a trial is pruned below this p-value. The test is done after each data seed
+            but the last, each time with this chance of pruning a trial that is as good as the
+            best; n pairs give no p-value below 2^-n, so that 0.1 asks for four of them.
     """
 
     kind: Literal["wilcoxon"] = "wilcoxon"
@@ -65,7 +65,7 @@ class Hyperband(Frozen):
         return slots[order[number % len(slots)]]
 
     def rungs(self, bracket: int, steps: int, most: int) -> tuple[int, ...]:
-        """Meta-steps after which a trial of ``steps`` in all is looked at, its end left out."""
+        """Meta-steps after which a trial of ``steps`` in all may be pruned, its end left out."""
         found, at = [], self.lowest(most) * self.reduction_factor**bracket
         while at < steps:
             found.append(at)

@@ -16,6 +16,7 @@ from mpt.lab.lease import Lease
 from mpt.lab.studies_store import DEFINITION, begun, is_there, open_storage
 from mpt.lab.study import Study
 from mpt.lab.study_file import make_study
+from mpt.schema import by_field_names
 
 REVISION = "revision"
 """The key of a study's definition for the formula of its method, where it is not the first."""
@@ -414,7 +415,9 @@ def _refuse_another(store: Any, definition: Mapping[str, Any], home: Home) -> No
     # an earlier formula of its method does not make it another study
     definition = {**definition, REVISION: _revision(store, definition)}
     before = {**default, **(known or definition)}
-    if changes := _differences(_by_content(before), _by_content(definition)):
+    now, _ = by_field_names(_by_content(definition), Study)
+    then, _ = by_field_names(_by_content(before), Study)
+    if changes := _differences(then, now):
         places = _contents(before, definition)
         told = [change + places.get(change.partition(" was ")[0], "") for change in changes]
         raise StoreError(

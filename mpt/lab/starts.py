@@ -34,7 +34,7 @@ def learned_start(config: RunConfig | CellConfig | FineTuneConfig) -> str:
 
 def learned_from(backbone: BackboneConfig) -> str:
     """The digest of the prompt that prompts of a backbone begin from; empty for any other start."""
-    kind, _, digest = backbone.prompt_start.partition(":")
+    kind, _, digest = backbone.prompt_init.partition(":")
     return digest if kind == "prompt" else ""
 
 
@@ -110,7 +110,7 @@ def start_of(
         return load_prompt(home, prompt_path(digest), sha256=(sums or {}).get(digest, ""))
 
     chosen = config.backbone
-    how, length = chosen.prompt_start, chosen.prompt_tokens
+    how, length = chosen.prompt_init, chosen.prompt_tokens
     match config:
         case RunConfig():
             tasks, stream = config.sources, ("run", config.seed)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import StrictInt, model_validator
 
@@ -41,7 +41,7 @@ from mpt.lab.choices import (
 from mpt.lab.policy import Errors
 from mpt.lab.protocol import ProtocolName, habits
 from mpt.lab.pruning import Hyperband, Pruner, Wilcoxon
-from mpt.schema import Frozen, Schema
+from mpt.schema import Frozen, Schema, stored_as
 from mpt.seeding import stream
 
 
@@ -76,7 +76,7 @@ class FullFineTuning(Frozen):
     lrs: RateList = FULL_LRS
     steps: Count = 40
     batch: Count = 8
-    looks: Count = 4
+    num_evals: Annotated[Count, stored_as("looks")] = 4
     epochs: Count | None = None
 
 
@@ -167,13 +167,13 @@ class Study(Frozen):
         match self.pruner:
             case Wilcoxon() if len(self.validation.seeds) == 1:
                 raise ValueError(
-                    "the pruner wilcoxon looks after each data seed but the last, and "
+                    "the pruner wilcoxon decides after each data seed but the last, and "
                     "validation.seeds has one; give more seeds or another pruner"
                 )
             case Hyperband(min_resource=int(lowest)) if lowest >= self.most_steps:
                 raise ValueError(
-                    f"the pruner hyperband would look first after {lowest} meta-steps, and a trial "
-                    f"takes at most {self.most_steps}; give a smaller pruner.min_resource"
+                    f"the pruner hyperband would first decide after {lowest} meta-steps, and a "
+                    f"trial takes at most {self.most_steps}; give a smaller pruner.min_resource"
                 )
         return self
 
@@ -222,7 +222,7 @@ class Study(Frozen):
     def fine_tuning(self) -> FineTuning:
         """The budget of one cell of full fine-tuning."""
         chosen = self.final.fine_tuning.model_dump(exclude={"lrs"})
-        return FineTuning(**chosen, beams=self.tuning.beams)
+        return FineTuning(**chosen, num_beams=self.tuning.num_beams)
 
     def run(
         self,

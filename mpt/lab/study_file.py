@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -19,8 +20,10 @@ from mpt.lab.protocol import PROTOCOLS
 from mpt.lab.pruning import PRUNERS
 from mpt.lab.study import Study
 from mpt.reading import read_yaml
-from mpt.schema import models_in
+from mpt.schema import by_field_names, models_in
 from mpt.storage import contained
+
+_LOG = logging.getLogger("mpt.study")
 
 _STEPS: Mapping[str, tuple[list[int], list[int]]] = {
     "maml": ([1, 2], [30, 60]),
@@ -69,7 +72,8 @@ def read_study(path: Path, overrides: Mapping[str, Any]) -> Study:
         ConfigError: no such file, not YAML, an unknown key, a wrong type or value; all of the
             file's faults in one message.
     """
-    given, where = read_mapping(path), f"study file {path}"
+    where = f"study file {path}"
+    given = current_keys(read_mapping(path), where)
     return make_study(_with_partitions(merged(given, overrides), path.parent, where), where)
 
 
@@ -95,6 +99,28 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return given
 
 
+def current_keys(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Study keys from a file under their names of today; old ones are read, and a note is logged.
+
+    Raises:
+        ConfigError: a key is given under its old name and its new one.
+    """
+    current, renamed = _by_field_names(given, where)
+    if renamed:
+        names = ", ".join(f"{old!r} is now {new!r}" for old, new in renamed)
+        _LOG.warning("note: %s: %s; the old spelling is still read", where, names)
+    return current
+
+
+def _by_field_names(
+    given: Mapping[str, Any], where: str
+) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    try:
+        return by_field_names(given, Study)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
 def _with_partitions(given: dict[str, Any], folder: Path, where: str) -> dict[str, Any]:
     """``given`` with its settings read; the first of them is searched if none is named."""
     own = given.get("partitions")
@@ -111,9 +137,14 @@ def _with_partitions(given: dict[str, Any], folder: Path, where: str) -> dict[st
 def make_study(given: Mapping[str, Any], where: str = "study") -> Study:
     """A study from plain data, its folders absolute; relative ones are under the working folder.
 
+    Args:
+        given: keys of a study file, or a study as it is stored.
+        where: what its errors begin with.
+
     Raises:
         ConfigError: names every key at fault.
     """
+    given, _ = _by_field_names(given, where)
     protocol = given.get("protocol")
     habits = PROTOCOLS.get(protocol, {}) if isinstance(protocol, str) else {}
     try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from mpt.config import VOCABULARY, Known, RunConfig
+from mpt.config import VOCABULARY, BackboneIdentity, RunConfig
 from mpt.errors import InputError, MptError, StoreError
 from mpt.gym.partitions import Setting
 from mpt.lab.failures import DivergedTrial, blame
@@ -38,7 +38,7 @@ class Plan:
     study: Study
     tasks: tuple[str, ...]
     sources: tuple[str, ...]
-    model: Known
+    model: BackboneIdentity
     data: str
     judged_data: str
     revision: int | None = None

@@ -17,9 +17,9 @@ from mpt.backbone.hub import earlier_weights, tokenizer_software
 from mpt.config import (
     LOCAL,
     BackboneConfig,
+    BackboneIdentity,
     CellConfig,
     FineTuneConfig,
-    Known,
     RunConfig,
     Shots,
 )
@@ -85,7 +85,7 @@ class Worker:
         return load_backbone(self.backbone_config, self.device)
 
     @cached_property
-    def model(self) -> Known:
+    def model(self) -> BackboneIdentity:
         """How the backbone is named in units: a folder or file by its content alone.
 
         Earlier versions named it by its path, as that was spelled; where the ledger holds units of
@@ -96,10 +96,10 @@ class Worker:
         """
         name = self.backbone_config.name
         if not is_on_disk(name):
-            return Known(self.backbone.weights)
+            return BackboneIdentity(self.backbone.weights)
         names = self.names_of(self.backbone.weights)
         first = self.begun_as if self.begun_as in names else next(iter(names), LOCAL)
-        return Known(self.backbone.weights, first, absolute(name))
+        return BackboneIdentity(self.backbone.weights, first, absolute(name))
 
     def names_of(self, weights: str) -> list[str]:
         """By which names the ledger's units of some weights call their backbone, as in ``Ledger``;

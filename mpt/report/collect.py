@@ -260,7 +260,7 @@ def _config(promotion: Promotion) -> dict[str, str]:
     study, wanted = promotion.study, promotion.campaign
     tuning = (
         f"{study.tuning.steps} steps of {study.tuning.optimiser}, batch {study.tuning.batch}, "
-        f"{study.tuning.looks} looks at dev"
+        f"{study.tuning.num_evals} evaluations on dev"
     )
     rates = ", ".join(f"{rate:g}" for rate in study.final.lrs)
     return {

@@ -54,7 +54,7 @@ def saved(kind, folder, **options):
 def test_every_kind_of_model_loads_from_a_folder_with_its_losses(tmp_path, kind, place):
     tiny = saved(kind, tmp_path, place=place)
     config = BackboneConfig(
-        name=str(tmp_path), prompt_tokens=3, max_input=8, max_target=4, prompt_place=place
+        name=str(tmp_path), prompt_tokens=3, max_input=8, max_target=4, prompt_position=place
     )
     loaded = load_backbone(config, "cpu")
     rows = [[Row(tiny.encode(["the cat"], 8)[0], tiny.encode(["yes"], 4, "target")[0])]]

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from tiny import TINY, tiny_t5
 
 from mpt.backbone.prompt import begin
-from mpt.config import PROMPT_STARTS, BackboneConfig
+from mpt.config import PROMPT_INITS, BackboneConfig
 from mpt.errors import ConfigError, UnknownName
 
 P = 5
@@ -73,6 +73,6 @@ def test_unknown_starts_are_refused_with_the_known_ones(t5):
     with pytest.raises(ConfigError, match="holds no words"):
         begin(t5, "text: ", P, "s")
     for wrong in ("vocab", "text:", "prompt:xyz"):
-        with pytest.raises(ValidationError, match="prompt_start"):
-            BackboneConfig(prompt_start=wrong)
-    assert "tasks" in PROMPT_STARTS
+        with pytest.raises(ValidationError, match="prompt_init"):
+            BackboneConfig(prompt_init=wrong)
+    assert "tasks" in PROMPT_INITS

@@ -115,7 +115,7 @@ def test_kinds_that_would_be_read_or_answered_wrongly_are_refused(tmp_path, kind
 def test_a_model_that_reads_ahead_is_refused_wherever_the_prompt_stands(tmp_path, place):
     write(tmp_path, "gemma3_text", **SMALL, use_bidirectional_attention=True)
     config = BackboneConfig(
-        name=str(tmp_path), prompt_tokens=3, max_input=8, max_target=4, prompt_place=place
+        name=str(tmp_path), prompt_tokens=3, max_input=8, max_target=4, prompt_position=place
     )
     with pytest.raises(ConfigError, match=r"read ahead|turn states into logits"):
         load_backbone(config, "cpu")

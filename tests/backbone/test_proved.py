@@ -64,7 +64,7 @@ def test_what_a_proof_depends_on_makes_another(alter, tmp_path, cache, proofs, m
 
 def test_places_and_precisions_are_proved_apart(tmp_path, cache, proofs):
     save(tmp_path / "model", "gpt2")
-    for options in ({}, {"prompt_place": "after"}, {"precision": "bf16"}):
+    for options in ({}, {"prompt_position": "after"}, {"precision": "bf16"}):
         load(tmp_path / "model", **options)
     assert len(proofs) == 3
 

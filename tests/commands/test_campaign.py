@@ -20,7 +20,7 @@ FINAL = {
     "seeds": [13],
     "lrs": [0.5],
     "meta_seeds": [0, 1],
-    "fine_tuning": {"steps": 2, "looks": 1, "lrs": [3e-4, 1e-4]},
+    "fine_tuning": {"steps": 2, "num_evals": 1, "lrs": [3e-4, 1e-4]},
 }
 NAMES = {"fomaml": "small", "maml": "small-maml", "reptile": "small-reptile"}
 

@@ -24,7 +24,7 @@ PRESET = {
         "backbone": {"prompt_tokens": 3, "max_input": 16, "max_target": 4},
         "setting": "Cls->Cls",
         "source_seeds": [13],
-        "tuning": {"steps": 2, "batch": 4, "looks": 1},
+        "tuning": {"steps": 2, "batch": 4, "num_evals": 1},
         "final": {"seeds": [13, 21], "lrs": [0.5]},
         "pack": 2,
         "cells_per_pack": 8,

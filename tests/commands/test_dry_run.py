@@ -17,7 +17,7 @@ FINAL = {
     "baselines": ["PT", "FT"],
     "seeds": [13, 21],
     "lrs": [0.5],
-    "fine_tuning": {"steps": 2, "looks": 1, "lrs": [3e-4]},
+    "fine_tuning": {"steps": 2, "num_evals": 1, "lrs": [3e-4]},
 }
 
 

@@ -128,7 +128,7 @@ def test_an_adapter_finds_its_base_from_any_folder(tmp_path, monkeypatch):
 
 
 def test_a_readme_says_how_inputs_begin_and_where_the_base_lies(tmp_path, monkeypatch):
-    made = Exported("t5", tmp_path, monkeypatch, name_tasks=True)
+    made = Exported("t5", tmp_path, monkeypatch, prepend_task_name=True)
     said = (made.folder / "README.md").read_text()
     assert "learned on inputs that begin with ` [task name] `" in said
     assert "path of the machine that exported it" in said
@@ -166,7 +166,7 @@ def test_what_peft_cannot_place_is_refused(tmp_path):
     tiny = tiny_t5()
     tiny.model.save_pretrained(tmp_path / "base")
     tiny.tokenizer.save_pretrained(tmp_path / "base")
-    chosen = BackboneConfig(name=str(tmp_path / "base"), prompt_place="after")
+    chosen = BackboneConfig(name=str(tmp_path / "base"), prompt_position="after")
     with pytest.raises(ConfigError, match="PEFT puts prompts before it"):
         exported(tmp_path, chosen, torch.zeros(4, 8), "x")
     chosen = BackboneConfig(name=str(tmp_path / "base"))

@@ -1,4 +1,4 @@
-"""`prompt_start: prompt:DIGEST`: a prompt of these weights that saw nothing it is scored on."""
+"""`prompt_init: prompt:DIGEST`: a prompt of these weights that saw nothing it is scored on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIZES = {"prompt_tokens": 3, "max_input": 16, "max_target": 4}
 def begun_from(folder, digest, name=None, **changes):
     """A study whose prompts begin from a learned one."""
     backbone = {"name": str(name or world().backbone), **SIZES}
-    backbone |= {"prompt_start": f"prompt:{digest}"} if digest else {}
+    backbone |= {"prompt_init": f"prompt:{digest}"} if digest else {}
     return study_file(folder / f"{digest or 'plain'}.yaml", {"backbone": backbone, **changes})
 
 

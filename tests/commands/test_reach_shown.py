@@ -37,7 +37,7 @@ def films(folder: Path, answers: dict[str, str], limits: dict[str, int] | None =
         "gym": str(folder / "gym"),
         "sources": ["films"],
         "backbone": limits or {},
-        "tuning": {"steps": 1, "batch": 2, "looks": 1},
+        "tuning": {"steps": 1, "batch": 2, "num_evals": 1},
         "final": {"seeds": [13], "lrs": [0.3]},
     }
     (folder / "study.yaml").write_text(yaml.safe_dump(study))

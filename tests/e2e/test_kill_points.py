@@ -91,7 +91,7 @@ A life is one sweep, killed at the next of its points each time that it is start
 """
 
 SMALL = {
-    "tuning": {"steps": 2, "batch": 4, "looks": 1},
+    "tuning": {"steps": 2, "batch": 4, "num_evals": 1},
     "validation": {"tasks": ["trec"], "seeds": [13, 21]},
 }
 

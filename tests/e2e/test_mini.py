@@ -22,7 +22,7 @@ TINY = {
     "outer": {"episodes": 2, "batch": 4},
     "space": {"inner_lr": [1.0], "outer_lr": [0.3, 0.5], "inner_steps": [2], "outer_steps": [4]},
     "source_seeds": [13],
-    "tuning": {"steps": 6, "batch": 8, "looks": 2},
+    "tuning": {"steps": 6, "batch": 8, "num_evals": 2},
     "validation": {"seeds": [13]},
     "final": {"settings": ["R->R", "Cls->Cls"], "seeds": [13], "lrs": [0.3]},
     "trials": 2,
@@ -72,7 +72,7 @@ def test_prompt_tuning_beats_the_majority_class_on_an_easy_task(tmp_path):
     from mpt.lab.study_file import make_study
     from mpt.lab.worker import Worker
 
-    study = make_study({"tuning": {"steps": 40, "batch": 8, "looks": 4}})
+    study = make_study({"tuning": {"steps": 40, "batch": 8, "num_evals": 4}})
     home = Home.find({"MPT_HOME": str(tmp_path / "home")}).open()
     gym = open_gym("mini")
     easy = gym.partitions.setting("Cls->Cls").targets[:4]

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 SEVERAL = {
     # rows of one run fall to two threads, and packs are cut unevenly
     "outer": {"steps": 6, "episodes": 3, "batch": 7},
-    "tuning": {"steps": 6, "batch": 7, "looks": 2},
+    "tuning": {"steps": 6, "batch": 7, "num_evals": 2},
     "trials": 4,
     "pack": 3,
     "cells_per_pack": 3,

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 LONGER = {
     "outer": {"steps": 60, "episodes": 2, "batch": 2},
-    "tuning": {"steps": 8, "batch": 4, "looks": 2},
+    "tuning": {"steps": 8, "batch": 4, "num_evals": 2},
     "trials": 2,
     "cells_per_pack": 2,
 }

@@ -42,7 +42,7 @@ def job(backbone, *, lr=RATE, steps=STEPS, limit=4, looks=3):
         data_seed=13,
         data="x",
         lr=lr,
-        tuning=FineTuning(steps=steps, batch=BATCH, looks=looks),
+        tuning=FineTuning(steps=steps, batch=BATCH, num_evals=looks),
     )
     return FineTuneJob(config, TokenSplit(few, backbone.encode, 12, limit))
 
@@ -94,7 +94,7 @@ def obvious(task, backbone):
         loss.backward()
         optimiser.step()
         curve.append(loss.item())
-        if (step + 1) % (tuning.steps // tuning.looks) == 0:
+        if (step + 1) % (tuning.steps // tuning.num_evals) == 0:
             dev = scored(model, backbone, task, "dev")
             looks.append((step + 1, dev))
             if dev > best:
@@ -270,7 +270,7 @@ def test_the_embedded_backbone_learns_a_task():
     few = open_gym("mini").split("film-sentiment", 13)
     split = TokenSplit(few, backbone.encode, 64, 16)
     config = job(backbone).config.model_copy(
-        update={"task": few.task, "tuning": FineTuning(steps=24, batch=8, looks=4), "lr": 5e-4}
+        update={"task": few.task, "tuning": FineTuning(steps=24, batch=8, num_evals=4), "lr": 5e-4}
     )
     step = FineTuneStep(FineTuneJob(config, split), backbone)
     before = step.score("dev")

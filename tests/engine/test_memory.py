@@ -81,7 +81,7 @@ def cells(backbone):
             data="x",
             start="vocabulary",
             lr=lr,
-            tuning=Tuning(optimiser="sgd", steps=4, batch=4, looks=2),
+            tuning=Tuning(optimiser="sgd", steps=4, batch=4, num_evals=2),
         )
         start = backbone.vocabulary_prompt(3, "cell")
         jobs.append(CellJob(config, split(backbone, "the"), start))

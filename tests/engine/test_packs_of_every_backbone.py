@@ -47,7 +47,7 @@ def test_cells_together_are_cells_alone(kind, place, optimiser: OptimiserName, l
             data="x",
             start="vocabulary",
             lr=RATES[optimiser] / (run + 1),
-            tuning=Tuning(optimiser=optimiser, steps=6, batch=2, looks=2),
+            tuning=Tuning(optimiser=optimiser, steps=6, batch=2, num_evals=2),
         )
         start = backbone.vocabulary_prompt(3, "cell", run)
         jobs.append(CellJob(config, TokenSplit(few, backbone.encode, 12, 4), start))

@@ -73,7 +73,7 @@ def cell(toy, task: str = "one", *, lr: float = 0.3):
         data="x",
         start="vocabulary",
         lr=lr,
-        tuning=Tuning(steps=12, batch=4, looks=3),
+        tuning=Tuning(steps=12, batch=4, num_evals=3),
     )
     return CellJob(config, split(toy, task), toy.vocabulary_prompt(3, task))
 

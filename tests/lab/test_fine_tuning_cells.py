@@ -24,9 +24,9 @@ CASES = [
 JUDGING = Judging(
     (13, 21),
     (0.5,),
-    Tuning(steps=4, batch=4, looks=2),
+    Tuning(steps=4, batch=4, num_evals=2),
     full_lrs=(5e-4, 1e-4),
-    fine_tuning=FineTuning(steps=4, batch=4, looks=2),
+    fine_tuning=FineTuning(steps=4, batch=4, num_evals=2),
 )
 
 
@@ -73,7 +73,7 @@ def test_cells_of_prompts_and_of_whole_models_are_judged_together(world, home):
 @pytest.mark.slow
 def test_a_prompt_s_settings_do_not_make_another_fine_tuning(world, home):
     found = []
-    for prompt in ({"prompt_tokens": 3}, {"prompt_tokens": 5, "prompt_place": "after"}):
+    for prompt in ({"prompt_tokens": 3}, {"prompt_tokens": 5, "prompt_position": "after"}):
         lab = opened(world, home, **prompt)
         with lab.ledger:
             lab.judge(CASES[1:], JUDGING, title="targets", pack=4)
@@ -96,8 +96,8 @@ def test_one_that_goes_astray_is_recorded_and_has_no_score(world, home):
 
 def test_a_study_says_how_long_whole_models_are_trained():
     study = make_study(
-        {"final": {"fine_tuning": {"lrs": [3e-4], "steps": 9}}, "tuning": {"beams": 4}}
+        {"final": {"fine_tuning": {"lrs": [3e-4], "steps": 9}}, "tuning": {"num_beams": 4}}
     )
     assert study.final.fine_tuning.lrs == (3e-4,)
-    assert study.fine_tuning == FineTuning(steps=9, beams=4)
+    assert study.fine_tuning == FineTuning(steps=9, num_beams=4)
     assert make_study({}).final.fine_tuning.lrs == (5e-4, 3e-4, 2e-4, 1e-4)

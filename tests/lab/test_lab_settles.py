@@ -45,7 +45,7 @@ def study(world):
             "inner": {"steps": 1, "batch": 2},
             "outer": {"steps": 3, "episodes": 2, "batch": 2},
             "space": {"outer_lr": {"low": 0.1, "high": 1.0}},
-            "tuning": {"steps": 4, "batch": 4, "looks": 2},
+            "tuning": {"steps": 4, "batch": 4, "num_evals": 2},
             "validation": {"tasks": ["trec", "liar"], "seeds": [13, 21]},
             "final": {"settings": ["Cls->Cls"], "seeds": [13, 21], "lrs": [0.5, 0.2]},
             "trials": 3,

@@ -37,7 +37,7 @@ source_seeds: [13]
 inner: {steps: 1, batch: 2}
 outer: {steps: 2, episodes: 2, batch: 2}
 space: {outer_lr: [0.5]}
-tuning: {steps: 3, batch: 4, looks: 1}
+tuning: {steps: 3, batch: 4, num_evals: 1}
 validation: {seeds: [13]}
 final: {seeds: [13], lrs: [0.3]}
 trials: 1

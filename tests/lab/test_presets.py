@@ -26,8 +26,12 @@ TINY = {
     "source_seeds": [13],
     "inner": {"steps": 1, "batch": 1},
     "outer": {"steps": 1, "episodes": 1, "batch": 1},
-    "tuning": {"steps": 1, "batch": 1, "looks": 1},
-    "final": {"seeds": [13], "lrs": [0.5], "fine_tuning": {"lrs": [1e-4], "steps": 1, "looks": 1}},
+    "tuning": {"steps": 1, "batch": 1, "num_evals": 1},
+    "final": {
+        "seeds": [13],
+        "lrs": [0.5],
+        "fine_tuning": {"lrs": [1e-4], "steps": 1, "num_evals": 1},
+    },
     "validation": {"seeds": [13], "lrs": [0.5]},
 }
 
@@ -299,3 +303,22 @@ def test_similarity_runs_in_miniature(lab):
     pairs = answer_pairs(preset, lab)
     assert [pair.group for pair in pairs] == ["similar"] * 5 + ["dissimilar"] * 5
     assert all(0 < (pair.value or 0) <= 1 for pair in pairs)
+
+
+def test_keys_of_version_0_1_are_read_in_every_part_of_a_preset(tmp_path, caplog):
+    (tmp_path / "base.yaml").write_text(
+        "{name: old, title: t, methods: [mtl], study: {tuning: {looks: 3, beams: 2}}}"
+    )
+    (tmp_path / "old.yaml").write_text(
+        "extends: base.yaml\n"
+        "recipes: {mtl: {epochs: 2, tuning: {num_beams: 3}}}\n"
+        "variants: {a: {tuning: {looks: 5}}, b: {}}\n"
+    )
+    preset = read_preset(tmp_path / "old.yaml")
+    a, b = rows(preset, open_gym().partitions)
+    told = [
+        (row.entries[0].study.tuning.num_evals, row.entries[0].study.tuning.num_beams)
+        for row in (a, b)
+    ]
+    assert told == [(5, 3), (3, 3)]
+    assert [note.split(": ")[2] for note in caplog.messages] == ["variants.a", "study"]

@@ -71,7 +71,7 @@ def at_work(tmp_path, model, monkeypatch):
 
 
 def test_a_cell_reads_task_names_and_begins_with_them(at_work, model):
-    chosen = study(model, tuning={"steps": 2, "batch": 2, "looks": 1})
+    chosen = study(model, tuning={"steps": 2, "batch": 2, "num_evals": 1})
     worker = at_work(chosen)
     assert worker.backbone.place == "after"
     assert worker.tokens("glue-mrpc", 13).before == " [glue-mrpc] "
@@ -95,29 +95,31 @@ def test_a_cell_reads_task_names_and_begins_with_them(at_work, model):
 
 def test_batch_and_steps_are_theirs_for_tasks_of_each_size(model):
     """32, 48 and 96 training rows: 2,000 and 3,000 updates of 16; fine-tuning 600, 900, 1,000."""
-    chosen = study(model, tuning={"steps": 3000, "looks": 60})
-    assert (chosen.tuning.batch, chosen.tuning.beams) == (16, 4)
+    chosen = study(model, tuning={"steps": 3000, "num_evals": 60})
+    assert (chosen.tuning.batch, chosen.tuning.num_beams) == (16, 4)
     found = [chosen.tuning.for_rows(rows) for rows in (32, 48, 96)]
-    assert [(one.steps, one.looks, one.epochs) for one in found] == [
+    assert [(one.steps, one.num_evals, one.epochs) for one in found] == [
         (2000, 40, None),
         (3000, 60, None),
         (3000, 60, None),
     ]
     full = [chosen.fine_tuning.for_rows(rows) for rows in (32, 48, 96)]
-    assert [(one.steps, one.looks, one.batch) for one in full] == [
+    assert [(one.steps, one.num_evals, one.batch) for one in full] == [
         (600, 12, 16),
         (900, 18, 16),
         (1000, 20, 16),
     ]
-    assert make_study({"tuning": {"steps": 3000, "looks": 60}}).tuning.for_rows(32).steps == 3000
+    assert (
+        make_study({"tuning": {"steps": 3000, "num_evals": 60}}).tuning.for_rows(32).steps == 3000
+    )
 
 
 def test_a_file_overrides_a_habit_and_keeps_those_beside_it(model):
     chosen = study(model, final={"seeds": [13], "fine_tuning": {"lrs": [1e-4], "steps": 500}})
-    assert chosen.final.fine_tuning.model_dump(exclude={"lrs"}) == {
+    assert chosen.final.fine_tuning.model_dump(exclude={"lrs"}, by_alias=False) == {
         "steps": 500,
         "batch": 16,
-        "looks": 20,
+        "num_evals": 20,
         "epochs": 300,
     }
     assert study(model, tuning={"epochs": None}).tuning.for_rows(32).steps == 40
@@ -125,7 +127,7 @@ def test_a_file_overrides_a_habit_and_keeps_those_beside_it(model):
 
 def test_cells_of_small_tasks_stop_early_and_are_looked_at_as_often(at_work, model, tmp_path):
     """32 rows in batches of 16, three passes at most: 6 of 10 updates, a look after every 2."""
-    few = {"steps": 10, "batch": 16, "looks": 5, "epochs": 3}
+    few = {"steps": 10, "batch": 16, "num_evals": 5, "epochs": 3}
     chosen = study(model, tuning=few, final={"fine_tuning": few})
     worker = at_work(chosen)
     judging = Judging(

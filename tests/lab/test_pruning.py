@@ -43,11 +43,11 @@ def test_a_study_without_a_pruner_is_defined_as_before_there_were_any():
         ),
         (
             {"pruner": "wilcoxon", "validation": {"seeds": [13]}},
-            "looks after each data seed but the last, and validation.seeds has one; give more",
+            "decides after each data seed but the last, and validation.seeds has one; give more",
         ),
         (
             {"pruner": {"kind": "hyperband", "min_resource": 60}},
-            "would look first after 60 meta-steps, and a trial takes at most 60; give a smaller "
+            "would first decide after 60 meta-steps, and a trial takes at most 60; give a smaller "
             "pruner.min_resource",
         ),
     ],

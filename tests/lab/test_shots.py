@@ -14,7 +14,7 @@ from mpt.lab.study_file import make_study
 from mpt.lab.sweep import plan
 from mpt.lab.worker import Worker
 
-SMALL = {"tuning": {"steps": 2, "batch": 4, "looks": 1}, "sources": ["food-sentiment"]}
+SMALL = {"tuning": {"steps": 2, "batch": 4, "num_evals": 1}, "sources": ["food-sentiment"]}
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_cell_is_tuned_on_as_many_examples_as_asked(worker):
     ledger = Ledger(worker.home.ledger_url)
     lab = Lab(worker, ledger)
     case = Case("s", "PT", "vocabulary", ("gadget-sentiment",))
-    tuning = Tuning(steps=2, batch=4, looks=1)
+    tuning = Tuning(steps=2, batch=4, num_evals=1)
     judged = [
         lab.judge([case], Judging((13,), (0.3,), tuning, shots), title="t", pack=4)[0]
         for shots in (None, 24)

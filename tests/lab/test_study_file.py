@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -121,11 +122,11 @@ def test_any_data_is_a_study_or_a_clean_error(data):
 
 
 def test_a_protocol_is_habits_that_a_file_may_override():
-    authors = make_study({"protocol": "authors", "backbone": {"prompt_place": "before"}})
-    assert authors.backbone.prompt_place == "before"
-    assert (authors.backbone.prompt_start, authors.backbone.name_tasks) == ("tasks", True)
-    assert authors.tuning.beams == 4
-    assert make_study({}).tuning.beams == 1
+    authors = make_study({"protocol": "authors", "backbone": {"prompt_position": "before"}})
+    assert authors.backbone.prompt_position == "before"
+    assert (authors.backbone.prompt_init, authors.backbone.prepend_task_name) == ("tasks", True)
+    assert authors.tuning.num_beams == 4
+    assert make_study({}).tuning.num_beams == 1
     with pytest.raises(ConfigError, match=r"'protocol' is 'author': .* - did you mean 'authors'"):
         make_study({"protocol": "author"})
 
@@ -141,3 +142,47 @@ def test_every_key_is_documented(repository):
         assert f"`{name}" in page, f"{name} is not in docs/study-file.md"
         for part in getattr(field.annotation, "model_fields", {}):
             assert f"{part}`" in page, f"{name}.{part} is not in docs/study-file.md"
+
+
+OLD_KEYS = {
+    "backbone": {"prompt_place": "after", "prompt_start": "tasks", "name_tasks": True},
+    "tuning": {"looks": 3, "beams": 2},
+    "final": {"fine_tuning": {"looks": 2}},
+}
+NEW_KEYS = {
+    "backbone": {"prompt_position": "after", "prompt_init": "tasks", "prepend_task_name": True},
+    "tuning": {"num_evals": 3, "num_beams": 2},
+    "final": {"fine_tuning": {"num_evals": 2}},
+}
+
+
+def test_keys_of_version_0_1_are_read_with_a_note(tmp_path, caplog):
+    old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
+    for path, keys in ((old, OLD_KEYS), (new, NEW_KEYS)):
+        path.write_text(yaml.safe_dump({"protocol": "authors", **keys}))
+    now = read_study(new, {})
+    assert caplog.messages == []
+    assert read_study(old, {}) == now
+    (note,) = caplog.messages
+    assert note.startswith(f"note: study file {old}: 'backbone.name_tasks' is now ")
+    assert "'final.fine_tuning.looks' is now 'final.fine_tuning.num_evals'" in note
+
+
+def test_changes_are_laid_over_old_keys(tmp_path):
+    path = tmp_path / "old.yaml"
+    path.write_text(yaml.safe_dump(OLD_KEYS))
+    assert read_study(path, {"tuning": {"num_evals": 5}}).tuning.num_evals == 5
+
+
+def test_a_key_in_both_spellings_is_refused(tmp_path):
+    path = tmp_path / "both.yaml"
+    path.write_text("tuning: {looks: 3, num_evals: 3}\n")
+    with pytest.raises(ConfigError, match=r"both\.yaml: 'tuning\.looks' and 'tuning\.num_evals'"):
+        read_study(path, {})
+
+
+def test_a_study_is_stored_under_the_names_of_version_0_1():
+    study = make_study({"protocol": "authors", **NEW_KEYS})
+    stored = study.model_dump(mode="json")
+    assert stored["tuning"]["looks"] == study.definition["tuning"]["looks"] == 3
+    assert make_study(stored) == study

@@ -79,7 +79,7 @@ def results(worker: Worker) -> list:
         data=worker.split_digest("trec", 13),
         start=VOCABULARY,
         lr=0.3,
-        tuning=Tuning(steps=2, batch=4, looks=1),
+        tuning=Tuning(steps=2, batch=4, num_evals=1),
     )
     units = [*worker.learn([run], lambda _: None), *worker.tune([cell], lambda _: None)]
     prompts = [load_prompt(worker.home, str(unit.artefact)).tolist() for unit in units]

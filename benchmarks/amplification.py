@@ -32,6 +32,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mpt.compute.prompt_starts import start_of
+from mpt.compute.worker import Worker
 from mpt.config import CellConfig, RunConfig
 from mpt.engine.checkpoint import Checkpoints
 from mpt.engine.evaluate import answer
@@ -40,14 +42,12 @@ from mpt.engine.pack import CellJob, MetaJob
 from mpt.engine.tune import Tuned, tune
 from mpt.errors import Diverged
 from mpt.gym.source import open_gym
-from mpt.lab.choices import Interval
-from mpt.lab.home import Home
-from mpt.lab.starts import start_of
-from mpt.lab.study_file import resolve
-from mpt.lab.sweep import Plan, plan
-from mpt.lab.worker import Worker
+from mpt.lab.plan import Plan, plan
 from mpt.methods import METHODS
 from mpt.seeding import torch_stream
+from mpt.store.home import Home
+from mpt.study.space import Interval
+from mpt.study.study_file import resolve
 
 MOVED = 1e-7
 SEEDS = (0, 1, 2)

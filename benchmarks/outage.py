@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mpt.lab.ledger import Ledger
+from mpt.store.ledger import Ledger
 
 CLI = Path(__file__).resolve().parent.parent / "cli.py"
 

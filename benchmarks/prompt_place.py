@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import t
 
+from mpt.compute.worker import Worker
 from mpt.config import VOCABULARY, BackboneConfig, Place, Tuning
 from mpt.gym.source import open_gym
-from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
 from mpt.lab.run import BASELINE, Case, Judging, Lab, scores
-from mpt.lab.worker import Worker
-from mpt.scores import best_dev
+from mpt.stats.scores import best_dev
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger
 
 SEEDS = (13, 21, 42, 87, 100)
 PLACES: tuple[Place, ...] = ("before", "after")

@@ -34,14 +34,14 @@ from optuna.distributions import (
 from optuna.storages._rdb import models
 
 from mpt.config import BackboneConfig, CellConfig, Tuning
-from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger, _row
-from mpt.lab.search import Search, Trial
-from mpt.lab.study import Study
-from mpt.lab.study_file import make_study
-from mpt.lab.tables import UNITS, insert
-from mpt.lab.unit import Unit
+from mpt.search.search import Search, Trial
 from mpt.seeding import entropy, stream
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger, _row
+from mpt.store.tables import UNITS, insert
+from mpt.store.unit import Unit
+from mpt.study.study import Study
+from mpt.study.study_file import make_study
 
 ROOT = Path(__file__).resolve().parent.parent
 CELLS = 10

@@ -26,18 +26,19 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from mpt.compute.fleet import LocalFleet
+from mpt.compute.worker import Worker
 from mpt.gym.source import open_gym
-from mpt.lab.fleet import LocalFleet
-from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
+from mpt.lab.plan import plan
 from mpt.lab.projection import Projection
 from mpt.lab.run import Lab
-from mpt.lab.study import Study
-from mpt.lab.study_file import resolve
-from mpt.lab.sweep import plan, sweep
-from mpt.lab.tracker import NullTracker
-from mpt.lab.tracking import MlflowTracker
-from mpt.lab.worker import Worker
+from mpt.lab.sweep import sweep
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger
+from mpt.study.study import Study
+from mpt.study.study_file import resolve
+from mpt.tracking.mlflow_tracker import MlflowTracker
+from mpt.tracking.tracker import NullTracker
 
 
 class TimedFleet(LocalFleet):

@@ -15,7 +15,7 @@ from machines import ENVIRONMENT, Cluster, cluster
 from postgres import Postgres, find
 
 if TYPE_CHECKING:
-    from mpt.lab.ray_fleet import RayFleet
+    from mpt.compute.ray_fleet import RayFleet
 
 os.environ.update(ENVIRONMENT)
 # proofs of models are kept for the time of the tests, and not among the user's own
@@ -74,8 +74,8 @@ def ray_cluster(tmp_path_factory) -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def ray_fleet(ray_cluster) -> Iterator[RayFleet]:
     """A fleet on that cluster."""
-    from mpt.lab.ray_cluster import joined, share
-    from mpt.lab.ray_fleet import RayFleet
+    from mpt.compute.ray_cluster import joined, share
+    from mpt.compute.ray_fleet import RayFleet
 
     with joined(ray_cluster.address):
         yield RayFleet(share(None, None), print)

@@ -22,7 +22,7 @@ from terminal import STORES
 
 IMPORTED = (
     *("mpt.commands.app", "mpt.commands.session", "mpt.lab.projection", "mpt.lab.sweep"),
-    *("mpt.report.console", "mpt.backbone.hub", "mlflow", "optuna", "sklearn.metrics"),
+    *("mpt.report.views", "mpt.backbone.hub", "mlflow", "optuna", "sklearn.metrics"),
 )
 PATIENCE = 120
 """Seconds that a process may take."""

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mpt.compute.progress import OnStep
 from mpt.errors import OutOfMemory
-from mpt.lab.progress import OnStep
 
 if TYPE_CHECKING:
+    from mpt.compute.worker import Worker
     from mpt.config import CellConfig
-    from mpt.lab.unit import Unit
-    from mpt.lab.worker import Worker
+    from mpt.store.unit import Unit
 
 
 def total(pack: Sequence[int], on_step: OnStep) -> int:
@@ -67,7 +67,7 @@ def wait(folder: Path, pack: Sequence[int], on_step: OnStep) -> int:
 
 def narrow(worker: Worker, configs: Sequence[CellConfig], on_step: OnStep) -> list[Unit]:
     """In place of ``Worker.tune`` at the driver: on a machine where only one run fits."""
-    from mpt.lab.worker import Worker
+    from mpt.compute.worker import Worker
 
     if len(configs) > 1:
         raise OutOfMemory(len(configs), "cpu", "no room")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from mpt.gym.card_source import OneSplit, OneSplitCounts, Source
-from mpt.gym.cards import Bins, Card, LabelMap
-from mpt.gym.rows import SplitRows
+from mpt.gym.build.card_source import OneSplit, OneSplitCounts, Source
+from mpt.gym.build.cards import Bins, Card, LabelMap
+from mpt.gym.build.rows import SplitRows
 
 SCHEMAS = json.loads((Path(__file__).parent / "gym" / "schemas.json").read_text())
 

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from terminal import mpt
 
-from mpt.lab import services
-from mpt.lab.home import Home
-from mpt.lab.ray_cluster import LOOPBACK
+from mpt.compute import services
+from mpt.compute.ray_cluster import LOOPBACK
+from mpt.store.home import Home
 
 FOLDER = Path(__file__).resolve().parent.parent / "docker"
 COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text(encoding="utf-8"))

@@ -14,8 +14,8 @@ from terminal import contents, mpt, study_file
 
 from mpt.errors import InputError
 from mpt.gym.partitions import make_partitions
-from mpt.lab.artefacts import prompt_path
-from mpt.lab.study_file import make_study
+from mpt.store.artefacts import prompt_path
+from mpt.study.study_file import make_study
 
 SAME = {"derandomize": True, "database": None, "deadline": None}
 NAMES = st.text(st.sampled_from("./\\~ ab0-_>:\0\n") | st.characters(), max_size=8)

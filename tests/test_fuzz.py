@@ -24,9 +24,9 @@ from mpt.errors import InputError
 from mpt.gym.own_rows import read_own_rows
 from mpt.gym.partitions import read_partitions
 from mpt.gym.tsv_task import read_tsv
-from mpt.lab.study import Study
-from mpt.lab.study_file import read_study
 from mpt.report.results_table import read_scores
+from mpt.study.study import Study
+from mpt.study.study_file import read_study
 
 SAME = {"derandomize": True, "database": None, "deadline": None}
 ODD = (
@@ -82,9 +82,12 @@ COMMANDS = dict(leaves(typer.main.get_command(app)))
 def idle():
     """What would compute, serve or ask the network refuses instead, as a wrong input would."""
     heavy = (
-        *("mpt.lab.worker.load_backbone", "mpt.lab.tracking.serve_ui"),
+        *("mpt.compute.worker.load_backbone", "mpt.tracking.mlflow_tracker.serve_ui"),
         *("mpt.bench.meta.meta", "mpt.bench.pack.pack", "mpt.bench.evaluation.evaluation"),
-        *("mpt.backbone.pretrain.pretrain", "mpt.backbone.hub.load", "mpt.gym.hub.HubRows.reach"),
+        *(
+            "mpt.backbone.hub.load",
+            "mpt.gym.build.hub_rows.HubRows.reach",
+        ),
     )
     with ExitStack() as stack:
         for name in heavy:

@@ -15,8 +15,8 @@ from terminal import mpt, study_file, world
 
 from mpt.commands.app import app
 from mpt.gym.partitions import read_partitions
-from mpt.lab.preset import read_preset
-from mpt.lab.study_file import read_study
+from mpt.study.presets import read_preset
+from mpt.study.study_file import read_study
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
@@ -70,7 +70,7 @@ def replaced(line: str, place: Path) -> list[str]:
 @pytest.mark.slow
 def test_every_command_runs(place, monkeypatch):
     monkeypatch.chdir(place)
-    monkeypatch.setattr("mpt.lab.tracking.serve_ui", lambda home, host, port, names: 0)
+    monkeypatch.setattr("mpt.tracking.mlflow_tracker.serve_ui", lambda home, host, port, names: 0)
     for line in COMMANDS:
         said = mpt(*replaced(line, place), home=place / "home")
         assert said.code == 0, (line, said.err)

@@ -17,9 +17,9 @@ from pydantic import Field, StrictFloat, ValidationError
 from mpt import config
 from mpt.config import InnerLoop, PausedRun, RunConfig, Tuning
 from mpt.gym.partitions import Partitions, Setting
-from mpt.lab.sound import is_config_of
-from mpt.lab.study import Study
 from mpt.schema import Frozen, Schema, digest_of, stored_as
+from mpt.store.row_checks import is_config_of
+from mpt.study.study import Study
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "configs.json").read_text())
 KINDS = sorted(GOLDEN.keys() - {"Study", "Partitions"})

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mpt.errors import ConfigError
-from mpt.reading import parse_json, text_of
+from mpt.files.reading import parse_json, text_of
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 """What transformers looks for, in this order."""

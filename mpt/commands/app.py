@@ -14,7 +14,6 @@ from typer.exceptions import TyperException
 from mpt import __version__
 from mpt.commands import (
     arg,
-    backbone,
     bench,
     campaign,
     doctor,
@@ -64,7 +63,6 @@ app.command("up")(up.up)
 app.add_typer(studies.app, name="studies")
 app.add_typer(registry.app, name="registry")
 app.add_typer(gym.app, name="gym")
-app.add_typer(backbone.app, name="backbone")
 
 
 def _version(wanted: bool) -> None:

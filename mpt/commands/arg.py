@@ -31,9 +31,9 @@ def arg(
 
     Example: mpt arg results.csv --baseline PT --json
     """
-    from mpt.report.console import arg_json, arg_sheet
     from mpt.report.results_table import read_scores
-    from mpt.scores import gains
+    from mpt.report.views import arg_json, arg_sheet
+    from mpt.stats.scores import gains
 
     found = gains(read_scores(file), baseline=baseline, resamples=resamples)
     if json:

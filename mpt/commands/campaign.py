@@ -16,7 +16,7 @@ from mpt.report.grid import Sheet
 
 if TYPE_CHECKING:
     from mpt.gym.partitions import Partitions
-    from mpt.lab.preset import Preset, Row
+    from mpt.study.presets import Preset, Row
 
 
 def campaign(
@@ -53,8 +53,8 @@ def campaign(
     Example: mpt campaign --preset q2
     """
     from mpt.commands.session import given
-    from mpt.lab.preset import miniature, read_preset, rows
-    from mpt.report.answer import pairs_plan, plan_grid
+    from mpt.report.preset_page import pairs_plan, plan_grid
+    from mpt.study.presets import miniature, read_preset, rows
 
     if (preset is None) == (study is None):
         raise ConfigError("give one of --preset NAME (in miniature) and --study FILE (in full)")
@@ -103,12 +103,12 @@ def _rows(
     from itertools import groupby
 
     from mpt.commands.session import Session
-    from mpt.lab.answer import answer
-    from mpt.lab.home import Home
+    from mpt.compute.stopping import Stopped, Stopping
+    from mpt.lab.preset_runs import answer
     from mpt.lab.projection import Projection
-    from mpt.lab.stopping import Stopped, Stopping
-    from mpt.report.answer import answer_findings, answer_grid, answer_json, write_answer
     from mpt.report.caution import warnings
+    from mpt.report.preset_page import answer_findings, answer_grid, answer_json, write_answer
+    from mpt.store.home import Home
 
     stopping, promotions = Stopping(budget), []
     for _, group in groupby(wanted, key=lambda row: row.entries[0].study.backbone):
@@ -142,9 +142,9 @@ def _rows(
 
 def _pairs(asked: Preset, ways: dict[str, Any], budget: str | None, json: bool) -> None:
     from mpt.commands.session import Session
-    from mpt.lab.answer import answer_pairs
-    from mpt.lab.stopping import Stopped, Stopping
-    from mpt.report.answer import pairs_grid, pairs_json, write_grid
+    from mpt.compute.stopping import Stopped, Stopping
+    from mpt.lab.preset_runs import answer_pairs
+    from mpt.report.preset_page import pairs_grid, pairs_json, write_grid
 
     stopping = Stopping(budget)
     with Session(asked.base, stopping=stopping, **ways) as session:

@@ -11,7 +11,7 @@ import typer
 from mpt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mpt.lab.fleet import Fleet
+    from mpt.compute.fleet import Fleet
 
 Ray = Annotated[
     str | None,
@@ -36,7 +36,7 @@ def find_fleet(
         InputError: there is no such cluster, or Ray is not installed.
         ConfigError: nothing in it can take a pack, or options that do not go together.
     """
-    from mpt.lab.fleet import LocalFleet
+    from mpt.compute.fleet import LocalFleet
 
     if ray is None:
         if gpus is not None:
@@ -48,8 +48,8 @@ def find_fleet(
             f"--device {device} with --ray: Ray gives each pack its GPU; leave --device out, or "
             "give cpu to leave GPUs alone"
         )
-    from mpt.lab.ray_cluster import joined, share
-    from mpt.lab.ray_fleet import RayFleet
+    from mpt.compute.ray_cluster import joined, share
+    from mpt.compute.ray_fleet import RayFleet
 
     with joined(ray):
         yield RayFleet(share(gpus, device), warn)

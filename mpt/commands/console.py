@@ -16,10 +16,11 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from mpt.foreign import visible
+from mpt.files.escaping import visible
 from mpt.report.grid import Sheet
 from mpt.report.json_text import json_text
 from mpt.report.terminal import print_sheet, rich_table
+from mpt.report.words import clock
 
 if TYPE_CHECKING:
     from mpt.lab.matrix import Matrix
@@ -157,7 +158,7 @@ def unwritten(stream: object) -> OSError | None:
 
 
 class ConsoleProgress:
-    """``mpt.lab.progress.Progress`` on standard error: bars on a terminal, else lines.
+    """``mpt.compute.progress.Progress`` on standard error: bars on a terminal, else lines.
 
     Attributes:
         matrix: of a campaign, shown above the bar, or in lines at the end of a stage.
@@ -232,12 +233,3 @@ def steps_on(lines: Mapping[str, str]) -> None:
     for place, (command, purpose) in enumerate(lines.items()):
         lead = "" if place else "Next:"
         out.line(f"{lead:<6}{command:<{width}}  # {purpose}")
-
-
-def clock(seconds: float) -> str:
-    """``1:02:03``, ``2:03`` or ``4.2 s``."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mpt.commands.console import clock, out
+from mpt.commands.console import out
 from mpt.report.grid import Grid, Sheet
-from mpt.report.words import method_names
+from mpt.report.words import clock, method_names
 
 if TYPE_CHECKING:
     from mpt.commands.session import Session
-    from mpt.lab.probe import Cost
+    from mpt.lab.cost import Cost
     from mpt.lab.run import Lab
     from mpt.lab.workload import Workload
 
@@ -28,7 +28,7 @@ DryRun = Annotated[
 
 def dry_run(session: Session, work: Callable[[Lab], Workload], *, json: bool) -> None:
     """Print a command's configuration, matrix of units and expected cost."""
-    from mpt.lab.probe import probe
+    from mpt.lab.cost import probe
 
     with scratch(session) as lab:
         planned = work(lab)
@@ -44,9 +44,9 @@ def dry_run(session: Session, work: Callable[[Lab], Workload], *, json: bool) ->
 def scratch(session: Session) -> Iterator[Lab]:
     """A lab that reads the session's stores and writes into a folder that goes away."""
     from mpt.errors import InputError
-    from mpt.lab.address import sqlite_url
-    from mpt.lab.ledger import Ledger, open_ledger
     from mpt.lab.recorded import Recorded
+    from mpt.store.address import sqlite_url
+    from mpt.store.ledger import Ledger, open_ledger
 
     with TemporaryDirectory(prefix="mpt-probe-") as folder:
         home = replace(session.home, root=Path(folder))

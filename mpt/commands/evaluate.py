@@ -44,16 +44,16 @@ def evaluate(
     from mpt.commands.session import Session, given
     from mpt.config import VOCABULARY, located
     from mpt.errors import ResultsError
-    from mpt.lab.home import Home
-    from mpt.lab.ledger import open_ledger
-    from mpt.lab.origin import find_prompt
+    from mpt.lab.evaluate import evaluate as judge
+    from mpt.lab.evaluate import targets_of
     from mpt.lab.run import scores
-    from mpt.lab.single import evaluate as judge
-    from mpt.lab.single import targets_of
-    from mpt.lab.study_file import resolve
-    from mpt.report.console import arg_sheet
     from mpt.report.evaluation import evaluation_grid, evaluation_json
     from mpt.report.grid import Sheet
+    from mpt.report.views import arg_sheet
+    from mpt.store.home import Home
+    from mpt.store.ledger import open_ledger
+    from mpt.study.study_file import resolve
+    from mpt.tracking.provenance import find_prompt
 
     unit = None
     changes: dict[str, Any] = given(gym=gym, setting=setting)

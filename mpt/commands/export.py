@@ -31,10 +31,10 @@ def export(
 
     Example: mpt export mpt-mini-reptile --to peft adapter
     """
-    from mpt.lab.export import export_peft
-    from mpt.lab.home import Home
-    from mpt.lab.ledger import open_ledger
-    from mpt.lab.origin import find_prompt
+    from mpt.serve.export import export_peft
+    from mpt.store.home import Home
+    from mpt.store.ledger import open_ledger
+    from mpt.tracking.provenance import find_prompt
 
     home = Home.find()
     with open_ledger(home) as ledger:

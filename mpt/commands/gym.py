@@ -93,8 +93,8 @@ def _reaches(task: str, folder: str, study: Path | None, backbone: str | None) -
     """What of the task's rows the study's backbone can read and write."""
     from mpt.backbone.frozen import load_backbone
     from mpt.gym.source import open_gym
-    from mpt.lab.rows import reaches
-    from mpt.lab.study_file import resolve
+    from mpt.lab.token_reach import reaches
+    from mpt.study.study_file import resolve
 
     changes = {"gym": folder} | ({"backbone": {"name": backbone}} if backbone else {})
     config = resolve(study, changes).backbone
@@ -122,10 +122,10 @@ def build(
     Example: mpt gym build glue-mrpc boolq --out data/gym
     """
     from mpt.commands.gym_view import print_left_out, print_outcomes
-    from mpt.gym.build import Plan
-    from mpt.gym.build_many import build_many, chosen_cards, left_out, read_shots
-    from mpt.gym.hub import HubRows
-    from mpt.gym.rows import MirrorRows
+    from mpt.gym.build.hub_rows import HubRows
+    from mpt.gym.build.many import build_many, chosen_cards, left_out, read_shots
+    from mpt.gym.build.rows import MirrorRows
+    from mpt.gym.build.task import Plan
 
     source = MirrorRows(mirror) if mirror else HubRows()
     chosen = chosen_cards(tasks or (), source)
@@ -167,8 +167,8 @@ def verify(
     Example: mpt gym verify data/gym
     """
     from mpt.commands.gym_view import print_verdicts
-    from mpt.gym.verify import FAILING
-    from mpt.gym.verify import verify as verdicts
+    from mpt.gym.build.verify import FAILING
+    from mpt.gym.build.verify import verify as verdicts
 
     found = list(verdicts(folder, against))
     if as_json:
@@ -192,10 +192,10 @@ def mirror(
     Example: mpt gym mirror --out mirror --tasks boolq,glue-mrpc
     """
     from mpt.commands.gym_view import print_copies
-    from mpt.gym.build_many import chosen_cards
-    from mpt.gym.hub import HubRows
-    from mpt.gym.mirror import mirror as copy
-    from mpt.gym.mirror import wanted_splits
+    from mpt.gym.build.hub_rows import HubRows
+    from mpt.gym.build.many import chosen_cards
+    from mpt.gym.build.mirror import mirror as copy
+    from mpt.gym.build.mirror import wanted_splits
 
     named = [name.strip() for name in tasks.split(",")] if tasks else []
     chosen = chosen_cards(named, HubRows())

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from mpt.commands.console import clock, out
-from mpt.gym.build import Outcome
-from mpt.gym.catalogue import cards
-from mpt.gym.mirror import Copied
+from mpt.commands.console import out
+from mpt.gym.build.catalogue import cards
+from mpt.gym.build.mirror import Copied
+from mpt.gym.build.task import Outcome
+from mpt.gym.build.verify import FAILING, Verdict
 from mpt.gym.overview import Listed, Shown
 from mpt.gym.reach import Reach
-from mpt.gym.verify import FAILING, Verdict
+from mpt.report.words import clock
 
 
 def print_tasks(tasks: Sequence[Listed]) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mpt.commands.console import clock
 from mpt.report.grid import Grid
-from mpt.report.words import method_names
+from mpt.report.words import clock, method_names
 
 if TYPE_CHECKING:
     from mpt.lab.matrix import Count, Matrix

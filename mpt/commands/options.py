@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mpt.lab.home import Home
+    from mpt.store.home import Home
 
 SERVERS = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
 """What an address of MLflow begins with."""
@@ -41,8 +41,8 @@ def find_home(tracking_uri: str | None = None) -> Home:
     from dataclasses import replace
 
     from mpt.errors import ConfigError
-    from mpt.lab import address
-    from mpt.lab.home import TRACKING, Home, tracking_variable
+    from mpt.store import address
+    from mpt.store.home import TRACKING, Home, tracking_variable
 
     home = Home.find()
     uri = address.from_home(tracking_uri or home.tracking_uri)

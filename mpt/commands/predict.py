@@ -24,13 +24,13 @@ def predict(
 
     Example: mpt predict mpt-mini-reptile "it was good" "it was bad"
     """
-    from mpt.foreign import one_line
-    from mpt.lab.artefacts import prompt_file
-    from mpt.lab.home import Home
-    from mpt.lab.ledger import open_ledger
-    from mpt.lab.origin import find_prompt
-    from mpt.lab.predict import asked_with
-    from mpt.lab.predict import predict as run
+    from mpt.files.escaping import one_line
+    from mpt.serve.predict import asked_with
+    from mpt.serve.predict import predict as run
+    from mpt.store.artefacts import prompt_file
+    from mpt.store.home import Home
+    from mpt.store.ledger import open_ledger
+    from mpt.tracking.provenance import find_prompt
 
     asked = texts or _lines()
     if not asked:
@@ -44,7 +44,7 @@ def predict(
 
 def _lines() -> list[str]:
     """The lines of standard input, parted at line feeds alone."""
-    from mpt.reading import lines_of
+    from mpt.files.reading import lines_of
 
     try:
         return lines_of(sys.stdin.buffer.read()) if sys.stdin else []

@@ -54,23 +54,23 @@ def promote(
     """
     from mpt.commands.dry_run import dry_run as show_plan
     from mpt.commands.session import Session
+    from mpt.compute.stopping import Stopped, Stopping
     from mpt.lab.campaign import final_settings, with_final
-    from mpt.lab.home import Home
     from mpt.lab.matrix import Matrix
-    from mpt.lab.places import gym_of
     from mpt.lab.projection import Projection
     from mpt.lab.promote import prepare
     from mpt.lab.promote import promote as run
     from mpt.lab.recorded import note_promotion
-    from mpt.lab.registry import registered_as
     from mpt.lab.retest import choose, untested
-    from mpt.lab.search import Search
-    from mpt.lab.stopping import Stopped, Stopping
     from mpt.lab.workload import campaign_rows, campaign_work
     from mpt.report.caution import warnings
     from mpt.report.collect import promotion_findings, retest_lines
-    from mpt.report.console import arg_json, arg_sheet
     from mpt.report.page import write_report
+    from mpt.report.views import arg_json, arg_sheet
+    from mpt.search.search import Search
+    from mpt.store.home import Home
+    from mpt.study.places import gym_of
+    from mpt.tracking.registry import registered_as
 
     search = Search.latest(Home.find()) if study is None else Search.load(Home.find(), study)
     choose(search.trials, which)

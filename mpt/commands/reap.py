@@ -12,9 +12,9 @@ from mpt.commands.console import err, out
 from mpt.commands.options import TrackingUri
 
 if TYPE_CHECKING:
-    from mpt.lab.home import Home
-    from mpt.lab.ledger import Ledger
-    from mpt.lab.search import Search
+    from mpt.search.search import Search
+    from mpt.store.home import Home
+    from mpt.store.ledger import Ledger
 
 
 def reap(
@@ -33,8 +33,8 @@ def reap(
     """
     from mpt.commands.options import find_home
     from mpt.lab.projection import Projection
-    from mpt.lab.reap import reap as run
-    from mpt.lab.tracking import MlflowTracker
+    from mpt.search.stale_trials import reap as run
+    from mpt.tracking.mlflow_tracker import MlflowTracker
 
     home = find_home(tracking_uri)
     with _held(home, name) as (search, _):
@@ -66,8 +66,8 @@ def retry(
 
     Example: mpt studies retry mini-reptile --failed
     """
-    from mpt.lab.home import Home
-    from mpt.lab.reap import retry as run
+    from mpt.search.stale_trials import retry as run
+    from mpt.store.home import Home
 
     with _held(Home.find(), name) as (search, ledger):
         found = run(search, ledger, diverged=diverged)
@@ -86,9 +86,9 @@ def retry(
 @contextmanager
 def _held(home: Home, name: str | None) -> Iterator[tuple[Search, Ledger]]:
     """A study that no living driver is at, for as long as it is held."""
-    from mpt.lab.ledger import open_ledger
-    from mpt.lab.search import Search
-    from mpt.lab.studies_store import study_lease
+    from mpt.search.search import Search
+    from mpt.search.storage import study_lease
+    from mpt.store.ledger import open_ledger
 
     search = Search.latest(home) if name is None else Search.load(home, name)
     with (

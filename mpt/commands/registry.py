@@ -10,7 +10,7 @@ import typer
 from mpt.commands.console import err, out
 
 if TYPE_CHECKING:
-    from mpt.lab.registry import Version
+    from mpt.tracking.registry import Version
 
 app = typer.Typer(help="List registered prompts, go back to an earlier one.", no_args_is_help=True)
 
@@ -29,7 +29,7 @@ def list_(
     Example: mpt registry list
     """
     from mpt.commands.options import find_home
-    from mpt.lab.registry import models
+    from mpt.tracking.registry import models
 
     found = [
         version for versions in models(find_home(tracking_uri)).values() for version in versions
@@ -61,7 +61,7 @@ def rollback(
     Example: mpt registry rollback mpt-mini-reptile
     """
     from mpt.commands.options import find_home
-    from mpt.lab.registry import rollback as run
+    from mpt.tracking.registry import rollback as run
 
     was, now = run(find_home(tracking_uri), model, to)
     if json:

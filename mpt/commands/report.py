@@ -65,8 +65,8 @@ def report(
 
         found = study_findings(*recorded_study(study), command)
     else:
-        from mpt.lab.home import Home
         from mpt.lab.recorded import recorded_promotion
+        from mpt.store.home import Home
 
         found = promotion_findings(*recorded_promotion(str(promotion)), command, Home.find())
     page = write_report(found, to)

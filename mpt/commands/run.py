@@ -50,10 +50,10 @@ def run(
 
     from mpt.commands.session import Session, given
     from mpt.errors import MptError
+    from mpt.lab.evaluate import learn_one, one_run
     from mpt.lab.projection import Projection
-    from mpt.lab.single import learn_one, one_run
-    from mpt.lab.study_file import resolve
     from mpt.methods import method as known_method
+    from mpt.study.study_file import resolve
 
     if method is not None:
         known_method(method)

@@ -9,20 +9,21 @@ from types import TracebackType
 from typing import Any
 
 from mpt.commands.cluster import find_fleet
-from mpt.commands.console import ConsoleProgress, clock
+from mpt.commands.console import ConsoleProgress
 from mpt.commands.options import find_home
+from mpt.compute.stopping import Stopping
+from mpt.compute.worker import Worker
 from mpt.errors import ConfigError, StoreError
 from mpt.gym.source import open_gym
-from mpt.lab.home import Home
-from mpt.lab.lease import Lease
-from mpt.lab.ledger import Ledger
-from mpt.lab.places import is_on_disk
 from mpt.lab.run import Lab
-from mpt.lab.stopping import Stopping
-from mpt.lab.study import Study
-from mpt.lab.tracker import Tracker
-from mpt.lab.tracking import MlflowTracker
-from mpt.lab.worker import Worker
+from mpt.report.words import clock
+from mpt.store.home import Home
+from mpt.store.lease import Lease
+from mpt.store.ledger import Ledger
+from mpt.study.places import is_on_disk
+from mpt.study.study import Study
+from mpt.tracking.mlflow_tracker import MlflowTracker
+from mpt.tracking.tracker import Tracker
 
 
 class Session:
@@ -131,8 +132,8 @@ def _begun_as(study: Study, home: Home) -> str:
     """What the backbone was called when a study of this name was begun, see ``Worker``."""
     if not is_on_disk(study.backbone.name):
         return ""
-    from mpt.lab.search import Search
-    from mpt.lab.studies_store import study_names
+    from mpt.search.search import Search
+    from mpt.search.storage import study_names
 
     title = study.title
     return Search.load(home, title).begun_as if title in study_names(home) else ""

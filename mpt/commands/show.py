@@ -10,10 +10,10 @@ import typer
 from mpt.commands.console import err, out
 
 if TYPE_CHECKING:
-    from mpt.lab.home import Home
-    from mpt.lab.ledger import Ledger
-    from mpt.lab.prompt_view import PromptView
-    from mpt.lab.unit import Unit
+    from mpt.serve.prompt_view import PromptView
+    from mpt.store.home import Home
+    from mpt.store.ledger import Ledger
+    from mpt.store.unit import Unit
 
 
 def show(
@@ -29,10 +29,10 @@ def show(
     """
     import yaml
 
-    from mpt.lab.home import Home
-    from mpt.lab.ledger import open_ledger
-    from mpt.lab.origin import find_unit, origin
-    from mpt.lab.sound import fault_of
+    from mpt.store.home import Home
+    from mpt.store.ledger import open_ledger
+    from mpt.store.row_checks import fault_of
+    from mpt.tracking.provenance import find_unit, origin
 
     home = Home.find()
     with open_ledger(home) as ledger:
@@ -73,16 +73,16 @@ def show(
     for line in printed.rstrip().split("\n"):
         out.line(line)
     if view:
-        from mpt.report.console import prompt_sheet
+        from mpt.report.views import prompt_sheet
 
         out.sheet(prompt_sheet(view))
 
 
 def _view(unit: Unit, home: Home, ledger: Ledger) -> PromptView:
     from mpt.backbone.frozen import load_backbone
+    from mpt.compute.prompt_starts import sums_of
     from mpt.config import located
-    from mpt.lab.prompt_view import config_of, view_prompt
-    from mpt.lab.starts import sums_of
+    from mpt.serve.prompt_view import config_of, view_prompt
 
     config = config_of(unit)
     return view_prompt(unit, load_backbone(located(unit.config)), home, sums_of([config], ledger))

@@ -12,7 +12,7 @@ from mpt.commands.options import from_home
 
 if TYPE_CHECKING:
     from mpt.lab.similarity import Spaces
-    from mpt.lab.study import Study
+    from mpt.study.study import Study
 
 
 FEW = 5
@@ -51,9 +51,9 @@ def similarity(
     """
     from mpt.errors import InputError
     from mpt.lab.similarity import similarity as compare
-    from mpt.report.console import similarity_json, similarity_sheet, sources_sheet
-    from mpt.report.heat import similarity_figure
-    from mpt.report.style import save
+    from mpt.report.figures.heat import similarity_figure
+    from mpt.report.figures.style import save
+    from mpt.report.views import similarity_json, similarity_sheet, sources_sheet
 
     if to is not None and to.suffix not in (".png", ".svg"):
         raise InputError(f"--out is {str(to)!r}; give a file that ends in .png or .svg")
@@ -87,10 +87,10 @@ def _say_sources(target: str, sources: list[str]) -> None:
 
 
 def _study(which: str | None) -> Study:
-    from mpt.lab.home import Home
-    from mpt.lab.places import gym_of
-    from mpt.lab.search import Search
-    from mpt.lab.study_file import resolve
+    from mpt.search.search import Search
+    from mpt.store.home import Home
+    from mpt.study.places import gym_of
+    from mpt.study.study_file import resolve
 
     if which is not None and Path(which).suffix in (".yaml", ".yml"):
         return resolve(from_home(Path(which)), {})
@@ -115,12 +115,12 @@ def _spaces(study: Study, tasks: tuple[str, ...] | None, device: str | None) -> 
 
 def _recorded(study: Study, tasks: tuple[str, ...] | None) -> Spaces:
     """The prompts that the ledger holds; nothing is written."""
+    from mpt.compute.worker import Worker
     from mpt.gym.source import open_gym
-    from mpt.lab.home import Home
-    from mpt.lab.ledger import open_ledger
     from mpt.lab.recorded import Recorded
     from mpt.lab.similarity import recorded, tasks_of
-    from mpt.lab.worker import Worker
+    from mpt.store.home import Home
+    from mpt.store.ledger import open_ledger
 
     home = Home.find()
     with open_ledger(home) as ledger:

@@ -11,7 +11,7 @@ import typer
 from mpt.commands.console import err
 
 if TYPE_CHECKING:
-    from mpt.lab.stopping import Stopping
+    from mpt.compute.stopping import Stopping
 
 STOPPED = 130
 """What a shell calls a command that was stopped with Ctrl-C."""
@@ -33,6 +33,6 @@ def leave(stopping: Stopping, done: str) -> NoReturn:
 
 def this_command() -> str:
     """The command as it was typed, its passwords hidden."""
-    from mpt.lab.home import Home
+    from mpt.store.home import Home
 
     return shlex.join(["mpt", *map(Home.shown, sys.argv[1:])])

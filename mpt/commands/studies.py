@@ -20,9 +20,9 @@ def list_(
 
     Example: mpt studies list
     """
-    from mpt.lab.home import Home
-    from mpt.lab.overview import all_trials, overviews
-    from mpt.report.console import studies_json, studies_sheet
+    from mpt.report.views import studies_json, studies_sheet
+    from mpt.search.study_list import all_trials, overviews
+    from mpt.store.home import Home
 
     home = Home.find()
     if json:
@@ -43,9 +43,9 @@ def show(
 
     Example: mpt studies show mini-reptile
     """
-    from mpt.lab.home import Home
-    from mpt.lab.search import Search
-    from mpt.report.console import trials_json, trials_sheet
+    from mpt.report.views import trials_json, trials_sheet
+    from mpt.search.search import Search
+    from mpt.store.home import Home
 
     trials = Search.load(Home.find(), name).trials
     if json:
@@ -69,8 +69,8 @@ def forget(
     Example: mpt studies forget 1f2e3d4c5b6a
     """
     from mpt.lab.forget import forget as run
-    from mpt.lab.home import Home
-    from mpt.lab.ledger import open_ledger
+    from mpt.store.home import Home
+    from mpt.store.ledger import open_ledger
 
     home = Home.find()
     with open_ledger(home) as ledger:

@@ -64,18 +64,18 @@ def sweep(
     """
     from mpt.commands.dry_run import dry_run as show_plan
     from mpt.commands.session import Session, given
+    from mpt.compute.stopping import Stopping
     from mpt.gym.partitions import read_partitions
+    from mpt.lab.plan import plan
     from mpt.lab.projection import Projection
-    from mpt.lab.search import Search
-    from mpt.lab.stopping import Stopping
-    from mpt.lab.studies_store import study_names
-    from mpt.lab.study_file import resolve
-    from mpt.lab.sweep import plan
     from mpt.lab.sweep import sweep as run
     from mpt.lab.workload import sweep_work
     from mpt.methods import method as known_method
-    from mpt.report.console import best_trial, trial_interval, trials_json, trials_sheet
+    from mpt.report.views import best_trial, trial_interval, trials_json, trials_sheet
     from mpt.report.words import interval, params, percent
+    from mpt.search.search import Search
+    from mpt.search.storage import study_names
+    from mpt.study.study_file import resolve
 
     if method is not None:
         known_method(method)

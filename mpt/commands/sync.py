@@ -27,8 +27,8 @@ def sync(
     Example: mpt sync --tracking-uri http://127.0.0.1:5000
     """
     from mpt.commands.options import find_home
-    from mpt.lab.outbox import forget_lost, lost
-    from mpt.lab.tracking import sync as run
+    from mpt.tracking.mlflow_tracker import sync as run
+    from mpt.tracking.outbox import forget_lost, lost
 
     home = find_home(tracking_uri)
 
@@ -51,11 +51,12 @@ def sync(
 def _rebuild(tracking_uri: str | None) -> None:
     """Tell the tracker of every study, the oldest first."""
     from mpt.commands.session import Session
-    from mpt.lab.home import Home
+    from mpt.lab.plan import plan
     from mpt.lab.projection import Projection
-    from mpt.lab.search import Search
-    from mpt.lab.studies_store import study_names
-    from mpt.lab.sweep import plan, replay
+    from mpt.lab.sweep import replay
+    from mpt.search.search import Search
+    from mpt.search.storage import study_names
+    from mpt.store.home import Home
 
     home = Home.find()
     for name in reversed(study_names(home)):

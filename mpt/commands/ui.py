@@ -27,8 +27,8 @@ def ui(
 
     Example: mpt ui --port 5001
     """
-    from mpt.lab.home import Home
-    from mpt.lab.tracking import serve_ui
+    from mpt.store.home import Home
+    from mpt.tracking.mlflow_tracker import serve_ui
 
     names = [name.strip() for name in allowed_hosts.split(",") if name.strip()]
     raise typer.Exit(serve_ui(Home.find(), host, port, names))

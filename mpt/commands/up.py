@@ -22,8 +22,8 @@ def up(
 
     Example: mpt up --print
     """
-    from mpt.lab.home import Home
-    from mpt.lab.services import compose, script
+    from mpt.compute.services import compose, script
+    from mpt.store.home import Home
 
     if print_:
         out.raw(script(Home.find().root / "services"))

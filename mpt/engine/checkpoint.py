@@ -22,9 +22,9 @@ from torch import Tensor
 
 from mpt.engine.optim import State
 from mpt.engine.plan import StepPlan
-from mpt.engine.tensor_file import notes_of, tensor_bytes
 from mpt.engine.train import TrainState
-from mpt.storage import write_whole
+from mpt.files.atomic import write_whole
+from mpt.files.tensor_file import notes_of, tensor_bytes
 
 _LOG = logging.getLogger("mpt.engine")
 

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import product
 
-from mpt.gym.catalogue import cards
+from mpt.gym.build.catalogue import cards
 from mpt.gym.partitions import Partitions, Setting
 
 VALIDATION_TASKS = 5

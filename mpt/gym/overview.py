@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mpt.errors import UnknownName
-from mpt.gym.cards import Card
-from mpt.gym.catalogue import card, cards
+from mpt.gym.build.cards import Card
+from mpt.gym.build.catalogue import card, cards
 from mpt.gym.crossfit import crossfit_partitions
 from mpt.gym.reach import Reach
 from mpt.gym.source import open_gym

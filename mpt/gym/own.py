@@ -25,19 +25,19 @@ from typing import Literal
 from pydantic import BaseModel, Field, StrictFloat, StrictInt, ValidationError
 
 from mpt.errors import ConfigError, DataError, InputError
-from mpt.gym.card_source import Texts
-from mpt.gym.cards import Card, Condition, Group, Options, Target
-from mpt.gym.catalogue import one_line, read_card
-from mpt.gym.mapping import numbered_lines
+from mpt.files.atomic import contained
+from mpt.files.reading import read_yaml
+from mpt.files.table import check_columns
+from mpt.gym.build.card_source import Texts
+from mpt.gym.build.cards import Card, Condition, Group, Options, Target
+from mpt.gym.build.catalogue import one_line, read_card
+from mpt.gym.build.mapping import numbered_lines
+from mpt.gym.build.sampling import Numbers, Parts, Shots, read_parts, sample
+from mpt.gym.build.template import Path as RowPath
+from mpt.gym.build.template import Template
 from mpt.gym.own_rows import read_own_rows
-from mpt.gym.sampling import Numbers, Parts, Shots, read_parts, sample
 from mpt.gym.splits import Example, FewShotSplit, TaskCard
-from mpt.gym.template import Path as RowPath
-from mpt.gym.template import Template
 from mpt.gym.tsv_task import TsvTask, find_tsv_task
-from mpt.reading import read_yaml
-from mpt.storage import contained
-from mpt.table import check_columns
 
 CARD = "card.yaml"
 
@@ -58,7 +58,7 @@ class OwnCard(BaseModel, frozen=True, extra="forbid"):
     Attributes:
         rows: one file, of which ``test_fraction`` (shuffled) becomes the test set; or two files;
             or none, when the folder holds split files.
-        target: a template, or one of the forms of ``mpt.gym.cards.Target``.
+        target: a template, or one of the forms of ``mpt.gym.build.cards.Target``.
     """
 
     family: str

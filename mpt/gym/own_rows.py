@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mpt.errors import DataError
-from mpt.gym.rows import SplitRows, json_lines
-from mpt.gym.template import Row
-from mpt.table import bytes_of, read_table
+from mpt.files.table import bytes_of, read_table
+from mpt.gym.build.rows import SplitRows, json_lines
+from mpt.gym.build.template import Row
 
 TABLES = (".csv", ".tsv")
 
@@ -15,8 +15,8 @@ TABLES = (".csv", ".tsv")
 def read_own_rows(path: Path) -> SplitRows:
     """The rows of ``path``, all in memory.
 
-    ``.jsonl``: one object per line. ``.csv`` and ``.tsv``: see ``mpt.table.read_table``; all their
-    values are texts.
+    ``.jsonl``: one object per line. ``.csv`` and ``.tsv``: see ``mpt.files.table.read_table``; all
+    their values are texts.
 
     Raises:
         DataError: another ending, not JSON, not a table, not UTF-8, no rows.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from textwrap import wrap
 
-from mpt.gym.cards import Card, Checksum
-from mpt.gym.catalogue import cards
+from mpt.gym.build.cards import Card, Checksum
+from mpt.gym.build.catalogue import cards
 from mpt.gym.crossfit import crossfit_partitions
 
 HEAD = """# The gym: 160 few-shot tasks

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from mpt.errors import ConfigError, UnknownName
-from mpt.reading import read_yaml
+from mpt.files.reading import read_yaml
 
 _NAME = re.compile(r"\w[\w >+.()-]{0,59}")
 """Names of own settings: they stand in options (by commas), in files and in trackers."""

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from mpt.errors import UnknownName
+from mpt.gym.build.sampling import Shots
 from mpt.gym.partitions import Partitions
-from mpt.gym.sampling import Shots
 from mpt.gym.splits import FewShotSplit, TaskCard
 
 

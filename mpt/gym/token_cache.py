@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mpt.storage import write_whole
+from mpt.files.atomic import write_whole
 
 _IDS = np.dtype("<i4")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Protocol
 
 from mpt.errors import DataError, UnknownName
-from mpt.gym.catalogue import cards
+from mpt.gym.build.catalogue import cards
+from mpt.gym.build.sampling import Shots
 from mpt.gym.crossfit import folder_partitions
 from mpt.gym.own import CARD, find_own_task
 from mpt.gym.partitions import Partitions
-from mpt.gym.sampling import Shots
 from mpt.gym.splits import SEEDS, FewShotSplit, TaskCard
 from mpt.gym.tsv_task import find_tsv_task
 

@@ -23,9 +23,9 @@ from itertools import product
 from pathlib import Path
 
 from mpt.errors import DataError
-from mpt.gym.checksums import digest, file_name, official_md5, read_record
+from mpt.files.table import bytes_of
+from mpt.gym.build.checksums import digest, file_name, official_md5, read_record
 from mpt.gym.splits import PARTS, SEEDS, Example, FewShotSplit, Part, TaskCard
-from mpt.table import bytes_of
 
 _FILE = re.compile(r"_(\d+|all)_(\d+)_(train|dev|test)\.tsv")
 

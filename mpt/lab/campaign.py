@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from mpt.compute.worker import Worker
 from mpt.config import FINE_TUNING, VOCABULARY, RunConfig
 from mpt.errors import ConfigError, DataError, UnknownName
 from mpt.gym.partitions import Setting
 from mpt.lab.run import BASELINE, FULL, Case, Judging
-from mpt.lab.search import Search, Trial
-from mpt.lab.settings import settings_of
-from mpt.lab.studies_store import study_names
-from mpt.lab.study import Space, Study
-from mpt.lab.study_file import defaults, make_study
-from mpt.lab.worker import Worker
 from mpt.methods import METHODS
 from mpt.methods import method as known_method
+from mpt.search.search import Search, Trial
+from mpt.search.storage import study_names
+from mpt.study.settings import settings_of
+from mpt.study.study import Space, Study
+from mpt.study.study_file import defaults, make_study
 
 Choose = Callable[[Study, Sequence[Trial]], Trial]
 """Which of a study's trials takes part."""

@@ -11,16 +11,16 @@ from typing import Any
 
 from mpt.config import VOCABULARY
 from mpt.engine.checkpoint import Checkpoints
-from mpt.engine.tensor_file import notes_of
 from mpt.errors import DataError, StoreError
-from mpt.lab.artefacts import prompt_path
-from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
-from mpt.lab.origin import find_digest
-from mpt.lab.overview import all_trials
-from mpt.lab.search import Search, Trial
-from mpt.lab.sound import is_config_of
-from mpt.lab.studies_store import study_lease
+from mpt.files.tensor_file import notes_of
+from mpt.search.search import Search, Trial
+from mpt.search.storage import study_lease
+from mpt.search.study_list import all_trials
+from mpt.store.artefacts import prompt_path
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger
+from mpt.store.row_checks import is_config_of
+from mpt.tracking.provenance import find_digest
 
 
 @dataclass(frozen=True, slots=True)

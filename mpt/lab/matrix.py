@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from mpt.config import RunConfig
-from mpt.lab.unit import Unit
 from mpt.lab.workload import Row
+from mpt.store.unit import Unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,20 +13,20 @@ from typing import Any
 
 import yaml
 
+from mpt.compute.failures import blame
 from mpt.config import RunConfig
 from mpt.errors import StoreError
-from mpt.lab.artefacts import whole_prompt
-from mpt.lab.failures import blame
-from mpt.lab.home import Home
-from mpt.lab.predict import asked_with
 from mpt.lab.promote import Promoted, Promotion
 from mpt.lab.run import BASELINE, FULL, Judged
-from mpt.lab.search import Search, Trial
-from mpt.lab.software import shown
-from mpt.lab.study import Study
 from mpt.lab.sweep import Record
-from mpt.lab.tracker import End, Point, PromptModel, RunKey, Tracker
-from mpt.lab.unit import Unit
+from mpt.search.search import Search, Trial
+from mpt.serve.predict import asked_with
+from mpt.store.artefacts import whole_prompt
+from mpt.store.home import Home
+from mpt.store.software import shown
+from mpt.store.unit import Unit
+from mpt.study.study import Study
+from mpt.tracking.tracker import End, Point, PromptModel, RunKey, Tracker
 
 POINTS = 200
 """Points of a curve at most, each the mean of a stretch: a database grows with every point."""

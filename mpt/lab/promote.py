@@ -9,12 +9,12 @@ from mpt.config import RunConfig
 from mpt.gym.partitions import Setting
 from mpt.gym.reach import Reach
 from mpt.lab.campaign import Campaign, Entrant, Share, campaign, entrants, final_settings
-from mpt.lab.ledger import Unit
 from mpt.lab.retest import TOP, Retest, choose, retest
 from mpt.lab.run import BASELINE, FULL, Judged, Lab, scores
-from mpt.lab.search import Trial
-from mpt.lab.study import Study
-from mpt.scores import Gain, gains
+from mpt.search.search import Trial
+from mpt.stats.scores import Gain, gains
+from mpt.store.ledger import Unit
+from mpt.study.study import Study
 
 
 @dataclass(frozen=True)

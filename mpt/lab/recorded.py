@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from mpt.compute.worker import Worker
 from mpt.config import RunConfig
 from mpt.errors import InputError
-from mpt.lab.artefacts import prompt_file, prompt_of
-from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger, open_ledger
-from mpt.lab.places import gym_of
 from mpt.lab.promote import Promotion, prepare, promote
 from mpt.lab.retest import TOP
 from mpt.lab.run import Config, Lab
-from mpt.lab.search import Search, Trial
-from mpt.lab.sound import expect_sound
-from mpt.lab.studies_store import study_names
-from mpt.lab.study import Study
-from mpt.lab.study_file import make_study
-from mpt.lab.unit import Unit
-from mpt.lab.worker import Worker
+from mpt.search.search import Search, Trial
+from mpt.search.storage import study_names
+from mpt.store.artefacts import prompt_file, prompt_of
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger, open_ledger
+from mpt.store.row_checks import expect_sound
+from mpt.store.unit import Unit
+from mpt.study.places import gym_of
+from mpt.study.study import Study
+from mpt.study.study_file import make_study
 
 
 @dataclass

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from mpt.errors import InputError
 from mpt.gym.splits import SEEDS
+from mpt.lab.plan import VALIDATION, plan
 from mpt.lab.run import Case, Judging, Lab, scores
-from mpt.lab.search import Trial
-from mpt.lab.study import Study
-from mpt.lab.sweep import VALIDATION, plan
-from mpt.paired import Paired, compare
-from mpt.scores import Gain, gains
+from mpt.search.search import Trial
+from mpt.stats.paired import Paired, compare
+from mpt.stats.scores import Gain, gains
+from mpt.study.study import Study
 
 TOP = 3
 """Trials that are re-tested unless asked otherwise."""

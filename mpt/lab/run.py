@@ -9,6 +9,13 @@ from itertools import takewhile
 from math import ceil
 from typing import Any, Literal, TypeVar
 
+from mpt.compute.failures import Failure
+from mpt.compute.fleet import Fleet, LocalFleet
+from mpt.compute.progress import OnStep, Progress, Silent
+from mpt.compute.prompt_starts import sums_of
+from mpt.compute.remote_worker import expect_artefact, expect_inputs
+from mpt.compute.stopping import Stopped
+from mpt.compute.worker import Worker
 from mpt.config import (
     FINE_TUNING,
     FULL_LRS,
@@ -23,19 +30,12 @@ from mpt.config import (
 from mpt.engine.pack import cell_shape, packs, run_shape
 from mpt.errors import StoreError
 from mpt.gym.reach import CURE, reach_lines
-from mpt.lab.artefacts import prompt_of
-from mpt.lab.elsewhere import expect_artefact, expect_inputs
-from mpt.lab.failures import Failure
-from mpt.lab.fleet import Fleet, LocalFleet
-from mpt.lab.ledger import Ledger, Unit
-from mpt.lab.policy import Errors
-from mpt.lab.progress import OnStep, Progress, Silent
-from mpt.lab.sound import expect_sound
-from mpt.lab.starts import sums_of
-from mpt.lab.stopping import Stopped
-from mpt.lab.worker import Worker
 from mpt.methods import method
-from mpt.scores import Score
+from mpt.stats.scores import Score
+from mpt.store.artefacts import prompt_of
+from mpt.store.ledger import Ledger, Unit
+from mpt.store.row_checks import expect_sound
+from mpt.study.error_policy import Errors
 
 BASELINE = "PT"
 """Plain prompt tuning: the same cells from vocabulary rows."""

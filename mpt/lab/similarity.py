@@ -9,13 +9,13 @@ from statistics import fmean
 from mpt.config import VOCABULARY
 from mpt.errors import InputError, UnknownName
 from mpt.gym.source import Gym
-from mpt.lab.artefacts import prompt_file, prompt_of
-from mpt.lab.home import Home
 from mpt.lab.run import BASELINE, Case, Judged, Judging, Lab, scores
-from mpt.lab.settings import settings_of
-from mpt.lab.study import Study
-from mpt.scores import best_dev
-from mpt.subspace import Subspace, by_chance, correlation, input_subspace
+from mpt.stats.scores import best_dev
+from mpt.stats.subspace import Subspace, by_chance, correlation, input_subspace
+from mpt.store.artefacts import prompt_file, prompt_of
+from mpt.store.home import Home
+from mpt.study.settings import settings_of
+from mpt.study.study import Study
 
 Spaces = Mapping[str, Mapping[int, Subspace]]
 """Subspaces by task and data seed."""

@@ -8,17 +8,17 @@ from functools import cached_property
 
 from mpt.config import RunConfig
 from mpt.lab.campaign import Campaign
-from mpt.lab.choices import Interval
-from mpt.lab.ledger import Ledger
+from mpt.lab.plan import VALIDATION, Plan
 from mpt.lab.promote import prepare
 from mpt.lab.recorded import Recorded
 from mpt.lab.run import BASELINE, Case, Cell, Judged, Judging, Lab, PackSize
-from mpt.lab.search import Trial
-from mpt.lab.sound import expect_sound
-from mpt.lab.study import Study
-from mpt.lab.sweep import VALIDATION, Plan
-from mpt.lab.unit import Unit
+from mpt.search.search import Trial
 from mpt.seeding import stream
+from mpt.store.ledger import Ledger
+from mpt.store.row_checks import expect_sound
+from mpt.store.unit import Unit
+from mpt.study.space import Interval
+from mpt.study.study import Study
 
 Config = RunConfig | Cell
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from statistics import fmean
 
 from mpt.report.findings import Findings
-from mpt.scores import best_dev
+from mpt.stats.scores import best_dev
 
 FEW_SEEDS = 3
 FEW_TASKS = 4

@@ -14,23 +14,23 @@ from mpt.gym.crossfit import crossfit_partitions, near_duplicates
 from mpt.gym.partitions import Setting
 from mpt.gym.reach import reach_lines
 from mpt.lab.campaign import Entrant
-from mpt.lab.home import Home
-from mpt.lab.importance import importance
 from mpt.lab.promote import Promotion
 from mpt.lab.retest import Retest
 from mpt.lab.run import Judged, scores
-from mpt.lab.search import Trial
 from mpt.lab.similarity import gone, of_targets
-from mpt.lab.software import software_of
-from mpt.lab.study import Study
-from mpt.lab.unit import Unit
-from mpt.report.console import best_trial
 from mpt.report.findings import Curve, Findings, UnitLine
 from mpt.report.paper import MAIN, paper_setting
 from mpt.report.results_table import ONE_SETTING, read_scores
 from mpt.report.tunings import looks_of
+from mpt.report.views import best_trial
 from mpt.report.words import interval, method_name, percent
-from mpt.scores import Gain, gains
+from mpt.search.importance import importance
+from mpt.search.search import Trial
+from mpt.stats.scores import Gain, gains
+from mpt.store.home import Home
+from mpt.store.software import software_of
+from mpt.store.unit import Unit
+from mpt.study.study import Study
 
 
 def promotion_findings(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mpt.convergence import Pace
-from mpt.intervals import LEVEL
 from mpt.report import words
 from mpt.report.findings import Findings
 from mpt.report.grid import Grid
+from mpt.stats.convergence import Pace
+from mpt.stats.intervals import LEVEL
 
 
 def paired_grid(findings: Findings) -> Grid:

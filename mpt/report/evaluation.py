@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mpt.report import words
-from mpt.report.console import arg_json
 from mpt.report.findings import Findings
 from mpt.report.grid import Grid
 from mpt.report.tables import score_grid
-from mpt.scores import Gain, Score, best_dev
+from mpt.report.views import arg_json
+from mpt.stats.scores import Gain, Score, best_dev
 
 
 def evaluation_grid(setting: str, scores: Sequence[Score], gain: Gain | None) -> Grid:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from mpt.convergence import Looks, Pace, paces
-from mpt.paired import Paired, compare, holm
 from mpt.report import words
-from mpt.scores import Gain, Score
+from mpt.stats.convergence import Looks, Pace, paces
+from mpt.stats.paired import Paired, compare, holm
+from mpt.stats.scores import Gain, Score
 
 if TYPE_CHECKING:
-    from mpt.lab.search import Trial
     from mpt.lab.similarity import Similarity
+    from mpt.search.search import Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

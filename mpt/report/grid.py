@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mpt import foreign
+from mpt.files import escaping as foreign
 
 
 @dataclass(frozen=True, slots=True)

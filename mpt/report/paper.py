@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from mpt.report.words import method_name
-from mpt.scores import Gain
+from mpt.stats.scores import Gain
 
 MAIN = "T5-Large"
 """The backbone of the paper's Table 2."""

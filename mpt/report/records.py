@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mpt.foreign import csv_table
+from mpt.files.escaping import csv_table
 from mpt.report.findings import Findings
 
 Cell = str | int | float | None

@@ -9,10 +9,10 @@ from math import isfinite
 from pathlib import Path
 
 from mpt.errors import ResultsError
-from mpt.foreign import from_csv_cell, is_formula
+from mpt.files.escaping import from_csv_cell, is_formula
+from mpt.files.table import Line, read_table
 from mpt.gym.metrics import is_possible, limits
-from mpt.scores import Score
-from mpt.table import Line, read_table
+from mpt.stats.scores import Score
 
 REQUIRED = ("method", "task", "seed", "dev", "test")
 """Columns that a table must have, in any order and beside any others."""
@@ -41,7 +41,7 @@ def read_scores(path: Path) -> list[Score]:
     the mean counts. Other columns are ignored.
 
     Raises:
-        DataError: not a readable table, a column missing; see ``mpt.table.read_table``.
+        DataError: not a readable table, a column missing; see ``mpt.files.table.read_table``.
         ResultsError: an empty name, a value that is not a number, a cell given twice, or a score
             out of its range, see ``within_range``. The message names the line.
     """
@@ -90,7 +90,7 @@ def _is_percent(path: Path, lines: Sequence[int], column: str, values: Sequence[
 
 def _metric(task: str) -> str | None:
     """The metric of a task of CrossFit; others may have any."""
-    from mpt.gym.catalogue import cards
+    from mpt.gym.build.catalogue import cards
 
     return cards()[task].metric if task in cards() else None
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, stdev
 
 from mpt.report import words
-from mpt.report.console import trial_interval
 from mpt.report.findings import Findings, UnitLine
 from mpt.report.grid import Grid
 from mpt.report.paper import paper_arg, paper_family
-from mpt.scores import best_dev
+from mpt.report.views import trial_interval
+from mpt.stats.scores import best_dev
 
 
 def arg_grid(findings: Findings) -> Grid:

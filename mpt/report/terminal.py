@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mpt.foreign import name, visible
+from mpt.files.escaping import name, visible
 from mpt.report.grid import Grid, Sheet
 
 if TYPE_CHECKING:

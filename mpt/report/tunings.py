@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mpt.config import CellConfig
-from mpt.convergence import Looks
 from mpt.lab.run import Judged, scores
-from mpt.scores import Score, best_dev
+from mpt.stats.convergence import Looks
+from mpt.stats.scores import Score, best_dev
 
 
 def looks_of(judged: Sequence[Judged]) -> Iterator[Looks]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mpt.report import words
-from mpt.report.console import best_trial, trial_interval
 from mpt.report.findings import Findings
-from mpt.scores import Gain
+from mpt.report.views import best_trial, trial_interval
+from mpt.stats.scores import Gain
 
 
 def verdict(findings: Findings) -> str:

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mpt.intervals import Interval
+    from mpt.stats.intervals import Interval
 
 CANNOT_SAY = "n/a"
 """What stands for a number that the data do not give."""
@@ -70,3 +70,12 @@ def params(values: Mapping[str, object]) -> str:
 def param(value: object) -> str:
     """One hyper-parameter; three digits of a rate are all that matter."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def clock(seconds: float) -> str:
+    """``1:02:03``, ``2:03`` or ``4.2 s``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from mpt.backbone import hub
-from mpt.backbone.corpus import START, Mixture, document, vocabulary
-from mpt.backbone.feed import Reader, feed
-from mpt.backbone.pretrain import LOOKS, Recipe, grown, new_model, pretrain
-from mpt.backbone.probe import probe
-from mpt.commands.backbone import app
 from mpt.errors import ConfigError
+from tools.mini_backbone.__main__ import app
+from tools.mini_backbone.corpus import START, Mixture, document, vocabulary
+from tools.mini_backbone.feed import Reader, feed
+from tools.mini_backbone.pretrain import LOOKS, Recipe, grown, new_model, pretrain
+from tools.mini_backbone.probe import probe
 
 NASTY = [
     "", " ", "  two  blanks ", "\ttab\nline", "😀 naïve Ωmega 漢字", "</s> <pad> <unk> <0x41>",

@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 from terminal import Said, contents, mpt, study_file
 
-from mpt.lab.ledger import Ledger
+from mpt.store.ledger import Ledger
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from terminal import contents, mpt, study_file
 
-from mpt.lab.ledger import Ledger
-from mpt.lab.search import Search
+from mpt.search.search import Search
+from mpt.store.ledger import Ledger
 
 pytestmark = pytest.mark.slow
 
@@ -209,6 +209,6 @@ def test_what_cannot_be_run_is_one_line_and_nothing_is_written(case, promoted, h
 
 
 def _home(folder: Path):
-    from mpt.lab.home import Home
+    from mpt.store.home import Home
 
     return Home.find({"MPT_HOME": str(folder)})

@@ -15,7 +15,7 @@ from terminal import contents, mpt, world
 
 from mpt.commands.app import app
 from mpt.gym.crossfit import crossfit_partitions
-from mpt.lab.preset import read_preset, rows
+from mpt.study.presets import read_preset, rows
 
 PRESET = {
     "name": "small-question",

@@ -7,7 +7,7 @@ import json
 import pytest
 from terminal import contents, mpt, study_file
 
-from mpt.lab.ledger import Ledger
+from mpt.store.ledger import Ledger
 
 pytestmark = pytest.mark.slow
 

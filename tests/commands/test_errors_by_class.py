@@ -10,12 +10,12 @@ import pytest
 import torch
 from terminal import mpt, study_file
 
-from mpt.lab.home import Home
-from mpt.lab.lease import Holder
-from mpt.lab.ledger import Ledger
-from mpt.lab.search import Search
-from mpt.lab.study_file import read_study
-from mpt.lab.worker import Worker
+from mpt.compute.worker import Worker
+from mpt.search.search import Search
+from mpt.store.home import Home
+from mpt.store.lease import Holder
+from mpt.store.ledger import Ledger
+from mpt.study.study_file import read_study
 
 pytestmark = pytest.mark.slow
 
@@ -178,7 +178,7 @@ def abandoned(study, home, seconds=0.0):
     where = Home.find({"MPT_HOME": str(home)}).open()
     chosen = read_study(study, {})
     from mpt.gym.source import open_gym
-    from mpt.lab.sweep import plan
+    from mpt.lab.plan import plan
 
     definition = plan(chosen, Worker(open_gym(chosen.gym), chosen.backbone, where, "cpu"))
     search = Search.begin(chosen, definition.definition, where)

@@ -16,11 +16,11 @@ from mpt.backbone.frozen import load_backbone
 from mpt.config import BackboneConfig
 from mpt.errors import ConfigError, InputError
 from mpt.gym.tokens import Row
-from mpt.lab.artefacts import save_prompt
-from mpt.lab.export import export_peft
-from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
-from mpt.lab.unit import Unit
+from mpt.serve.export import export_peft
+from mpt.store.artefacts import save_prompt
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger
+from mpt.store.unit import Unit
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from mpt.commands.gym import app
 from mpt.errors import DataError, UnknownName
-from mpt.gym.catalogue import cards
+from mpt.gym.build.catalogue import cards
 
 SIZES = {
     "R->R": (114, 20),

@@ -10,11 +10,11 @@ from rich.console import Console
 from mpt.commands.matrix_view import matrix_grid, matrix_lines
 from mpt.config import BackboneConfig, CellConfig, Tuning
 from mpt.lab.matrix import Count, Matrix
-from mpt.lab.study import Study
-from mpt.lab.unit import Unit
 from mpt.lab.workload import Row
 from mpt.report.grid import Sheet
 from mpt.report.terminal import print_sheet
+from mpt.store.unit import Unit
+from mpt.study.study import Study
 
 
 def cells(start: str) -> list[CellConfig]:

@@ -8,7 +8,8 @@ from urllib.parse import quote
 import pytest
 from terminal import mpt
 
-from mpt.lab import database, registry
+from mpt.store import database
+from mpt.tracking import registry
 
 PLANTED = "hunt%er@zwei:drei/four"
 WRITTEN = (
@@ -59,9 +60,9 @@ def test_of_a_server_that_cannot_be_reached(tmp_path, written):
 @pytest.mark.parametrize("written", WRITTEN)
 @pytest.mark.parametrize("scheme", ["", "ray://"])
 def test_of_a_cluster_that_cannot_be_reached(tmp_path, written, scheme):
+    from mpt.compute.ray_cluster import joined
     from mpt.errors import InputError
-    from mpt.lab.checkup_ray import ray
-    from mpt.lab.ray_cluster import joined
+    from mpt.lab.doctor_ray import ray
 
     address = f"{scheme}me:{written}@127.0.0.1:9"
     finding = ray({"RAY_ADDRESS": address})

@@ -10,11 +10,11 @@ import pytest
 from terminal import mpt, study_file, world
 
 from mpt.config import LOCAL
-from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
-from mpt.lab.places import absolute
-from mpt.lab.search import Search
-from mpt.lab.study_file import read_study
+from mpt.search.search import Search
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger
+from mpt.study.places import absolute
+from mpt.study.study_file import read_study
 
 BACKBONE = {"name": "./model", "prompt_tokens": 3, "max_input": 16, "max_target": 4}
 SMALL = {"gym": "gym", "backbone": BACKBONE, "trials": 1, "outer": {"steps": 1, "episodes": 1}}
@@ -129,14 +129,14 @@ def test_units_of_earlier_versions_stay_under_the_name_that_they_were_given(tmp_
     monkeypatch.chdir(tmp_path)
     study = study_file(tmp_path / "s.yaml", {**SMALL, "gym": str(world().gym), "name": "old"})
     with monkeypatch.context() as before:
-        before.setattr("mpt.lab.worker.LOCAL", "./model")
+        before.setattr("mpt.compute.worker.LOCAL", "./model")
         assert mpt("sweep", "--study", study, home=home).code == 0
     again = mpt("sweep", "--study", study, "--backbone", tmp_path / "model", home=home)
     assert again.err.startswith("nothing to compute")
     # two names in one ledger: each study keeps its own
     with monkeypatch.context() as before:
-        before.setattr("mpt.lab.worker.LOCAL", "model")
-        before.setattr("mpt.lab.worker.Worker.names_of", lambda *_: [])
+        before.setattr("mpt.compute.worker.LOCAL", "model")
+        before.setattr("mpt.compute.worker.Worker.names_of", lambda *_: [])
         assert "13 units" not in mpt("sweep", "--study", study, "--name", "b", home=home).err
     with sqlite3.connect(home / "studies.db") as store:
         store.execute(

@@ -10,8 +10,8 @@ from contextlib import closing
 import pytest
 from terminal import mpt, study_file
 
-from mpt.lab.ledger import Ledger
-from mpt.lab.mlflow_client import connect, disconnect
+from mpt.store.ledger import Ledger
+from mpt.tracking.client import connect, disconnect
 
 pytestmark = pytest.mark.slow
 

@@ -8,9 +8,9 @@ import sys
 import pytest
 from terminal import mpt, study_file
 
+from mpt.compute import ray_cluster
+from mpt.compute.ray_cluster import share
 from mpt.errors import ConfigError
-from mpt.lab import ray_cluster
-from mpt.lab.ray_cluster import share
 
 
 @pytest.fixture

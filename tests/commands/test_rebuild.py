@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from terminal import mpt, study_file
 
-from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger
 
 OWN = ("mlflow.parentRunId",)
 """Tags that hold an id of the server itself."""

@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 from terminal import contents, mpt, study_file
 
-from mpt.lab.ledger import Ledger
+from mpt.store.ledger import Ledger
 
 TABLES = ("arg", "gains", "scores", "trials", "units")
 PUBLISHED_BY_LR = {"MAML": 6.94, "FoMAML": -1.41, "Reptile": 4.15, "MTL": 15.41}

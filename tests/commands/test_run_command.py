@@ -151,8 +151,8 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_wrong_input_is_one_line_and_nothing_is_written(case, learned, evaluated, place):
-    from mpt.lab.home import Home
-    from mpt.lab.ledger import open_ledger
+    from mpt.store.home import Home
+    from mpt.store.ledger import open_ledger
 
     home = place / "home"
     with open_ledger(Home.find({"MPT_HOME": str(home)})) as ledger:

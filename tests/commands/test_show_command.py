@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 from terminal import contents, mpt, study_file
 
-from mpt.lab import software as recorded
-from mpt.lab.artefacts import load_prompt
-from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
+from mpt.store import software as recorded
+from mpt.store.artefacts import load_prompt
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger
 
 
 @pytest.fixture(scope="module")

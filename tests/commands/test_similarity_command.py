@@ -7,10 +7,10 @@ import json
 import pytest
 from terminal import contents, mpt, study_file
 
-from mpt.lab.artefacts import load_prompt
-from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
-from mpt.subspace import correlation, input_subspace
+from mpt.stats.subspace import correlation, input_subspace
+from mpt.store.artefacts import load_prompt
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger
 
 
 @pytest.fixture(scope="module")

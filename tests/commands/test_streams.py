@@ -19,7 +19,7 @@ from nasty import SAME
 from terminal import Said, mpt, study_file
 
 from mpt.errors import InputError
-from mpt.foreign import one_line
+from mpt.files.escaping import one_line
 from mpt.report.json_text import json_text
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +84,7 @@ def test_saved_in_utf8_as_the_error_says_it_is_answered(home, digest):
 
 def test_an_answer_is_one_line_and_moves_no_cursor(home, digest, monkeypatch):
     told = ["a\u2028b\rc", "d\x1b[31m\x9be\u202e", "f\r\ng", "h\tü模"]
-    monkeypatch.setattr("mpt.lab.predict.predict", lambda *_: told)
+    monkeypatch.setattr("mpt.serve.predict.predict", lambda *_: told)
     said = answered(home, digest, b"1\n2\n3\n4\n")
     assert said.out == "a b c\nd\\x1b[31m\\x9be\\u202e\nf g\nh\tü模\n"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from terminal import contents, mpt, study_file
 
-from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger
 
 
 @pytest.fixture(scope="module")

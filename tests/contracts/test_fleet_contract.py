@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 from jobs import fail_at, total
 
+from mpt.compute.fleet import LocalFleet
 from mpt.errors import Diverged, UnknownName
-from mpt.lab.fleet import LocalFleet
 
 
 @pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.slow)])

@@ -17,11 +17,11 @@ import pytest
 import sqlalchemy as sa
 
 from mpt.errors import StoreError
-from mpt.lab import database, tables
-from mpt.lab.lease import Holder
-from mpt.lab.ledger import Ledger
-from mpt.lab.tables import SCHEMA, insert
-from mpt.lab.unit import Unit
+from mpt.store import database, tables
+from mpt.store.lease import Holder
+from mpt.store.ledger import Ledger
+from mpt.store.tables import SCHEMA, insert
+from mpt.store.unit import Unit
 
 UNIT = Unit(
     digest="0123456789ab",
@@ -125,7 +125,7 @@ def test_units_are_recorded_together_or_not_at_all(ledger, monkeypatch):
             raise OSError("the process ends here")
         return insert(db, table, rows)
 
-    monkeypatch.setattr("mpt.lab.ledger.insert", failing)
+    monkeypatch.setattr("mpt.store.ledger.insert", failing)
     with pytest.raises(OSError, match="ends here"):
         ledger.record(*pack)
     assert ledger.get_many(unit.digest for unit in pack) == {}
@@ -166,7 +166,7 @@ def test_one_of_many_recorders_wins(url):
 
 OPENER = """
 import sys
-from mpt.lab.ledger import Ledger
+from mpt.store.ledger import Ledger
 from mpt.errors import StoreError
 with Ledger(sys.argv[1]) as ledger:
     try:
@@ -348,7 +348,7 @@ def test_a_migration_that_fails_changes_nothing(ledger, url, monkeypatch):
     steps = {SCHEMA: ["ALTER TABLE mpt_units ADD COLUMN host TEXT", "SELECT * FROM nowhere"]}
     monkeypatch.setattr(tables, "MIGRATIONS", {**tables.MIGRATIONS, **steps})
     monkeypatch.setattr(tables, "SCHEMA", SCHEMA + 1)
-    monkeypatch.setattr("mpt.lab.ledger.OPENING", 0.2)
+    monkeypatch.setattr("mpt.store.ledger.OPENING", 0.2)
     with pytest.raises(StoreError, match="nowhere"):
         Ledger(url)
     version, columns = schema(url)
@@ -380,7 +380,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("url", "wording"), REFUSED)
 def test_an_unusable_url_says_what_to_do(url, wording, monkeypatch):
-    monkeypatch.setattr("mpt.lab.ledger.OPENING", 0.2)
+    monkeypatch.setattr("mpt.store.ledger.OPENING", 0.2)
     if url.startswith("postgresql"):
         pytest.importorskip("psycopg", reason="needs pip install 'mpt[postgres]'")
     with pytest.raises(StoreError, match=wording) as caught:

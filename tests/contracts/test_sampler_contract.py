@@ -9,10 +9,10 @@ from typing import get_args
 
 import pytest
 
-from mpt.lab.home import Home
-from mpt.lab.search import Search, Trial
-from mpt.lab.study import Study
-from mpt.lab.study_file import make_study
+from mpt.search.search import Search, Trial
+from mpt.store.home import Home
+from mpt.study.study import Study
+from mpt.study.study_file import make_study
 
 SAMPLERS = get_args(Study.model_fields["sampler"].annotation)
 LISTS = {"inner_lr": [0.1, 0.3, 1.0], "outer_lr": [0.1, 0.2, 0.4, 0.8], "outer_steps": [10, 20]}

@@ -26,11 +26,11 @@ import torch
 from mlflow_server import answers, server
 
 from mpt.errors import StoreError
-from mpt.lab.artefacts import save_prompt
-from mpt.lab.home import Home
-from mpt.lab.outbox import Spool
-from mpt.lab.tracker import NullTracker, Point, PromptModel, RunKey, Tracker
-from mpt.lab.tracking import MlflowTracker, sync, ui_environment
+from mpt.store.artefacts import save_prompt
+from mpt.store.home import Home
+from mpt.tracking.mlflow_tracker import MlflowTracker, sync, ui_environment
+from mpt.tracking.outbox import Spool
+from mpt.tracking.tracker import NullTracker, Point, PromptModel, RunKey, Tracker
 
 DIGEST = "0123456789ab"
 
@@ -226,7 +226,7 @@ def test_a_registered_prompt_predicts(place, prompt, monkeypatch):
         asked.append((file.name, dict(config)))
         return [text.upper() for text in texts]
 
-    monkeypatch.setattr("mpt.lab.predict.predict", predict)
+    monkeypatch.setattr("mpt.serve.predict.predict", predict)
     name = f"mpt-{uuid4().hex[:6]}"
     with place.tracker() as tracker:
         study = tracker.open_study("s", params={}, tags={})
@@ -311,7 +311,7 @@ FAULTS = [
 def test_a_server_that_does_not_answer_costs_nothing_and_loses_nothing(
     tmp_path, status, wording, place, monkeypatch
 ):
-    monkeypatch.setattr("mpt.lab.shipper.GRACE", 1.0)
+    monkeypatch.setattr("mpt.tracking.uploader.GRACE", 1.0)
     with broken(status or 500) as port:
         where = f"user:s3cret@127.0.0.1:{port if status else 9}"
         tracker = place.tracker(f"http://{where}")
@@ -341,8 +341,8 @@ def test_a_server_that_does_not_answer_costs_nothing_and_loses_nothing(
 
 CHILD = """
 import sys, time
-from mpt.lab.home import Home
-from mpt.lab.tracking import MlflowTracker, Point
+from mpt.store.home import Home
+from mpt.tracking.mlflow_tracker import MlflowTracker, Point
 home = Home.find({"MPT_HOME": sys.argv[1]})
 tracker = MlflowTracker("http://127.0.0.1:9", sys.argv[2], home, warn=lambda line: None)
 run = tracker.open_study("s", params={"a": 1}, tags={})

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from terminal import mpt
 
-from mpt.lab.ledger import Ledger
-from mpt.lab.sound import expect_sound
+from mpt.store.ledger import Ledger
+from mpt.store.row_checks import expect_sound
 
 LEFT = Path(__file__).resolve().parent.parent / "fixtures" / "home-0.1"
 STUDY = LEFT / "study.yaml"

@@ -86,7 +86,7 @@ def test_a_full_outbox_before_a_server_that_answers_loses_nothing(leave, home, u
 def test_a_full_outbox_before_a_dead_server_says_what_is_lost_and_what_tells_it_again(
     home, undisturbed, monkeypatch
 ):
-    monkeypatch.setattr("mpt.lab.shipper.GRACE", 1.0)
+    monkeypatch.setattr("mpt.tracking.uploader.GRACE", 1.0)
     stone = fill(home / "outbox", 8192)
     said = mpt("sweep", "--study", undisturbed.study, home=home, MPT_TRACKING_URI=DEAD)
     assert said.code == 0, said.err
@@ -103,9 +103,9 @@ def test_a_full_outbox_before_a_dead_server_says_what_is_lost_and_what_tells_it_
 
 
 def test_room_made_in_time_keeps_every_record(home, undisturbed, monkeypatch):
-    from mpt.lab.tracking import MlflowTracker
+    from mpt.tracking.mlflow_tracker import MlflowTracker
 
-    monkeypatch.setattr("mpt.lab.shipper.GRACE", 1.0)
+    monkeypatch.setattr("mpt.tracking.uploader.GRACE", 1.0)
     stone, close = fill(home / "outbox", 0), MlflowTracker.close
 
     def with_room(tracker: MlflowTracker, *wait: float) -> None:

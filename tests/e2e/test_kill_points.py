@@ -14,18 +14,18 @@ from doomed import Point, run
 from stage import Stage, is_as_undisturbed
 from terminal import study_file
 
-from mpt.lab.artefacts import read_prompt
-from mpt.lab.outbox import waiting
+from mpt.store.artefacts import read_prompt
+from mpt.tracking.outbox import waiting
 
 pytestmark = pytest.mark.slow
 
 REPLACE, SUGGEST = "pathlib.Path.replace", "optuna.trial.Trial.suggest_float"
 STUDY_ATTR, TRIAL_ATTR = "optuna.study.Study.set_user_attr", "optuna.trial.Trial.set_user_attr"
-CHECKPOINTS, LEDGER = "mpt.engine.checkpoint.Checkpoints", "mpt.lab.ledger"
-PROMPT, SEARCH = "mpt.lab.worker.save_prompt", "mpt.lab.search.Search"
-PROJECTION, SPOOL = "mpt.lab.projection.Projection", "mpt.lab.outbox.Spool"
+CHECKPOINTS, LEDGER = "mpt.engine.checkpoint.Checkpoints", "mpt.store.ledger"
+PROMPT, SEARCH = "mpt.compute.worker.save_prompt", "mpt.search.search.Search"
+PROJECTION, SPOOL = "mpt.lab.projection.Projection", "mpt.tracking.outbox.Spool"
 VERSION = "optuna.storages._rdb.storage._VersionManager._init_alembic"
-DELIVER = "mpt.lab.delivery.Delivery.__call__"
+DELIVER = "mpt.tracking.writer.Delivery.__call__"
 
 LIVES = {
     "databases": {
@@ -41,7 +41,7 @@ LIVES = {
         "tokens are not in their place": Point(REPLACE, "before", about="tokens"),
         "a study does not say yet what it is": Point(STUDY_ATTR, "before"),
         "a study knows half of what it is": Point(STUDY_ATTR, "before", 3),
-        "the lease is taken": Point("mpt.lab.lease.Lease.__enter__", "after"),
+        "the lease is taken": Point("mpt.store.lease.Lease.__enter__", "after"),
         "a trial has no parameters": Point(SUGGEST, "before"),
         "one trial of a pack has its parameters": Point(SUGGEST, "after"),
         "a pack is asked": Point(f"{SEARCH}.ask", "after"),
@@ -67,7 +67,7 @@ LIVES = {
         "the tracker is told, the store is not": Point(f"{SEARCH}.tell", "before"),
         "a trial has its digest and no end": Point(TRIAL_ATTR, "after"),
         "one trial of a pack is finished": Point(f"{SEARCH}.tell", "after"),
-        "the lease is not given back": Point("mpt.lab.lease.Lease.__exit__", "before"),
+        "the lease is not given back": Point("mpt.store.lease.Lease.__exit__", "before"),
         "every trial is finished, the study's run open": Point(
             f"{PROJECTION}.close_study", "before"
         ),

@@ -66,11 +66,11 @@ def test_its_best_trial_is_promoted_on_two_settings(swept, home):
 
 
 def test_prompt_tuning_beats_the_majority_class_on_an_easy_task(tmp_path):
-    from mpt.lab.home import Home
-    from mpt.lab.ledger import Ledger
+    from mpt.compute.worker import Worker
     from mpt.lab.run import BASELINE, Case, Judging, Lab
-    from mpt.lab.study_file import make_study
-    from mpt.lab.worker import Worker
+    from mpt.store.home import Home
+    from mpt.store.ledger import Ledger
+    from mpt.study.study_file import make_study
 
     study = make_study({"tuning": {"steps": 40, "batch": 8, "num_evals": 4}})
     home = Home.find({"MPT_HOME": str(tmp_path / "home")}).open()

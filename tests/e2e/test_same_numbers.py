@@ -12,7 +12,7 @@ import pytest
 from stage import Stage, kill
 from terminal import study_file
 
-from mpt.lab.artefacts import prompt_path
+from mpt.store.artefacts import prompt_path
 
 pytestmark = pytest.mark.slow
 

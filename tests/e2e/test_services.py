@@ -24,7 +24,7 @@ from mlflow_server import answers
 from postgres import Postgres, find
 from terminal import STORES, mpt, study_file
 
-from mpt.lab import services
+from mpt.compute import services
 
 pytestmark = pytest.mark.slow
 
@@ -170,7 +170,7 @@ def listening(running) -> dict[str, set[str]]:
 
 _DRIVER = """
 import ray
-from mpt.lab.ray_cluster import joined
+from mpt.compute.ray_cluster import joined
 with joined("auto"):
     assert ray.get(ray.remote(lambda: 7).remote()) == 7
 """
@@ -271,7 +271,7 @@ def test_a_name_that_the_server_does_not_answer_to_is_told(running, tmp_path):
 def test_a_sweep_with_a_wrong_password_trains_and_is_sent_whole_when_it_is_mended(
     running, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("mpt.lab.shipper.GRACE", 1.0)
+    monkeypatch.setattr("mpt.tracking.uploader.GRACE", 1.0)
     home, study = tmp_path / "home", study_file(tmp_path / "study.yaml")
     wrong = {"MLFLOW_TRACKING_PASSWORD": "not the password"}
     swept = running.mpt("sweep", "--study", study, home=home, **wrong)

@@ -19,9 +19,9 @@ from mpt.engine.learn import Learned, learn
 from mpt.engine.optim import OPTIMISERS
 from mpt.engine.pack import CellJob, MetaJob, packs, run_shape
 from mpt.engine.step import MetaStep
-from mpt.engine.tensor_file import notes_of, tensor_bytes
 from mpt.engine.tune import Tuned, looks, tune
 from mpt.errors import Diverged
+from mpt.files.tensor_file import notes_of, tensor_bytes
 from mpt.gym.splits import Example, FewShotSplit
 from mpt.gym.tokens import TokenSplit
 from mpt.methods import METHODS

@@ -16,13 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from mpt.errors import ConfigError, DataError, StoreError, UnknownName
-from mpt.gym import build
-from mpt.gym.build import Plan, build_task
-from mpt.gym.build_many import build_many, chosen_cards, read_shots
-from mpt.gym.catalogue import card
-from mpt.gym.checksums import file_md5, official_md5
-from mpt.gym.rows import MirrorRows
-from mpt.gym.verify import verify
+from mpt.gym.build import task as build
+from mpt.gym.build.catalogue import card
+from mpt.gym.build.checksums import file_md5, official_md5
+from mpt.gym.build.many import build_many, chosen_cards, read_shots
+from mpt.gym.build.rows import MirrorRows
+from mpt.gym.build.task import Plan, build_task
+from mpt.gym.build.verify import verify
 
 NAMES = ["entailment", "not_entailment"]
 
@@ -197,9 +197,9 @@ def test_leftovers_of_a_killed_builder_are_settled(tmp_path):
 SCRIPT = """
 import sys
 from pathlib import Path
-from mpt.gym.build import Plan
-from mpt.gym.build_many import build_many, chosen_cards
-from mpt.gym.rows import MirrorRows
+from mpt.gym.build.task import Plan
+from mpt.gym.build.many import build_many, chosen_cards
+from mpt.gym.build.rows import MirrorRows
 source = MirrorRows(Path(sys.argv[1]))
 for outcome in build_many(chosen_cards([], source), Plan(source, Path(sys.argv[2])), jobs=1):
     print(outcome.task, outcome.state, flush=True)
@@ -240,7 +240,7 @@ def test_workers_end_with_a_killed_parent(tmp_path):
         "import sys, time\n"
         "from concurrent.futures import ProcessPoolExecutor\n"
         "from multiprocessing import get_context\n"
-        "from mpt.gym.build_many import _end_with_parent\n"
+        "from mpt.gym.build.many import _end_with_parent\n"
         "import os\n"
         "pool = ProcessPoolExecutor(1, get_context('spawn'), _end_with_parent)\n"
         "print(pool.submit(os.getpid).result(), flush=True)\n"

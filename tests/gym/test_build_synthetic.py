@@ -10,10 +10,10 @@ import pytest
 from synthetic_rows import HeldRows, splits_of, synthetic, text
 
 from mpt.errors import DataError
-from mpt.gym.build import Plan, build_task
-from mpt.gym.catalogue import cards
-from mpt.gym.conform import conform
-from mpt.gym.mapping import map_rows
+from mpt.gym.build.catalogue import cards
+from mpt.gym.build.conform import conform
+from mpt.gym.build.mapping import map_rows
+from mpt.gym.build.task import Plan, build_task
 from mpt.gym.splits import PARTS, SEEDS
 from mpt.gym.tsv_task import find_tsv_task
 

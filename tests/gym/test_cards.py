@@ -8,8 +8,8 @@ from importlib.resources import files
 import pytest
 
 from mpt.errors import ConfigError, UnknownName
-from mpt.gym.catalogue import card, cards, read_card
-from mpt.gym.checksums import official_md5
+from mpt.gym.build.catalogue import card, cards, read_card
+from mpt.gym.build.checksums import official_md5
 from mpt.gym.metrics import METRICS
 
 GOOD = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mpt.errors import DataError
-from mpt.gym.catalogue import card
-from mpt.gym.conform import conform
-from mpt.gym.rows import SplitRows
+from mpt.gym.build.catalogue import card
+from mpt.gym.build.conform import conform
+from mpt.gym.build.rows import SplitRows
 
 
 def given(rows: list[dict], names: dict | None = None) -> SplitRows:

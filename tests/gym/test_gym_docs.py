@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from mpt.gym.catalogue import cards
+from mpt.gym.build.catalogue import cards
 from mpt.gym.page import gym_page
 from mpt.gym.partitions import read_partitions
 from mpt.gym.source import open_gym

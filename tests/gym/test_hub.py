@@ -9,12 +9,12 @@ from urllib.error import URLError
 import pytest
 
 from mpt.errors import DataError
-from mpt.gym import hub
-from mpt.gym.build import Plan, build_task
-from mpt.gym.catalogue import card
-from mpt.gym.hub import HubRows, load_split
-from mpt.gym.mirror import mirror, wanted_splits
-from mpt.gym.rows import MirrorRows
+from mpt.gym.build import hub_rows as hub
+from mpt.gym.build.catalogue import card
+from mpt.gym.build.hub_rows import HubRows, load_split
+from mpt.gym.build.mirror import mirror, wanted_splits
+from mpt.gym.build.rows import MirrorRows
+from mpt.gym.build.task import Plan, build_task
 
 CONVERTED = "hf://datasets/{}@refs%2Fconvert%2Fparquet/"
 
@@ -120,7 +120,7 @@ def test_a_mirror_builds_what_the_hub_builds(answers, tmp_path, monkeypatch):
     known["google/boolq"] = {"train": boolq(90), "validation": boolq(12)}
     proto = [{"question": {"normalized": "n"}, "answers": {"raw": {"b": 1, "a": 2}}}] * 90
     raw = "".join(json.dumps(row) + "\n" for row in proto).encode()
-    monkeypatch.setattr("mpt.gym.mirror.download", lambda url: raw)
+    monkeypatch.setattr("mpt.gym.build.mirror.download", lambda url: raw)
     monkeypatch.setattr(hub, "download", lambda url: raw)
     chosen = [card("boolq"), card("proto_qa")]
     out = tmp_path / "mirror"

@@ -9,7 +9,7 @@ import pytest
 from mpt.errors import DataError, UnknownName
 from mpt.gym.metrics import METRICS
 from mpt.gym.mini import MiniGym
-from mpt.gym.mini.catalogue import FEW, TASKS, TEST
+from mpt.gym.mini.tasks import FEW, TASKS, TEST
 from mpt.gym.splits import SEEDS
 
 FAMILIES = {"classification", "qa", "conditional_generation", "other"}

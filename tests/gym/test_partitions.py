@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mpt.errors import ConfigError, UnknownName
-from mpt.gym.catalogue import cards
+from mpt.gym.build.catalogue import cards
 from mpt.gym.crossfit import crossfit_partitions, folder_partitions, near_duplicates
 from mpt.gym.partitions import Partitions, Setting, read_partitions
 

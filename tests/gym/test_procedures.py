@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mpt.gym.procedures import PROCEDURES
+from mpt.gym.build.procedures import PROCEDURES
 
 
 def run(name: str, row: dict, **fields):

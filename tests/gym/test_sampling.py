@@ -7,9 +7,9 @@ import pytest
 from synthetic_rows import HeldRows
 
 from mpt.errors import DataError
-from mpt.gym import sampling
-from mpt.gym.catalogue import read_card
-from mpt.gym.sampling import Lines, read_parts, sample, shuffled, split_of_tests
+from mpt.gym.build import sampling
+from mpt.gym.build.catalogue import read_card
+from mpt.gym.build.sampling import Lines, read_parts, sample, shuffled, split_of_tests
 from mpt.gym.splits import SEEDS
 
 LINES = [(f"text {number}", "abc"[number % 3]) for number in range(53)]

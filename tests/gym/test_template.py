@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mpt.gym.template import Path, Template
-from mpt.gym.transforms import TRANSFORMS, Step
+from mpt.gym.build.template import Path, Template
+from mpt.gym.build.transforms import TRANSFORMS, Step
 
 ROW = {
     "a": {"b": "x"},

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpt.errors import DataError, UnknownName
-from mpt.gym.checksums import Record, official_md5, write_record
+from mpt.gym.build.checksums import Record, official_md5, write_record
 from mpt.gym.source import open_gym
 from mpt.gym.splits import PARTS, SEEDS, Example
 from mpt.gym.tsv import TsvGym

@@ -9,10 +9,10 @@ import pytest
 from synthetic_rows import HeldRows, splits_of, synthetic
 
 from mpt.errors import DataError
-from mpt.gym.build import Plan, build_task
-from mpt.gym.catalogue import card
-from mpt.gym.checksums import RECORD, file_md5
-from mpt.gym.verify import verify, verify_task
+from mpt.gym.build.catalogue import card
+from mpt.gym.build.checksums import RECORD, file_md5
+from mpt.gym.build.task import Plan, build_task
+from mpt.gym.build.verify import verify, verify_task
 
 
 def built(folder: Path, task: str, shots=None) -> Path:

@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 from synthetic import write_backbone, write_gym
 
+from mpt.compute.worker import Worker
 from mpt.config import FINE_TUNING, VOCABULARY, BackboneConfig, FineTuneConfig, FineTuning, Tuning
 from mpt.gym.source import open_gym
-from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
 from mpt.lab.run import BASELINE, FULL, Case, Judging, Lab, scores
-from mpt.lab.study_file import make_study
-from mpt.lab.worker import Worker
-from mpt.scores import gains
+from mpt.stats.scores import gains
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger
+from mpt.study.study_file import make_study
 
 TASKS = ("trec", "liar")
 CASES = [

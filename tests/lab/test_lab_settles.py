@@ -5,18 +5,19 @@ from __future__ import annotations
 import pytest
 from synthetic import write_backbone, write_gym
 
+from mpt.compute.worker import Worker
 from mpt.config import VOCABULARY
 from mpt.errors import ConfigError, InputError, OutOfMemory, StoreError, UnknownName
 from mpt.gym.source import open_gym
-from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
+from mpt.lab.plan import VALIDATION, plan
 from mpt.lab.promote import prepare, promote
 from mpt.lab.retest import choose
 from mpt.lab.run import BASELINE, Case, Judging, Lab, scores
-from mpt.lab.search import Search
-from mpt.lab.study_file import make_study
-from mpt.lab.sweep import VALIDATION, plan, sweep
-from mpt.lab.worker import Worker
+from mpt.lab.sweep import sweep
+from mpt.search.search import Search
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger
+from mpt.study.study_file import make_study
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +183,7 @@ def test_units_of_other_threads_are_told_of_once(study, home, monkeypatch):
         opened.sweep()
     assert said == []
     way = {"device": "cpu", "threads": 64}
-    monkeypatch.setattr("mpt.lab.worker.numerics", lambda device: way)
+    monkeypatch.setattr("mpt.compute.worker.numerics", lambda device: way)
     more = study.model_copy(update={"trials": study.trials + 2})
     with Opened(more, home) as opened:
         monkeypatch.setattr(opened.lab.progress, "say", said.append)
@@ -267,7 +268,7 @@ def test_packs_are_as_large_as_the_device_has_room_for(study, home, monkeypatch)
         return tune(worker, configs, on_step)
 
     monkeypatch.setattr(Worker, "tune", seen)
-    monkeypatch.setattr("mpt.lab.worker.cells_that_fit", lambda job, backbone: 3)
+    monkeypatch.setattr("mpt.compute.worker.cells_that_fit", lambda job, backbone: 3)
     with Opened(study.model_copy(update={"cells_per_pack": "auto"}), home) as opened:
         concrete = plan(opened.study, opened.worker)
         opened.lab.judge([concrete.baseline], concrete.judging, title="x", pack="auto")

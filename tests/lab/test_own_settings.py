@@ -8,18 +8,19 @@ from pathlib import Path
 import pytest
 from synthetic import write_backbone, write_gym
 
+from mpt.compute.worker import Worker
 from mpt.errors import ConfigError, DataError, StoreError, UnknownName
 from mpt.gym.partitions import Setting, read_partitions
 from mpt.gym.source import open_gym
-from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
+from mpt.lab.plan import plan
 from mpt.lab.promote import prepare, promote
 from mpt.lab.run import Lab
-from mpt.lab.search import Search
-from mpt.lab.settings import settings_of
-from mpt.lab.study_file import make_study, read_study, resolve
-from mpt.lab.sweep import plan, sweep
-from mpt.lab.worker import Worker
+from mpt.lab.sweep import sweep
+from mpt.search.search import Search
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger
+from mpt.study.settings import settings_of
+from mpt.study.study_file import make_study, read_study, resolve
 
 SETTINGS = """\
 settings:

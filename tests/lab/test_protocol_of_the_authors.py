@@ -12,6 +12,9 @@ from synthetic import write_gym
 from tiny import TINY, tiny_t5
 
 from mpt.backbone.batch import collate
+from mpt.compute import worker as working
+from mpt.compute.prompt_starts import start_of
+from mpt.compute.worker import Worker
 from mpt.config import (
     FINE_TUNING,
     VOCABULARY,
@@ -33,14 +36,11 @@ from mpt.errors import Diverged
 from mpt.gym.source import open_gym
 from mpt.gym.splits import Example, FewShotSplit
 from mpt.gym.tokens import TokenSplit
-from mpt.lab import worker as working
-from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
 from mpt.lab.run import Case, Judging, Lab
-from mpt.lab.starts import start_of
-from mpt.lab.study_file import make_study
-from mpt.lab.worker import Worker
 from mpt.methods import METHODS
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger
+from mpt.study.study_file import make_study
 
 
 @pytest.fixture(scope="module")

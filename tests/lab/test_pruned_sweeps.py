@@ -13,18 +13,19 @@ import pytest
 import torch
 from terminal import study_file
 
+from mpt.compute.worker import Worker
 from mpt.config import VOCABULARY
 from mpt.engine.checkpoint import Checkpoints
 from mpt.gym.source import open_gym
-from mpt.lab.artefacts import load_prompt
-from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
+from mpt.lab.plan import plan
 from mpt.lab.run import Lab
-from mpt.lab.search import Search
-from mpt.lab.study_file import read_study
-from mpt.lab.sweep import plan, replay, sweep
-from mpt.lab.unit import Unit
-from mpt.lab.worker import Worker
+from mpt.lab.sweep import replay, sweep
+from mpt.search.search import Search
+from mpt.store.artefacts import load_prompt
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger
+from mpt.store.unit import Unit
+from mpt.study.study_file import read_study
 
 RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 SEEDS = (13, 21, 42, 87)

@@ -10,9 +10,9 @@ import pytest
 
 from mpt.gym.crossfit import crossfit_partitions, near_duplicates
 from mpt.gym.partitions import Setting
-from mpt.lab.answer import size
-from mpt.lab.preset import read_preset, rows
-from mpt.lab.study_file import read_study
+from mpt.lab.preset_runs import size
+from mpt.study.presets import read_preset, rows
+from mpt.study.study_file import read_study
 
 SWEEPS = Path(__file__).resolve().parent.parent.parent / "sweeps"
 
@@ -55,9 +55,9 @@ def test_the_small_one_stays_within_the_lists_of_the_large_one():
 @pytest.fixture(scope="module")
 def gym(shared, tmp_path_factory):
     """The study's tasks, built from real rows; skips where there are none."""
-    from mpt.gym.build import Plan
-    from mpt.gym.build_many import build_many, chosen_cards
-    from mpt.gym.rows import MirrorRows
+    from mpt.gym.build.many import build_many, chosen_cards
+    from mpt.gym.build.rows import MirrorRows
+    from mpt.gym.build.task import Plan
 
     mirror = shared / "gym" / "mirror"
     if not mirror.is_dir():
@@ -84,13 +84,13 @@ def weights():
 
 @pytest.mark.slow
 def test_it_resolves_on_real_rows_and_takes_its_first_step(gym, weights, tmp_path):
+    from mpt.compute.worker import Worker
     from mpt.gym.source import open_gym
-    from mpt.lab.home import Home
-    from mpt.lab.ledger import Ledger
+    from mpt.lab.evaluate import learn_one, one_run
+    from mpt.lab.plan import plan
     from mpt.lab.run import Lab
-    from mpt.lab.single import learn_one, one_run
-    from mpt.lab.sweep import plan
-    from mpt.lab.worker import Worker
+    from mpt.store.home import Home
+    from mpt.store.ledger import Ledger
 
     first = {"steps": 1, "episodes": 1, "batch": 1}
     changes = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mpt.gym.splits import SEEDS
 from mpt.lab.retest import untested
-from mpt.lab.search import Trial
-from mpt.lab.study_file import make_study
+from mpt.search.search import Trial
+from mpt.study.study_file import make_study
 
 
 def finished(count: int) -> list[Trial]:

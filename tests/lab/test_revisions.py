@@ -9,12 +9,12 @@ from terminal import mpt, study_file
 
 from mpt import methods
 from mpt.config import RunConfig
-from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
-from mpt.lab.search import Search
-from mpt.lab.studies_store import study_names
 from mpt.methods import METHODS
 from mpt.methods.inner import MetaGradient, adapt
+from mpt.search.search import Search
+from mpt.search.storage import study_names
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger
 
 AGAIN = (
     "reptile runs that the ledger holds from before are computed again: its direction was a "
@@ -129,7 +129,7 @@ def test_a_run_on_its_own_is_computed_again_too(as_before, study, tmp_path):
 
 
 def test_the_formula_changes_the_digest_and_nothing_that_is_drawn(study):
-    from mpt.lab.study_file import resolve
+    from mpt.study.study_file import resolve
 
     chosen = resolve(study, {})
     run = chosen.run({}, sources=("a", "b"), weights="w", data="d")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from mpt.compute.worker import Worker
 from mpt.config import InnerLoop, OuterLoop, RunConfig, Tuning
 from mpt.errors import ConfigError
 from mpt.gym.source import open_gym
-from mpt.lab.home import Home
-from mpt.lab.ledger import Ledger
+from mpt.lab.plan import plan
 from mpt.lab.run import Case, Judging, Lab
-from mpt.lab.study_file import make_study
-from mpt.lab.sweep import plan
-from mpt.lab.worker import Worker
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger
+from mpt.study.study_file import make_study
 
 SMALL = {"tuning": {"steps": 2, "batch": 4, "num_evals": 1}, "sources": ["food-sentiment"]}
 

@@ -9,6 +9,7 @@ import pytest
 from synthetic import write_gym
 from tiny import tiny_t5
 
+from mpt.compute.worker import Worker
 from mpt.config import (
     VOCABULARY,
     BackboneConfig,
@@ -19,9 +20,8 @@ from mpt.config import (
     Tuning,
 )
 from mpt.gym.source import open_gym
-from mpt.lab.artefacts import load_prompt
-from mpt.lab.home import Home
-from mpt.lab.worker import Worker
+from mpt.store.artefacts import load_prompt
+from mpt.store.home import Home
 
 CONFIG = BackboneConfig(name="tiny", prompt_tokens=3, max_input=16, max_target=4)
 TASKS = ("glue-mrpc", "trec")

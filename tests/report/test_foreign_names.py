@@ -16,17 +16,17 @@ from nasty import PIECES
 from terminal import mpt
 
 from mpt.config import BackboneConfig
-from mpt.foreign import is_formula, name
-from mpt.lab.adapter_card import card
-from mpt.lab.search import Trial
-from mpt.report.answer import write_grid
+from mpt.files.escaping import is_formula, name
+from mpt.report.figures.style import png, svg
+from mpt.report.figures.tasks import task_figure
 from mpt.report.findings import Curve, Findings, UnitLine
 from mpt.report.grid import Grid
 from mpt.report.page import write_report
+from mpt.report.preset_page import write_grid
 from mpt.report.results_table import read_scores
-from mpt.report.style import png, svg
-from mpt.report.task_figures import task_figure
-from mpt.scores import Score, gains
+from mpt.search.search import Trial
+from mpt.serve.peft_adapter import card
+from mpt.stats.scores import Score, gains
 
 # a table of scores is read with blanks taken off the ends of names, and holds no NUL
 GIVEN = list(dict.fromkeys(piece.strip().replace("\x00", "") for piece in PIECES))

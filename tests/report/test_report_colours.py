@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from mpt.report.style import Look, looks
+from mpt.report.figures.style import Look, looks
 
 METHODS = ("maml", "fomaml", "reptile", "mtl", "FT")
 

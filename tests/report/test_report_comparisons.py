@@ -10,22 +10,22 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from mpt.convergence import Looks
-from mpt.lab.search import Trial
 from mpt.lab.similarity import Similarity
-from mpt.paired import compare
 from mpt.report import words
 from mpt.report.comparisons import importance_grid, pace_grid, paired_grid
+from mpt.report.figures.heat import rates_figure, similarity_figure
+from mpt.report.figures.pace import curves_figure
+from mpt.report.figures.style import svg
+from mpt.report.figures.tasks import task_figure
 from mpt.report.findings import Curve, Findings, UnitLine
-from mpt.report.heat import rates_figure, similarity_figure
-from mpt.report.pace_figures import curves_figure
 from mpt.report.page import write_report
 from mpt.report.records import records
-from mpt.report.style import svg
 from mpt.report.tables import arg_grid
-from mpt.report.task_figures import task_figure
 from mpt.report.verdict import verdict
-from mpt.scores import Score, gains
+from mpt.search.search import Trial
+from mpt.stats.convergence import Looks
+from mpt.stats.paired import compare
+from mpt.stats.scores import Score, gains
 
 STEPS = (10, 20, 30)
 

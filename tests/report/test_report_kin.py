@@ -11,11 +11,11 @@ from mpt.gym.partitions import Setting
 from mpt.gym.reach import Reach
 from mpt.lab.campaign import Campaign, Entrant, Share
 from mpt.lab.promote import Promoted, Promotion
-from mpt.lab.search import Trial
-from mpt.lab.study import Study
-from mpt.lab.unit import Unit
 from mpt.report.caution import warnings
 from mpt.report.collect import promotion_findings
+from mpt.search.search import Trial
+from mpt.store.unit import Unit
+from mpt.study.study import Study
 
 
 def told(*settings: Setting, reaches: tuple[Reach, ...] = ()) -> tuple[str, ...]:

@@ -11,11 +11,11 @@ from xml.etree import ElementTree
 import pytest
 
 from mpt.errors import InputError
-from mpt.lab.search import Trial
 from mpt.report.findings import Curve, Findings, UnitLine
 from mpt.report.page import write_report
 from mpt.report.results_table import read_scores
-from mpt.scores import Score, gains
+from mpt.search.search import Trial
+from mpt.stats.scores import Score, gains
 
 SETTINGS = ("Cls->Cls", "NP->P")
 

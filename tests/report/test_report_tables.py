@@ -9,12 +9,16 @@ from math import nan
 import pytest
 from rich.console import Console
 
-from mpt.intervals import UNKNOWN, Interval
-from mpt.lab.overview import Overview
-from mpt.lab.search import Trial
 from mpt.report import words
 from mpt.report.caution import warnings
-from mpt.report.console import (
+from mpt.report.figures.style import looks
+from mpt.report.findings import Findings, UnitLine
+from mpt.report.grid import latex, markdown
+from mpt.report.paper import paper_arg, paper_source
+from mpt.report.tables import arg_grid, score_grid
+from mpt.report.terminal import print_sheet
+from mpt.report.verdict import verdict
+from mpt.report.views import (
     arg_json,
     arg_sheet,
     best_trial,
@@ -23,14 +27,10 @@ from mpt.report.console import (
     trials_json,
     trials_sheet,
 )
-from mpt.report.findings import Findings, UnitLine
-from mpt.report.grid import latex, markdown
-from mpt.report.paper import paper_arg, paper_source
-from mpt.report.style import looks
-from mpt.report.tables import arg_grid, score_grid
-from mpt.report.terminal import print_sheet
-from mpt.report.verdict import verdict
-from mpt.scores import Gain, Score
+from mpt.search.search import Trial
+from mpt.search.study_list import Overview
+from mpt.stats.intervals import UNKNOWN, Interval
+from mpt.stats.scores import Gain, Score
 
 PARAPHRASE = ("glue-mrpc", "glue-qqp", "medical_questions_pairs", "paws")
 

@@ -14,10 +14,10 @@ from nasty import PIECES, SAME, names
 from rich.cells import cell_len
 from rich.console import Console
 
-from mpt.foreign import name, visible
+from mpt.files.escaping import name, visible
 from mpt.report import words
+from mpt.report.figures.style import looks
 from mpt.report.grid import Grid, Sheet
-from mpt.report.style import looks
 from mpt.report.terminal import print_sheet
 
 COMMANDS = Path(__file__).parents[2] / "mpt" / "commands"

@@ -7,9 +7,9 @@ import json
 
 from rich.console import Console
 
-from mpt.lab.search import Trial
-from mpt.report.console import SHOWN, trials_json, trials_sheet
 from mpt.report.terminal import print_sheet
+from mpt.report.views import SHOWN, trials_json, trials_sheet
+from mpt.search.search import Trial
 
 
 def printed(trials):

@@ -6,11 +6,11 @@ from functools import cache
 from random import Random
 
 from mpt.errors import DataError, UnknownName
-from mpt.gym.mini.catalogue import TASKS, MiniTask
+from mpt.gym.build.sampling import Shots
 from mpt.gym.mini.item import Item, draw
 from mpt.gym.mini.settings import settings
+from mpt.gym.mini.tasks import TASKS, MiniTask
 from mpt.gym.partitions import Partitions
-from mpt.gym.sampling import Shots
 from mpt.gym.splits import SEEDS, Example, FewShotSplit, TaskCard
 from mpt.seeding import entropy
 

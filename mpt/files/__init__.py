@@ -1,0 +1,1 @@
+"""Read and write files: atomically, strictly, and with foreign text escaped."""

@@ -1,0 +1,61 @@
+"""The 160 tasks of CrossFit (Ye et al., 2021) as cards, read from ``data/cards.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+from mpt.errors import ConfigError, InputError, UnknownName
+from mpt.gym.build.cards import Card
+
+
+def read_card(task: str, fields: Mapping[str, object]) -> Card:
+    """A checked card from plain data.
+
+    Raises:
+        ConfigError: an unknown or missing field, a wrong type, an unknown metric, transform or
+            procedure; one line that begins with the card's name.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return Card.model_validate({"task": task, **fields})
+    except ValidationError as wrong:
+        raise ConfigError(f"card {task!r}: {one_line(wrong.errors())}") from None
+    except InputError as wrong:
+        raise ConfigError(f"card {task!r}: {wrong}") from None
+
+
+@cache
+def cards() -> Mapping[str, Card]:
+    """Every task of CrossFit by name, in alphabetical order; read and checked once."""
+    text = files("mpt.gym").joinpath("data/cards.json").read_text(encoding="utf-8")
+    return MappingProxyType(
+        {name: read_card(name, one) for name, one in sorted(json.loads(text).items())}
+    )
+
+
+def card(task: str) -> Card:
+    """The card of ``task``. Raises ``UnknownName``."""
+    try:
+        return cards()[task]
+    except KeyError:
+        raise UnknownName("task", task, cards(), "See `mpt gym list`.") from None
+
+
+def one_line(problems: Sequence[Any]) -> str:
+    """``source.hubb: unknown field; shots: input should be greater than 0``, three at most."""
+    told = []
+    for problem in problems[:3]:
+        place = ".".join(str(part) for part in problem["loc"]) or "card"
+        said = problem["msg"].removeprefix("Value error, ")
+        what = {"extra_forbidden": "unknown field", "missing": "missing field"}.get(
+            problem["type"], said[:1].lower() + said[1:]
+        )
+        told.append(f"{place}: {what}")
+    more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+    return "; ".join(told) + more

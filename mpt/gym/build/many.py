@@ -1,0 +1,115 @@
+"""Many tasks, built side by side in processes; one that fails stops no other."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from threading import Thread
+
+from mpt.errors import ConfigError, DataError, StoreError
+from mpt.gym.build.task import Outcome, Plan, build_task
+from mpt.gym.build.cards import Card
+from mpt.gym.build.catalogue import card, cards
+from mpt.gym.build.rows import RowSource
+from mpt.gym.build.sampling import Shots, split_of_tests
+
+
+def chosen_cards(names: Sequence[str], source: RowSource) -> list[Card]:
+    """The named tasks, or without names all whose test rows the source holds.
+
+    Raises:
+        UnknownName: a name that is no task of CrossFit.
+        DataError: no name was given and the source holds nothing.
+    """
+    if names:
+        return [card(name) for name in dict.fromkeys(names)]
+    held = [one for one in cards().values() if source.holds(one.source, split_of_tests(one))]
+    if not held:
+        raise DataError(
+            f"{source.name} holds the rows of no task; expected "
+            "<dataset>/<config or default>/<split>.parquet, as `mpt gym mirror` makes them"
+        )
+    return held
+
+
+def left_out(chosen: Sequence[Card]) -> list[str]:
+    """Tasks of the catalogue that are not among the chosen, in alphabetical order."""
+    return sorted(set(cards()) - {one.task for one in chosen})
+
+
+def read_shots(given: str | None) -> Shots | None:
+    """``16``, ``all`` or None as typed. Raises ``ConfigError``."""
+    if given is None or given == "all":
+        return given
+    if not given.isdecimal() or int(given) < 1:
+        raise ConfigError(f"--shots {given!r}: give a whole number above 0, e.g. 64, or `all`")
+    return int(given)
+
+
+def build_many(chosen: Sequence[Card], plan: Plan, *, jobs: int = 1) -> Iterator[Outcome]:
+    """Builds the tasks, ``jobs`` at a time; outcomes come as they are ready.
+
+    Raises:
+        DataError: the folder cannot be made or written.
+        StoreError: another builder is at work in the same folder.
+    """
+    with _alone_in(plan.out):
+        if jobs <= 1 or len(chosen) == 1:
+            for one in chosen:
+                yield build_task(one, plan)
+            return
+        yield from _in_processes(chosen, plan, jobs)
+
+
+def _in_processes(chosen: Sequence[Card], plan: Plan, jobs: int) -> Iterator[Outcome]:
+    workers = min(jobs, len(chosen))
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_end_with_parent) as pool:
+        tasks = {pool.submit(build_task, one, plan): one.task for one in chosen}
+        try:
+            for done in as_completed(tasks):
+                try:
+                    yield done.result()
+                except BrokenProcessPool:
+                    note = "a worker was killed (out of memory?); run it again with `--jobs 1`"
+                    yield Outcome(tasks[done], "failed", note=f"{tasks[done]}: {note}")
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for ever, and write beside the next builder."""
+
+    def watch() -> None:
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _alone_in(out: Path) -> Iterator[None]:
+    """Holds the folder's lock; the system frees it when the process dies."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = (out / ".lock").open("w")
+    except OSError as wrong:
+        raise DataError(
+            f"{out}: cannot be written ({wrong.strerror}); choose another --out"
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StoreError(
+                f"another builder is at work in {out}; wait for it, or choose another --out"
+            ) from None
+        yield

@@ -1,0 +1,190 @@
+"""What work costs on this device: a few timed steps of packs as they would be run."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from math import ceil
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from mpt.compute.progress import OnStep
+from mpt.compute.worker import Worker
+from mpt.config import VOCABULARY, CellConfig, FineTuneConfig, RunConfig
+from mpt.engine.pack import cell_shape, packs, run_shape
+from mpt.lab.run import Lab, PackSize
+from mpt.lab.workload import Workload
+from mpt.store.unit import Unit
+
+STEPS = 4
+"""Timed updates of a pack; one more, not timed, warms it up."""
+
+PLACES = 3
+"""Packs of downstream cells that are timed: among the short, the middle and the long ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """One pack that was timed, and the units that it stands for.
+
+    Attributes:
+        what: for people.
+        runs: in the pack.
+        step: seconds of an update of the whole pack.
+        each: seconds of a whole unit of this kind, its share of the pack's evaluations included.
+        units: how many units of this kind are to be computed.
+        kept: bytes that a unit leaves: its prompt and its record.
+    """
+
+    what: str
+    runs: int
+    step: float
+    each: float
+    units: int
+    kept: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the units to be computed will cost.
+
+    Attributes:
+        device: where the probe ran.
+        memory: bytes at the peak of the probe, of the GPU or else of the process.
+        disk: bytes of prompts and records; what MLflow keeps comes on top.
+    """
+
+    device: str
+    timings: tuple[Timing, ...]
+    memory: int
+    disk: float
+
+    @property
+    def seconds(self) -> float:
+        """Of computing, without the start of the program."""
+        return sum(timing.each * timing.units for timing in self.timings)
+
+
+def probe(workload: Workload, worker: Worker, lab: Lab) -> Cost:
+    """Time a few packs of the work that is left.
+
+    Args:
+        workload: see ``mpt.lab.workload``.
+        worker: computes the packs; its home is written to, so give it one of its own.
+        lab: says how cells are sorted into packs.
+    """
+    device = worker.backbone.device
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    study, left = workload.study, workload.left
+    timings = [*_learning([c for c in left if isinstance(c, RunConfig)], study.pack, worker)]
+    cells = sorted((c for c in left if isinstance(c, CellConfig)), key=lab.length)
+    timings += _tuning(cells, study.cells_per_pack, worker)
+    timings += _fine_tuning([c for c in left if isinstance(c, FineTuneConfig)], worker)
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if device.type == "cuda":
+        held = torch.cuda.max_memory_allocated(device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    disk = sum(timing.kept * timing.units for timing in timings)
+    return Cost(name, tuple(timings), held, disk)
+
+
+def _learning(configs: Sequence[RunConfig], size: int, worker: Worker) -> list[Timing]:
+    """A timed pack for every shape of meta-training."""
+    shapes: dict[Hashable, list[RunConfig]] = {}
+    for config in configs:
+        shapes.setdefault(run_shape(config), []).append(config)
+    found = []
+    for alike in shapes.values():
+        pack = [_short(config, "outer") for config in alike[:size]]
+        step, _, unit = _timed(worker.learn, pack)
+        steps = fmean(config.outer.steps for config in alike)
+        inner = "" if alike[0].method == "mtl" else f", {alike[0].inner.steps} inner steps"
+        what = f"meta-training, {alike[0].method}{inner}"
+        each = steps * step / len(pack)
+        found.append(Timing(what, len(pack), step, each, len(alike), _kept(unit, steps, worker)))
+    return found
+
+
+def _tuning(cells: Sequence[CellConfig], size: PackSize, worker: Worker) -> list[Timing]:
+    """Timed packs from among the short, the middle and the long ones."""
+    found = []
+    if not cells:
+        return found
+    if size == "auto":
+        size = worker.cells_that_fit([_short(cells[-1], "tuning", start=VOCABULARY)])
+    every = packs(cells, shape=cell_shape, size=size)
+    for stretch in _stretches(every):
+        chosen = stretch[len(stretch) // 2]
+        units = sum(map(len, stretch))
+        pack = [_short(c, "tuning", start=VOCABULARY) for c in chosen]
+        found.append(_judged("prompt tuning", chosen, pack, worker.tune, units, worker))
+    return found
+
+
+def _fine_tuning(configs: Sequence[FineTuneConfig], worker: Worker) -> list[Timing]:
+    found = []
+    for stretch in _stretches(configs):
+        chosen = [stretch[len(stretch) // 2]]
+        pack = [_short(config, "tuning") for config in chosen]
+        what = "full fine-tuning"
+        found.append(_judged(what, chosen, pack, worker.fine_tune, len(stretch), worker))
+    return found
+
+
+def _judged(
+    what: str,
+    whole: Sequence[CellConfig] | Sequence[FineTuneConfig],
+    pack: Sequence[Any],
+    compute: Callable[[Sequence[Any], OnStep], list[Unit]],
+    units: int,
+    worker: Worker,
+) -> Timing:
+    """A timed pack of cells: its updates, and its evaluations by the row of dev and test."""
+    step, rest, unit = _timed(compute, pack)
+    splits = [worker.tokens(c.task, c.data_seed, c.shots).split for c in whole]
+    dev, test = sum(len(s.dev) for s in splits), sum(len(s.test) for s in splits)
+    tuning = whole[0].tuning
+    rows = tuning.num_evals * dev + test
+    each = (tuning.steps * step + rest * rows / (dev + test)) / len(whole)
+    return Timing(what, len(whole), step, each, units, _kept(unit, tuning.steps, worker))
+
+
+def _timed(
+    compute: Callable[[Sequence[Any], OnStep], list[Unit]], pack: Sequence[Any]
+) -> tuple[float, float, Unit]:
+    """Seconds of an update, seconds from the last update to the end, and a unit."""
+    ticks: list[float] = []
+    units = compute(pack, lambda _: ticks.append(time.perf_counter()))
+    end = time.perf_counter()
+    timed = min(STEPS, len(ticks) - 1)
+    return (ticks[-1] - ticks[-1 - timed]) / timed, end - ticks[-1], units[0]
+
+
+def _short(config: Any, loop: str, **changes: object) -> Any:
+    """The configuration with as many steps as are timed, and one evaluation on dev."""
+    part = getattr(config, loop)
+    fewer = {"steps": STEPS + 1} | ({"num_evals": 1} if loop == "tuning" else {})
+    return config.model_copy(update={loop: part.model_copy(update=fewer), **changes})
+
+
+def _kept(unit: Unit, steps: float, worker: Worker) -> float:
+    """Bytes of a unit's prompt and record; a whole one has a longer curve."""
+    prompt = (worker.home.root / unit.artefact).stat().st_size if unit.artefact else 0
+    record = len(json.dumps(unit.config)) + len(json.dumps(unit.result))
+    return prompt + record + 20 * max(0.0, steps - STEPS)
+
+
+def _stretches(work: Sequence[Any]) -> list[Sequence[Any]]:
+    """``PLACES`` neighbouring parts of about equal length, fewer where there is less work."""
+    length = ceil(len(work) / PLACES) or 1
+    return [work[i : i + length] for i in range(0, len(work), length)]
+
+
+def _processor() -> str:
+    return f"cpu, {torch.get_num_threads()} threads"

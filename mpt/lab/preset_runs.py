@@ -1,0 +1,141 @@
+"""A preset's rows, run as campaigns; what rows have in common is computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from math import ceil
+from typing import Any
+
+from mpt.compute.worker import Worker
+from mpt.gym.partitions import Setting
+from mpt.lab.campaign import Entrant, campaign
+from mpt.lab.promote import Promotion, promote
+from mpt.lab.run import Lab
+from mpt.lab.similarity import similarity, tuned
+from mpt.search.search import Trial
+from mpt.seeding import stream
+from mpt.study.presets import Entry, Preset, Row, SourceChoice
+from mpt.study.study import Study
+
+GIVEN = Trial(0, {}, "complete")
+"""What stands for a searched trial: a preset gives every hyper-parameter itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two tasks and how alike their tuned prompts are.
+
+    Attributes:
+        value: mean of the two correlations, one prompt on the other's subspace and back.
+    """
+
+    group: str
+    tasks: tuple[str, str]
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much a row is: at most, since units that another row has are shared."""
+
+    meta_trainings: int
+    cells: int
+
+
+def size(row: Row) -> Size:
+    """The units of a row by counting, those of the baselines among them."""
+    final = row.entries[0].study.final
+    runs = len(row.entries) * len(final.meta_seeds)
+    full = len(final.fine_tuning.lrs) if "FT" in final.baselines else 0
+    rates = len(final.lrs) * (runs + 1) + full
+    return Size(runs, len(row.setting.targets) * len(final.seeds) * rates)
+
+
+def answer(rows: Sequence[Row], lab: Lab) -> Iterator[Promotion]:
+    """Run rows of one backbone; neighbours that differ in their tasks alone are one campaign.
+
+    Raises:
+        UnknownName: a task that the gym does not have.
+        DataError: rows that cannot be read.
+    """
+    ready = [_ready(row, lab) for row in rows]
+    for _, group in groupby(ready, key=_alike):
+        alike = list(group)
+        entrants, settings = alike[0][0], [setting for _, setting in alike]
+        study = entrants[0].study
+        yield promote(campaign(study, GIVEN, entrants, settings, lab.worker), lab)
+
+
+def answer_pairs(preset: Preset, lab: Lab) -> list[Pair]:
+    """How alike the preset's pairs of tasks are (appendix A.6).
+
+    Raises:
+        UnknownName: a task that the gym does not have.
+    """
+    tasks = {task for pairs in preset.pairs.values() for pair in pairs for task in pair}
+    found = similarity(tuned(preset.base, sorted(tasks), lab))
+
+    def value(one: str, other: str) -> float | None:
+        there, back = found.between(one, other), found.between(other, one)
+        return None if there is None or back is None else (there + back) / 2
+
+    return [
+        Pair(group, pair, value(*pair)) for group, pairs in preset.pairs.items() for pair in pairs
+    ]
+
+
+def _ready(row: Row, lab: Lab) -> tuple[tuple[Entrant, ...], Setting]:
+    """The row's methods and tasks, every row of them read before anything is computed."""
+    study, setting, worker = row.entries[0].study, row.setting, lab.worker
+    for task in (*setting.sources, *setting.targets):
+        worker.gym.card(task)
+    worker.data_digest(setting.targets, study.final.seeds, study.target_shots)
+    worker.check(setting.targets, study.final.seeds, study.target_shots, scored=True)
+    if row.variant.choose is not None:
+        setting = replace(setting, sources=_chosen(row.variant.choose, study, setting, lab))
+    entrants = tuple(
+        Entrant(_paced(entry, setting, worker), {}, f"preset {study.title}")
+        for entry in row.entries
+    )
+    return entrants, setting
+
+
+def _alike(ready: tuple[tuple[Entrant, ...], Setting]) -> list[dict[str, Any]]:
+    return [entrant.study.model_dump(exclude={"setting", "sources"}) for entrant in ready[0]]
+
+
+def _chosen(choice: SourceChoice, study: Study, setting: Setting, lab: Lab) -> tuple[str, ...]:
+    """Sources by similarity to the one target, from cells on the validation seeds and rates."""
+    (target,) = setting.targets
+    if choice.take == "random":
+        draws = stream("sources", study.seed, target)
+        picked = draws.permutation(len(setting.sources))[: choice.count]
+        return tuple(setting.sources[at] for at in sorted(picked))
+    few = study.validation
+    final = study.final.model_copy(update={"seeds": few.seeds, "lrs": few.lrs})
+    short = study.model_copy(update={"final": final})
+    found = similarity(tuned(short, (*setting.sources, target), lab)).sources(target)
+    ranked = [task for task, _ in found]
+    if choice.take == "lowest":
+        ranked.reverse()
+    return tuple(ranked[: choice.count])
+
+
+def _paced(entry: Entry, setting: Setting, worker: Worker) -> Study:
+    """The method's study, its steps counted from its epochs where those are given."""
+    study = entry.study
+    if entry.epochs is None:
+        return study
+    splits = [
+        worker.tokens(task, seed, study.source_shots).split
+        for task in setting.sources
+        for seed in study.source_seeds
+    ]
+    rows, size = sum(len(split.train) + len(split.dev) for split in splits), study.outer.batch
+    batches = entry.epochs * rows / size
+    if study.habits and study.habits.pooled == "epochs":
+        batches = entry.epochs * ceil(rows / size)  # an epoch's last one may be short
+    steps = ceil(batches / study.outer.episodes)
+    return study.model_copy(update={"outer": study.outer.model_copy(update={"steps": steps})})

@@ -1,0 +1,239 @@
+"""Tables for the terminal, and the same content as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from mpt.report import words
+from mpt.report.grid import Grid, Sheet
+from mpt.report.json_text import json_line, json_text
+from mpt.stats.intervals import LEVEL, Interval
+from mpt.stats.scores import Gain
+
+if TYPE_CHECKING:
+    from mpt.lab.similarity import Similarity
+    from mpt.search.search import Trial
+    from mpt.search.study_list import Overview
+    from mpt.serve.prompt_view import PromptView
+
+SCHEMA = 1
+"""Version of the JSON that ``arg_json`` prints; a key is never renamed under one version."""
+
+
+def arg_sheet(gains: Sequence[Gain], title: str = "") -> Sheet:
+    """Setting x method: ARG, its two intervals, and n = tasks x seeds."""
+    names = words.method_names(name for gain in gains for name in (gain.method, gain.baseline))
+    rows = (
+        (
+            gain.setting,
+            names[gain.method],
+            words.percent(gain.arg),
+            words.interval(gain.interval),
+            words.interval(gain.seed_interval),
+            f"{len(gain.per_task)}x{len(gain.seeds)}",
+        )
+        for gain in gains
+    )
+    header = ("setting", "method", "ARG", "95 % interval", "seeds only", "n")
+    grid = Grid(header, tuple(rows), "llrrrr", grouped=True)
+    return Sheet(grid, title or "Average relative gain (%)")
+
+
+def arg_json(gains: Sequence[Gain], **context: object) -> str:
+    """The ARG table as JSON: percent, unrounded, null for what cannot be said.
+
+    Args:
+        context: further top-level keys, such as the file that the table was read from.
+    """
+    return json_text(
+        {
+            "schema": SCHEMA,
+            **context,
+            "level": LEVEL,
+            "gains": [_gain(gain) for gain in gains],
+            "warnings": [line for gain in gains for line in gain.warnings],
+        }
+    )
+
+
+SHOWN = 100
+"""Trials of a table at most: half of them the best, half of them the latest."""
+
+
+def trials_sheet(title: str, trials: Sequence[Trial]) -> Sheet:
+    """A study's trials, the best one marked; a trial without an ARG shows why.
+
+    Of a long study the best and the latest trials stand here, and how many there are.
+    """
+    best, every = best_trial(trials), trials
+    if len(every) > SHOWN:
+        ranked = sorted((t for t in every if t.arg is not None), key=lambda t: -(t.arg or 0.0))
+        chosen = {t.number for t in (*ranked[: SHOWN // 2], *every[-SHOWN // 2 :])}
+        trials = [trial for trial in every if trial.number in chosen]
+    names = list(dict.fromkeys(name for trial in trials for name in trial.params))
+    searched = tuple(name.replace("_", " ") for name in names)
+    rows = (
+        (
+            f"{'* ' if trial is best else ''}{trial.number + 1}",
+            *(words.param(trial.params.get(name, "")) for name in names),
+            words.percent(trial.arg),
+            words.interval(trial_interval(trial)),
+            trial.state,
+        )
+        for trial in trials
+    )
+    grid = Grid(
+        ("trial", *searched, "ARG %", "95 % interval", "state"),
+        tuple(rows),
+        "r" * (len(names) + 3) + "l",
+        marked=frozenset(at for at, trial in enumerate(trials) if trial is best),
+    )
+    return Sheet(grid, f"Study {title}", tuple(_trial_notes(trials, every)))
+
+
+def _trial_notes(shown: Sequence[Trial], every: Sequence[Trial]) -> Iterator[str]:
+    for trial in shown:
+        if trial.reason:
+            error = f" ({trial.error})" if trial.error else ""
+            yield f"trial {trial.number + 1}: {trial.reason}{error}"
+    if len(every) > SHOWN:
+        states = Counter(trial.state for trial in every)
+        counts = ", ".join(f"{number} {state}" for state, number in states.most_common())
+        yield (
+            f"{len(every)} trials: {counts}. Shown are the {SHOWN // 2} best and the "
+            f"{SHOWN // 2} latest; --json prints all"
+        )
+
+
+def trials_json(trials: Sequence[Trial]) -> str:
+    """A study's trials as JSON."""
+    return json_text({"schema": SCHEMA, "trials": [_trial(trial) for trial in trials]})
+
+
+def studies_sheet(found: Sequence[Overview]) -> Sheet:
+    """Studies by name: how far they are and their best trial."""
+    header = ("study", "trials", "finished", "best ARG %", "95 % interval", "best trial")
+    rows = (
+        (
+            study.name,
+            str(study.trials),
+            str(study.complete),
+            words.percent(study.best.arg if study.best else None),
+            words.interval(trial_interval(study.best)) if study.best else words.CANNOT_SAY,
+            str(study.best.number + 1) if study.best else "",
+        )
+        for study in found
+    )
+    return Sheet(Grid(header, tuple(rows), "lrrrrr"), "Studies")
+
+
+def studies_json(found: Iterable[tuple[str, Sequence[Trial]]]) -> Iterator[str]:
+    """Studies and their trials as the parts of one JSON object, a study each, a trial a line."""
+    yield f'{{"schema": {SCHEMA}, "studies": ['
+    for place, (name, trials) in enumerate(found):
+        lines = ",\n".join(json_line(_trial(trial)) for trial in trials)
+        yield f'{"," if place else ""}{{"name": {json_line(name)}, "trials": [\n{lines}\n]}}'
+    yield "]}"
+
+
+def similarity_sheet(found: Similarity, nearest: int = 3) -> Sheet:
+    """Every task with the tasks whose subspaces hold most of its prompt."""
+    rows = []
+    for task in found.tasks:
+        near = (f"{other} {value:.2f}" for other, value in found.sources(task)[:nearest])
+        rows.append((task, ", ".join(near)))
+    grid = Grid(("task", "nearest tasks"), tuple(rows), "ll")
+    return Sheet(grid, f"Task similarity (by chance about {found.chance:.2f})")
+
+
+def sources_sheet(target: str, sources: Sequence[tuple[str, float]], found: Similarity) -> Sheet:
+    """The tasks to take as sources for a target, the most alike first."""
+    rows = tuple((task, f"{value:.3f}") for task, value in sources)
+    grid = Grid(("source", "correlation"), rows, "lr")
+    return Sheet(grid, f"Sources for {target} (by chance about {found.chance:.2f})")
+
+
+def similarity_json(
+    found: Similarity, target: str | None, sources: Sequence[tuple[str, float]]
+) -> str:
+    """The matrix, unrounded, null where two tasks share no seed; the sources if a target is."""
+    told: dict[str, Any] = {
+        "schema": SCHEMA,
+        "tasks": list(found.tasks),
+        "matrix": [list(row) for row in found.matrix],
+        "chance": found.chance,
+    }
+    if target is not None:
+        named = [{"task": task, "correlation": value} for task, value in sources]
+        told["suggest"] = {"target": target, "sources": named}
+    return json_text(told)
+
+
+def prompt_sheet(view: PromptView) -> Sheet:
+    """A prompt's rows: length, way from the start, nearest tokens."""
+    header = ("row", "norm", "drift", "cosine to start", "nearest tokens (cosine)")
+    rows = []
+    for at, row in enumerate(view.rows):
+        near = ", ".join(f"{token} {cosine:.2f}" for token, cosine in row.nearest)
+        numbers = (f"{row.norm:.3g}", f"{row.drift:.3g}", f"{row.turned:.2f}")
+        rows.append((str(at + 1), *numbers, near))
+    return Sheet(
+        Grid(header, tuple(rows), "rrrrl"),
+        f"Prompt of {len(view.rows)} rows, {view.drift:.2f} of its start's length away from it",
+        (f"start: {view.start}; rows of frequent tokens: {view.vocabulary:.3g} long",),
+    )
+
+
+def best_trial(trials: Sequence[Trial]) -> Trial | None:
+    """The finished trial with the highest ARG; the earlier one of two alike."""
+    done = [t for t in trials if t.arg is not None and isfinite(t.arg)]
+    return max(done, key=lambda trial: (trial.arg or 0.0, -trial.number), default=None)
+
+
+def trial_interval(trial: Trial) -> Interval:
+    """A trial's interval, unknown where it has none."""
+    nan = float("nan")
+    return Interval(
+        nan if trial.low is None else trial.low, nan if trial.high is None else trial.high
+    )
+
+
+def _gain(gain: Gain) -> dict[str, Any]:
+    return {
+        "setting": gain.setting,
+        "method": gain.method,
+        "baseline": gain.baseline,
+        "arg": gain.arg,
+        "interval": _pair(gain.interval),
+        "seed_interval": _pair(gain.seed_interval),
+        "tasks": list(gain.tasks),
+        "seeds": list(gain.seeds),
+        "per_task": dict(gain.per_task),
+        "by_meta_seed": {str(seed): arg for seed, arg in gain.by_meta_seed.items()},
+        "zero_baseline": list(gain.zero_baseline),
+        "missing": [
+            {"method": gap.method, "task": gap.task, "seeds": list(gap.seeds)}
+            for gap in gain.missing
+        ],
+    }
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {
+        "number": trial.number + 1,
+        "state": trial.state,
+        "params": dict(trial.params),
+        "arg": trial.arg,
+        "interval": _pair(trial_interval(trial)),
+        "digest": trial.digest,
+        "error": trial.error,
+        "step": trial.step,
+        "reason": trial.reason,
+    }
+
+
+def _pair(interval: Interval) -> list[float] | None:
+    return [interval.low, interval.high] if interval.known else None

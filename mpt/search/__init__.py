@@ -1,0 +1,1 @@
+"""Search configurations: studies, samplers and pruners. The only room that imports optuna."""

@@ -1,0 +1,171 @@
+"""The database of studies: opened as a store of its own, patiently, and never made by looking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mpt.errors import InputError, StoreError
+from mpt.files.atomic import made_beside
+from mpt.store.address import sqlite_file, sqlite_url
+from mpt.store.database import DAMAGED, READ_ONLY, Database, Survey, at_once, patient, survey
+from mpt.store.home import Home
+from mpt.store.lease import Lease, take
+from mpt.store.ledger import Ledger
+from mpt.store.schema import OPTUNA, VERSION, schema_error, schema_fault
+from mpt.store.tables import prepare_leases
+
+DEFINITION = "mpt.definition"
+"""The attribute that a study has if mpt began it."""
+
+_INNER = ("_get_trials", "_create_new_trial", "_set_trial_param", "_get_best_trial_id")
+"""What Optuna's cache calls behind the storage's public face."""
+
+
+def study_names(home: Home) -> list[str]:
+    """The studies that mpt began in this store, the youngest first. Raises ``StoreError``."""
+    return stored(home)[1]
+
+
+def stored(home: Home) -> tuple[Any, list[str]]:
+    """The storage, None where there is none yet, and the names of its studies."""
+    if not is_there(home):
+        return None, []
+    storage = open_storage(home)
+    # Optuna's own summaries would read every trial of every study
+    own = [study for study in storage.get_all_studies() if DEFINITION in study.user_attrs]
+    own.sort(key=lambda study: -study._study_id)
+    return storage, [study.study_name for study in own]
+
+
+def begun(home: Home) -> tuple[Any, list[str]]:
+    """As ``stored``, but there must be a study. Raises ``InputError``."""
+    storage, names = stored(home)
+    if names:
+        return storage, names
+    raise InputError(
+        f"there is no study in {home.shown(home.studies_url)} yet; begin one with "
+        "`mpt sweep --method reptile`"
+    )
+
+
+@contextmanager
+def study_lease(
+    home: Home, ledger: Ledger, title: str, wait: Callable[[str], None] | None = None
+) -> Iterator[Lease]:
+    """Hold a study alone, among all drivers that share its store, whatever their ledgers are.
+
+    The lease lies in the store, where ``Lease.guard`` binds what is written there to it. One in the
+    ledger is held beside it, for that is where versions look that knew no other.
+
+    Args:
+        home: where the store is; made if it is not there.
+        ledger: of this driver.
+        title: of the study.
+        wait: told for whom is waited, see ``mpt.store.lease.take``.
+
+    Raises:
+        StoreError: another driver holds the study, or the store cannot be opened.
+    """
+    name = f"study:{title}"
+    open_storage(home, make=True)
+    with ledger.lease(name, wait=wait) as beside:
+        if not home.studies_url.startswith(("sqlite", "postgres")):
+            yield beside
+            return
+        database = Database(home.studies_url, "studies store", "MPT_STUDIES_URL", is_ledger=False)
+        try:
+            database.do(prepare_leases)
+            with take(database, name, wait=wait, beside=beside) as lease:
+                yield lease
+        finally:
+            database.close()
+
+
+def is_there(home: Home) -> bool:
+    """Whether the store exists and a study may have been begun in it; opening would make it."""
+    file = sqlite_file(home.studies_url)
+    return file is None or (file.exists() and not _is_half_made(home))
+
+
+def open_storage(home: Home, *, make: bool = False) -> Any:
+    """The storage that Optuna keeps studies in, with its cache.
+
+    Raises:
+        StoreError: it cannot be opened, or holds the tables of another tool.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # SQLite: wait for a lock rather than fail; servers: notice a dropped connection
+    is_file = home.studies_url.startswith("sqlite")
+    waits = {"timeout": 60} if is_file else {}
+    if is_there(home) and home.studies_url.startswith(("sqlite", "postgres")):
+        _refuse_other_tables(home)
+    try:
+        file = sqlite_file(home.studies_url)
+        if make and file and not file.exists():
+            with made_beside(file) as new:
+                optuna.storages.RDBStorage(sqlite_url(new)).engine.dispose()
+        # of drivers that make the tables of a server at once, all but one look again
+        storage = at_once(optuna.storages.RDBStorage)(
+            home.studies_url,
+            engine_kwargs={"pool_pre_ping": True, "connect_args": waits},
+            # a reader must not put tables into a file that may be another tool's
+            skip_table_creation=is_file and not make,
+        )
+    except Exception as error:
+        # Optuna lets through whatever driver, URL parser or schema check fails
+        text = str(error.__cause__ or error)
+        cause = text.splitlines()[0] if text else type(error).__name__
+        cure = "it must be a database of its own, shared with neither MLflow nor the ledger"
+        if "readonly" in cause:
+            cure = READ_ONLY
+        if "malformed" in cause:
+            cure = f"{DAMAGED}: its trials are drawn again, and the ledger keeps what they computed"
+        raise StoreError(
+            f"the studies store {home.shown(home.studies_url)} cannot be opened ({cause}); {cure}"
+        ) from None
+    # a server that restarts in mid-sweep is waited for
+    for name in (*optuna.storages.BaseStorage.__abstractmethods__, *_INNER):
+        setattr(storage, name, patient(getattr(storage, name), home.shown(home.studies_url)))
+    return optuna.storages.get_storage(storage)
+
+
+def _refuse_other_tables(home: Home) -> None:
+    """Raise ``StoreError`` where Optuna would put its tables beside another tool's, or has others
+    of its own."""
+    seen = _survey(home)
+    found = seen.tables
+    if "studies" in found and (
+        fault := schema_fault(home.studies_url, "MPT_STUDIES_URL", OPTUNA, seen.revision)
+    ):
+        raise StoreError(schema_error("studies store", home.studies_url, fault))
+    if found and "studies" not in found and not _are_optunas(found):
+        raise StoreError(
+            f"the studies store {home.shown(home.studies_url)} cannot be opened (it holds the "
+            f"table {min(found)!r} of another tool); it must be a database of its own, shared with "
+            "neither MLflow nor the ledger: set MPT_STUDIES_URL"
+        )
+
+
+def _is_half_made(home: Home) -> bool:
+    """Whether a file was left by a driver that died while Optuna made its tables, the version last:
+    no study was begun in it, and the next driver makes the rest."""
+    found = _tables(home)
+    return VERSION not in found and (not found or _are_optunas(found))
+
+
+def _are_optunas(tables: frozenset[str]) -> bool:
+    from optuna.storages._rdb.models import BaseModel
+
+    return tables != {VERSION} and tables <= {*BaseModel.metadata.tables, VERSION}
+
+
+def _tables(home: Home) -> frozenset[str]:
+    return _survey(home).tables
+
+
+def _survey(home: Home) -> Survey:
+    return survey(home.studies_url, "studies store", "MPT_STUDIES_URL", timeout=60.0)

@@ -1,0 +1,1 @@
+"""Use a learned prompt: predict, export, serve."""

@@ -1,0 +1,1 @@
+"""Compute scores, average relative gain, intervals and tests; knows no store and no model."""

@@ -1,0 +1,1 @@
+"""Keep units of work: home, ledger, leases, prompt files. The only room that imports sqlalchemy."""

@@ -1,0 +1,169 @@
+"""Where state lives: one folder, three databases, and the refusal to mix them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpt.errors import StoreError
+from mpt.store.address import from_home, is_ambiguous, place, sqlite_url
+
+TRACKING = ("MPT_TRACKING_URI", "MLFLOW_TRACKING_URI")
+"""Variables that say where runs are tracked; the first one that is set counts."""
+
+
+def tracking_variable(environment: Mapping[str, str] = os.environ) -> str:
+    """The variable that says where runs are tracked; the one to set where none does."""
+    return next((name for name in TRACKING if environment.get(name)), TRACKING[0])
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder that holds what mpt remembers, and the URLs of its three stores.
+
+    Attributes:
+        root: absolute; ``MPT_HOME``, else ``mlruns`` under the working directory.
+        ledger_url: finished units of work; ``MPT_LEDGER_URL``.
+        studies_url: Optuna's studies; ``MPT_STUDIES_URL``.
+        tracking_uri: MLflow's store or server; ``MPT_TRACKING_URI``, else
+            ``MLFLOW_TRACKING_URI``.
+    """
+
+    root: Path
+    ledger_url: str
+    studies_url: str
+    tracking_uri: str
+
+    def __post_init__(self) -> None:
+        for url in (self.ledger_url, self.studies_url, self.tracking_uri):
+            if is_ambiguous(url):
+                raise StoreError(
+                    f"the address {self.shown(url)!r} can be read in two ways; write the signs of "
+                    "its password as URLs do: @ as %40, / as %2F, ? as %3F, # as %23, % as %25"
+                )
+
+    @classmethod
+    def find(cls, environment: Mapping[str, str] = os.environ) -> Home:
+        """The home that the environment names; writes nothing.
+
+        Raises:
+            StoreError: a folder that has no path here, or none that a database can be told; an
+                address whose password holds signs that part a URL.
+        """
+        given = environment.get("MPT_HOME") or "mlruns"
+        try:
+            root = Path(given).expanduser().absolute()
+            str(root).encode()
+        except (RuntimeError, OSError) as error:
+            raise StoreError(
+                f"the home folder {given!r} has no path here ({error}); set MPT_HOME to an "
+                "absolute path"
+            ) from None
+        except UnicodeEncodeError:
+            raise StoreError(
+                f"the name of the home folder {given!r} is not UTF-8; set MPT_HOME to another one"
+            ) from None
+        return cls(
+            root,
+            from_home(environment.get("MPT_LEDGER_URL") or sqlite_url(root / "ledger.db")),
+            from_home(environment.get("MPT_STUDIES_URL") or sqlite_url(root / "studies.db")),
+            from_home(
+                environment.get(tracking_variable(environment)) or sqlite_url(root / "mlflow.db")
+            ),
+        )
+
+    def open(self) -> Home:
+        """Make the folders.
+
+        Raises:
+            StoreError: two stores share a database, or the folder cannot be written.
+        """
+        self.refuse_shared()
+        try:
+            for folder in (
+                self.outbox,
+                self.checkpoints,
+                self.prompts,
+                self.tokens,
+                self.artifacts,
+                self.reports,
+            ):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the home folder {self.root} cannot be written ({error.strerror}); "
+                "set MPT_HOME to a folder that can"
+            ) from None
+        if not os.access(self.root, os.W_OK):
+            raise StoreError(
+                f"the home folder {self.root} cannot be written; set MPT_HOME to a folder that can"
+            )
+        return self
+
+    @property
+    def mlflow_url(self) -> str:
+        """MLflow's local store, whether or not tracking goes there."""
+        return sqlite_url(self.root / "mlflow.db")
+
+    @property
+    def outbox(self) -> Path:
+        """Tracking records that no server has taken yet."""
+        return self.root / "outbox"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Meta-trainings under way."""
+        return self.root / "checkpoints"
+
+    @property
+    def tokens(self) -> Path:
+        """Token ids of task splits, ``<key>.i32``; made again where they are missing."""
+        return self.root / "tokens"
+
+    @property
+    def prompts(self) -> Path:
+        """Soft prompts, ``<digest>.safetensors``."""
+        return self.root / "prompts"
+
+    @property
+    def artifacts(self) -> Path:
+        """MLflow's files, when its store is local."""
+        return self.root / "artifacts"
+
+    @property
+    def reports(self) -> Path:
+        """Pages and tables of promotions."""
+        return self.root / "reports"
+
+    @staticmethod
+    def shown(url: str) -> str:
+        """The URL, or a text that quotes it, as it may be printed: every password is ``***``."""
+        url = re.sub(r"(://[^:/?#@]*):.*@", r"\1:***@", url)
+        # an address of Ray's needs no scheme
+        url = re.sub(r"^([^\s:/?#@]*):(?!//)\S*@", r"\1:***@", url)
+        return re.sub(
+            r"(?i)([?&][^=&]*(?:pass|pwd|token|secret|odbc_connect)[^=&]*=)[^&\s]*", r"\1***", url
+        )
+
+    def refuse_shared(self) -> None:
+        """Raise ``StoreError`` when two stores are one database; writes nothing."""
+        stores = {
+            "ledger": ("MPT_LEDGER_URL", self.ledger_url),
+            "studies": ("MPT_STUDIES_URL", self.studies_url),
+            "tracking": ("MPT_TRACKING_URI", self.tracking_uri),
+        }
+        seen: dict[tuple[str, ...], str] = {}
+        for name, (variable, url) in stores.items():
+            where = place(url)
+            if where is None:
+                continue
+            other = seen.setdefault(where, name)
+            if other != name:
+                raise StoreError(
+                    f"the {other} and {name} stores are the same database, {self.shown(url)}: "
+                    "their tables would overwrite each other's schema version; give "
+                    f"{variable} a database of its own"
+                )

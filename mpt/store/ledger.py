@@ -1,0 +1,269 @@
+"""Results of finished units of work, by content digest, inserted once.
+
+A unit is never rewritten: ``done`` and ``diverged`` are final, and after ``failed`` the next
+attempt is a row of its own. Every write here may be done twice with the same outcome, so a dropped
+connection is answered by doing it again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC
+from functools import partial
+from hashlib import sha256
+from types import TracebackType
+from typing import Any
+
+import sqlalchemy as sa
+
+from mpt.errors import InputError, StoreError
+from mpt.store.address import sqlite_file
+from mpt.store.database import OPENING, Database
+from mpt.store.home import Home
+from mpt.store.lease import Holder, Lease, take
+from mpt.store.row_checks import damaged, read_row
+from mpt.store.tables import LINKS, UNITS, insert, prepare
+from mpt.store.unit import State, Unit
+
+CHUNK = 500
+"""Digests in one query; SQLite and PostgreSQL bear more, planners like fewer."""
+
+RACES = 20
+"""Failed attempts of other processes that may come in between while a unit is recorded."""
+
+
+class Ledger:
+    """Append-only results in SQLite or PostgreSQL; safe to share between threads and processes.
+
+    Args:
+        url: ``sqlite:///PATH`` or ``postgresql+psycopg://USER:PASSWORD@HOST/DATABASE``.
+        is_reader: nothing is written, not even tables that are missing.
+
+    Raises:
+        StoreError: from every method, when the database cannot be used; it says why and what to do.
+    """
+
+    def __init__(self, url: str, *, is_reader: bool = False) -> None:
+        self._database = Database(url, is_reader=is_reader)
+        if is_reader:
+            return
+        try:
+            self._database.do(partial(prepare, shown=str(self._database)), OPENING)
+        except StoreError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._database.close()
+
+    def get(self, digest: str) -> Unit | None:
+        """The unit's last attempt; None when there is none."""
+        return self.get_many([digest]).get(digest)
+
+    def get_many(self, digests: Iterable[str]) -> dict[str, Unit]:
+        """The last attempts of those units that the ledger holds."""
+        wanted = list(dict.fromkeys(digests))
+        found: dict[str, Unit] = {}
+        for start in range(0, len(wanted), CHUNK):
+            rows = self._rows(wanted[start : start + CHUNK])
+            found |= {row["digest"]: _unit(row) for row in rows}
+        return found
+
+    def _rows(self, digests: Sequence[str]) -> Sequence[sa.RowMapping]:
+        """Every attempt of some units; what the driver cannot read is told by its digest."""
+        query = sa.select(UNITS).where(UNITS.c.digest.in_(digests)).order_by(UNITS.c.attempt)
+        try:
+            return self._database.do(lambda db: db.execute(query).mappings().all())
+        except (ValueError, TypeError, StoreError) as error:
+            if isinstance(error, StoreError) and "decode" not in str(error):
+                raise
+            if len(digests) == 1:
+                damaged(digests[0], "it holds a time or text that cannot be read")
+            return [row for digest in digests for row in self._rows([digest])]
+
+    def digests(self, prefix: str = "", most: int | None = None) -> list[str]:
+        """The digests that begin with ``prefix``, hexadecimal digits, in order; no unit is read.
+
+        Args:
+            prefix: of any length.
+            most: so many at most; all by default.
+        """
+        column = UNITS.c.digest
+        query = sa.select(column).distinct().order_by(column).limit(most)
+        if prefix:
+            # so that the index is used: no hexadecimal digit comes after a "g"
+            query = query.where(column >= prefix, column < f"{prefix}g")
+        return list(self._database.do(lambda db: db.execute(query).scalars().all()))
+
+    @property
+    def size(self) -> int:
+        """How many units there are."""
+        query = sa.select(sa.func.count(sa.distinct(UNITS.c.digest)))
+        return self._database.do(lambda db: db.execute(query).scalar_one())
+
+    def begun_from(self, digest: str) -> list[str]:
+        """Digests of the units that began from the prompt of another unit; no unit is read."""
+        ways = (f'"start":"{digest}"', f'"prompt_start":"prompt:{digest}"')
+        begun = sa.or_(*(UNITS.c.config.contains(way, autoescape=True) for way in ways))
+        query = sa.select(UNITS.c.digest).where(begun, UNITS.c.digest != digest).distinct()
+        return sorted(self._database.do(lambda db: db.execute(query).scalars().all()))
+
+    def backbone_names(self, weights: str) -> list[str]:
+        """By which names units of these weights call their backbone, the most used one first.
+
+        No unit is read but one for each name, so that a large ledger is looked through quickly.
+        """
+        config, names = UNITS.c.config, dict[str, int]()
+        of_weights = config.contains(f'"weights":{json.dumps(weights)}', autoescape=True)
+        query = sa.select(UNITS.c.digest, config).where(of_weights).limit(1)
+        while row := self._database.do(lambda db, query=query: db.execute(query).one_or_none()):
+            try:
+                name = str(json.loads(row.config)["backbone"]["name"])
+            except (ValueError, TypeError, KeyError):
+                # damaged: told where the unit itself is read
+                query = query.where(UNITS.c.digest != row.digest)
+                continue
+            calls_it = config.contains(f'"name":{json.dumps(name)}', autoescape=True)
+            count = sa.select(sa.func.count()).where(of_weights, calls_it)
+            names[name] = self._database.do(lambda db, count=count: db.execute(count).scalar_one())
+            query = query.where(~calls_it)
+        return sorted(names, key=lambda name: -names[name])
+
+    def units(self, kind: str | None = None, state: State | None = None) -> Iterator[Unit]:
+        """The last attempt of every unit, oldest first, of one kind or in one state if given."""
+        query = sa.select(UNITS.c.digest).group_by(UNITS.c.digest)
+        query = query.order_by(sa.func.max(UNITS.c.created), UNITS.c.digest)
+        if kind is not None:
+            query = query.where(UNITS.c.kind == kind)
+        digests = self._database.do(lambda db: db.execute(query).scalars().all())
+        for start in range(0, len(digests), CHUNK):
+            chunk = digests[start : start + CHUNK]
+            found = self.get_many(chunk)
+            units = (found[digest] for digest in chunk if digest in found)
+            yield from (unit for unit in units if state in (None, unit.state))
+
+    def record(self, *units: Unit) -> bool:
+        """Insert units, all or none of those whose result is not there already.
+
+        Returns:
+            False when the result of one was there; nothing of it is written.
+        """
+
+        def attempt(db: sa.Connection) -> bool:
+            recorded = [_recorded(db, unit) for unit in units]
+            return all(recorded)
+
+        raced = ""
+        for _ in range(RACES):
+            try:
+                return self._database.do(attempt)
+            except _Raced as error:
+                raced = str(error)
+        raise StoreError(f"unit {raced} failed {RACES} times elsewhere while it was recorded")
+
+    def forget(self, digest: str) -> bool:
+        """Delete every attempt of a unit, so that it is computed again; False if there was none."""
+        gone = sa.delete(UNITS).where(UNITS.c.digest == digest)
+        return self._database.do(lambda db: db.execute(gone).rowcount) > 0
+
+    def link(self, owner: str, role: Mapping[str, object], digests: Iterable[str]) -> None:
+        """Note that units stand behind a number of ``owner``; noting it twice changes nothing.
+
+        Args:
+            owner: a study or promotion.
+            role: which number, e.g. ``{"trial": 3, "method": "maml"}``.
+            digests: the units behind it.
+        """
+        text = _json(role)
+        role_id = sha256(text.encode()).hexdigest()[:32]
+        rows = [
+            {"owner": owner, "role_id": role_id, "role": text, "digest": digest}
+            for digest in dict.fromkeys(digests)
+        ]
+        for start in range(0, len(rows), CHUNK):
+            chunk = rows[start : start + CHUNK]
+            self._database.do(lambda db, chunk=chunk: insert(db, LINKS, chunk))
+
+    def linked(self, owner: str) -> list[tuple[dict[str, Any], str]]:
+        """(role, digest) for every unit behind a number of ``owner``, in the order of linking."""
+        query = sa.select(LINKS.c.role, LINKS.c.digest)
+        query = query.where(LINKS.c.owner == owner).order_by(LINKS.c.id)
+        rows = self._database.do(lambda db: db.execute(query).all())
+        return [(_role(role, owner), digest) for role, digest in rows]
+
+    def lease(
+        self,
+        name: str,
+        holder: Holder | None = None,
+        seconds: float = 120.0,
+        *,
+        wait: Callable[[str], None] | None = None,
+    ) -> Lease:
+        """Take ``name`` for this process alone; see ``mpt.store.lease.take``."""
+        return take(self._database, name, holder, seconds, wait=wait)
+
+
+def open_ledger(home: Home) -> Ledger:
+    """The ledger of a home that has one; looking must not make it. Raises ``InputError``."""
+    file = sqlite_file(home.ledger_url)
+    if file is not None and not file.exists():
+        raise InputError(f"there is no ledger at {file} yet; `mpt sweep` begins one")
+    return Ledger(home.ledger_url)
+
+
+class _Raced(Exception):
+    """Another process inserted this very attempt in between, so look again."""
+
+
+def _recorded(db: sa.Connection, unit: Unit) -> bool:
+    """Insert a unit's next attempt; False when its result is there. Raises ``_Raced``."""
+    last = sa.select(UNITS.c.attempt, UNITS.c.state).where(UNITS.c.digest == unit.digest)
+    held = db.execute(last.order_by(UNITS.c.attempt.desc()).limit(1)).one_or_none()
+    if held is not None and held.state != "failed":
+        return False
+    number = 1 if held is None else held.attempt + 1
+    if insert(db, UNITS, [_row(unit, number)]) != 1:
+        raise _Raced(unit.digest)
+    return True
+
+
+def _role(text: str, owner: str) -> dict[str, Any]:
+    with suppress(ValueError, TypeError):
+        if isinstance(role := json.loads(text), dict):
+            return role
+    raise StoreError(
+        f"the ledger's note of {owner} is damaged ({text!r} is no JSON object); restore the ledger "
+        "from a copy"
+    )
+
+
+def _json(value: Mapping[str, object]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _row(unit: Unit, attempt: int) -> dict[str, Any]:
+    made = unit.created.replace(tzinfo=unit.created.tzinfo or UTC).astimezone(UTC)
+    texts = {"config": _json(unit.config), "result": _json(unit.result)}
+    return {**vars(unit), **texts, "created": made, "attempt": attempt}
+
+
+def _unit(row: Any) -> Unit:
+    fields = {key: value for key, value in read_row(row).items() if key != "attempt"}
+    made = fields["created"]
+    # SQLite keeps no time zone; what _row put there was UTC
+    fields["created"] = made.astimezone(UTC) if made.tzinfo else made.replace(tzinfo=UTC)
+    return Unit(**fields)

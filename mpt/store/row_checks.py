@@ -1,0 +1,151 @@
+"""Whether a row of the ledger can be what mpt wrote: its form, its identity and its numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from math import isfinite
+from typing import Any, NoReturn, get_args
+
+from mpt.config import CellConfig, FineTuneConfig, PausedRun, RunConfig
+from mpt.errors import StoreError
+from mpt.gym.metrics import is_possible, limits
+from mpt.schema import digest_of
+from mpt.store.unit import State, Unit
+
+KINDS = (RunConfig.kind, CellConfig.kind, FineTuneConfig.kind)
+
+_CLASSES = {
+    RunConfig.kind: (RunConfig, PausedRun),
+    CellConfig.kind: (CellConfig,),
+    FineTuneConfig.kind: (FineTuneConfig,),
+}
+
+
+def damaged(digest: object, fault: str) -> NoReturn:
+    """Raise the ``StoreError`` of a row that cannot be used."""
+    raise StoreError(
+        f"the ledger's row of {digest} is damaged ({fault}); `mpt studies forget {digest}` forgets "
+        "it, so that the command that computed it computes it again"
+    )
+
+
+def read_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a unit in a row, its JSON read, times still as the database has them.
+
+    Raises:
+        StoreError: a field is not of the form that mpt writes.
+    """
+    digest, found = row["digest"], dict(row)
+    for name in ("config", "result"):
+        try:
+            found[name] = json.loads(row[name])
+        except (ValueError, TypeError, RecursionError):
+            damaged(digest, f"{name} is not JSON")
+        if not isinstance(found[name], dict):
+            damaged(digest, f"{name} is no JSON object")
+    for name, value, known in (
+        ("kind", row["kind"], KINDS),
+        ("state", row["state"], get_args(State)),
+    ):
+        if value not in known:
+            damaged(digest, f"{name} is {value!r}, not one of {', '.join(known)}")
+    if row["artefact"] is not None and not isinstance(row["artefact"], str):
+        damaged(digest, "artefact is no text")
+    if not _is_number(row["seconds"]) or row["seconds"] < 0:
+        damaged(digest, f"seconds is {row['seconds']!r}")
+    if not isinstance(row["created"], datetime):
+        damaged(digest, "created is no time")
+    return found
+
+
+def expect_sound(units: Iterable[Unit], metric_of: Callable[[str], str] | None = None) -> None:
+    """Raise ``StoreError`` at the first unit that is not what its digest says, or whose result
+    holds what no computation gives.
+
+    Args:
+        units: of the ledger.
+        metric_of: the metric of a task, so that scores are held to its range.
+    """
+    for unit in units:
+        if fault := fault_of(unit, metric_of):
+            damaged(unit.digest, fault)
+
+
+def fault_of(unit: Unit, metric_of: Callable[[str], str] | None = None) -> str:
+    """What is wrong with a unit of the ledger, or nothing."""
+    if not is_config_of(unit.digest, unit.config, unit.kind):
+        return "its configuration is another one's"
+    wanted = _DONE[unit.kind] if unit.state == "done" else _ENDED.get(unit.state, {})
+    for key, (is_right, what) in wanted.items():
+        if not is_right(unit.result.get(key)):
+            return f"result.{key} is {_shown(unit.result.get(key))}, not {what}"
+    if metric_of is None or unit.state != "done" or unit.kind == RunConfig.kind:
+        return ""
+    metric = metric_of(str(unit.config["task"]))
+    low, high = limits(metric)
+    for key in ("dev", "test"):
+        if not is_possible(metric, float(unit.result[key])):  # type: ignore[arg-type]
+            return f"result.{key} is {unit.result[key]}, and {metric} is from {low:g} to {high:g}"
+    return ""
+
+
+def is_config_of(digest: str, config: Mapping[str, Any], kind: str = "") -> bool:
+    """Whether a configuration has this digest, as one of its kind (of any, if none is given)."""
+    classes = [one for name, some in _CLASSES.items() if kind in ("", name) for one in some]
+    return any(digest_of(one.SCHEMA, config) == digest for one in classes)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _is_score(value: object) -> bool:
+    return _is_number(value) and is_possible(None, value)  # type: ignore[arg-type]
+
+
+def _is_step(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_curve(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_number, value))
+
+
+def _are_looks(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(look, list) and len(look) == 2 and _is_step(look[0]) and _is_score(look[1])
+        for look in value
+    )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _shown(value: object) -> str:
+    text = "missing" if value is None else repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+_Wanted = Mapping[str, tuple[Callable[[object], bool], str]]
+
+_CURVE = (_is_curve, "a list of finite losses")
+_SCORE = (_is_score, "a score from -1 to 1")
+_SCORES: _Wanted = {
+    "dev": _SCORE,
+    "test": _SCORE,
+    "best_step": (_is_step, "a step"),
+    "looks": (_are_looks, "a list of steps and scores"),
+    "curve": _CURVE,
+}
+_DONE: Mapping[str, _Wanted] = {
+    RunConfig.kind: {"curve": _CURVE},
+    CellConfig.kind: _SCORES,
+    FineTuneConfig.kind: _SCORES,
+}
+_ENDED: Mapping[str, _Wanted] = {
+    "diverged": {"reason": (_is_text, "a text"), "step": (_is_step, "a step")},
+    "failed": {"reason": (_is_text, "a text")},
+}

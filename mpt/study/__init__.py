@@ -1,0 +1,1 @@
+"""Say what is asked, as data: studies, their files, presets and search spaces."""

@@ -1,0 +1,255 @@
+"""Presets: a question as data, a table of variants x methods with every hyper-parameter given.
+
+::
+
+    extends: paper-base.yaml     # a file beside this one; keys here are laid over its keys
+    name: q2
+    title: How many shots do sources and targets need?
+    study: {...}                 # keys of a study file, shared by all
+    recipes:                     # keys of a study file by method
+      maml: {inner: {lr: 3.0e-5, steps: 1, batch: 2}}
+      mtl: {epochs: 20}          # steps that see every source row so often
+    methods: [maml, mtl]
+    variants:                    # one row each: keys of a study file, and those of ``Variant``
+      16 shots: {setting: Cls->Cls, paper: {maml: 20.16}}
+      32 shots: {setting: Cls->Cls, target_shots: 32}
+
+Laid over one another, the later ones first: the caller's changes, the variant, the recipe, the
+study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StrictFloat, ValidationError, model_validator
+
+from mpt.config import Count, MethodName
+from mpt.errors import ConfigError, UnknownName
+from mpt.files.atomic import contained
+from mpt.gym.partitions import Partitions, Setting
+from mpt.schema import Frozen
+from mpt.study.space import Names, Title
+from mpt.study.study import Study
+from mpt.study.study_file import current_keys, faults_of, make_study, merged, read_mapping
+
+Methods = Annotated[tuple[MethodName, ...], Field(min_length=1)]
+Pairs = tuple[tuple[str, str], ...]
+
+
+class SourceChoice(Frozen):
+    """Sources chosen by how alike their tuned prompts are to the target's (appendix A.7).
+
+    Attributes:
+        take: those that are most or least alike, or any.
+        count: how many of the setting's sources.
+    """
+
+    take: Literal["highest", "random", "lowest"]
+    count: Count
+
+
+class Variant(Frozen):
+    """One row of a preset.
+
+    Attributes:
+        targets: judged on these instead of the setting's.
+        choose: which of the setting's sources, instead of all.
+        methods: instead of the preset's.
+        epochs: instead of the recipe's, for methods whose recipe has them.
+        paper: the ARG that the paper prints, in percent, by method.
+        study: all other keys, those of a study file.
+    """
+
+    targets: Names | None = None
+    choose: SourceChoice | None = None
+    methods: Methods | None = None
+    epochs: Count | None = None
+    paper: Mapping[str, StrictFloat] = {}
+    study: Mapping[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _the_rest_is_of_the_study(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        own = {key: value for key, value in given.items() if key in cls.model_fields}
+        rest = {key: value for key, value in given.items() if key not in cls.model_fields}
+        return {**own, "study": {**own.get("study", {}), **rest}}
+
+    @model_validator(mode="after")
+    def _one_target_to_be_like(self) -> Variant:
+        if self.choose and len(self.targets or ()) != 1:
+            raise ValueError("'choose' needs one task to be like; give it as 'targets: [NAME]'")
+        return self
+
+
+class Preset(Frozen):
+    """A question: what varies from row to row, and which methods answer.
+
+    Attributes:
+        pairs: groups of task pairs whose similarity is asked for, instead of variants.
+        changes: study keys laid over everything, by the caller and not by a file.
+    """
+
+    name: Title
+    title: str
+    study: Mapping[str, Any] = {}
+    recipes: Mapping[MethodName, Mapping[str, Any]] = {}
+    methods: Methods = ("maml",)
+    variants: Mapping[str, Variant] = {}
+    pairs: Mapping[str, Pairs] = {}
+    changes: Mapping[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _asks_one_thing(self) -> Preset:
+        if bool(self.variants) == bool(self.pairs):
+            raise ValueError("give either 'variants' or 'pairs'")
+        return self
+
+    @property
+    def base(self) -> Study:
+        """The study that all rows share. Raises ``ConfigError``."""
+        return self.study_of({}, "study")
+
+    def study_of(self, given: Mapping[str, Any], where: str) -> Study:
+        """The shared study with ``given`` laid over it, and the changes over that."""
+        whole = merged(merged(self.study, given), self.changes)
+        return make_study({**whole, "name": self.name}, f"preset {self.name}: {where}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method of a row, its hyper-parameters resolved.
+
+    Attributes:
+        epochs: passes over the source rows that replace ``outer.steps``.
+    """
+
+    study: Study
+    epochs: int | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A variant made concrete.
+
+    Attributes:
+        setting: called like the row; its sources are what ``choose`` chooses from.
+        whole: whether no task of the setting is lacking; the paper's value stands for all of them.
+    """
+
+    label: str
+    variant: Variant
+    entries: tuple[Entry, ...]
+    setting: Setting
+    whole: bool = True
+
+
+def preset_names() -> tuple[str, ...]:
+    """The presets in miniature."""
+    found = (Path(str(file)) for file in files("mpt.study").joinpath("data").iterdir())
+    return tuple(sorted(file.stem for file in found if file.suffix == ".yaml"))
+
+
+def miniature(name: str, changes: Mapping[str, Any] | None = None) -> Preset:
+    """A preset on the embedded gym and backbone. Raises ``UnknownName``."""
+    known = [one for one in preset_names() if one != "base"]
+    if name not in known:
+        raise UnknownName("preset", name, known, "A file is given with --study.")
+    return read_preset(Path(str(files("mpt.study").joinpath("data", f"{name}.yaml"))), changes)
+
+
+def read_preset(path: Path, changes: Mapping[str, Any] | None = None) -> Preset:
+    """The preset in a YAML file, study keys changed by the caller laid over all of its rows.
+
+    Raises:
+        ConfigError: no such file, not YAML, an unknown key, a wrong type or value.
+    """
+    given = _extended(path)
+    if "variants" not in given and "pairs" not in given:
+        raise ConfigError(
+            f"{path} is no preset: it has neither 'variants' nor 'pairs'; a study file is for "
+            "`mpt sweep --study`"
+        )
+    try:
+        return Preset.model_validate({**given, "changes": dict(changes or {})})
+    except ValidationError as error:
+        raise ConfigError(f"preset {path}: {faults_of(error, Preset)}") from None
+
+
+def rows(preset: Preset, partitions: Partitions, whole: Partitions | None = None) -> list[Row]:
+    """The rows of a preset on a gym's settings.
+
+    Args:
+        preset: whose variants.
+        partitions: of the gym.
+        whole: the settings as published, where the gym may hold a part of them.
+
+    Raises:
+        ConfigError: a key of a variant that no study has, or a wrong value.
+        UnknownName: a setting that the gym does not have.
+    """
+    found = []
+    for label, variant in preset.variants.items():
+        where = f"variant {label!r}"
+        entries = tuple(
+            _entry(preset, method, variant, where) for method in variant.methods or preset.methods
+        )
+        study = entries[0].study
+        setting = _setting(label, variant, study, study.partitions or partitions)
+        complete = setting
+        published = {**whole.settings, **whole.ablations} if whole else {}
+        if whole and study.partitions is None and study.setting in published:
+            complete = _setting(label, variant, study, whole)
+        found.append(Row(label, variant, entries, setting, setting == complete))
+    return found
+
+
+def _entry(preset: Preset, method: str, variant: Variant, where: str) -> Entry:
+    recipe = dict(preset.recipes.get(method, {}))  # type: ignore[call-overload]
+    epochs = recipe.pop("epochs", None)
+    if epochs is not None and (type(epochs) is not int or epochs < 1):
+        raise ConfigError(f"preset {preset.name}: 'epochs' is {epochs!r}; give a whole number")
+    if epochs is not None and variant.epochs is not None:
+        epochs = variant.epochs
+    given = merged(recipe, {**variant.study, "method": method})
+    steps = [part.get("outer", {}).get("steps") for part in (variant.study, preset.changes)]
+    return Entry(preset.study_of(given, where), None if any(steps) else epochs)
+
+
+def _setting(label: str, variant: Variant, study: Study, known: Partitions) -> Setting:
+    named = known.setting(study.setting)
+    targets = variant.targets or named.targets
+    sources = tuple(task for task in study.sources or named.sources if task not in targets)
+    return Setting(label, sources, targets)
+
+
+def _current(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The keys of a preset file, those of its studies under their names of today."""
+
+    def part(value: object, place: str) -> object:
+        return current_keys(value, f"{where}: {place}") if isinstance(value, dict) else value
+
+    current = dict(given)
+    if "study" in given:
+        current["study"] = part(given["study"], "study")
+    for group in ("recipes", "variants"):
+        if isinstance(parts := given.get(group), dict):
+            current[group] = {name: part(one, f"{group}.{name}") for name, one in parts.items()}
+    return current
+
+
+def _extended(path: Path) -> dict[str, Any]:
+    """The keys of a file over those of the file that it extends."""
+    given = _current(read_mapping(path), f"preset file {path}")
+    if (below := given.pop("extends", None)) is None:
+        return given
+    if not isinstance(below, str) or Path(below).name != below:
+        raise ConfigError(f"{path}: 'extends' is {below!r}; give the name of a file beside it")
+    contained(path.parent, below, f"{path}: 'extends'", "give the name of a file beside it")
+    return merged(_extended(path.parent / below), given)

@@ -1,0 +1,174 @@
+"""MLflow's client: quiet, impatient, and never left with half a database."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import tempfile
+import warnings
+from contextlib import closing, suppress
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+from mpt.errors import StoreError
+from mpt.files.atomic import made_beside
+from mpt.store.address import sqlite_file, sqlite_url
+from mpt.store.database import OPENING, survey
+from mpt.store.home import tracking_variable
+from mpt.store.schema import MLFLOW, schema_error, schema_fault
+
+_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # the outbox retries; a call that hangs only delays the next one
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
+_NOISE = ("The ``noload`` loader", r".*type hint .*is inferred as AnyType")
+"""Warnings that MLflow 3.17 draws by itself; under -W error they would look like outages."""
+
+
+EXPERIMENT = "mpt"
+"""Under which the runs of mpt lie."""
+
+_PLACES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+    ("logged_models", "artifact_location"),
+)
+"""Tables and columns of MLflow's that hold absolute paths."""
+
+
+def connect(uri: str, artifacts: Path | None = None) -> Any:
+    """A client of a server or database; the import and a new database's tables take seconds.
+
+    Args:
+        artifacts: where the files of a home's own database lie, see ``follow_move``.
+
+    Raises:
+        StoreError: the database is of an older or newer MLflow; else whatever MLflow raises.
+    """
+    _make_whole(uri)
+    if artifacts is not None:
+        follow_move(uri, artifacts)
+    # MLflow looks at it late, and calls a newer one an old one
+    expect_schema(uri)
+    return _client(uri)
+
+
+def expect_schema(uri: str) -> None:
+    """Raise ``StoreError`` where a database of MLflow's is there, of an older or newer one."""
+    file = sqlite_file(uri)
+    if not uri.startswith(("sqlite", "postgres")) or (file and not file.exists()):
+        return
+    variable = tracking_variable()
+    try:
+        seen = survey(uri, "tracking store", variable, OPENING)
+    except StoreError:
+        # MLflow itself will say what is wrong
+        return
+    is_mlflows = "runs" in seen.tables
+    if is_mlflows and (fault := schema_fault(uri, variable, MLFLOW, seen.revision)):
+        raise StoreError(schema_error("tracking store", uri, fault))
+
+
+def disconnect(client: Any) -> None:
+    """Close the connections of a local store."""
+    for part in ("_tracking_client", "_registry_client"):
+        store = getattr(getattr(client, part, None), "store", None)
+        if engine := getattr(store, "engine", None):
+            engine.dispose()
+
+
+def answer(uri: str, seconds: float) -> float | None:
+    """Ask a server something that needs the right to read; seconds since 1970 by its clock.
+
+    Raises whatever MLflow's client raises, and ``ConnectionError`` for a reply that is a refusal.
+    """
+    _quiet()
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
+    reply: Any = http_request(
+        get_default_host_creds(uri),
+        "/api/2.0/mlflow/experiments/search",
+        "GET",
+        max_retries=0,
+        timeout=seconds,
+        params={"max_results": 1},
+    )
+    if reply.status_code != 200:
+        raise ConnectionError(f"{reply.status_code} {reply.reason}: {reply.text}")
+    date = reply.headers.get("Date")
+    return parsedate_to_datetime(date).timestamp() if date else None
+
+
+def with_some_home() -> None:
+    """Let MLflow find a home folder for the settings that nobody wrote.
+
+    A container's user need not have one, and MLflow stops where it asks for it.
+    """
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = tempfile.gettempdir()
+
+
+def _quiet() -> None:
+    with_some_home()
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
+def _client(uri: str) -> Any:
+    _quiet()
+    from mlflow import MlflowClient
+
+    for noise in _NOISE:
+        warnings.filterwarnings("ignore", noise)
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # it prints the traceback of an error that is raised, and told, anyway
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _make_whole(uri: str) -> None:
+    """Make MLflow's database file beside its place and put it there, if there is none yet."""
+    file = sqlite_file(uri)
+    if file is None or file.exists():
+        return
+    with made_beside(file) as new:
+        client = _client(sqlite_url(new))
+        client.search_experiments(max_results=1)
+        disconnect(client)
+
+
+def follow_move(uri: str, artifacts: Path) -> None:
+    """Have MLflow look for the files of a home where they are, once the home was moved or copied.
+
+    MLflow keeps the folder as an absolute path: of the experiment, and of every run and version.
+    Nothing is changed in a database that does not lie beside ``artifacts``.
+    """
+    file = sqlite_file(uri)
+    if file is None or file.parent != artifacts.parent or not file.exists():
+        return
+    new = artifacts.as_uri()
+    # what the database cannot take, or is not, MLflow itself will say
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file, timeout=60.0)) as database:
+        own = "SELECT artifact_location FROM experiments WHERE name = ?"
+        (old,) = database.execute(own, (EXPERIMENT,)).fetchone() or (new,)
+        if old == new or not old.endswith("/artifacts"):
+            return
+        held = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        for table, column in (place for place in _PLACES if place[0] in held):
+            moved = f"UPDATE {table} SET {column} = ? || substr({column}, ?)"
+            where = f"WHERE {column} = ? OR substr({column}, 1, ?) = ?"
+            database.execute(f"{moved} {where}", (new, len(old) + 1, old, len(old) + 1, f"{old}/"))
+        database.commit()

@@ -1,0 +1,247 @@
+"""MLflow as a mirror of what the lab does: told through a disk outbox, never waited for."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn
+
+from mpt.errors import StoreError
+from mpt.files.escaping import csv_table
+from mpt.store.home import Home, tracking_variable
+from mpt.tracking.client import expect_schema, follow_move, with_some_home
+from mpt.tracking.outbox import orphans
+from mpt.tracking.tracker import End, NullTracker, Point, PromptModel, RunKey, Tracker
+from mpt.tracking.uploader import Shipper, Warn, deliver_all
+from mpt.tracking.writer import Delivery
+
+__all__ = [
+    "MlflowTracker",
+    "NullTracker",
+    "Point",
+    "PromptModel",
+    "RunKey",
+    "Tracker",
+    "serve_ui",
+    "sync",
+    "ui_environment",
+]
+
+FAREWELL = 60.0
+"""Seconds that closing waits for a server that answers; a first sweep makes its database in ten."""
+
+HASTE = 2.0
+"""Seconds that it waits when the user stops mpt at once."""
+
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+class MlflowTracker:
+    """A ``Tracker`` whose records a background thread ships to MLflow, in order, each once.
+
+    A call costs one line on disk. What the server has not taken when the process ends, or is
+    killed, the next tracker on the same home sends first, or ``sync``.
+
+    Args:
+        uri: an MLflow server's address, or the URL of a database.
+        experiment: under which the runs lie.
+        home: where the outbox is, and the artifacts of a database.
+        warn: told when the server does not answer, and when it does again.
+    """
+
+    def __init__(self, uri: str, experiment: str, home: Home, warn: Warn | None = None) -> None:
+        self._warn = warn or logging.getLogger("mpt.tracking").warning
+        self._outbox = home.outbox
+        self._delivery = Delivery(uri, experiment, home.artifacts)
+        self._shipper = Shipper(home.outbox, self._delivery, self._warn)
+        self._trouble = ""
+        server = f" --tracking-uri {Home.shown(uri)}" if uri.startswith("http") else ""
+        self._sync = f"mpt sync{server}"
+
+    def __enter__(self) -> MlflowTracker:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close(HASTE if kind is KeyboardInterrupt else FAREWELL)
+
+    @property
+    def unsent(self) -> int:
+        """See ``Tracker``."""
+        return self._shipper.unsent
+
+    def open_study(
+        self, study: str, *, params: Mapping[str, object], tags: Mapping[str, str], key: str = ""
+    ) -> RunKey:
+        """See ``Tracker``."""
+        return self.open_run(key or study, parent=None, name=study, params=params, tags=tags)
+
+    def open_run(
+        self,
+        key: str,
+        *,
+        parent: RunKey | None,
+        name: str,
+        params: Mapping[str, object],
+        tags: Mapping[str, str],
+    ) -> RunKey:
+        """See ``Tracker``."""
+        # keys stand in a filter of MLflow between single quotes
+        run = RunKey((f"{parent}/{key}" if parent else key).replace("'", "_"))
+        fields = {"parent": parent, "name": name, "params": dict(params), "tags": dict(tags)}
+        self._tell("open", run, **fields, time=_now())
+        return run
+
+    def metrics(self, run: RunKey, points: Sequence[Point]) -> None:
+        """See ``Tracker``."""
+        now = _now()
+        rows = [(p.name, _finite(p.value), int(p.step), p.time_ms or now) for p in points]
+        if rows:
+            self._tell("metrics", run, points=rows)
+
+    def table(self, run: RunKey, name: str, rows: Sequence[Mapping[str, object]]) -> None:
+        """See ``Tracker``."""
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        text = csv_table([columns, *([row.get(column) for column in columns] for row in rows)])
+        self.text(run, name if name.endswith(".csv") else f"{name}.csv", text)
+
+    def text(self, run: RunKey, name: str, text: str) -> None:
+        """See ``Tracker``."""
+        self._tell("text", run, name=name, text=text)
+
+    def artifact(self, run: RunKey, path: Path, folder: str = "", name: str = "") -> None:
+        """See ``Tracker``."""
+        if path.is_dir():
+            for file in sorted(inner for inner in path.rglob("*") if inner.is_file()):
+                below = file.parent.relative_to(path)
+                self._tell("file", run, file=file, folder=(Path(folder) / below).as_posix())
+        else:
+            self._tell("file", run, file=path, name=name, folder=folder)
+
+    def register_prompt(self, run: RunKey, model: PromptModel) -> None:
+        """See ``Tracker``."""
+        fields = {"model": model.name, "alias": model.alias, "digest": model.digest}
+        fields["owner"] = model.owner
+        name, config = "prompt.safetensors", dict(model.config)
+        self._tell("register", run, file=model.file, name=name, config=config, **fields)
+
+    def close_run(self, run: RunKey, state: End, tags: Mapping[str, str]) -> None:
+        """See ``Tracker``."""
+        self._tell("close", run, state=state, tags=dict(tags), time=_now())
+
+    def flush(self, timeout: float) -> int:
+        """See ``Tracker``."""
+        return self._shipper.flush(timeout)
+
+    def close(self, timeout: float = FAREWELL) -> None:
+        """See ``Tracker``; says how many records are left, and what sends them."""
+        left = self._shipper.close(timeout)
+        if not self._shipper.is_alive:
+            self._delivery.close()
+        lost = self._shipper.own.in_memory
+        if lost:
+            self._warn(
+                f"{lost} tracking records could not be written to {self._outbox} and are lost with "
+                f"this process; `{self._sync} --rebuild` tells all again from the ledger"
+            )
+        if left > lost:
+            self._warn(
+                f"{left - lost} tracking records wait in {self._outbox}; `{self._sync}` sends them"
+            )
+
+    def _tell(self, do: str, run: RunKey, *, file: Path | None = None, **fields: object) -> None:
+        spool = self._shipper.own
+        spool.append({"do": do, "key": run, **fields}, file, str(fields.get("name", "")))
+        if spool.trouble and not self._trouble:
+            self._warn(
+                f"the outbox {self._outbox} cannot be written ({spool.trouble}); records wait in "
+                "memory and are lost if this process dies: make room"
+            )
+        self._trouble = spool.trouble
+        self._shipper.wake()
+
+
+def sync(
+    home: Home, uri: str, *, experiment: str = "mpt", warn: Warn | None = None
+) -> tuple[int, int]:
+    """Send what dead processes left in the outbox; how many records were sent, and are left.
+
+    What a live process has not sent yet is its own; it is neither sent nor counted.
+    """
+    say = warn or logging.getLogger("mpt.tracking").warning
+    spools = orphans(home.outbox, say)
+    delivery = Delivery(uri, experiment, home.artifacts)
+    try:
+        sent = deliver_all(spools, delivery, outbox=home.outbox, warn=say)
+        return sent, sum(spool.left for spool in spools)
+    finally:
+        delivery.close()
+        for spool in spools:
+            spool.close()
+
+
+def serve_ui(home: Home, host: str, port: int, names: Sequence[str] = ()) -> NoReturn:
+    """Become the process that serves MLflow's pages over the home's store, until it is stopped.
+
+    Args:
+        home: whose store.
+        host: the address to listen on, and port.
+        names: by which the pages may be called, ``NAME`` or ``NAME:PORT``, beside ``host`` and
+            this machine's own: a page of another site that makes its name lead here is refused.
+
+    Raises:
+        StoreError: runs are tracked on a server, which has its own pages.
+    """
+    shown = f"[{host}]" if ":" in host else host
+    # a browser leaves out port 80
+    called = [text for name in (*_LOOPBACK, shown) for text in (name, f"{name}:{port}")]
+    environment = {
+        **ui_environment(home),
+        # without a list MLflow would also answer to every private address
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join([*called, *names]),
+        "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
+    }
+    expect_schema(home.tracking_uri)
+    follow_move(home.tracking_uri, home.artifacts)
+    command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port)]
+    sys.stdout.flush()
+    # not a child of ours: a signal that ends mpt would leave it running
+    os.execve(command[0], [*command, "--workers", "1"], environment)
+
+
+def ui_environment(home: Home) -> dict[str, str]:
+    """What MLflow's server must know; in the environment, where other users see no password."""
+    if home.tracking_uri.startswith("http"):
+        raise StoreError(
+            f"runs are tracked on {Home.shown(home.tracking_uri)}: open that in a browser, or "
+            f"unset {tracking_variable()} to see the local store"
+        )
+    with_some_home()
+    return {
+        **os.environ,
+        "MLFLOW_BACKEND_STORE_URI": home.tracking_uri,
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": home.artifacts.as_uri(),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+
+
+def _finite(value: float) -> float:
+    """MLflow's databases hold NaN, but the largest number in place of infinity."""
+    number = float(value)
+    return math.copysign(sys.float_info.max, number) if math.isinf(number) else number
+
+
+def _now() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000

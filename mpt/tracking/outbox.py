@@ -1,0 +1,456 @@
+"""Records that wait on disk for a server: in order, and SIGKILL loses none.
+
+A spool is one process's folder under the outbox, and the process holds its lock until it dies::
+
+    outbox/20260131T120000.123456-4711-9f3c/
+        owner               locked by the process that appends; how many records it has written
+        000001.jsonl        "CRC32 JSON\\n" per record, numbered; a torn last line is no record
+        files/000007/       copies of files that records speak of, their CRC32 in the record
+        cursor              the first byte that has not been taken yet, and the last number that has
+
+What the disk has changed or lost since is passed over, and the numbers tell how much that is. When
+the disk refuses, records wait in memory and are written as soon as it takes them again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+from zlib import crc32
+
+from mpt.errors import DataError
+from mpt.files.atomic import contained
+
+SEGMENT = 4 * 2**20
+"""Bytes after which a new segment is begun, so that what was taken can be deleted."""
+
+
+LOST = "lost.jsonl"
+"""In the outbox: how many records were lost, until everything is logged again."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A record and where the next one begins; ``after`` is None while it is only in memory.
+
+    ``fault`` says why its file must not be sent: it lies outside the home folder.
+    """
+
+    record: Mapping[str, Any]
+    after: Place | None
+    file: Path | None
+    fault: str = ""
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where a record ends: segment, byte in it, and the number of the record, counted from 1."""
+
+    segment: int = 1
+    offset: int = 0
+    number: int = 0
+
+
+class Spool:
+    """One folder of records with one owner; appending and taking may be two threads.
+
+    Attributes:
+        trouble: why the disk does not take records at the moment; empty when it does.
+    """
+
+    def __init__(self, folder: Path, lock: int, *, is_new: bool) -> None:
+        self.folder = folder
+        self.trouble = ""
+        self._lock, self._is_new = lock, is_new
+        self._waiting: deque[bytes] = deque()
+        self._in_flight = False
+        self._mutex = threading.Lock()
+        self._segment, self._end = 1, 0
+        self._handle = self._mark = -1
+        self._is_dirty = False
+        self._copies = 0
+        self._cursor = Place() if is_new else self._read_cursor()
+        self._passed, self._lost = self._cursor.number, 0
+        # the count first: its owner may live, and go on writing
+        counted = 0 if is_new else self._counted()
+        numbers = [] if is_new else [after.number for _, after in self._from(self._cursor)]
+        self._written = max([counted, self._passed, *numbers])
+        self._damaged = self._written - self._passed - len(numbers)
+
+    @classmethod
+    def begin(cls, outbox: Path) -> Spool:
+        """A new spool of this process; on disk from its first record on."""
+        now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+        name = f"{now}-{os.getpid()}-{uuid4().hex[:4]}"
+        return cls(outbox / name, -1, is_new=True)
+
+    @classmethod
+    def adopt(cls, folder: Path) -> Spool | None:
+        """The spool of a process that is dead; None when its owner lives or it is gone.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        try:
+            lock = os.open(folder / "owner", os.O_RDWR | os.O_CREAT, 0o600)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # whoever had the lock before may have emptied and deleted the spool
+            if folder.exists():
+                return cls(folder, lock, is_new=False)
+        except BlockingIOError:
+            pass
+        except OSError:
+            os.close(lock)
+            raise
+        os.close(lock)
+        return None
+
+    @property
+    def left(self) -> int:
+        """Records not taken yet that can be."""
+        return self._written - self._passed - self._damaged + len(self._waiting)
+
+    @property
+    def damaged(self) -> int:
+        """Records that were seen to be lost when the spool was adopted, not passed over yet."""
+        return self._damaged
+
+    @property
+    def in_memory(self) -> int:
+        """Records that the disk did not take, lost with the process unless it does."""
+        return len(self._waiting)
+
+    def confess(self) -> int:
+        """Records that ``next`` passed over since it was asked the last time, as the disk holds
+        something else than was written, or nothing."""
+        with self._mutex:
+            lost, self._lost = self._lost, 0
+            return lost
+
+    def append(self, record: Mapping[str, Any], file: Path | None = None, name: str = "") -> None:
+        """Keep a record, with a copy of ``file`` as ``name``; never raises because of the disk."""
+        with self._mutex:
+            fields = dict(record)
+            if file is not None:
+                self._copies += 1
+                fields |= self._copied(file, f"files/{self._copies:06d}/{name or file.name}")
+            text = json.dumps(fields, separators=(",", ":"), default=_plain).encode()
+            self._waiting.append(text)
+            self._drain()
+
+    def next(self) -> Entry | None:
+        """The oldest record not taken yet, from memory if the disk does not take it.
+
+        Raises:
+            OSError: what is on disk cannot be read at the moment.
+        """
+        with self._mutex:
+            self._in_flight = False
+            self._drain()
+            for record, after in self._from(self._cursor):
+                file, fault = self._file_of(record)
+                if fault is not None:
+                    self._pass(after.number - 1)
+                    return Entry(record, after, file, fault)
+            self._pass(self._written)
+            if not self._waiting:
+                return None
+            self._in_flight = True
+            record = json.loads(self._waiting[0])
+            file, fault = self._file_of(record)
+            return Entry(record, None, file, fault or "")
+
+    def take(self, entry: Entry) -> None:
+        """Never give this record again."""
+        with self._mutex:
+            if entry.after is None:
+                self._waiting.popleft()
+                self._in_flight = False
+            else:
+                self._passed = entry.after.number
+                self._move_cursor(entry.after)
+            copies = (self.folder / "files").resolve()
+            if entry.file is not None and entry.file.parent.parent == copies:
+                shutil.rmtree(entry.file.parent, ignore_errors=True)
+
+    def sync(self) -> None:
+        """Force what was appended onto the disk."""
+        with self._mutex, suppress(OSError):
+            if self._is_dirty and self._handle >= 0:
+                os.fsync(self._handle)
+                self._is_dirty = False
+
+    def close(self) -> None:
+        """Give up the spool: deleted if nothing is left, else there for the next one to adopt."""
+        self.sync()
+        with self._mutex:
+            self._drain()
+            if self.left == 0 and not self._is_new:
+                # out of sight at once: half of a spool would look like a damaged one
+                with suppress(OSError):
+                    _delete(self.folder.rename(self.folder.with_name(f".{self.folder.name}.done")))
+            for handle in (self._handle, self._mark, self._lock):
+                if handle >= 0:
+                    os.close(handle)
+            self._handle = self._mark = self._lock = -1
+
+    def _pass(self, number: int) -> None:
+        """Give up what lies between the last record and the one after ``number``."""
+        gone = max(0, number - self._passed)
+        self._lost += gone
+        self._passed += gone
+        self._damaged -= min(gone, self._damaged)
+
+    def _drain(self) -> None:
+        """Write what waits in memory; what was written in part is cut off again."""
+        if self._in_flight:
+            return
+        try:
+            while self._waiting:
+                self._open_segment()
+                line = _sealed(_numbered(self._waiting[0], self._written + 1))
+                done = 0
+                while done < len(line):
+                    done += os.write(self._handle, line[done:])
+                self._end += len(line)
+                self._is_dirty = True
+                self._waiting.popleft()
+                self._written += 1
+                with suppress(OSError):
+                    # after the line: who is killed in between has written one more than it says
+                    os.pwrite(self._lock, _sealed(b"%012d" % self._written), 0)
+            self.trouble = ""
+        except OSError as error:
+            self.trouble = error.strerror or str(error)
+            self._mend()
+
+    def _mend(self) -> None:
+        """Cut off what was written of a record, or leave it as the end of its segment."""
+        if self._handle >= 0:
+            try:
+                os.ftruncate(self._handle, self._end)
+            except OSError:
+                self._end = SEGMENT
+
+    def _open_segment(self) -> None:
+        if self._is_new:
+            self._make_folder()
+        if self._handle >= 0 and self._end < SEGMENT:
+            return
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle, self._segment, self._end = -1, self._segment + 1, 0
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        self._handle = os.open(self._path(self._segment), flags, 0o600)
+
+    def _make_folder(self) -> None:
+        """Make the folder with its lock taken, so that nobody takes it for a dead owner's."""
+        hidden = self.folder.with_name(f".{self.folder.name}")
+        hidden.mkdir(parents=True, exist_ok=True)
+        lock = os.open(hidden / "owner", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        hidden.rename(self.folder)
+        self._lock, self._is_new = lock, False
+
+    def _copied(self, file: Path, name: str) -> dict[str, str]:
+        """The copy's path in the spool and its checksum; the file's own path where it cannot be
+        copied."""
+        try:
+            if self._is_new:
+                self._make_folder()
+            (self.folder / name).parent.mkdir(parents=True)
+            shutil.copyfile(file, self.folder / name)
+            return {"file": name, "crc": _crc_of(self.folder / name)}
+        except OSError as error:
+            self.trouble = error.strerror or str(error)
+            shutil.rmtree((self.folder / name).parent, ignore_errors=True)
+            return {"file": str(file.absolute())}
+
+    def _file_of(self, record: dict[str, Any]) -> tuple[Path | None, str | None]:
+        """The file that a record speaks of, and why it must not be sent; None: it is damaged."""
+        name, crc = record.pop("file", None), record.pop("crc", None)
+        if name is None:
+            return None, ""
+        home, cure = self.folder.parent.parent, "it is not sent"
+        try:
+            file = contained(home, self.folder / name, "the file", cure)
+            return file, "" if crc is None or _crc_of(file) == crc else None
+        except DataError as error:
+            return None, str(error)
+        except OSError:
+            return None, None
+
+    def _from(self, cursor: Place) -> Iterator[tuple[dict[str, Any], Place]]:
+        """Every whole record from a position on, with the position after it."""
+        number = cursor.number
+        for line, segment, offset in self._lines(cursor):
+            number += 1
+            if _is_whole(line):
+                record = json.loads(line[9:])
+                # older versions did not number them
+                number = record.pop(_NUMBER, number)
+                yield record, Place(segment, offset, number)
+
+    def _lines(self, cursor: Place) -> Iterator[tuple[bytes, int, int]]:
+        """Every line from a position on, with its segment and the first byte behind it."""
+        for segment in self._segments():
+            if segment < cursor.segment:
+                continue
+            offset = cursor.offset if segment == cursor.segment else 0
+            with self._path(segment).open("rb") as file:
+                file.seek(offset)
+                for line in file:
+                    offset += len(line)
+                    # half a line was left by who was killed, or could not cut it off
+                    if line.endswith(b"\n"):
+                        yield line, segment, offset
+
+    def _move_cursor(self, to: Place) -> None:
+        # a cursor that cannot be written only means that records are given twice after a crash;
+        # overwritten in place, for replacing a file makes some file systems flush it
+        with suppress(OSError):
+            if self._mark < 0:
+                self._mark = os.open(self.folder / "cursor", os.O_WRONLY | os.O_CREAT, 0o600)
+            os.pwrite(self._mark, _sealed(b"%06d %012d %012d" % astuple(to)), 0)
+            if to.segment > self._cursor.segment:
+                # what is deleted must never be looked for again
+                os.fsync(self._mark)
+                for done in self._segments():
+                    if done < to.segment:
+                        self._path(done).unlink()
+        self._cursor = to
+
+    def _read_cursor(self) -> Place:
+        mark = self.folder / "cursor"
+        if not mark.exists():
+            return Place()
+        with suppress(OSError):
+            line = mark.read_bytes()
+            if _is_whole(line):
+                return Place(*map(int, line[9:].split()))
+        # given again from the first record that is there: what was before it was taken
+        _, first = next(self._from(Place()), (None, Place()))
+        return Place(number=max(0, first.number - 1))
+
+    def _counted(self) -> int:
+        """How many records were written, as the owner counted them, or else by the lines."""
+        with suppress(OSError):
+            line = (self.folder / "owner").read_bytes()
+            if _is_whole(line):
+                return int(line[9:])
+        return self._cursor.number + sum(1 for _ in self._lines(self._cursor))
+
+    def _segments(self) -> list[int]:
+        return sorted(int(path.stem) for path in self.folder.glob("[0-9]*.jsonl"))
+
+    def _path(self, segment: int) -> Path:
+        return self.folder / f"{segment:06d}.jsonl"
+
+
+_NUMBER = "nr"
+"""The field of a record that counts them."""
+
+
+def _numbered(text: bytes, number: int) -> bytes:
+    """A JSON object with the record's number as its first field."""
+    return b'{"%s":%d,' % (_NUMBER.encode(), number) + text[1:]
+
+
+def _crc_of(file: Path) -> str:
+    """The CRC32 of a file, 8 hexadecimal digits."""
+    total = 0
+    with file.open("rb") as data:
+        while part := data.read(2**20):
+            total = crc32(part, total)
+    return f"{total:08x}"
+
+
+def _sealed(text: bytes) -> bytes:
+    """A line that tells whether it is whole."""
+    return b"%08x %s\n" % (crc32(text), text)
+
+
+def _is_whole(line: bytes) -> bool:
+    return line.endswith(b"\n") and line[:8] == b"%08x" % crc32(line[9:-1])
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy or torch scalar as Python's; anything else as its text."""
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+def _delete(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def orphans(outbox: Path, warn: Callable[[str], None] | None = None) -> list[Spool]:
+    """The spools that dead processes left behind, oldest first, now owned by this process.
+
+    One that cannot be read is left where it is, and ``warn`` told.
+    """
+    for folder in outbox.glob(".*.done"):
+        _delete(folder)
+    found = []
+    for folder in sorted(folder for folder in outbox.glob("[0-9]*-*-*") if folder.is_dir()):
+        try:
+            spool = Spool.adopt(folder)
+        except OSError as error:
+            if warn:
+                warn(f"the records in {folder} cannot be read ({error.strerror}); they are kept")
+            continue
+        if spool is not None:
+            found.append(spool)
+    return found
+
+
+def waiting(outbox: Path) -> int:
+    """Records in every spool, those of living processes among them; changes and locks nothing."""
+    return sum(spool.left for spool in _every(outbox))
+
+
+def note_lost(outbox: Path, spool: Spool, count: int) -> None:
+    """Remember that records were lost, until everything is logged again."""
+    line = json.dumps({"spool": spool.folder.name, "records": count})
+    with suppress(OSError), (outbox / LOST).open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+
+
+def lost(outbox: Path) -> int:
+    """Records that are known to be lost from the disk and were not logged again since."""
+    noted = 0
+    with suppress(OSError):
+        for line in (outbox / LOST).read_bytes().splitlines():
+            try:
+                noted += int(json.loads(line)["records"])
+            except (ValueError, KeyError, TypeError):
+                # a damaged note is a note
+                noted += 1
+    # looked at twice: what a living owner deletes in between looks like damage
+    first, second = ({s.folder: s.damaged for s in _every(outbox)} for _ in range(2))
+    return noted + sum(min(count, second.get(folder, 0)) for folder, count in first.items())
+
+
+def forget_lost(outbox: Path) -> None:
+    """Everything was logged again."""
+    (outbox / LOST).unlink(missing_ok=True)
+
+
+def _every(outbox: Path) -> Iterator[Spool]:
+    for folder in outbox.glob("[0-9]*-*-*"):
+        # its owner may finish and delete it meanwhile
+        with suppress(OSError):
+            yield Spool(folder, -1, is_new=False)

@@ -1,0 +1,419 @@
+"""How a record becomes MLflow's: runs found by their key, so that sending twice is sending once."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from mpt import __version__
+from mpt.config import located
+from mpt.store.artefacts import SHA256, file_sum
+from mpt.tracking.client import connect, disconnect
+from mpt.tracking.outbox import Entry
+from mpt.tracking.server_errors import Faults
+from mpt.tracking.tracker import own_name
+from mpt.tracking.uploader import Refused
+
+PARENT = "mlflow.parentRunId"
+"""The tag by which MLflow draws a run under another one."""
+
+KEY = "mpt.key"
+DIGEST = "mpt.digest"
+OWNER = "mpt.study_id"
+"""The tag of a registered model that says which study it belongs to."""
+
+_IDENTITY = re.compile(r"/([0-9a-f]{12})/")
+
+_VALUE = 6000
+_METRICS, _PARAMS = 1000, 100
+"""MLflow's limits: characters of a param's value, metrics and params of one batch."""
+
+
+class _Gone(Exception):
+    """A run was deleted since it was looked up, as the younger one of two with its key."""
+
+
+class Delivery:
+    """Sends records to one MLflow store or server; for one thread.
+
+    Args:
+        uri: a server's address, or the URL of a database.
+        experiment: under which runs lie; made if it is not there.
+        artifacts: where files go when ``uri`` is a database.
+    """
+
+    def __init__(self, uri: str, experiment: str, artifacts: Path) -> None:
+        self._uri, self._experiment, self._artifacts = uri, experiment, artifacts
+        self._runs: dict[str, str] = {}
+        self._earlier: set[str] = set()
+        self._client: Any = None
+        self._experiment_id = ""
+        self._faults = Faults(uri)
+
+    def __call__(self, entry: Entry) -> None:
+        """Send a record.
+
+        Raises:
+            Refused: MLflow will never take it.
+            Resisted: MLflow takes others, and not this one.
+            ConnectionError: MLflow takes nothing; it says what it said.
+        """
+        try:
+            if self._client is None:
+                self._client = connect(self._uri, self._artifacts)
+            try:
+                self._send(entry)
+            except Exception as error:
+                if not _is_gone(error) and not _was_told(error):
+                    raise
+                self._forget()
+                self._send(entry)
+            self._faults.clear()
+        except Refused:
+            raise
+        except Exception as error:
+            # what was remembered of the server may be what is wrong: look everything up again
+            self._forget()
+            record = entry.record
+            named = f" {record['name']!r}" if record.get("name") else ""
+            about = f"{record['do']}{named} of run {record['key']!r}"
+            raise self._faults.sorted(error, about, self._takes_others) from error
+
+    def _forget(self) -> None:
+        self._runs.clear()
+        self._experiment_id = ""
+
+    def _takes_others(self) -> bool:
+        """Whether the server takes the smallest thing that can be written there."""
+        try:
+            self._client.set_experiment_tag(self._its_experiment(), "mpt.asked", str(time.time()))
+        except Exception:
+            # whatever it raises, this server takes nothing at the moment
+            return False
+        return True
+
+    def _send(self, entry: Entry) -> None:
+        match entry.record["do"]:
+            case "open":
+                self._open(entry)
+            case "metrics":
+                self._metrics(entry)
+            case "text":
+                self._text(entry)
+            case "file":
+                self._file(entry)
+            case "register":
+                self._register(entry)
+            case "close":
+                self._close(entry)
+            case other:
+                raise Refused(f"a record asks for {other!r}, which this version of mpt cannot do")
+
+    def close(self) -> None:
+        """Close the connections of a local store."""
+        client, self._client = self._client, None
+        disconnect(client)
+
+    def _open(self, entry: Entry) -> None:
+        record = entry.record
+        if record["key"] in self._runs:
+            self._earlier.add(self._runs[record["key"]])
+        run = self._run(record["key"], record)
+        held = self._client.get_run(run)
+        if held.info.status != "RUNNING":
+            self._client.update_run(run, status="RUNNING")
+        if held.info.run_name == record["key"] != record["name"]:
+            # it was made by a later record, as this one was lost
+            self._client.update_run(run, name=record["name"])
+        params, known = _texts(record["params"]), held.data.params
+        # a param of MLflow is written once; what changed since is a tag
+        changed = {f"now.{k}": v for k, v in params.items() if known.get(k, v) != v}
+        self._log(run, {k: v for k, v in params.items() if k not in known})
+        parent = {PARENT: self._living(record["parent"])} if record["parent"] else {}
+        self._tag(run, {**_texts(record["tags"]), **changed, **parent})
+
+    def _metrics(self, entry: Entry) -> None:
+        from mlflow.entities import Metric
+
+        run, told = self._run(entry.record["key"]), entry.record["points"]
+        points = [Metric(_name(n), v, time, step) for n, v, step, time in told]
+        if run in self._earlier:
+            known = {name: self._history(run, name) for name in {p.key for p in points}}
+            points = [p for p in points if (p.step, str(p.value)) not in known[p.key]]
+        for start in range(0, len(points), _METRICS):
+            self._client.log_batch(run, metrics=points[start : start + _METRICS])
+
+    def _history(self, run: str, name: str) -> set[tuple[int, str]]:
+        """The points that a run holds from an earlier telling, at another time."""
+        return {(p.step, str(p.value)) for p in self._client.get_metric_history(run, name)}
+
+    def _text(self, entry: Entry) -> None:
+        record = entry.record
+        self._client.log_text(self._living(record["key"]), record["text"], record["name"])
+
+    def _file(self, entry: Entry) -> None:
+        record, file = entry.record, _there(entry)
+        run, name = self._living(record["key"]), record.get("name") or file.name
+        if Path(name).name != name:
+            raise Refused(f"the file of run {record['key']!r} is to be called {name!r}, a path")
+        with tempfile.TemporaryDirectory() as folder:
+            # the outbox had no room for a copy under that name; MLflow gives files their own
+            if file.name != name:
+                file = shutil.copyfile(file, Path(folder) / name)
+            self._client.log_artifact(run, str(file), record["folder"] or None)
+
+    def _close(self, entry: Entry) -> None:
+        record = entry.record
+        run = self._run(record["key"])
+        self._tag(run, _texts(record["tags"]))
+        self._client.set_terminated(run, record["state"].upper(), record["time"])
+
+    def _register(self, entry: Entry) -> None:
+
+        record = entry.record
+        run, digest = self._living(record["key"]), record["digest"]
+        name = self._own_model(record["model"], record.get("owner") or "")
+        if not any(one.run_id == run for one in self._versions(name, digest)):
+            self._make_version(entry, run, name)
+        # another process may have made one meanwhile: the first one stays
+        found = self._versions(name, digest)
+        kept = next(one for one in found if one.run_id == run)
+        for other in found:
+            if other is not kept and self._is_double(other, record["key"]):
+                self._delete_version(other)
+        self._client.set_registered_model_alias(name, record["alias"], kept.version)
+
+    def _own_model(self, name: str, owner: str) -> str:
+        """The name of the study's registered model, made where it is not there.
+
+        A model of this name that belongs to another study is left alone; one that no study has put
+        its mark on is taken over, unless its versions are another's.
+        """
+        from mlflow.exceptions import MlflowException
+
+        for own in (name, own_name(name, owner)):
+            try:
+                self._client.create_registered_model(own, tags={OWNER: owner} if owner else {})
+                return own
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            if not owner or self._owner_of(own) in ("", owner):
+                if owner:
+                    self._client.set_registered_model_tag(own, OWNER, owner)
+                return own
+        raise Refused(f"the models {name} and {own_name(name, owner)} belong to other studies")
+
+    def _owner_of(self, name: str) -> str:
+        """The identity of the study that a model belongs to, by its mark or by its versions' runs:
+        their keys are TITLE/IDENTITY/KIND/...; empty where nothing says so."""
+        if marked := self._client.get_registered_model(name).tags.get(OWNER):
+            return marked
+        for one in self._client.search_model_versions(f"name = '{name}'"):
+            key = self._client.get_run(one.run_id).data.tags.get(KEY, "")
+            if found := _IDENTITY.search(key):
+                return found[1]
+        return ""
+
+    def _versions(self, name: str, digest: str) -> list[Any]:
+        """The versions of a model that hold this prompt, the oldest first."""
+        found = self._client.search_model_versions(f"name = '{name}'")
+        same = [one for one in found if one.tags.get(DIGEST) == digest]
+        return sorted(same, key=lambda one: int(one.version))
+
+    def _is_double(self, version: Any, key: str) -> bool:
+        """Whether a version was made by the run with this key, or by a double that was deleted."""
+        run = self._client.get_run(version.run_id)
+        is_the_run = run.info.run_id == self._runs[key]
+        return run.data.tags.get(KEY) == key and (
+            is_the_run or run.info.lifecycle_stage == "deleted"
+        )
+
+    def _delete_version(self, version: Any) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.delete_model_version(version.name, version.version)
+        except MlflowException as error:
+            # the other process did
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+
+    def _make_version(self, entry: Entry, run: str, name: str) -> None:
+        record, prompt = entry.record, _there(entry)
+        known = record["config"].get(SHA256)
+        if known and file_sum(prompt) != known:
+            raise Refused(f"{prompt}, a copy of the prompt of {record['digest']}, is damaged")
+        with tempfile.TemporaryDirectory() as folder:
+            model = Path(folder) / "model"
+            save_model(model, prompt=prompt, config=record["config"])
+            self._client.log_artifacts(run, str(model), "model")
+        self._client.create_model_version(
+            name, f"runs:/{run}/model", run, tags={DIGEST: record["digest"]}
+        )
+
+    def _run(self, key: str, record: Mapping[str, Any] | None = None) -> str:
+        """The id of the run with this key; made if it is not there, as when a server is new."""
+        if key not in self._runs:
+            experiment = self._its_experiment()
+            if run := self._oldest(experiment, key):
+                self._earlier.add(run)
+            else:
+                run = self._made(experiment, key, record)
+            self._runs[key] = run
+        return self._runs[key]
+
+    def _living(self, key: str) -> str:
+        """As ``_run``, for what MLflow would also write to a run that was deleted."""
+        run = self._run(key)
+        if self._client.get_run(run).info.lifecycle_stage != "active":
+            raise _Gone
+        return run
+
+    def _made(self, experiment: str, key: str, record: Mapping[str, Any] | None) -> str:
+        record = record or {"parent": None, "name": key, "time": None}
+        tags = {KEY: key, "mlflow.user": _user(), "mlflow.source.name": "mpt"}
+        if record["parent"]:
+            tags[PARENT] = self._living(record["parent"])
+        made = self._client.create_run(experiment, record["time"], tags, run_name=record["name"])
+        # another process may have made one meanwhile
+        run = self._oldest(experiment, key) or made.info.run_id
+        if run != made.info.run_id:
+            self._earlier.add(run)
+        return run
+
+    def _oldest(self, experiment: str, key: str) -> str:
+        """The run with this key, empty where there is none; of several only the oldest stays."""
+        found = self._client.search_runs([experiment], f"tags.`{KEY}` = '{key}'")
+        found = sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
+        for younger in found[1:]:
+            gone, kept = younger.info.run_id, found[0].info.run_id
+            self._merge(younger, kept)
+            self._client.delete_run(gone)
+            for child in self._client.search_runs([experiment], f"tags.`{PARENT}` = '{gone}'"):
+                self._client.set_tag(child.info.run_id, PARENT, kept)
+        return found[0].info.run_id if found else ""
+
+    def _merge(self, younger: Any, run: str) -> None:
+        """Give a run what was told to its double."""
+        known = self._client.get_run(run).data
+        data = younger.data
+        self._log(run, {k: v for k, v in data.params.items() if k not in known.params})
+        self._tag(run, {k: v for k, v in data.tags.items() if k not in known.tags})
+        for name in data.metrics:
+            held = self._history(run, name)
+            history = self._client.get_metric_history(younger.info.run_id, name)
+            new = [point for point in history if (point.step, str(point.value)) not in held]
+            for start in range(0, len(new), _METRICS):
+                self._client.log_batch(run, metrics=new[start : start + _METRICS])
+
+    def _its_experiment(self) -> str:
+        if not self._experiment_id:
+            found = self._client.get_experiment_by_name(self._experiment) or self._new_experiment()
+            if found.lifecycle_stage != "active":
+                raise LookupError(
+                    f"experiment {self._experiment!r} was deleted there; restore it with "
+                    f"`mlflow experiments restore -x {found.experiment_id}`"
+                )
+            self._experiment_id = found.experiment_id
+        return self._experiment_id
+
+    def _new_experiment(self) -> Any:
+        from mlflow.exceptions import MlflowException
+
+        here = None if self._uri.startswith("http") else self._artifacts.as_uri()
+        try:
+            self._client.create_experiment(self._experiment, artifact_location=here)
+        except MlflowException as error:
+            # another process was quicker
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        return self._client.get_experiment_by_name(self._experiment)
+
+    def _log(self, run: str, params: Mapping[str, str]) -> None:
+        from mlflow.entities import Param
+
+        every = [Param(key, value) for key, value in params.items()]
+        for start in range(0, len(every), _PARAMS):
+            self._client.log_batch(run, params=every[start : start + _PARAMS])
+
+    def _tag(self, run: str, tags: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        every = [RunTag(key, value) for key, value in tags.items()]
+        for start in range(0, len(every), _PARAMS):
+            self._client.log_batch(run, tags=every[start : start + _PARAMS])
+
+
+def _was_told(error: Exception) -> bool:
+    """Whether another process wrote the same in between: what is there is left as it is then."""
+    return re.search(r"IntegrityError|UniqueViolation|UNIQUE constraint", str(error)) is not None
+
+
+def _is_gone(error: Exception) -> bool:
+    return isinstance(error, _Gone) or "must be in the 'active' state" in str(error)
+
+
+def save_model(folder: Path, *, prompt: Path, config: Mapping[str, Any]) -> None:
+    """Write an MLflow model that answers texts with a prompt: code, config and tensors, no pickle.
+
+    Args:
+        folder: where the model goes; must not exist.
+        prompt: the prompt's safetensors file.
+        config: handed to ``mpt.serve.predict.predict`` when the model is loaded.
+    """
+    from mlflow.pyfunc import save_model
+
+    save_model(
+        str(folder),
+        python_model=str(files("mpt.serve") / "pyfunc_model.py"),
+        artifacts={"prompt": str(prompt)},
+        model_config=dict(config),
+        # mpt itself is no package of an index: the metadata name its version
+        pip_requirements=[f"{name}=={version(name)}" for name in _needed(config)],
+        metadata={"mpt": __version__},
+    )
+
+
+def _needed(config: Mapping[str, Any]) -> list[str]:
+    """The packages that ``mpt.serve.predict`` imports for this backbone; theirs come with them."""
+    found = ["mlflow", "pydantic", "safetensors", "sentencepiece", "torch", "transformers"]
+    is_gguf = "backbone" in config and located(config).name.endswith(".gguf")
+    return [*found, "accelerate", "gguf"] if is_gguf else found
+
+
+def _there(entry: Entry) -> Path:
+    if entry.fault:
+        raise Refused(f"{entry.fault} (run {entry.record['key']!r})")
+    if entry.file is None or not entry.file.is_file():
+        raise Refused(f"the file {entry.file} of run {entry.record['key']!r} is gone")
+    return entry.file
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # a container's user need not have a name
+        return str(os.getuid())
+
+
+def _name(text: str) -> str:
+    """A name that MLflow takes for a metric, param or tag."""
+    return re.sub(r"[^\w./: -]", "_", text.replace("->", " to "))[:250]
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """Values as MLflow keeps them: texts of bounded length."""
+    made = {_name(k): v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
+    return {k: v if len(v) <= _VALUE else f"{v[: _VALUE - 1]}…" for k, v in made.items()}

@@ -1,0 +1,1 @@
+"""Make what the package embeds."""

@@ -1,0 +1,1 @@
+"""Pretrain and probe the embedded backbone."""

@@ -50,7 +50,7 @@ def test_every_command_shows_an_example_of_itself(path):
     assert f"Example: mpt {' '.join(path)}" in " ".join(COMMANDS[path].help.split())
 
 
-@pytest.mark.parametrize("path", [(), ("studies",), ("gym",), ("backbone",)], ids=" ".join)
+@pytest.mark.parametrize("path", [(), ("studies",), ("gym",)], ids=" ".join)
 def test_a_group_without_a_command_shows_its_help(path, tmp_path):
     said = mpt(*path, home=tmp_path / "never")
     assert said.code == 2

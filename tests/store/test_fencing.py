@@ -63,7 +63,7 @@ from mpt.store.ledger import Ledger
 from mpt.search.search import Search, Trial
 from mpt.search.storage import study_lease
 from mpt.lab.sweep import _handed_back
-from tests.lab.test_fencing import DEFINITION, STUDY, finish
+from tests.store.test_fencing import DEFINITION, STUDY, finish
 
 point, home = sys.argv[1], Home.find()
 stops = 0

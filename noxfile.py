@@ -3,6 +3,7 @@
     pip install -e '.[dev]'
     nox                      # the gates that take minutes; before a commit
     nox --session tests      # every test
+    nox --tags gate          # what CI runs
     nox --list               # what there is
 
 A gate runs in the environment that nox was started from, so that nothing is installed twice. CI,
@@ -19,6 +20,7 @@ import nox
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "none"
 
+GATE = ["gate"]
 CORES = str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
 # A worker per core, each on one thread. The tests of a file stay together: they share fixtures
 # that are expensive to make.
@@ -26,31 +28,31 @@ PYTEST = ("pytest", "-n", CORES, "--dist", "loadfile", "--durations", "15")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
-@nox.session
+@nox.session(tags=GATE)
 def format(session: nox.Session) -> None:
     """Check the formatting of every file (`ruff format .` corrects it)."""
     session.run("ruff", "format", "--check", ".")
 
 
-@nox.session
+@nox.session(tags=GATE)
 def lint(session: nox.Session) -> None:
     """Check the rules of ruff."""
     session.run("ruff", "check", ".")
 
 
-@nox.session
+@nox.session(tags=GATE)
 def imports(session: nox.Session) -> None:
     """Check that imports only go down between rooms."""
     session.run("lint-imports")
 
 
-@nox.session
+@nox.session(tags=GATE)
 def types(session: nox.Session) -> None:
     """Check the types with pyright."""
     session.run("pyright")
 
 
-@nox.session
+@nox.session(tags=GATE)
 def docs(session: nox.Session) -> None:
     """Build the documentation; a broken link fails."""
     session.run("mkdocs", "build", "--strict", "--quiet", *session.posargs)
@@ -62,13 +64,13 @@ def fast(session: nox.Session) -> None:
     session.run(*PYTEST, "-m", "not slow", *session.posargs, env=ONE_THREAD)
 
 
-@nox.session(default=False)
+@nox.session(tags=GATE, default=False)
 def tests(session: nox.Session) -> None:
     """Run all tests; arguments after `--` go to pytest."""
     session.run(*PYTEST, *session.posargs, env=ONE_THREAD)
 
 
-@nox.session(venv_backend="venv", default=False)
+@nox.session(tags=GATE, venv_backend="venv", default=False)
 def audit(session: nox.Session) -> None:
     """Look the installed packages up in the databases of known vulnerabilities."""
     # in an environment of its own, or pip-audit would audit itself
@@ -93,3 +95,10 @@ def constraints(session: nox.Session) -> None:
     words = ["--universal", "--python-version", "3.11", "--all-extras", "--no-annotate"]
     words += ["--output-file", "constraints.txt", *session.posargs]
     session.run("uv", "pip", "compile", "pyproject.toml", *words)
+
+
+@nox.session(default=False)
+def cli_page(session: nox.Session) -> None:
+    """Write docs/cli.md anew from the help of the commands."""
+    words = ["mpt.commands.app", "utils", "docs", "--name", "mpt", "--output", "docs/cli.md"]
+    session.run("typer", *words)

@@ -15,6 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+import typer.main
 import yaml
 from synthetic import write_backbone, write_gym
 
@@ -22,6 +23,9 @@ STORES = (
     *("MPT_HOME", "MPT_LEDGER_URL", "MPT_STUDIES_URL", "MPT_TRACKING_URI"),
     "MLFLOW_TRACKING_URI",
 )
+
+tree_of = cache(typer.main.get_command)
+"""The tree of commands, built once per test process: most of what a short command costs."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ def mpt(*words: str | Path, home: Path, columns: int = 80, **variables: str) -> 
     with (
         patch.dict(os.environ, environment, clear=True),
         patch.object(sys, "argv", ["mpt", *map(str, words)]),
+        patch.object(typer.main, "get_command", tree_of),
         redirect_stdout(out),
         redirect_stderr(err),
         pytest.raises(SystemExit) as end,

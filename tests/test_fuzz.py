@@ -13,11 +13,10 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-import typer
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from terminal import contents, mpt
+from terminal import contents, mpt, tree_of
 
 from mpt.commands.app import app
 from mpt.errors import InputError
@@ -75,7 +74,7 @@ def leaves(command, path=()):
         yield from leaves(one, (*path, name))
 
 
-COMMANDS = dict(leaves(typer.main.get_command(app)))
+COMMANDS = dict(leaves(tree_of(app)))
 
 
 @pytest.fixture(scope="module")

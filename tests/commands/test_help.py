@@ -6,8 +6,7 @@ import subprocess
 import sys
 
 import pytest
-import typer
-from terminal import mpt
+from terminal import mpt, tree_of
 
 from mpt import __version__
 from mpt.commands.app import app
@@ -20,7 +19,7 @@ def every_command(command, path=()):
         yield from every_command(inner, (*path, name))
 
 
-COMMANDS = dict(every_command(typer.main.get_command(app)))
+COMMANDS = dict(every_command(tree_of(app)))
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)

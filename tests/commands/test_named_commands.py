@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-import typer
+from terminal import tree_of
 
 from mpt.commands.app import app
 
@@ -27,7 +27,7 @@ def named() -> list[str]:
 @pytest.mark.parametrize("command", named())
 def test_a_command_that_is_named_is_there(command):
     words = shlex.split(command.split(" > ")[0].split("  #")[0], posix=False)[1:]
-    at = typer.main.get_command(app)
+    at = tree_of(app)
     while words and hasattr(at, "commands"):
         assert words[0] in at.commands, f"`{command}`: there is no {words[0]!r}"
         at = at.commands[words.pop(0)]

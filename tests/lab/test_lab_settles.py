@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
-from synthetic import write_backbone, write_gym
+from terminal import study_file
 
 from mpt.compute.worker import Worker
 from mpt.config import VOCABULARY
@@ -13,52 +17,50 @@ from mpt.lab.plan import VALIDATION, plan
 from mpt.lab.promote import prepare, promote
 from mpt.lab.retest import choose
 from mpt.lab.run import BASELINE, Case, Judging, Lab, scores
+from mpt.lab.settle import Record
 from mpt.lab.sweep import sweep
-from mpt.search.search import Search
+from mpt.search.search import Search, Trial
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
-from mpt.study.study_file import make_study
+from mpt.study.study_file import read_study
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("world")
-    return write_gym(folder / "gym"), write_backbone(folder / "backbone")
-
-
-@pytest.fixture
-def study(world):
-    gym, backbone = world
-    return make_study(
-        {
-            "name": "small",
-            "gym": str(gym),
-            "backbone": {
-                "name": str(backbone),
-                "prompt_tokens": 3,
-                "max_input": 16,
-                "max_target": 4,
-            },
-            "method": "fomaml",
-            "setting": "Cls->Cls",
-            "sources": ["glue-mrpc", "glue-qqp"],
-            "source_seeds": [13],
-            "inner": {"steps": 1, "batch": 2},
-            "outer": {"steps": 3, "episodes": 2, "batch": 2},
-            "space": {"outer_lr": {"low": 0.1, "high": 1.0}},
-            "tuning": {"steps": 4, "batch": 4, "num_evals": 2},
-            "validation": {"tasks": ["trec", "liar"], "seeds": [13, 21]},
-            "final": {"settings": ["Cls->Cls"], "seeds": [13, 21], "lrs": [0.5, 0.2]},
-            "trials": 3,
-            "pack": 2,
-            "cells_per_pack": 4,
-        }
-    )
+def study(tmp_path_factory):
+    return read_study(study_file(tmp_path_factory.mktemp("study") / "study.yaml"), {})
 
 
 @pytest.fixture
 def home(tmp_path):
     return Home.find({"MPT_HOME": str(tmp_path / "home")}).open()
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A home in which the study was swept to its end."""
+
+    root: Path
+    trials: list[Trial]
+    records: list[Record]
+    units: set[str]
+
+    def copy(self, folder) -> Home:
+        """The home in another folder, to go on in."""
+        return Home.find({"MPT_HOME": str(shutil.copytree(self.root, folder))})
+
+
+@pytest.fixture(scope="module")
+def swept(study, tmp_path_factory):
+    home = Home.find({"MPT_HOME": str(tmp_path_factory.mktemp("swept") / "home")}).open()
+    with Opened(study, home) as opened:
+        trials = opened.sweep()
+        units = {unit.digest for unit in opened.ledger.units()}
+    return Swept(home.root, trials, opened.told, units)
+
+
+@pytest.fixture
+def swept_home(swept, tmp_path):
+    return swept.copy(tmp_path / "swept")
 
 
 class Opened:
@@ -82,45 +84,36 @@ class Opened:
         return sweep(concrete, self.lab, self.home, on_trial=self.told.append)
 
 
-def test_a_sweep_ends_with_its_total_and_tells_every_trial_once(study, home):
-    with Opened(study, home) as opened:
-        trials = opened.sweep()
-        told = [record.trial.number for record in opened.told]
+def test_a_sweep_ends_with_its_total_and_tells_every_trial_once(swept):
+    trials, told = swept.trials, [record.trial.number for record in swept.records]
     assert [trial.number for trial in trials] == told == [0, 1, 2]
-    for trial, record in zip(trials, opened.told, strict=True):
+    for trial, record in zip(trials, swept.records, strict=True):
         assert trial.arg == pytest.approx(record.trial.arg)
         assert record.config.digest == trial.digest == record.unit.digest
         assert len(record.unit.result["curve"]) == 3
-        assert (home.root / record.unit.artefact).is_file()
+        assert (swept.root / record.unit.artefact).is_file()
         judged = {(j.case.method, j.cell.task, j.cell.data_seed) for j in record.judged}
         methods = (BASELINE, trial.digest)
         expected = {(m, t, s) for m in methods for t in ("trec", "liar") for s in (13, 21)}
         assert judged == expected
 
 
-def test_the_same_command_again_computes_nothing(study, home):
-    with Opened(study, home) as opened:
-        first = opened.sweep()
-    with Opened(study, home) as again:
-        assert again.sweep() == first
+def test_the_same_command_again_computes_nothing(study, swept, swept_home):
+    with Opened(study, swept_home) as again:
+        assert again.sweep() == swept.trials
         assert again.lab.computed == 0
         assert again.told == []
 
 
-def test_a_larger_total_continues(study, home):
-    with Opened(study, home) as opened:
-        first = opened.sweep()
+def test_a_larger_total_continues(study, swept, swept_home):
     longer = study.model_copy(update={"trials": 5})
-    with Opened(longer, home) as again:
-        assert again.sweep()[:3] == first
+    with Opened(longer, swept_home) as again:
+        assert again.sweep()[:3] == swept.trials
         assert [record.trial.number for record in again.told] == [3, 4]
 
 
 @pytest.mark.slow
-def test_packs_that_do_not_fit_are_halved_with_the_same_results(study, home, tmp_path, monkeypatch):
-    with Opened(study, home) as opened:
-        plenty = opened.sweep()
-    other = Home.find({"MPT_HOME": str(tmp_path / "other")}).open()
+def test_packs_that_do_not_fit_are_halved_with_the_same_results(study, swept, home, monkeypatch):
     tune, sizes = Worker.tune, []
 
     def narrow(worker, configs, on_step):
@@ -130,10 +123,10 @@ def test_packs_that_do_not_fit_are_halved_with_the_same_results(study, home, tmp
         return tune(worker, configs, on_step)
 
     monkeypatch.setattr(Worker, "tune", narrow)
-    with Opened(study, other) as opened:
+    with Opened(study, home) as opened:
         scarce = opened.sweep()
     assert max(sizes) == 4
-    for one, two in zip(plenty, scarce, strict=True):
+    for one, two in zip(swept.trials, scarce, strict=True):
         assert two.digest == one.digest
         assert two.arg == pytest.approx(one.arg, abs=1e-6)
 
@@ -144,13 +137,7 @@ class Killed(Exception):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", [1, 2, 3, 4])
-def test_a_driver_that_died_is_continued_to_the_same_end(
-    study, home, tmp_path, monkeypatch, moment
-):
-    with Opened(study, home) as opened:
-        undisturbed = opened.sweep()
-        everything = {unit.digest for unit in opened.ledger.units()}
-    other = Home.find({"MPT_HOME": str(tmp_path / "other")}).open()
+def test_a_driver_that_died_is_continued_to_the_same_end(study, swept, home, monkeypatch, moment):
     packs = []
     record = Ledger.record
 
@@ -161,31 +148,32 @@ def test_a_driver_that_died_is_continued_to_the_same_end(
         return record(ledger, *units)
 
     monkeypatch.setattr(Ledger, "record", dying)
-    with Opened(study, other) as opened, pytest.raises(Killed):
+    with Opened(study, home) as opened, pytest.raises(Killed):
         opened.sweep()
     monkeypatch.setattr(Ledger, "record", record)
-    with Opened(study, other) as opened:
+    with Opened(study, home) as opened:
         resumed = opened.sweep()
         again = {unit.digest for unit in opened.ledger.units()}
-        assert opened.lab.computed == len(everything) - sum(map(len, packs))
-    assert again == everything
+        assert opened.lab.computed == len(swept.units) - sum(map(len, packs))
+    assert again == swept.units
     assert [(t.number, t.params, t.digest) for t in resumed] == [
-        (t.number, t.params, t.digest) for t in undisturbed
+        (t.number, t.params, t.digest) for t in swept.trials
     ]
     # packs are recorded whole, so that what is left is cut as it would have been: not a bit differs
-    assert [t.arg for t in resumed] == [t.arg for t in undisturbed]
+    assert [t.arg for t in resumed] == [t.arg for t in swept.trials]
 
 
-def test_units_of_other_threads_are_told_of_once(study, home, monkeypatch):
+def test_units_of_other_threads_are_told_of_once(study, swept_home, monkeypatch):
     said = []
-    with Opened(study, home) as opened:
+    more = study.model_copy(update={"trials": study.trials + 1})
+    with Opened(more, swept_home) as opened:
         monkeypatch.setattr(opened.lab.progress, "say", said.append)
         opened.sweep()
     assert said == []
     way = {"device": "cpu", "threads": 64}
     monkeypatch.setattr("mpt.compute.worker.numerics", lambda device: way)
     more = study.model_copy(update={"trials": study.trials + 2})
-    with Opened(more, home) as opened:
+    with Opened(more, swept_home) as opened:
         monkeypatch.setattr(opened.lab.progress, "say", said.append)
         opened.sweep()
     (line,) = said
@@ -210,9 +198,9 @@ def test_a_diverged_trial_is_pruned_and_the_study_goes_on(study, home):
     assert "diverged at step" in by_rate[1e300].reason
 
 
-def test_promotion_judges_the_winner_and_a_second_one_computes_nothing(study, home):
-    with Opened(study, home) as opened:
-        trials = opened.sweep()
+def test_promotion_judges_the_winner_and_a_second_one_computes_nothing(study, swept, swept_home):
+    trials = swept.trials
+    with Opened(study, swept_home) as opened:
         wanted, _ = prepare(study, trials, opened.lab)
         promotion = promote(wanted, opened.lab)
     assert promotion.computed > 0
@@ -222,7 +210,7 @@ def test_promotion_judges_the_winner_and_a_second_one_computes_nothing(study, ho
     (gain,) = promotion.gains
     assert (gain.setting, gain.method, gain.baseline) == ("Cls->Cls", "fomaml", BASELINE)
     assert promotion.champion is share
-    with Opened(study, home) as again:
+    with Opened(study, swept_home) as again:
         wanted, _ = prepare(study, trials, again.lab)
         second = promote(wanted, again.lab)
         assert again.lab.computed == 0
@@ -296,20 +284,17 @@ def test_a_study_that_does_not_fit_its_gym_writes_nothing(study, tmp_path):
     assert not home.root.exists()
 
 
-def test_another_definition_under_the_same_name_is_refused(study, home):
-    with Opened(study, home) as opened:
-        opened.sweep()
+def test_another_definition_under_the_same_name_is_refused(study, swept_home):
     other = study.model_copy(update={"method": "mtl"})
     with (
-        Opened(other, home) as opened,
+        Opened(other, swept_home) as opened,
         pytest.raises(StoreError, match="method was fomaml, is mtl"),
     ):
         opened.sweep()
 
 
-def test_choose_finds_the_best_and_explains_what_cannot_be_promoted(study, home):
-    with Opened(study, home) as opened:
-        trials = opened.sweep()
+def test_choose_finds_the_best_and_explains_what_cannot_be_promoted(study, swept, swept_home):
+    trials = swept.trials
     best = choose(trials, "best")
     assert best.arg == max(trial.arg for trial in trials)
     assert choose(trials, "2").number == 1
@@ -317,7 +302,7 @@ def test_choose_finds_the_best_and_explains_what_cannot_be_promoted(study, home)
         choose(trials, "9")
     with pytest.raises(InputError, match="no finished trial"):
         choose([], "best")
-    assert Search.latest(home).study == study
+    assert Search.latest(swept_home).study == study
 
 
 def test_a_configuration_that_is_drawn_again_is_answered_from_the_ledger(study, home):

@@ -6,8 +6,10 @@ so that it is known by hand which trials are pruned, and when.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -19,18 +21,21 @@ from mpt.engine.checkpoint import Checkpoints
 from mpt.gym.source import open_gym
 from mpt.lab.plan import plan
 from mpt.lab.run import Lab
+from mpt.lab.settle import Record
 from mpt.lab.sweep import replay, sweep
-from mpt.search.search import Search
+from mpt.search.search import Search, Trial
 from mpt.store.artefacts import load_prompt
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
 from mpt.store.unit import Unit
+from mpt.study.study import Study
 from mpt.study.study_file import read_study
 
 RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 SEEDS = (13, 21, 42, 87)
 LEVEL = {"trec": 0.4, "liar": 0.5}
 """Plain prompt tuning's score by task."""
+WILCOXON = {"pruner": "wilcoxon"}
 HYPERBAND = {"pruner": {"kind": "hyperband", "min_resource": 1}, "outer": {"steps": 9}}
 
 
@@ -38,11 +43,11 @@ class Killed(Exception):
     """The driver dies here."""
 
 
-@pytest.fixture
-def study(tmp_path):
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
     def make(**changes):
         file = study_file(
-            tmp_path / "study.yaml",
+            tmp_path_factory.mktemp("study") / "study.yaml",
             {
                 "space": {"outer_lr": list(RATES)},
                 "sampler": "grid",
@@ -61,14 +66,13 @@ def study(tmp_path):
 
 
 @pytest.fixture
-def new_home(tmp_path):
-    names = count()
-    return lambda: Home.find({"MPT_HOME": str(tmp_path / f"home{next(names)}")}).open()
+def home(tmp_path):
+    return Home.find({"MPT_HOME": str(tmp_path / "home")}).open()
 
 
-@pytest.fixture
-def tuned(monkeypatch):
-    """Every cell that was tuned, in order."""
+@pytest.fixture(scope="module", autouse=True)
+def tuned():
+    """Every cell that was tuned in this module, in order."""
     rates, cells = {VOCABULARY: 0.0}, []
     learn = Worker.learn
 
@@ -80,9 +84,8 @@ def tuned(monkeypatch):
         cells.extend(configs)
         return [foreseen(config, rates[config.start]) for config in configs]
 
-    monkeypatch.setattr(Worker, "learn", noting)
-    monkeypatch.setattr(Worker, "tune", tune)
-    return cells
+    with patch.object(Worker, "learn", noting), patch.object(Worker, "tune", tune):
+        yield cells
 
 
 def foreseen(cell, rate):
@@ -103,14 +106,40 @@ def run(study, home):
     return trials, records
 
 
+@dataclass(frozen=True)
+class Swept:
+    """A sweep that nothing disturbed, and the home that it left."""
+
+    study: Study
+    home: Home
+    trials: list[Trial]
+    records: list[Record]
+    tuned: int
+
+
+@pytest.fixture(scope="module")
+def swept(study, tuned, tmp_path_factory):
+    """Sweeps by a name of theirs, each run once: nothing is written to their homes afterwards."""
+    done = {}
+
+    def once(name, **changes):
+        if name not in done:
+            home = Home.find({"MPT_HOME": str(tmp_path_factory.mktemp(name) / "home")}).open()
+            chosen, before = study(**changes), len(tuned)
+            done[name] = Swept(chosen, home, *run(chosen, home), len(tuned) - before)
+        return done[name]
+
+    return once
+
+
 def ends(trials):
     return [(t.number, t.params, t.state, t.digest, t.arg, t.step, t.reason) for t in trials]
 
 
-def test_wilcoxon_prunes_what_is_below_the_best_of_earlier_rounds(study, new_home, tuned):
-    trials, records = run(study(pruner="wilcoxon"), new_home())
-    best = 0.0
-    for trial, record in zip(trials, records, strict=True):
+def test_wilcoxon_prunes_what_is_below_the_best_of_earlier_rounds(swept):
+    done = swept("wilcoxon", **WILCOXON)
+    trials, best = done.trials, 0.0
+    for trial, record in zip(trials, done.records, strict=True):
         rate = trial.params["outer_lr"]
         if trial.number % 2 == 0:  # a new round knows of the trials before it
             best = max((t.params["outer_lr"] for t in trials[: trial.number]), default=0.0)
@@ -126,17 +155,17 @@ def test_wilcoxon_prunes_what_is_below_the_best_of_earlier_rounds(study, new_hom
             assert {j.cell.data_seed for j in own} == set(SEEDS)
     states = [trial.state for trial in trials]
     assert {"pruned", "complete"} == set(states)
-    assert len(tuned) == 8 + 8 * states.count("complete") + 4 * states.count("pruned")
+    assert done.tuned == 8 + 8 * states.count("complete") + 4 * states.count("pruned")
 
 
-def test_without_rivals_nothing_is_pruned(study, new_home, tuned):
-    trials, _ = run(study(pruner="wilcoxon", round=8), new_home())
+def test_without_rivals_nothing_is_pruned(study, home):
+    trials, _ = run(study(**WILCOXON, round=8), home)
     assert {trial.state for trial in trials} == {"complete"}
 
 
-def test_hyperband_goes_on_with_the_better_ones_at_each_rung(study, new_home, tuned):
-    chosen = study(**HYPERBAND)
-    trials, _ = run(chosen, new_home())
+def test_hyperband_goes_on_with_the_better_ones_at_each_rung(swept):
+    done = swept("hyperband", **HYPERBAND)
+    chosen, trials = done.study, done.trials
     reached: dict[tuple[int, int], list[float]] = {}
     for trial in trials:
         bracket = chosen.pruner.bracket(trial.number, chosen.seed, 9)
@@ -155,41 +184,35 @@ def test_hyperband_goes_on_with_the_better_ones_at_each_rung(study, new_home, tu
     assert len({bracket for bracket, _ in reached}) == 2, "both brackets that prune were used"
 
 
-def test_what_survives_hyperband_is_what_an_unpruned_sweep_learns_bit_for_bit(
-    study, new_home, tuned
-):
-    pruned_home, whole_home = new_home(), new_home()
-    _, pruned = run(study(**HYPERBAND), pruned_home)
-    _, whole = run(study(outer={"steps": 9}), whole_home)
+def test_what_survives_hyperband_is_what_an_unpruned_sweep_learns_bit_for_bit(swept):
+    pruned, whole = swept("hyperband", **HYPERBAND), swept("whole", outer={"steps": 9})
     survivors = 0
-    for one, other in zip(pruned, whole, strict=True):
+    for one, other in zip(pruned.records, whole.records, strict=True):
         if one.trial.state == "complete":
             survivors += 1
             assert one.trial == other.trial
             assert one.unit.result["curve"] == other.unit.result["curve"]
-            ours = load_prompt(pruned_home, str(one.unit.artefact))
-            assert torch.equal(ours, load_prompt(whole_home, str(other.unit.artefact)))
+            ours = load_prompt(pruned.home, str(one.unit.artefact))
+            assert torch.equal(ours, load_prompt(whole.home, str(other.unit.artefact)))
         else:
             step = one.trial.step
             assert one.unit.result["curve"] == other.unit.result["curve"][:step]
     assert 0 < survivors < len(RATES)
-    assert not list(Checkpoints(pruned_home.checkpoints).folder.glob("*"))
+    assert not list(Checkpoints(pruned.home.checkpoints).folder.glob("*"))
 
-
-UNDISTURBED: dict[str, list] = {}
-"""How a sweep ends by its pruner, found once: it is the same for every test."""
 
 PRUNERS = pytest.mark.parametrize(
-    "changes", [{"pruner": "wilcoxon"}, HYPERBAND], ids=["wilcoxon", "hyperband"]
+    ("pruner", "changes"),
+    [("wilcoxon", WILCOXON), ("hyperband", HYPERBAND)],
+    ids=["wilcoxon", "hyperband"],
 )
 
 
 @PRUNERS
-def test_packing_does_not_change_who_is_pruned(study, new_home, tuned, changes):
-    alone, _ = run(study(**changes), new_home())
-    together, _ = run(study(**changes, pack=2), new_home())
+def test_packing_does_not_change_who_is_pruned(study, home, swept, pruner, changes):
+    together, _ = run(study(**changes, pack=2), home)
     # ARGs too: scores are foreseen, so that no rounding enters
-    assert ends(together) == ends(alone)
+    assert ends(together) == ends(swept(pruner, **changes).trials)
 
 
 @pytest.mark.slow
@@ -206,14 +229,11 @@ def test_packing_does_not_change_who_is_pruned(study, new_home, tuned, changes):
     ],
 )
 def test_a_driver_that_dies_is_continued_to_the_same_verdicts(
-    study, new_home, tuned, monkeypatch, changes, where, moment
+    home, swept, monkeypatch, pruner, changes, where, moment
 ):
     import optuna
 
-    chosen = study(**changes)
-    kind = chosen.pruner.kind
-    if kind not in UNDISTURBED:
-        UNDISTURBED[kind] = ends(run(chosen, new_home())[0])
+    undisturbed = swept(pruner, **changes)
     owner, name = {
         "report": (optuna.storages.RDBStorage, "set_trial_intermediate_value"),
         "attr": (optuna.storages.RDBStorage, "set_trial_user_attr"),
@@ -227,25 +247,22 @@ def test_a_driver_that_dies_is_continued_to_the_same_verdicts(
             raise Killed  # after the write: whoever comes next finds it
         return found
 
-    home = new_home()
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, name, dying)
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, dying)
         with pytest.raises(Killed):
-            run(chosen, home)
-    assert ends(run(chosen, home)[0]) == UNDISTURBED[kind]
+            run(undisturbed.study, home)
+    assert ends(run(undisturbed.study, home)[0]) == ends(undisturbed.trials)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", [1, 4])
 def test_a_driver_that_dies_as_optuna_notes_a_rung_prunes_the_same(
-    study, new_home, tuned, monkeypatch, moment
+    home, swept, monkeypatch, moment
 ):
     """Optuna takes a rung that it finds noted as one that was passed."""
     import optuna
 
-    chosen, home = study(**HYPERBAND), new_home()
-    if "hyperband" not in UNDISTURBED:
-        UNDISTURBED["hyperband"] = ends(run(chosen, new_home())[0])
+    undisturbed = swept("hyperband", **HYPERBAND)
     note, calls = optuna.storages.RDBStorage.set_trial_system_attr, count(1)
 
     def dying(storage, trial, key, value):
@@ -253,35 +270,33 @@ def test_a_driver_that_dies_as_optuna_notes_a_rung_prunes_the_same(
         if key.startswith("completed_rung") and next(calls) == moment:
             raise Killed
 
-    with monkeypatch.context() as patch:
-        patch.setattr(optuna.storages.RDBStorage, "set_trial_system_attr", dying)
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.storages.RDBStorage, "set_trial_system_attr", dying)
         with pytest.raises(Killed):
-            run(chosen, home)
-    assert ends(run(chosen, home)[0]) == UNDISTURBED["hyperband"]
+            run(undisturbed.study, home)
+    assert ends(run(undisturbed.study, home)[0]) == ends(undisturbed.trials)
 
 
 @PRUNERS
-def test_what_is_told_again_is_what_was_told_and_nothing_is_computed(
-    study, new_home, tuned, changes
-):
-    home, chosen, again = new_home(), study(**changes), []
-    trials, records = run(chosen, home)
-    with Ledger(home.ledger_url) as ledger:
-        worker = Worker(open_gym(chosen.gym), chosen.backbone, home, "cpu")
+def test_what_is_told_again_is_what_was_told_and_nothing_is_computed(swept, pruner, changes):
+    done, again = swept(pruner, **changes), []
+    with Ledger(done.home.ledger_url) as ledger:
+        worker = Worker(open_gym(done.study.gym), done.study.backbone, done.home, "cpu")
         lab = Lab(worker, ledger)
-        assert replay(plan(chosen, worker), lab, home, on_trial=again.append) == trials
+        told = replay(plan(done.study, worker), lab, done.home, on_trial=again.append)
+        assert told == done.trials
         assert lab.computed == 0
-    assert [r.trial for r in again] == [r.trial for r in records]
+    assert [r.trial for r in again] == [r.trial for r in done.records]
     assert [[j.cell for j in r.judged] for r in again] == [
-        [j.cell for j in r.judged] for r in records
+        [j.cell for j in r.judged] for r in done.records
     ]
 
 
-def test_optuna_holds_state_step_reason_and_reports(study, new_home, tuned):
+def test_optuna_holds_state_step_reason_and_reports(swept):
     import optuna
 
-    home = new_home()
-    trials, _ = run(study(**HYPERBAND), home)
+    done = swept("hyperband", **HYPERBAND)
+    home, trials = done.home, done.trials
     stored = optuna.load_study(study_name="small", storage=home.studies_url).trials
     for trial, frozen in zip(trials, stored, strict=True):
         if trial.state == "pruned":
@@ -292,7 +307,7 @@ def test_optuna_holds_state_step_reason_and_reports(study, new_home, tuned):
     assert Search.load(home, "small").trials == trials
 
 
-def test_a_trial_that_diverges_on_its_way_is_told_as_diverged(study, new_home, tuned, monkeypatch):
+def test_a_trial_that_diverges_on_its_way_is_told_as_diverged(study, home, monkeypatch):
     from mpt.engine import train
 
     step = train.train
@@ -308,7 +323,7 @@ def test_a_trial_that_diverges_on_its_way_is_told_as_diverged(study, new_home, t
         return step(lanes, state, blown, **rest)
 
     monkeypatch.setattr(train, "train", exploding)
-    trials, _ = run(study(**HYPERBAND), new_home())
+    trials, _ = run(study(**HYPERBAND), home)
     (lost,) = (trial for trial in trials if trial.params["outer_lr"] == RATES[-1])
     # brackets look first after 1, 3 or 9 steps; this one was well after the first
     assert lost.state == "diverged"

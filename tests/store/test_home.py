@@ -14,6 +14,7 @@ from mpt.search.storage import open_storage
 from mpt.store.address import place, sqlite_file, sqlite_url
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
+from mpt.tracking import client as mlflow_client
 from mpt.tracking.client import connect, disconnect
 
 
@@ -56,7 +57,7 @@ def test_two_stores_in_one_database_are_refused(tmp_path, ledger, studies):
         home.open()
 
 
-NAMES = ("my data", "my%20data", "50%", "why?", "h#a", "a&b", "q'u\"o", "ünï日本", "~x", "a:b@c;+")
+NAMES = ("my data", "my%20data 50%", "why?h#a&b", "~q'u\"o ünï日本", "a:b@c;+")
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/"), min_size=1))
@@ -70,7 +71,10 @@ def test_a_folder_of_any_name_has_a_url_of_its_own(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_stores_lie_in_their_home_whatever_its_name(name, tmp_path):
+def test_stores_lie_in_their_home_whatever_its_name(
+    name, tmp_path, monkeypatch, make_mlflow_database
+):
+    monkeypatch.setattr(mlflow_client, "_make_whole", make_mlflow_database)
     home = Home.find({"MPT_HOME": str(tmp_path / name)}).open()
     with Ledger(home.ledger_url):
         pass

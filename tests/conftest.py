@@ -70,12 +70,13 @@ def _no_commit_waits_for_the_disk() -> None:
 def make_mlflow_database(tmp_path_factory) -> Iterator[Callable[[str], None]]:
     """What makes MLflow's database. Its tables take most of a second, so that a test process has
     them made once, and copies that file for every other home."""
-    from mpt.lab import mlflow_client
-    from mpt.lab.address import sqlite_file, sqlite_url
-    from mpt.storage import made_beside
+    from mpt.files.atomic import made_beside
+
+    from mpt.store.address import sqlite_file, sqlite_url
+    from mpt.tracking import client
 
     first = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    make = mlflow_client._make_whole
+    make = client._make_whole
 
     def copy(uri: str) -> None:
         file = sqlite_file(uri)
@@ -86,7 +87,7 @@ def make_mlflow_database(tmp_path_factory) -> Iterator[Callable[[str], None]]:
         with made_beside(file) as new:
             shutil.copyfile(first, new)
 
-    with patch.object(mlflow_client, "_make_whole", copy):
+    with patch.object(client, "_make_whole", copy):
         yield make
 
 

@@ -8,7 +8,6 @@ from copy import deepcopy
 import pytest
 import torch
 from tiny import TINY, WORDS
-from transformers.optimization import Adafactor
 
 from mpt.backbone.batch import collate
 from mpt.backbone.frozen import load_backbone
@@ -79,6 +78,9 @@ def written(model, backbone, questions, limit):
 
 def obvious(task, backbone):
     """The whole model by transformers' own loss and Adafactor, tested where dev was best."""
+    # late, as it brings peft along
+    from transformers.optimization import Adafactor
+
     model, tuning = deepcopy(backbone.model).requires_grad_(True), task.config.tuning
     groups = [
         {"params": [weight], "weight_decay": 0.0 if name.endswith("bias") else 1e-5}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from synthetic import write_backbone, write_gym
+from terminal import world
 
 from mpt.compute.worker import Worker
 from mpt.config import FINE_TUNING, VOCABULARY, BackboneConfig, FineTuneConfig, FineTuning, Tuning
@@ -30,16 +30,10 @@ JUDGING = Judging(
 )
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("world")
-    return write_gym(folder / "gym", (*TASKS, "sms_spam")), write_backbone(folder / "backbone")
-
-
-def opened(world, home, **prompt):
-    gym, folder = world
-    backbone = BackboneConfig(name=str(folder), max_input=16, max_target=4, **prompt)
-    return Lab(Worker(open_gym(str(gym)), backbone, home, "cpu"), Ledger(home.ledger_url))
+def opened(home, **prompt):
+    backbone = BackboneConfig(name=str(world().backbone), max_input=16, max_target=4, **prompt)
+    worker = Worker(open_gym(str(world().gym)), backbone, home, "cpu")
+    return Lab(worker, Ledger(home.ledger_url))
 
 
 @pytest.fixture
@@ -47,8 +41,8 @@ def home(tmp_path):
     return Home.find({"MPT_HOME": str(tmp_path / "home")}).open()
 
 
-def test_cells_of_prompts_and_of_whole_models_are_judged_together(world, home):
-    lab = opened(world, home, prompt_tokens=3)
+def test_cells_of_prompts_and_of_whole_models_are_judged_together(home):
+    lab = opened(home, prompt_tokens=3)
     with lab.ledger:
         judged = lab.judge(CASES, JUDGING, title="targets", pack=4)
         assert lab.computed == 2 * 2 + 2 * 2 * 2
@@ -71,10 +65,10 @@ def test_cells_of_prompts_and_of_whole_models_are_judged_together(world, home):
 
 
 @pytest.mark.slow
-def test_a_prompt_s_settings_do_not_make_another_fine_tuning(world, home):
+def test_a_prompt_s_settings_do_not_make_another_fine_tuning(home):
     found = []
     for prompt in ({"prompt_tokens": 3}, {"prompt_tokens": 5, "prompt_position": "after"}):
-        lab = opened(world, home, **prompt)
+        lab = opened(home, **prompt)
         with lab.ledger:
             lab.judge(CASES[1:], JUDGING, title="targets", pack=4)
             found.append(lab.computed)
@@ -82,8 +76,8 @@ def test_a_prompt_s_settings_do_not_make_another_fine_tuning(world, home):
 
 
 @pytest.mark.slow
-def test_one_that_goes_astray_is_recorded_and_has_no_score(world, home):
-    lab = opened(world, home)
+def test_one_that_goes_astray_is_recorded_and_has_no_score(home):
+    lab = opened(home)
     wild = replace(JUDGING, seeds=(13,), full_lrs=(1e30, 1e-4))
     with lab.ledger:
         judged = lab.judge(CASES[1:], wild, title="targets", pack=4)

@@ -17,8 +17,8 @@ from mpt.lab.plan import VALIDATION, plan
 from mpt.lab.promote import prepare, promote
 from mpt.lab.retest import choose
 from mpt.lab.run import BASELINE, Case, Judging, Lab, scores
-from mpt.lab.settle import Record
 from mpt.lab.sweep import sweep
+from mpt.lab.trials import Record
 from mpt.search.search import Search, Trial
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from synthetic import write_backbone, write_gym
+from synthetic import write_gym
+from terminal import world
 
 from mpt.compute.worker import Worker
 from mpt.errors import ConfigError, DataError, StoreError, UnknownName
@@ -45,15 +46,9 @@ trials: 1
 """
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("world")
-    return write_gym(folder / "gym"), write_backbone(folder / "backbone")
-
-
 @pytest.fixture
-def file(world, tmp_path):
-    gym, backbone = world
+def file(tmp_path):
+    gym, backbone = world().gym, world().backbone
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "settings.yaml").write_text(SETTINGS)
     path = tmp_path / "study.yaml"

@@ -21,8 +21,8 @@ from mpt.engine.checkpoint import Checkpoints
 from mpt.gym.source import open_gym
 from mpt.lab.plan import plan
 from mpt.lab.run import Lab
-from mpt.lab.settle import Record
 from mpt.lab.sweep import replay, sweep
+from mpt.lab.trials import Record
 from mpt.search.search import Search, Trial
 from mpt.store.artefacts import load_prompt
 from mpt.store.home import Home

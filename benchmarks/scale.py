@@ -34,7 +34,8 @@ from optuna.distributions import (
 from optuna.storages._rdb import models
 
 from mpt.config import BackboneConfig, CellConfig, Tuning
-from mpt.search.search import Search, Trial
+from mpt.search.search import Search
+from mpt.search.trial import Trial
 from mpt.seeding import entropy, stream
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger, _row

@@ -71,7 +71,6 @@ def make_mlflow_database(tmp_path_factory) -> Iterator[Callable[[str], None]]:
     """What makes MLflow's database. Its tables take most of a second, so that a test process has
     them made once, and copies that file for every other home."""
     from mpt.files.atomic import made_beside
-
     from mpt.store.address import sqlite_file, sqlite_url
     from mpt.tracking import client
 

@@ -13,8 +13,9 @@ from mpt.gym.partitions import Setting
 from mpt.lab.run import BASELINE, FULL, Case, Judging
 from mpt.methods import METHODS
 from mpt.methods import method as known_method
-from mpt.search.search import Search, Trial
+from mpt.search.search import Search
 from mpt.search.storage import study_names
+from mpt.search.trial import Trial
 from mpt.study.settings import settings_of
 from mpt.study.study import Space, Study
 from mpt.study.study_file import defaults, make_study

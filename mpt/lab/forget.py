@@ -13,9 +13,10 @@ from mpt.config import VOCABULARY
 from mpt.engine.checkpoint import Checkpoints
 from mpt.errors import DataError, StoreError
 from mpt.files.tensor_file import notes_of
-from mpt.search.search import Search, Trial
+from mpt.search.search import Search
 from mpt.search.storage import study_lease
 from mpt.search.study_list import all_trials
+from mpt.search.trial import Trial
 from mpt.store.artefacts import prompt_path
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger

@@ -13,7 +13,7 @@ from mpt.config import VOCABULARY, BackboneIdentity, RunConfig
 from mpt.gym.partitions import Setting
 from mpt.lab.run import BASELINE, Case, Judging
 from mpt.methods import revision
-from mpt.search.search import REVISION
+from mpt.search.definition import REVISION
 from mpt.study.settings import settings_of
 from mpt.study.study import Study
 

@@ -14,7 +14,7 @@ from mpt.lab.campaign import Entrant, campaign
 from mpt.lab.promote import Promotion, promote
 from mpt.lab.run import Lab
 from mpt.lab.similarity import similarity, tuned
-from mpt.search.search import Trial
+from mpt.search.trial import Trial
 from mpt.seeding import stream
 from mpt.study.presets import Entry, Preset, Row, SourceChoice
 from mpt.study.study import Study

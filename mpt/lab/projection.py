@@ -19,7 +19,8 @@ from mpt.errors import StoreError
 from mpt.lab.promote import Promoted, Promotion
 from mpt.lab.run import BASELINE, FULL, Judged
 from mpt.lab.sweep import Record
-from mpt.search.search import Search, Trial
+from mpt.search.search import Search
+from mpt.search.trial import Trial
 from mpt.serve.predict import asked_with
 from mpt.store.artefacts import whole_prompt
 from mpt.store.home import Home

@@ -11,7 +11,7 @@ from mpt.gym.reach import Reach
 from mpt.lab.campaign import Campaign, Entrant, Share, campaign, entrants, final_settings
 from mpt.lab.retest import TOP, Retest, choose, retest
 from mpt.lab.run import BASELINE, FULL, Judged, Lab, scores
-from mpt.search.search import Trial
+from mpt.search.trial import Trial
 from mpt.stats.scores import Gain, gains
 from mpt.store.ledger import Unit
 from mpt.study.study import Study

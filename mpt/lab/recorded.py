@@ -13,8 +13,9 @@ from mpt.errors import InputError
 from mpt.lab.promote import Promotion, prepare, promote
 from mpt.lab.retest import TOP
 from mpt.lab.run import Config, Lab
-from mpt.search.search import Search, Trial
+from mpt.search.search import Search
 from mpt.search.storage import study_names
+from mpt.search.trial import Trial
 from mpt.store.artefacts import prompt_file, prompt_of
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger, open_ledger

@@ -13,7 +13,7 @@ from mpt.errors import InputError
 from mpt.gym.splits import SEEDS
 from mpt.lab.plan import VALIDATION, plan
 from mpt.lab.run import Case, Judging, Lab, scores
-from mpt.search.search import Trial
+from mpt.search.trial import Trial
 from mpt.stats.paired import Paired, compare
 from mpt.stats.scores import Gain, gains
 from mpt.study.study import Study

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Any
 
 from mpt.compute.failures import DivergedTrial, blame
 from mpt.compute.stopping import Stopped
@@ -13,9 +12,10 @@ from mpt.errors import InputError, MptError, StoreError
 from mpt.lab.plan import Plan
 from mpt.lab.run import Judged, Lab, scores
 from mpt.lab.trials import Record, Settler
-from mpt.search.search import Search, Trial
+from mpt.search.search import Search
 from mpt.search.stale_trials import reap
 from mpt.search.storage import study_lease
+from mpt.search.trial import OpenTrial, Trial
 from mpt.stats.scores import best_dev
 from mpt.store.home import Home
 from mpt.store.lease import Lease
@@ -124,15 +124,16 @@ def replay(
     with study_lease(home, lab.ledger, study.title, lab.progress.say):
         trials = Search.load(home, study.title).trials
         # what failed is not tried again here
-        finished = [trial for trial in trials if trial.digest and trial.state != "failed"]
-        settler = Settler(concrete, lab, _OnRecord(), _baseline(concrete, lab))
-        for some in _together(finished, study, lab):
+        finished = {t.number: t for t in trials if t.digest and t.state != "failed"}
+        settler = Settler(concrete, lab, _OnRecord(finished), _baseline(concrete, lab))
+        again = [OpenTrial(trial.number, trial.params) for trial in finished.values()]
+        for some in _together(again, study, lab):
             for record in settler.settle(some):
                 on_trial(record)
         return trials
 
 
-def _together(trials: Sequence[Any], study: Study, lab: Lab) -> Iterator[Sequence[Any]]:
+def _together(trials: Sequence[OpenTrial], study: Study, lab: Lab) -> Iterator[Sequence[OpenTrial]]:
     """Trials in turn, as many as the fleet can train at the same time."""
     size = study.pack * lab.fleet.slots
     return (trials[start : start + size] for start in range(0, len(trials), size))
@@ -167,23 +168,27 @@ def _baseline(concrete: Plan, lab: Lab) -> list[Judged]:
 
 @dataclass(frozen=True)
 class _Live:
-    """A search as the referee of its own study."""
+    """A search as the pruning policy of its own study."""
 
     search: Search
     study: Study
 
-    def report(self, asked: Any, gains: Mapping[int, float]) -> None:
+    def report(self, asked: OpenTrial, gains: Mapping[int, float]) -> None:
         self.search.report(asked, gains)
 
-    def verdict(self, asked: Any, step: int) -> str:
-        return self.search.verdict(asked, self.study, step)
+    def should_prune(self, asked: OpenTrial, step: int) -> str:
+        return self.search.should_prune(asked, self.study, step)
 
 
+@dataclass(frozen=True)
 class _OnRecord:
-    """What was decided before, of trials that are told again."""
+    """What was decided before, of trials that are finished."""
 
-    def report(self, asked: Trial, gains: Mapping[int, float]) -> None:
+    trials: Mapping[int, Trial]
+
+    def report(self, asked: OpenTrial, gains: Mapping[int, float]) -> None:
         pass
 
-    def verdict(self, asked: Trial, step: int) -> str:
-        return asked.reason if asked.state == "pruned" and asked.step == step else ""
+    def should_prune(self, asked: OpenTrial, step: int) -> str:
+        ended = self.trials[asked.number]
+        return ended.reason if ended.state == "pruned" and ended.step == step else ""

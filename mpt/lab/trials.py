@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from mpt.config import PausedRun, RunConfig
 from mpt.lab.plan import Plan
 from mpt.lab.run import BASELINE, Judged, Judging, Lab, scores
-from mpt.search.search import Trial
+from mpt.search.trial import OpenTrial, Trial
 from mpt.stats.scores import best_dev, gains, relative_gain
 from mpt.store.unit import Unit
 from mpt.study.pruning import Hyperband, Wilcoxon
@@ -27,14 +27,14 @@ class Record:
     judged: tuple[Judged, ...]
 
 
-class Referee(Protocol):
+class PruningPolicy(Protocol):
     """Decides on pruning: a search, or what is on record."""
 
-    def report(self, asked: Any, gains: Mapping[int, float]) -> None:
+    def report(self, asked: OpenTrial, gains: Mapping[int, float]) -> None:
         """Take note of a trial's gains (percent) by step."""
         ...
 
-    def verdict(self, asked: Any, step: int) -> str:
+    def should_prune(self, asked: OpenTrial, step: int) -> str:
         """Why a trial is pruned by what it reported up to ``step``, or nothing."""
         ...
 
@@ -50,7 +50,7 @@ class _Going:
         end: what it came to, if it was pruned.
     """
 
-    asked: Any
+    asked: OpenTrial
     config: RunConfig
     rungs: tuple[int, ...] = ()
     unit: Unit | None = None
@@ -71,16 +71,16 @@ class Settler:
     Attributes:
         concrete: the study, on its rows and weights.
         lab: where units are settled.
-        referee: who decides on pruning.
+        policy: who decides on pruning.
         baseline: plain prompt tuning's cells on the validation tasks.
     """
 
     concrete: Plan
     lab: Lab
-    referee: Referee
+    policy: PruningPolicy
     baseline: Sequence[Judged]
 
-    def settle(self, asked: Sequence[Any]) -> list[Record]:
+    def settle(self, asked: Sequence[OpenTrial]) -> list[Record]:
         """Some trials, lowest number first, meta-trained and judged."""
         study, pruner = self.concrete.study, self.concrete.study.pruner
         span = f"trial {asked[0].number + 1}" + (f"-{asked[-1].number + 1}" if asked[1:] else "")
@@ -96,7 +96,7 @@ class Settler:
             self._tune(healthy, self.concrete.judging, f"{span}: validation")
         return [self._record(trial) for trial in trials]
 
-    def _begin(self, asked: Any) -> _Going:
+    def _begin(self, asked: OpenTrial) -> _Going:
         study, config = self.concrete.study, self.concrete.config(asked.params)
         if not isinstance(pruner := study.pruner, Hyperband):
             return _Going(asked, config)
@@ -141,7 +141,7 @@ class Settler:
                 if done < len(whole.seeds):
                     self._look(trial, reports, done * len(tasks))
                 else:
-                    self.referee.report(trial.asked, reports)
+                    self.policy.report(trial.asked, reports)
 
     def _learn(self, trials: Sequence[_Going], configs: Sequence[RunConfig], title: str) -> None:
         units = self.lab.learn(configs, title, self.concrete.study.pack)
@@ -161,8 +161,8 @@ class Settler:
             trial.judged += [one for one in judged if one.case.method == trial.config.digest]
 
     def _look(self, trial: _Going, reports: Mapping[int, float], step: int) -> None:
-        self.referee.report(trial.asked, reports)
-        if reason := self.referee.verdict(trial.asked, step):
+        self.policy.report(trial.asked, reports)
+        if reason := self.policy.should_prune(trial.asked, step):
             number, params = trial.asked.number, dict(trial.asked.params)
             trial.end = Trial(
                 number, params, "pruned", trial.learned.digest, reason=reason, step=step

@@ -12,7 +12,7 @@ from mpt.lab.plan import VALIDATION, Plan
 from mpt.lab.promote import prepare
 from mpt.lab.recorded import Recorded
 from mpt.lab.run import BASELINE, Case, Cell, Judged, Judging, Lab, PackSize
-from mpt.search.search import Trial
+from mpt.search.trial import Trial
 from mpt.seeding import stream
 from mpt.store.ledger import Ledger
 from mpt.store.row_checks import expect_sound

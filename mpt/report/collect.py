@@ -25,7 +25,7 @@ from mpt.report.tunings import looks_of
 from mpt.report.views import best_trial
 from mpt.report.words import interval, method_name, percent
 from mpt.search.importance import importance
-from mpt.search.search import Trial
+from mpt.search.trial import Trial
 from mpt.stats.scores import Gain, gains
 from mpt.store.home import Home
 from mpt.store.software import software_of

@@ -14,7 +14,7 @@ from mpt.stats.scores import Gain, Score
 
 if TYPE_CHECKING:
     from mpt.lab.similarity import Similarity
-    from mpt.search.search import Trial
+    from mpt.search.trial import Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

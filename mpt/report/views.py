@@ -15,8 +15,8 @@ from mpt.stats.scores import Gain
 
 if TYPE_CHECKING:
     from mpt.lab.similarity import Similarity
-    from mpt.search.search import Trial
     from mpt.search.study_list import Overview
+    from mpt.search.trial import Trial
     from mpt.serve.prompt_view import PromptView
 
 SCHEMA = 1

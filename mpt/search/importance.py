@@ -7,7 +7,7 @@ from math import isfinite
 
 import optuna
 
-from mpt.search.search import Trial
+from mpt.search.trial import Trial
 from mpt.study.space import Interval
 from mpt.study.study import Study
 

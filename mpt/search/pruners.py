@@ -1,39 +1,47 @@
 """Whether a trial is pruned: Optuna's tests, shown what does not depend on packing or interruption.
 
-A verdict is a function of the trial's reports up to a step and of trials with a lower number, so
-that a driver that goes on after another one died comes to the same.
+A decision is a function of the trial's reports up to a step and of trials with a lower number, so
+that a driver that resumes after another one died comes to the same.
 """
 
 from __future__ import annotations
 
 import warnings
-from copy import copy
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial
 
-from mpt.search.visible_trials import Seen, before
+from mpt.search.visible_trials import VisibleStudy, before, reported
 from mpt.study.pruning import Hyperband, Wilcoxon
 from mpt.study.study import Study
 
 
-def verdict(store: optuna.Study, trial: FrozenTrial, study: Study, step: int) -> str:
-    """Why a trial is pruned by what it reported up to ``step``, or nothing if it is not."""
-    trials = store.get_trials(deepcopy=False)
+def pruned_because(
+    trials: Sequence[FrozenTrial], trial: FrozenTrial, study: Study, step: int
+) -> tuple[str, Mapping[str, Any]]:
+    """Decide by what a trial reported up to ``step``.
+
+    Returns:
+        Why it is pruned, or nothing if it is not, and what Optuna's pruner noted of it on the way.
+    """
     match study.pruner:
         case Wilcoxon():
-            seen = Seen(store, before(trials, trial.number, study.round))
-            return _by_wilcoxon(seen, trial, study.pruner, step)
+            seen = before(trials, trial.number, study.round)
+            return _by_wilcoxon(seen, trial, study.pruner, step), {}
         case Hyperband():
-            return _by_hyperband(store, trials, trial, study, step)
+            return _by_hyperband(trials, trial, study.pruner, study, step)
         case None:
-            return ""
+            return "", {}
 
 
-def _by_wilcoxon(seen: Seen, trial: FrozenTrial, pruner: Wilcoxon, step: int) -> str:
+def _by_wilcoxon(
+    seen: Sequence[FrozenTrial], trial: FrozenTrial, pruner: Wilcoxon, step: int
+) -> str:
+    visible = VisibleStudy(seen)
     try:
-        best = seen.best_trial
+        best = visible.study.best_trial
     except ValueError:
         return ""
     shared = {
@@ -44,7 +52,7 @@ def _by_wilcoxon(seen: Seen, trial: FrozenTrial, pruner: Wilcoxon, step: int) ->
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         test = optuna.pruners.WilcoxonPruner(p_threshold=pruner.p_threshold)
-    if not test.prune(seen, _showing(trial, shared, {})):
+    if not test.prune(visible.study, reported(trial, shared, {})):
         return ""
     return (
         f"pruned after {step} scores: below trial {best.number + 1} "
@@ -53,10 +61,9 @@ def _by_wilcoxon(seen: Seen, trial: FrozenTrial, pruner: Wilcoxon, step: int) ->
 
 
 def _by_hyperband(
-    store: optuna.Study, trials: list[FrozenTrial], trial: FrozenTrial, study: Study, step: int
-) -> str:
-    pruner, most = study.pruner, study.most_steps
-    assert isinstance(pruner, Hyperband)
+    trials: Sequence[FrozenTrial], trial: FrozenTrial, pruner: Hyperband, study: Study, step: int
+) -> tuple[str, Mapping[str, Any]]:
+    most = study.most_steps
     bracket = pruner.bracket(trial.number, study.seed, most)
     rivals = [
         other
@@ -74,15 +81,14 @@ def _by_hyperband(
     passed = {f"completed_rung_{below}" for below in range(rung)}
     notes = {key: value for key, value in trial.system_attrs.items() if key in passed}
     reports = {at: gain for at, gain in trial.intermediate_values.items() if at <= step}
-    if not halving.prune(Seen(store, rivals), _showing(trial, reports, notes)):
-        return ""
+    visible = VisibleStudy(rivals)
+    visible.running(reported(trial, reports, notes))
+    *_, shown = visible.study.get_trials(deepcopy=False)
+    is_pruned = halving.prune(visible.study, shown)
+    *_, shown = visible.study.get_trials(deepcopy=False)
+    if not is_pruned:
+        return "", shown.system_attrs
     return (
         f"pruned at meta-step {step}: a gain of {reports[step]:.3g} % is not among the upper "
         f"1/{pruner.reduction_factor} of bracket {bracket + 1} (Hyperband)"
-    )
-
-
-def _showing(trial: FrozenTrial, reports: dict[int, float], notes: dict[str, Any]) -> FrozenTrial:
-    shown = copy(trial)
-    shown.intermediate_values, shown.system_attrs = reports, notes
-    return shown
+    ), shown.system_attrs

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mpt.search.search import Search, Trial
+from mpt.search.search import Search
+from mpt.search.trial import Trial
 from mpt.store.ledger import Ledger
 from mpt.study.study import Study
 

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mpt.errors import InputError, StoreError
 from mpt.files.atomic import made_beside
 from mpt.store.address import sqlite_file, sqlite_url
-from mpt.store.database import DAMAGED, READ_ONLY, Database, Survey, at_once, patient, survey
+from mpt.store.database import DAMAGED, READ_ONLY, Database, Survey, at_once, survey
 from mpt.store.home import Home
 from mpt.store.lease import Lease, take
 from mpt.store.ledger import Ledger
 from mpt.store.schema import OPTUNA, VERSION, schema_error, schema_fault
 from mpt.store.tables import prepare_leases
 
+if TYPE_CHECKING:
+    from mpt.search.patient_storage import PatientStorage
+
 DEFINITION = "mpt.definition"
 """The attribute that a study has if mpt began it."""
 
-_INNER = ("_get_trials", "_create_new_trial", "_set_trial_param", "_get_best_trial_id")
-"""What Optuna's cache calls behind the storage's public face."""
+TABLES = frozenset(
+    (
+        *("studies", "study_directions", "study_system_attributes", "study_user_attributes"),
+        *("trials", "trial_heartbeats", "trial_intermediate_values", "trial_params"),
+        *("trial_system_attributes", "trial_user_attributes", "trial_values", "version_info"),
+    )
+)
+"""Optuna's, in every schema that mpt opens."""
+
+_REOPEN = (
+    "DELETE FROM trial_values WHERE trial_id = {trial:d}",
+    "DELETE FROM trial_intermediate_values WHERE trial_id = {trial:d}",
+    "UPDATE trials SET state = 'WAITING', datetime_complete = NULL WHERE trial_id = {trial:d}",
+)
 
 
 def study_names(home: Home) -> list[str]:
@@ -28,21 +43,20 @@ def study_names(home: Home) -> list[str]:
     return stored(home)[1]
 
 
-def stored(home: Home) -> tuple[Any, list[str]]:
+def stored(home: Home) -> tuple[PatientStorage | None, list[str]]:
     """The storage, None where there is none yet, and the names of its studies."""
     if not is_there(home):
         return None, []
     storage = open_storage(home)
     # Optuna's own summaries would read every trial of every study
-    own = [study for study in storage.get_all_studies() if DEFINITION in study.user_attrs]
-    own.sort(key=lambda study: -study._study_id)
-    return storage, [study.study_name for study in own]
+    names = [s.study_name for s in storage.get_all_studies() if DEFINITION in s.user_attrs]
+    return storage, names[::-1]
 
 
-def begun(home: Home) -> tuple[Any, list[str]]:
+def begun(home: Home) -> tuple[PatientStorage, list[str]]:
     """As ``stored``, but there must be a study. Raises ``InputError``."""
     storage, names = stored(home)
-    if names:
+    if storage is not None and names:
         return storage, names
     raise InputError(
         f"there is no study in {home.shown(home.studies_url)} yet; begin one with "
@@ -89,13 +103,15 @@ def is_there(home: Home) -> bool:
     return file is None or (file.exists() and not _is_half_made(home))
 
 
-def open_storage(home: Home, *, make: bool = False) -> Any:
-    """The storage that Optuna keeps studies in, with its cache.
+def open_storage(home: Home, *, make: bool = False) -> PatientStorage:
+    """Open the storage that Optuna keeps studies in, which waits for a server that restarts.
 
     Raises:
         StoreError: it cannot be opened, or holds the tables of another tool.
     """
     import optuna
+
+    from mpt.search.patient_storage import PatientStorage
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     # SQLite: wait for a lock rather than fail; servers: notice a dropped connection
@@ -127,10 +143,15 @@ def open_storage(home: Home, *, make: bool = False) -> Any:
         raise StoreError(
             f"the studies store {home.shown(home.studies_url)} cannot be opened ({cause}); {cure}"
         ) from None
-    # a server that restarts in mid-sweep is waited for
-    for name in (*optuna.storages.BaseStorage.__abstractmethods__, *_INNER):
-        setattr(storage, name, patient(getattr(storage, name), home.shown(home.studies_url)))
-    return optuna.storages.get_storage(storage)
+    return PatientStorage(storage, home.shown(home.studies_url))
+
+
+def reopen(storage: PatientStorage, keys: Sequence[int]) -> None:
+    """Let finished trials wait again; Optuna has no way back from a finished trial."""
+    with storage.rdb.engine.begin() as db:
+        for key in keys:
+            for statement in _REOPEN:
+                db.exec_driver_sql(statement.format(trial=key))
 
 
 def _refuse_other_tables(home: Home) -> None:
@@ -158,9 +179,7 @@ def _is_half_made(home: Home) -> bool:
 
 
 def _are_optunas(tables: frozenset[str]) -> bool:
-    from optuna.storages._rdb.models import BaseModel
-
-    return tables != {VERSION} and tables <= {*BaseModel.metadata.tables, VERSION}
+    return tables != {VERSION} and tables <= {*TABLES, VERSION}
 
 
 def _tables(home: Home) -> frozenset[str]:

@@ -8,15 +8,18 @@ time that Optuna takes to make objects of them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from mpt.search.search import Trial, param_of, trial_of
 from mpt.search.storage import stored
+from mpt.search.trial import StoredTrial, Trial, param_of, trial_of
 from mpt.store.database import patient
 from mpt.store.home import Home
+
+if TYPE_CHECKING:
+    from mpt.search.patient_storage import PatientStorage
 
 _COUNTS = """
     SELECT studies.study_name, trials.state, count(*)
@@ -56,22 +59,6 @@ _ATTRS = """
 _ENDLESS = {"INF_POS": float("inf"), "INF_NEG": float("-inf")}
 
 
-class _State(NamedTuple):
-    name: str
-
-
-@dataclass(slots=True)
-class _Frozen:
-    """The fields of Optuna's trial that ``trial_of`` reads."""
-
-    number: int
-    state: _State
-    datetime_complete: datetime | None
-    value: float | None
-    params: dict[str, Any] = field(default_factory=dict)
-    user_attrs: dict[str, Any] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True)
 class Overview:
     """A study by its name: trials in all, those that are complete, and the best of these.
@@ -88,7 +75,7 @@ class Overview:
 def overviews(home: Home) -> list[Overview]:
     """The studies that mpt began in this store, the youngest first. Raises ``StoreError``."""
     storage, names = stored(home)
-    if not names:
+    if storage is None or not names:
         return []
     counts, best = patient(_asked, home.shown(home.studies_url))(storage)
     states: dict[str, dict[str, int]] = {name: {} for name in names}
@@ -107,24 +94,28 @@ def all_trials(home: Home) -> Iterator[tuple[str, list[Trial]]]:
     One study is in memory at a time. Raises ``StoreError``.
     """
     storage, names = stored(home)
+    if storage is None:
+        return
     read = patient(_trials, home.shown(home.studies_url))
     for name in names:
         yield name, read(storage, name)
 
 
-def _trials(storage: Any, name: str) -> list[Trial]:
+def _trials(storage: PatientStorage, name: str) -> list[Trial]:
     """The trials of a study by number."""
+    from optuna.trial import TrialState
+
     study = storage.get_study_id_from_name(name)
-    with getattr(storage, "_backend", storage).engine.connect() as db:
+    with storage.rdb.engine.connect() as db:
         trials, params, attrs = (
             db.exec_driver_sql(query.format(study=study)).all()
             for query in (_TRIALS, _PARAMS, _ATTRS)
         )
-    found: dict[int, _Frozen] = {}
+    found: dict[int, StoredTrial] = {}
     for one, number, state, end, value, kind in trials:
         # SQLite keeps times as texts
         end = datetime.fromisoformat(end) if isinstance(end, str) else end
-        found[one] = _Frozen(number, _State(state), end, _ENDLESS.get(kind, value))
+        found[one] = StoredTrial(number, TrialState[state], end, _ENDLESS.get(kind, value))
     # trials of a sweep under way may have come in between
     for one, key, value, kind in params:
         if one in found:
@@ -135,8 +126,8 @@ def _trials(storage: Any, name: str) -> list[Trial]:
     return [trial_of(frozen) for frozen in found.values()]
 
 
-def _asked(storage: Any) -> tuple[list[Any], list[Any]]:
-    with getattr(storage, "_backend", storage).engine.connect() as db:
+def _asked(storage: PatientStorage) -> tuple[Sequence[Any], Sequence[Any]]:
+    with storage.rdb.engine.connect() as db:
         return db.exec_driver_sql(_COUNTS).all(), db.exec_driver_sql(_BEST).all()
 
 

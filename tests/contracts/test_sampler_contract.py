@@ -9,7 +9,9 @@ from typing import get_args
 
 import pytest
 
-from mpt.search.search import Search, Trial
+from mpt.search.patient_storage import PatientStorage
+from mpt.search.search import Search
+from mpt.search.trial import Trial
 from mpt.store.home import Home
 from mpt.study.study import Study
 from mpt.study.study_file import make_study
@@ -91,12 +93,10 @@ def test_a_total_reached_in_two_goes_is_the_same_as_in_one(study, whole, home):
     assert searched(longer, home) == whole
 
 
-@pytest.mark.parametrize("writes", [2, 14])
+@pytest.mark.parametrize("writes", [1, 7])
 def test_a_driver_that_dies_while_it_draws_changes_nothing(study, whole, home, monkeypatch, writes):
-    import optuna
-
     here, done = named(study), count(1)
-    write = optuna.storages.RDBStorage._set_trial_param
+    write = PatientStorage.create_new_trial
 
     def dying(*args):
         if next(done) == writes:
@@ -104,7 +104,7 @@ def test_a_driver_that_dies_while_it_draws_changes_nothing(study, whole, home, m
         return write(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(optuna.storages.RDBStorage, "_set_trial_param", dying)
+        patch.setattr(PatientStorage, "create_new_trial", dying)
         with pytest.raises(Killed):
             searched(here, home)
     assert searched(here, home) == whole

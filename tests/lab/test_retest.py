@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mpt.gym.splits import SEEDS
 from mpt.lab.retest import untested
-from mpt.search.search import Trial
+from mpt.search.trial import Trial
 from mpt.study.study_file import make_study
 
 

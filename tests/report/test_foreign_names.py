@@ -24,7 +24,7 @@ from mpt.report.grid import Grid
 from mpt.report.page import write_report
 from mpt.report.preset_page import write_grid
 from mpt.report.results_table import read_scores
-from mpt.search.search import Trial
+from mpt.search.trial import Trial
 from mpt.serve.peft_adapter import card
 from mpt.stats.scores import Score, gains
 

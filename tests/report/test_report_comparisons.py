@@ -22,7 +22,7 @@ from mpt.report.page import write_report
 from mpt.report.records import records
 from mpt.report.tables import arg_grid
 from mpt.report.verdict import verdict
-from mpt.search.search import Trial
+from mpt.search.trial import Trial
 from mpt.stats.convergence import Looks
 from mpt.stats.paired import compare
 from mpt.stats.scores import Score, gains

@@ -13,7 +13,7 @@ from mpt.lab.campaign import Campaign, Entrant, Share
 from mpt.lab.promote import Promoted, Promotion
 from mpt.report.caution import warnings
 from mpt.report.collect import promotion_findings
-from mpt.search.search import Trial
+from mpt.search.trial import Trial
 from mpt.store.unit import Unit
 from mpt.study.study import Study
 

@@ -27,8 +27,8 @@ from mpt.report.views import (
     trials_json,
     trials_sheet,
 )
-from mpt.search.search import Trial
 from mpt.search.study_list import Overview
+from mpt.search.trial import Trial
 from mpt.stats.intervals import UNKNOWN, Interval
 from mpt.stats.scores import Gain, Score
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from mpt.report.terminal import print_sheet
 from mpt.report.views import SHOWN, trials_json, trials_sheet
-from mpt.search.search import Trial
+from mpt.search.trial import Trial
 
 
 def printed(trials):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mpt.search.importance import FEWEST, importance
-from mpt.search.search import Trial
+from mpt.search.trial import Trial
 from mpt.study.study import Study
 from mpt.study.study_file import make_study
 

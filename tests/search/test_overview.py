@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from mpt.errors import InputError, UnknownName
 from mpt.report.views import best_trial
-from mpt.search.search import Search, Trial
+from mpt.search.search import Search
 from mpt.search.storage import study_names
 from mpt.search.study_list import Overview, all_trials, overviews
+from mpt.search.trial import Trial
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
 from mpt.store.unit import Unit

@@ -7,7 +7,8 @@ from itertools import product
 import pytest
 
 from mpt.search.samplers import sobol
-from mpt.search.search import Search, Trial
+from mpt.search.search import Search
+from mpt.search.trial import Trial
 from mpt.store.home import Home
 from mpt.study.study_file import make_study
 

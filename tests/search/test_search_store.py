@@ -11,8 +11,9 @@ from contextlib import closing
 import pytest
 
 from mpt.errors import StoreError, UnknownName
-from mpt.search.search import Search, Trial
-from mpt.search.storage import study_names
+from mpt.search.search import Search
+from mpt.search.storage import TABLES, study_names
+from mpt.search.trial import Trial
 from mpt.store.home import Home
 from mpt.study.study_file import make_study
 
@@ -206,3 +207,10 @@ def test_a_damaged_store_is_one_line_and_its_cure_helps(home):
             look(home)
     file.unlink()
     assert Search.begin(study(), DEFINITION, home).ask(study())
+
+
+def test_the_tables_that_are_known_as_optuna_s_are_those_it_makes(home):
+    Search.begin(study(), DEFINITION, home)
+    with closing(sqlite3.connect(home.root / "studies.db")) as db:
+        made = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+    assert made == TABLES | {"alembic_version"}

@@ -14,8 +14,9 @@ import pytest
 import sqlalchemy as sa
 
 from mpt.errors import StoreError
-from mpt.search.search import Search, Trial
+from mpt.search.search import Search
 from mpt.search.storage import study_lease
+from mpt.search.trial import Trial
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
 from mpt.study.study_file import make_study
@@ -57,10 +58,11 @@ def finish(search, study=STUDY):
 
 ZOMBIE = """
 import os, signal, sys
-import optuna
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
-from mpt.search.search import Search, Trial
+from mpt.search.patient_storage import PatientStorage
+from mpt.search.search import Search
+from mpt.search.trial import Trial
 from mpt.search.storage import study_lease
 from mpt.lab.sweep import _handed_back
 from tests.store.test_fencing import DEFINITION, STUDY, finish
@@ -79,12 +81,10 @@ def stopping(owner, name, call):
         return original(*args, **kwargs)
     setattr(owner, name, stopped)
 
-storage = optuna.storages.RDBStorage
+storage = PatientStorage
 match point:
     case "ask":
-        stopping(storage, "_create_new_trial", 4)
-    case "params":
-        stopping(storage, "_set_trial_param", 4)
+        stopping(storage, "create_new_trial", 4)
     case "tell":
         stopping(storage, "set_trial_state_values", 4)
     case "attribute":
@@ -99,7 +99,7 @@ print("ended")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", ["ask", "params", "tell", "attribute"])
+@pytest.mark.parametrize("point", ["ask", "tell", "attribute"])
 def test_a_driver_resumed_in_mid_call_draws_and_tells_nothing(served, repository, point):
     home = served
     environment = {

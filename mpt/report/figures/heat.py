@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mpt.lab.similarity import Similarity
-    from mpt.search.search import Trial
+    from mpt.search.trial import Trial
 
 DISTINCT = 6
 """More values of a rate than this were drawn from a range, and are put into bins."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    from mpt.search.search import Trial
+    from mpt.search.trial import Trial
 
 WIDTH = 9.0
 """Inches; the page scales it to its column."""

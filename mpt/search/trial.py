@@ -1,0 +1,115 @@
+"""One trial: under way, and as the store of studies keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from optuna.trial import FrozenTrial, TrialState
+
+State = Literal["complete", "diverged", "pruned", "failed", "running", "waiting"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial as the store keeps it.
+
+    Attributes:
+        state: ``complete``; ``diverged`` or ``pruned``, with ``step`` and ``reason``; ``failed``,
+            so that the same command tries again; ``running``; or ``waiting`` for the next driver.
+        arg: validation ARG in percent, with its 95 % interval from ``low`` to ``high``.
+        error: its class (``mpt.study.error_policy``), if there was one.
+        digest: of the meta-training, or of the part of it that was run before it was pruned; the
+            ledger and the prompt's file know it by that.
+        step: the meta-step at which it diverged or was pruned, or the number of scores after which
+            it was pruned.
+        ended: milliseconds since 1970, 0 while it is not over.
+    """
+
+    number: int
+    params: Mapping[str, float]
+    state: State
+    digest: str = ""
+    arg: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+    step: int | None = None
+    error: str = ""
+    ended: int = field(default=0, compare=False)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is neither under way nor waiting."""
+        return self.state not in ("running", "waiting")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTrial:
+    """A trial under way, as a driver holds it.
+
+    Attributes:
+        params: all of its parameters.
+        key: its id in the store; 0 where a finished trial is only gone through again.
+    """
+
+    number: int
+    params: Mapping[str, float]
+    key: int = field(default=0, compare=False)
+
+
+@dataclass(slots=True)
+class StoredTrial:
+    """The fields of Optuna's ``FrozenTrial`` that ``trial_of`` reads, from its tables."""
+
+    number: int
+    state: TrialState
+    datetime_complete: datetime | None
+    value: float | None
+    params: dict[str, Any] = field(default_factory=dict)
+    user_attrs: dict[str, Any] = field(default_factory=dict)
+
+
+def trial_of(stored: FrozenTrial | StoredTrial) -> Trial:
+    """Read a trial of Optuna's, or one of its tables."""
+    attrs = stored.user_attrs
+    low, high = attrs.get("interval", (None, None))
+    # what has no end written beside it was pruned before there were pruners
+    ends: Mapping[str, State] = {
+        "COMPLETE": "complete",
+        "PRUNED": attrs.get("end", "diverged"),
+        "FAIL": "failed",
+        "WAITING": "waiting",
+    }
+    state = ends.get(stored.state.name, "running")
+    ended = stored.datetime_complete
+    return Trial(
+        number=stored.number,
+        params=stored.params,
+        state=state,
+        digest=attrs.get("digest", ""),
+        arg=stored.value if state == "complete" else None,
+        low=low,
+        high=high,
+        reason=attrs.get("reason") or "",
+        step=attrs.get("step"),
+        error=attrs.get("error") or "",
+        ended=round(ended.timestamp() * 1000) if ended else 0,
+    )
+
+
+def param_of(distribution: str, value: float) -> Any:
+    """Return a parameter as it was suggested, from what Optuna's tables hold of it."""
+    return _distribution(distribution).to_external_repr(value)
+
+
+@cache
+def _distribution(text: str) -> Any:
+    from optuna.distributions import json_to_distribution
+
+    return json_to_distribution(text)

@@ -98,7 +98,7 @@ _MARKS = re.compile(
     r"|(?<![^\W_])_|_(?![^\W_])"  # within a word it stands for itself
     r"|\[(?![-+]?\d)|\](?=[(\[:])"  # an interval is no link
     r"|(?<=:)/(?=/)|(?<=www)\.|@"  # what some readers make links of
-    r"|^[#>]|^[-+](?=\s|$))",
+    r"|^[#>]|^\+(?=\s|$)|^-(?=[-\s]|$))",  # dashes alone are a rule
     re.IGNORECASE,
 )
 

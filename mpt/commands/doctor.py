@@ -32,9 +32,9 @@ def doctor(
     from mpt.commands.options import find_home
     from mpt.commands.session import known_device
     from mpt.config import BackboneConfig
-    from mpt.lab.doctor import machine
-    from mpt.lab.doctor_ray import ray
-    from mpt.lab.doctor_stores import stores
+    from mpt.doctor.cluster import ray
+    from mpt.doctor.machine import machine
+    from mpt.doctor.stores import stores
 
     home = find_home(tracking_uri)
     known_device(device)

@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 from terminal import Said, contents, mpt, study_file
 
-from mpt.lab.doctor_stores import stores
+from mpt.doctor.stores import stores
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
 

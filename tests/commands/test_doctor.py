@@ -14,9 +14,9 @@ from threading import Thread
 import pytest
 from terminal import contents, mpt, study_file, world
 
-from mpt.lab import doctor as checkup
-from mpt.lab.doctor import folder, versions
-from mpt.lab.doctor_ray import ray
+from mpt.doctor import machine as checkup
+from mpt.doctor.cluster import ray
+from mpt.doctor.machine import folder, versions
 from mpt.tracking.outbox import Spool
 from mpt.tracking.server_errors import Faults
 
@@ -151,7 +151,7 @@ RAYS = [
 
 @pytest.mark.parametrize(("address", "what", "fix"), RAYS)
 def test_a_cluster_that_does_not_answer_is_told(address, what, fix, monkeypatch):
-    monkeypatch.setattr("mpt.lab.doctor_ray.find_spec", lambda name: name)
+    monkeypatch.setattr("mpt.doctor.cluster.find_spec", lambda name: name)
     found = ray({"RAY_ADDRESS": address})
     assert found.what.startswith(what)
     assert found.fix.startswith(fix)
@@ -161,9 +161,9 @@ def test_a_cluster_that_does_not_answer_is_told(address, what, fix, monkeypatch)
 def test_a_head_that_answers_is_found_and_ray_is_asked_for_where_it_is_missing(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as head:
         address = f"127.0.0.1:{head.getsockname()[1]}"
-        monkeypatch.setattr("mpt.lab.doctor_ray.find_spec", lambda name: name)
+        monkeypatch.setattr("mpt.doctor.cluster.find_spec", lambda name: name)
         assert ray({"RAY_ADDRESS": address}).what == f"a head answers at {address}"
-        monkeypatch.setattr("mpt.lab.doctor_ray.find_spec", lambda name: None)
+        monkeypatch.setattr("mpt.doctor.cluster.find_spec", lambda name: None)
         assert ray({"RAY_ADDRESS": address}).fix == "pip install -e '.[ray]'"
 
 

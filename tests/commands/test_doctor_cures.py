@@ -35,7 +35,7 @@ def finding(name, *words, home, **variables):
 
 @pytest.fixture(autouse=True)
 def _no_machine(monkeypatch):
-    monkeypatch.setattr("mpt.lab.doctor.machine", lambda *_: iter(()))
+    monkeypatch.setattr("mpt.doctor.machine.machine", lambda *_: iter(()))
 
 
 @contextmanager
@@ -289,7 +289,7 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path, monkeypatch):
     file = home / "ledger.db"
     with closing(sqlite3.connect(file)) as made, made:
         made.execute("CREATE TABLE mpt_schema (name TEXT)")
-    monkeypatch.setattr("mpt.lab.doctor_stores.os.access", lambda path, _: path != file)
+    monkeypatch.setattr("mpt.doctor.stores.os.access", lambda path, _: path != file)
     ill = finding("ledger", home=home)
     assert (ill["state"], "cannot be written" in ill["what"]) == ("fail", True)
     assert f"`chmod u+w {file}`" in ill["fix"]

@@ -61,8 +61,8 @@ def test_of_a_server_that_cannot_be_reached(tmp_path, written):
 @pytest.mark.parametrize("scheme", ["", "ray://"])
 def test_of_a_cluster_that_cannot_be_reached(tmp_path, written, scheme):
     from mpt.compute.ray_cluster import joined
+    from mpt.doctor.cluster import ray
     from mpt.errors import InputError
-    from mpt.lab.doctor_ray import ray
 
     address = f"{scheme}me:{written}@127.0.0.1:9"
     finding = ray({"RAY_ADDRESS": address})

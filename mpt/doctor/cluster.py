@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 
 from mpt.compute.ray_cluster import is_head
-from mpt.lab.doctor import Finding
+from mpt.doctor.machine import Finding
 from mpt.store.home import Home
 
 TIMEOUT = 3.0

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from shlex import quote
 
+from mpt.doctor.machine import Finding
 from mpt.errors import MptError, StoreError
-from mpt.lab.doctor import Finding
 from mpt.store.address import sqlite_file
 from mpt.store.artefacts import prompt_of
 from mpt.store.database import survey

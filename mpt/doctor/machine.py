@@ -152,8 +152,8 @@ def _gym(where: str) -> str:
 
 def rows(gym: Gym, backbone: Backbone, config: BackboneConfig) -> Finding:
     """Whether the gym's inputs are read whole and its answers can be written."""
+    from mpt.doctor.token_reach import reaches
     from mpt.gym.reach import reach_lines, reach_sum
-    from mpt.lab.token_reach import reaches
 
     limits = f"max_input {config.max_input}, max_target {config.max_target}"
     try:

@@ -71,7 +71,8 @@ def sweep(
     from mpt.lab.sweep import sweep as run
     from mpt.lab.workload import sweep_work
     from mpt.methods import method as known_method
-    from mpt.report.views import best_trial, trial_interval, trials_json, trials_sheet
+    from mpt.report.columns import trial_interval
+    from mpt.report.views import best_trial, trials_json, trials_sheet
     from mpt.report.words import interval, params, percent
     from mpt.search.search import Search
     from mpt.search.storage import study_names

@@ -10,10 +10,11 @@ from mpt.lab.preset_runs import Pair, size
 from mpt.lab.promote import Promotion
 from mpt.report import words
 from mpt.report.collect import promotion_findings
+from mpt.report.columns import Records
 from mpt.report.findings import Findings
 from mpt.report.grid import Grid, latex, markdown
 from mpt.report.page import write_report
-from mpt.report.records import Records, csv_text
+from mpt.report.records import csv_text
 from mpt.report.views import arg_json
 from mpt.stats.scores import Gain
 from mpt.study.presets import Preset, Row

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from mpt.files.escaping import csv_table
+from mpt.report.columns import Records, as_records, gain_columns, trial_columns
 from mpt.report.findings import Findings
-
-Cell = str | int | float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Records:
-    """Columns by name and rows of numbers and words; None where there is nothing to say."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
 
 
 def records(findings: Findings) -> Mapping[str, Records]:
-    """Every table of the report, by the name of its files."""
+    """Return every table of the report, by the name of its files."""
+    gains = gain_columns(findings.names, learned=findings.learned)
     return {
-        "arg": _arg(findings),
+        "arg": as_records(gains, findings.gains),
         "gains": _per_task(findings),
         "scores": _scores(findings),
-        "trials": _trials(findings),
+        "trials": as_records(trial_columns(findings.trials), findings.trials),
         "units": _units(findings),
         "paired": _paired(findings),
         "convergence": _races(findings),
@@ -49,20 +40,6 @@ def parquet_bytes(table: Records) -> bytes:
         pa.table(dict(zip(table.header, map(pa.array, columns), strict=True))), held
     )
     return held.getvalue()
-
-
-def _arg(findings: Findings) -> Records:
-    """A (setting, method) a line; the digest is of its meta-training, or of each of several."""
-    header = ("setting", "method", "baseline", "arg", "low", "high", "seed_low", "seed_high")
-    rows = tuple(
-        (
-            *(gain.setting, gain.method, gain.baseline, gain.arg, gain.low, gain.high),
-            *(gain.seed_interval.low, gain.seed_interval.high),
-            *(len(gain.per_task), len(gain.seeds), findings.learned(gain) or None),
-        )
-        for gain in findings.gains
-    )
-    return Records((*header, "tasks", "seeds", "digest"), rows)
 
 
 def _per_task(findings: Findings) -> Records:
@@ -91,19 +68,6 @@ def _scores(findings: Findings) -> Records:
         for s in findings.scores
     )
     return Records(header, rows)
-
-
-def _trials(findings: Findings) -> Records:
-    names = tuple(dict.fromkeys(name for trial in findings.trials for name in trial.params))
-    rows = tuple(
-        (
-            trial.number + 1,
-            *(trial.params.get(name) for name in names),
-            *(trial.arg, trial.low, trial.high, trial.digest, trial.state, trial.reason),
-        )
-        for trial in findings.trials
-    )
-    return Records(("trial", *names, "arg", "low", "high", "digest", "state", "reason"), rows)
 
 
 def _units(findings: Findings) -> Records:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean, stdev
 
 from mpt.report import words
+from mpt.report.columns import Column, as_grid, gain_columns, trial_columns
 from mpt.report.findings import Findings, UnitLine
 from mpt.report.grid import Grid
 from mpt.report.paper import paper_arg, paper_family
-from mpt.report.views import trial_interval
-from mpt.stats.scores import best_dev
+from mpt.stats.scores import Gain, best_dev
 
 
 def arg_grid(findings: Findings) -> Grid:
@@ -19,48 +20,27 @@ def arg_grid(findings: Findings) -> Grid:
     A row is marked where the interval over tasks and seeds is wholly above zero. What could not be
     learned has its row too, below the others.
     """
-    family, names = paper_family(findings.backbone), findings.names
-    papers = [paper_arg(gain, findings.backbone) for gain in findings.gains]
-    header: tuple[str, ...] = (
-        "Setting",
-        "Method",
-        "ARG %",
-        "95 % interval",
-        "seeds only",
-        "tasks × seeds",
-    )
-    rows: list[tuple[str, ...]] = [
-        (
-            gain.setting,
-            names[gain.method],
-            words.percent(gain.arg),
-            words.interval(gain.interval),
-            words.interval(gain.seed_interval),
-            f"{_share(len(gain.per_task), len(gain.tasks))} × {len(gain.seeds)}",
-        )
-        for gain in findings.gains
-    ]
-    if any(value is not None for value in papers):
-        header = (*header, f"paper, {family}")
-        rows = [
-            (*row, "" if value is None else words.percent(value))
-            for row, value in zip(rows, papers, strict=True)
-        ]
-    learned = any(unit.kind == "meta-training" for unit in findings.units)
-    if learned:
-        header = (*header, "digest")
-        rows = [
-            (*row, findings.learned(gain)) for row, gain in zip(rows, findings.gains, strict=True)
-        ]
-    for unit in findings.unlearned:
-        name = names[unit.method]
-        blanks = ("",) * (len(header) - 5)
-        rows.append((unit.setting, name, words.CANNOT_SAY, unit.state, *blanks, unit.digest))
+    names, columns = findings.names, arg_columns(findings)
     above = frozenset(at for at, gain in enumerate(findings.gains) if gain.interval.low > 0)
-    align = "ll" + "r" * (len(header) - 2)
-    if learned:
-        align = align[:-1] + "l"
-    return Grid(header, tuple(rows), align, marked=above, grouped=True)
+    grid = as_grid(columns, findings.gains, marked=above, grouped=True)
+    blanks = ("",) * (len(grid.header) - 5)
+    lost = tuple(
+        (unit.setting, names[unit.method], words.CANNOT_SAY, unit.state, *blanks, unit.digest)
+        for unit in findings.unlearned
+    )
+    return replace(grid, rows=(*grid.rows, *lost))
+
+
+def arg_columns(findings: Findings) -> list[Column[Gain]]:
+    """Return the columns of a report's gains: those that are known of all of them."""
+    printed = {(g.setting, g.method): paper_arg(g, findings.backbone) for g in findings.gains}
+    is_learned = any(unit.kind == "meta-training" for unit in findings.units)
+    return gain_columns(
+        findings.names,
+        learned=findings.learned if is_learned else None,
+        papers={at: value for at, value in printed.items() if value is not None},
+        paper=paper_family(findings.backbone),
+    )
 
 
 def score_grid(findings: Findings, setting: str) -> Grid:
@@ -88,22 +68,9 @@ def score_grid(findings: Findings, setting: str) -> Grid:
 
 def trial_grid(findings: Findings) -> Grid:
     """The sweep's trials; the winner is marked."""
-    names = list(dict.fromkeys(name for trial in findings.trials for name in trial.params))
-    header = ("Trial", *(name.replace("_", " ") for name in names), "ARG %", "95 % interval")
-    rows = [
-        (
-            str(trial.number + 1),
-            *(words.param(trial.params.get(name, "")) for name in names),
-            words.percent(trial.arg),
-            words.interval(trial_interval(trial)),
-            trial.digest,
-            f"{trial.state}{': ' if trial.reason else ''}{trial.reason}",
-        )
-        for trial in findings.trials
-    ]
     won = frozenset(at for at, t in enumerate(findings.trials) if t.number == findings.winner)
-    align = "r" * len(header) + "ll"
-    return Grid((*header, "digest", "state"), tuple(rows), align, marked=won)
+    columns = trial_columns(findings.trials, is_long=True)
+    return as_grid(columns, findings.trials, marked=won)
 
 
 def unit_grid(units: Iterable[UnitLine], names: Mapping[str, str]) -> Grid:
@@ -130,7 +97,3 @@ def _spread(tests: Sequence[float]) -> str:
     if len(tests) < 2:
         return words.score(tests[0] if tests else None)
     return f"{words.score(fmean(tests))} ± {stdev(tests):.3f}"
-
-
-def _share(part: int, whole: int) -> str:
-    return str(whole) if part == whole else f"{part} of {whole}"

@@ -8,9 +8,16 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from mpt.report import words
+from mpt.report.columns import (
+    as_grid,
+    as_values,
+    gain_columns,
+    trial_columns,
+    trial_interval,
+)
 from mpt.report.grid import Grid, Sheet
 from mpt.report.json_text import json_line, json_text
-from mpt.stats.intervals import LEVEL, Interval
+from mpt.stats.intervals import LEVEL
 from mpt.stats.scores import Gain
 
 if TYPE_CHECKING:
@@ -23,22 +30,13 @@ SCHEMA = 1
 """Version of the JSON that ``arg_json`` prints; a key is never renamed under one version."""
 
 
+_TRIAL = trial_columns([])
+
+
 def arg_sheet(gains: Sequence[Gain], title: str = "") -> Sheet:
     """Setting x method: ARG, its two intervals, and n = tasks x seeds."""
     names = words.method_names(name for gain in gains for name in (gain.method, gain.baseline))
-    rows = (
-        (
-            gain.setting,
-            names[gain.method],
-            words.percent(gain.arg),
-            words.interval(gain.interval),
-            words.interval(gain.seed_interval),
-            f"{len(gain.per_task)}x{len(gain.seeds)}",
-        )
-        for gain in gains
-    )
-    header = ("setting", "method", "ARG", "95 % interval", "seeds only", "n")
-    grid = Grid(header, tuple(rows), "llrrrr", grouped=True)
+    grid = as_grid(gain_columns(names), gains, grouped=True)
     return Sheet(grid, title or "Average relative gain (%)")
 
 
@@ -53,7 +51,7 @@ def arg_json(gains: Sequence[Gain], **context: object) -> str:
             "schema": SCHEMA,
             **context,
             "level": LEVEL,
-            "gains": [_gain(gain) for gain in gains],
+            "gains": [as_values(gain_columns({}), gain) for gain in gains],
             "warnings": [line for gain in gains for line in gain.warnings],
         }
     )
@@ -73,24 +71,8 @@ def trials_sheet(title: str, trials: Sequence[Trial]) -> Sheet:
         ranked = sorted((t for t in every if t.arg is not None), key=lambda t: -(t.arg or 0.0))
         chosen = {t.number for t in (*ranked[: SHOWN // 2], *every[-SHOWN // 2 :])}
         trials = [trial for trial in every if trial.number in chosen]
-    names = list(dict.fromkeys(name for trial in trials for name in trial.params))
-    searched = tuple(name.replace("_", " ") for name in names)
-    rows = (
-        (
-            f"{'* ' if trial is best else ''}{trial.number + 1}",
-            *(words.param(trial.params.get(name, "")) for name in names),
-            words.percent(trial.arg),
-            words.interval(trial_interval(trial)),
-            trial.state,
-        )
-        for trial in trials
-    )
-    grid = Grid(
-        ("trial", *searched, "ARG %", "95 % interval", "state"),
-        tuple(rows),
-        "r" * (len(names) + 3) + "l",
-        marked=frozenset(at for at, trial in enumerate(trials) if trial is best),
-    )
+    marked = frozenset(at for at, trial in enumerate(trials) if trial is best)
+    grid = as_grid(trial_columns(trials, best), trials, marked=marked)
     return Sheet(grid, f"Study {title}", tuple(_trial_notes(trials, every)))
 
 
@@ -110,7 +92,7 @@ def _trial_notes(shown: Sequence[Trial], every: Sequence[Trial]) -> Iterator[str
 
 def trials_json(trials: Sequence[Trial]) -> str:
     """A study's trials as JSON."""
-    return json_text({"schema": SCHEMA, "trials": [_trial(trial) for trial in trials]})
+    return json_text({"schema": SCHEMA, "trials": [as_values(_TRIAL, trial) for trial in trials]})
 
 
 def studies_sheet(found: Sequence[Overview]) -> Sheet:
@@ -134,7 +116,7 @@ def studies_json(found: Iterable[tuple[str, Sequence[Trial]]]) -> Iterator[str]:
     """Studies and their trials as the parts of one JSON object, a study each, a trial a line."""
     yield f'{{"schema": {SCHEMA}, "studies": ['
     for place, (name, trials) in enumerate(found):
-        lines = ",\n".join(json_line(_trial(trial)) for trial in trials)
+        lines = ",\n".join(json_line(as_values(_TRIAL, trial)) for trial in trials)
         yield f'{"," if place else ""}{{"name": {json_line(name)}, "trials": [\n{lines}\n]}}'
     yield "]}"
 
@@ -191,49 +173,3 @@ def best_trial(trials: Sequence[Trial]) -> Trial | None:
     """The finished trial with the highest ARG; the earlier one of two alike."""
     done = [t for t in trials if t.arg is not None and isfinite(t.arg)]
     return max(done, key=lambda trial: (trial.arg or 0.0, -trial.number), default=None)
-
-
-def trial_interval(trial: Trial) -> Interval:
-    """A trial's interval, unknown where it has none."""
-    nan = float("nan")
-    return Interval(
-        nan if trial.low is None else trial.low, nan if trial.high is None else trial.high
-    )
-
-
-def _gain(gain: Gain) -> dict[str, Any]:
-    return {
-        "setting": gain.setting,
-        "method": gain.method,
-        "baseline": gain.baseline,
-        "arg": gain.arg,
-        "interval": _pair(gain.interval),
-        "seed_interval": _pair(gain.seed_interval),
-        "tasks": list(gain.tasks),
-        "seeds": list(gain.seeds),
-        "per_task": dict(gain.per_task),
-        "by_meta_seed": {str(seed): arg for seed, arg in gain.by_meta_seed.items()},
-        "zero_baseline": list(gain.zero_baseline),
-        "missing": [
-            {"method": gap.method, "task": gap.task, "seeds": list(gap.seeds)}
-            for gap in gain.missing
-        ],
-    }
-
-
-def _trial(trial: Trial) -> dict[str, Any]:
-    return {
-        "number": trial.number + 1,
-        "state": trial.state,
-        "params": dict(trial.params),
-        "arg": trial.arg,
-        "interval": _pair(trial_interval(trial)),
-        "digest": trial.digest,
-        "error": trial.error,
-        "step": trial.step,
-        "reason": trial.reason,
-    }
-
-
-def _pair(interval: Interval) -> list[float] | None:
-    return [interval.low, interval.high] if interval.known else None

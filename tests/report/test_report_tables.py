@@ -82,7 +82,7 @@ def test_arg_table_names_a_setting_once():
     assert text.count("NP->P") == 1
     assert "+2.00" in text
     assert "n/a" in text
-    assert "4x3" in text
+    assert "4 × 3" in text
 
 
 def test_arg_json_has_null_for_nan_and_the_context():

@@ -39,7 +39,7 @@ from mpt.errors import InputError, MptError
 
 app = typer.Typer(
     name="mpt",
-    help="Meta prompt tuning: sweep, look, promote. Begin with `mpt sweep --method reptile`.",
+    help="Meta prompt tuning: search, inspect, promote. Start with `mpt sweep --method reptile`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -77,7 +77,7 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Meta prompt tuning: sweep, look, promote. Begin with `mpt sweep --method reptile`."""
+    """Meta prompt tuning: search, inspect, promote. Start with `mpt sweep --method reptile`."""
 
 
 def main() -> None:

@@ -20,14 +20,17 @@ def arg(
     ],
     baseline: Annotated[str, typer.Option(help="The method that gains are relative to.")] = "PT",
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = 10_000,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON: see docs/arg.md.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, as described in docs/arg.md.")
+    ] = False,
 ) -> None:
-    """ARG per setting and method, with 95 % intervals, from a table of results.
+    """Compute ARG from a table of results.
 
-    ARG = 100 x mean over target tasks of (M - B) / B, where M and B are a method's and the
-    baseline's mean test scores over seeds. Of several learning rates, each seed takes the one with
-    the best dev score, ties the larger. The first interval asks how other tasks of this kind would
-    gain (bootstrap over tasks and seeds), the second how these tasks would with other seeds.
+    Prints ARG = 100 x mean over target tasks of (M - B) / B with 95 % intervals, for each setting
+    and method. M and B are the mean test scores over seeds of a method and of the baseline. For
+    each seed the learning rate with the best dev score counts; ties go to the larger one. The
+    first interval is for other tasks of this kind (bootstrap over tasks and seeds), the second for
+    the same tasks with other seeds.
 
     Example: mpt arg results.csv --baseline PT --json
     """

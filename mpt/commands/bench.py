@@ -25,23 +25,25 @@ def bench(
         typer.Option(help="mini, t5-256, bart-256, gpt2-256, llama-256, t5-base or t5-large."),
     ] = "t5-256",
     device: Device = None,
-    pairs: Annotated[int, typer.Option(min=1, help="Pairs of runs per ratio.")] = 5,
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs of measurements per ratio.")] = 5,
     steps: Annotated[
         str | None,
-        typer.Option(help="meta: inner steps, by commas [1,2,5,10]; pack: updates [6]."),
+        typer.Option(help="meta: inner steps, comma-separated (1,2,5,10); pack: updates (6)."),
     ] = None,
-    rows: Annotated[int, typer.Option(min=1, help="meta: rows of each batch.")] = 8,
+    rows: Annotated[int, typer.Option(min=1, help="meta: rows per batch.")] = 8,
     runs: Annotated[int, typer.Option(min=1, help="pack: runs in a pack.")] = 4,
-    targets: Annotated[str, typer.Option(help="eval: answer lengths, by commas.")] = "3,16",
+    targets: Annotated[str, typer.Option(help="eval: answer lengths, comma-separated.")] = "3,16",
     bf16: Annotated[bool, typer.Option("--bf16", help="pack: weights in bfloat16.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure mpt beside its peers in one process, alternating; ratios above 1 favour mpt.
+    """Compare speed and memory with other code.
 
-    meta: exact MAML against `higher`, with the model's own loss and on mpt's cheaper forward.
-    pack: R runs packed against PEFT's prompt tuning, one run after the other.
+    mpt and its peers alternate in one process; ratios above 1 favour mpt.
+
+    meta: exact MAML against `higher`, with the model's own loss and on mpt's cheaper forward pass.
+    pack: R packed runs against PEFT's prompt tuning, one run after the other.
     eval: teacher-forced scoring against generating every answer.
-    steps: outer steps of the methods as the paper's authors set them, beside their log's.
+    steps: outer steps of the methods as the paper's authors set them, beside those of their log.
 
     Example: mpt bench pack --backbone gpt2-256 --runs 4
     """

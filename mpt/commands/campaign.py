@@ -23,8 +23,8 @@ def campaign(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="In miniature, on the embedded gym: q1, q2, q3, q4, case-study, sensitivity, "
-            "similarity or source-choice."
+            help="A preset, in miniature on the embedded gym: q1, q2, q3, q4, case-study, "
+            "sensitivity, similarity or source-choice."
         ),
     ] = None,
     study: Annotated[
@@ -41,14 +41,15 @@ def campaign(
     gpus_per_pack: GpusPerPack = None,
     budget: Budget = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would be run; nothing is written.")
+        bool, typer.Option("--dry-run", help="Print what would be run; write nothing.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
-    """Answer a question of the paper: one table of variants x methods, with ARG and intervals.
+    """Answer one of the paper's questions.
 
-    A preset gives every hyper-parameter, so that nothing is searched. What the ledger holds is not
-    computed again, by any preset: the same command continues one that was stopped.
+    The answer is one table of variants x methods, with ARG and intervals. A preset gives every
+    hyper-parameter, so nothing is searched. Nothing that the ledger holds is computed again,
+    whichever preset it came from; the same command resumes a campaign that was stopped.
 
     Example: mpt campaign --preset q2
     """

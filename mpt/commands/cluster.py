@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 Ray = Annotated[
     str | None,
     typer.Option(
-        help="Compute on a Ray cluster: auto (RAY_ADDRESS, or this machine's), local (one of this "
-        "machine, for this command) or HOST:PORT."
+        help="Compute on a Ray cluster: auto (RAY_ADDRESS, or this machine's), local (a cluster "
+        "on this machine, for this command) or HOST:PORT."
     ),
 ]
 GpusPerPack = Annotated[
     float | None,
-    typer.Option(help="GPUs that a pack takes on Ray, e.g. 0.5 (default: 1 where there are any)"),
+    typer.Option(help="GPUs per pack on Ray, e.g. 0.5 (default: 1 where there are any)"),
 ]
 
 

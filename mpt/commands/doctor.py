@@ -19,10 +19,11 @@ def doctor(
     tracking_uri: TrackingUri = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Look at versions, stores, servers, clocks, Ray, disk, device, gym, backbone and outbox.
+    """Check everything that a sweep needs.
 
-    Each finding is a line: ok, warn or fail, with what to do. Nothing is written. The exit code is
-    1 if anything fails.
+    Versions, stores, servers, clocks, Ray, disk, device, gym, backbone and outbox: one line each,
+    ok, warn or fail, with what to do about it. Nothing is written. The exit code is 1 if anything
+    fails.
 
     Example: mpt doctor
     """

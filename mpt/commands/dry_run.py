@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mpt.lab.workload import Workload
 
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print what would run and cost; write nothing.")
+    bool, typer.Option("--dry-run", help="Print what would be run and its cost; write nothing.")
 ]
 
 

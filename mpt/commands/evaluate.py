@@ -17,15 +17,16 @@ def evaluate(
         typer.Argument(help="A digest, a registered prompt's name, or `vocabulary` (plain PT)."),
     ],
     setting: Annotated[
-        str | None, typer.Option(help="Whose target tasks to judge on (default: R->R)")
+        str | None, typer.Option(help="The setting whose target tasks are used (default: R->R)")
     ] = None,
     tasks: Annotated[
-        str | None, typer.Option(help="Target tasks by name, by commas, instead of a setting.")
+        str | None, typer.Option(help="Target tasks, comma-separated, instead of a setting.")
     ] = None,
     study: Annotated[
         Path | None,
         typer.Option(
-            callback=from_home, help="A study file: its `tuning`, `final` seeds and rates."
+            callback=from_home,
+            help="A study file, for `tuning` and the seeds and rates of `final`.",
         ),
     ] = None,
     gym: Annotated[
@@ -34,10 +35,11 @@ def evaluate(
     device: Device = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Tune a learned prompt on target tasks and print its scores and ARG over plain prompt tuning.
+    """Tune a prompt on target tasks and score it.
 
-    All final data seeds and learning rates of the study are run, per seed the rate with the best
-    dev score counts. What the ledger holds is not computed again.
+    Prints the scores and the ARG over plain prompt tuning. All data seeds and learning rates of
+    the study's `final` are run; for each seed the rate with the best dev score counts. Nothing
+    that the ledger holds is computed again.
 
     Example: mpt evaluate 1f2e3d --setting 'Cls->Cls'
     """

@@ -21,13 +21,13 @@ class Form(StrEnum):
 def export(
     prompt: Annotated[str, typer.Argument(help="A digest, or the name of a registered prompt.")],
     folder: Annotated[
-        Path, typer.Argument(callback=from_home, help="Where to; a new or empty folder.")
+        Path, typer.Argument(callback=from_home, help="The folder to write to, new or empty.")
     ],
-    to: Annotated[Form, typer.Option(help="The library.")] = Form.PEFT,
+    to: Annotated[Form, typer.Option(help="The library that will load it.")] = Form.PEFT,
 ) -> None:
-    """Write a prompt as an adapter that PEFT loads.
+    """Write a prompt as a PEFT adapter.
 
-    The README beside it shows which use of PEFT answers as the prompt does in mpt.
+    The README beside it shows how to use it with PEFT so that it answers as in mpt.
 
     Example: mpt export mpt-mini-reptile --to peft adapter
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mpt.gym.reach import Reach
 
 app = typer.Typer(
-    help="The 160 few-shot tasks of CrossFit: build them, check them, look at them.",
+    help="Build and inspect CrossFit's 160 tasks.",
     no_args_is_help=True,
 )
 
@@ -24,7 +24,7 @@ JOBS = min(os.cpu_count() or 1, 8)
 """Tasks built side by side by default; each takes a processor and about 0.3 GB."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Names = Annotated[list[str] | None, typer.Argument(help="Tasks; without names all of them.")]
+Names = Annotated[list[str] | None, typer.Argument(help="Names of tasks (default: all)")]
 
 
 @app.command("list")
@@ -35,7 +35,9 @@ def list_tasks(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the tasks by family, with metric, shots and roles in the paper's settings.
+    """List the tasks by family.
+
+    With metric, number of shots, and role in the paper's settings.
 
     Example: mpt gym list --family qa
     """
@@ -53,12 +55,12 @@ def list_tasks(
 def show(
     task: Annotated[str, typer.Argument(help="A task, e.g. glue-mrpc.")],
     folder: Annotated[
-        str | None, typer.Option("--gym", help="A gym's folder: adds sizes, labels and examples.")
+        str | None, typer.Option("--gym", help="Folder of a gym; adds sizes, labels and examples.")
     ] = None,
     study: Annotated[
         Path | None,
         typer.Option(
-            callback=from_home, help="With --gym: a study file, for its backbone and limits."
+            callback=from_home, help="With --gym: a study file, for its backbone and token limits."
         ),
     ] = None,
     backbone: Annotated[
@@ -66,9 +68,10 @@ def show(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one task: card, source, roles; with --gym also sizes, labels and an example per split.
+    """Show one task: card, source and roles.
 
-    With --gym it also counts inputs that the backbone cuts and answers that it cannot write.
+    With --gym also its sizes, labels, an example per split, and how many inputs the backbone cuts
+    off and how many answers it cannot write.
 
     Example: mpt gym show glue-mrpc --gym data/gym
     """
@@ -105,19 +108,22 @@ def _reaches(task: str, folder: str, study: Path | None, backbone: str | None) -
 def build(
     tasks: Names = None,
     to: Annotated[
-        Path, typer.Option("--out", callback=from_home, help="Where the tasks go.")
+        Path, typer.Option("--out", callback=from_home, help="Folder to write the tasks to.")
     ] = Path("data/gym"),
     mirror: Annotated[
         Path | None,
         typer.Option(callback=from_home, help="Read rows from this mirror instead of the Hub."),
     ] = None,
     shots: Annotated[
-        str | None, typer.Option(help="k per class (or per task), or `all`; default: official.")
+        str | None,
+        typer.Option(help="k per class (or per task), or `all` (default: the official k)"),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Tasks built at a time.")] = JOBS,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of tasks built in parallel.")] = JOBS,
     as_json: AsJson = False,
 ) -> None:
-    """Build few-shot tasks as CrossFit's TSV files; what is there already is kept.
+    """Build tasks as CrossFit's TSV files.
+
+    Tasks that are already there are kept.
 
     Example: mpt gym build glue-mrpc boolq --out data/gym
     """
@@ -157,12 +163,14 @@ def verify(
         Path | None,
         typer.Option(
             callback=from_home,
-            help="A folder of official TSV files, to compare content where MD5s cannot.",
+            help="Folder of official TSV files, to compare contents where MD5 sums cannot.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare built tasks with the official MD5 sums; exit code 1 if one should match and does not.
+    """Compare tasks with the official MD5 sums.
+
+    The exit code is 1 if a task that should match does not.
 
     Example: mpt gym verify data/gym
     """
@@ -181,13 +189,15 @@ def verify(
 
 @app.command("mirror")
 def mirror(
-    to: Annotated[Path, typer.Option("--out", callback=from_home, help="The mirror's folder.")],
-    tasks: Annotated[
-        str | None, typer.Option(help="Tasks, separated by commas. Default: all of them.")
-    ] = None,
+    to: Annotated[
+        Path, typer.Option("--out", callback=from_home, help="Folder to write the mirror to.")
+    ],
+    tasks: Annotated[str | None, typer.Option(help="Tasks, comma-separated (default: all)")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Copy the rows that the tasks need from the Hub, for machines without internet.
+    """Copy the tasks' rows from the Hub.
+
+    For machines without internet: `mpt gym build --mirror` reads the copy.
 
     Example: mpt gym mirror --out mirror --tasks boolq,glue-mrpc
     """
@@ -215,7 +225,9 @@ def mirror(
 
 @app.command("page")
 def page() -> None:
-    """Print docs/gym.md: the 160 tasks with source, licence, metric, k and official files.
+    """Print docs/gym.md.
+
+    The 160 tasks with source, licence, metric, k and official files.
 
     Example: mpt gym page > docs/gym.md
     """

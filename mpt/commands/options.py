@@ -16,7 +16,7 @@ SERVERS = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
 
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")]
 MetaEngine = Annotated[
-    str, typer.Option(help="MAML's gradient: auto, graph, recursion or higher; all are exact.")
+    str, typer.Option(help="How MAML's gradient is computed: auto, graph, recursion or higher.")
 ]
 TrackingUri = Annotated[
     str | None, typer.Option(help="MLflow server (default: a local store under mlruns/)")

@@ -17,10 +17,11 @@ def predict(
         list[str] | None, typer.Argument(help="Inputs [default: lines of standard input]")
     ] = None,
 ) -> None:
-    """Answer texts with a prompt, one line each, in the order they were given.
+    """Answer texts with a prompt.
 
-    Standard input and output are UTF-8, parted at line feeds: as many lines go out as came in. What
-    else might end a line stands as a blank in an answer, other control characters as \\x1b.
+    One line is printed per text, in the order given. Standard input and output are UTF-8 and split
+    at line feeds only, so that as many lines come out as went in. Within an answer, other line
+    ends become blanks and other control characters are written as \\x1b.
 
     Example: mpt predict mpt-mini-reptile "it was good" "it was bad"
     """

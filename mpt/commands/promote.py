@@ -18,19 +18,20 @@ def promote(
         str, typer.Argument(help="best, or a trial's number as `mpt studies show` prints it.")
     ] = "best",
     study: Annotated[
-        str | None, typer.Option(help="The study's name [default: the one begun last]")
+        str | None, typer.Option(help="The study's name (default: the newest one)")
     ] = None,
     settings: Annotated[
-        str | None, typer.Option(help="Settings by commas: cls-cls,np-p or 'NP->P' [default: all]")
+        str | None,
+        typer.Option(help="Settings, comma-separated: cls-cls,np-p or 'NP->P' (default: all)"),
     ] = None,
     methods: Annotated[
-        str | None, typer.Option(help="Methods by commas, or all [default: the study's own]")
+        str | None, typer.Option(help="Methods, comma-separated, or all (default: the study's own)")
     ] = None,
     baselines: Annotated[
-        str | None, typer.Option(help="pt, ft (full fine-tuning) or all [default: pt]")
+        str | None, typer.Option(help="pt, ft (full fine-tuning) or all (default: pt)")
     ] = None,
     top_k: Annotated[
-        int, typer.Option(min=1, help="Best trials re-tested on fresh seeds; 1: no re-test.")
+        int, typer.Option(min=1, help="How many trials are re-tested on fresh seeds; 1: none.")
     ] = 3,
     device: Device = None,
     meta_engine: MetaEngine = "auto",
@@ -41,14 +42,14 @@ def promote(
     gpus_per_pack: GpusPerPack = None,
     json: Annotated[bool, typer.Option("--json", help="Print the ARG table as JSON.")] = False,
 ) -> None:
-    """Run the best trial's configuration on the full settings: ARG table, report, champion.
+    """Run the best trial on the full settings.
 
-    The best trials are first judged again on data seeds that the search did not see; a trial
-    given by its number is taken as it is. Each setting's prompt is learned on its source tasks and
-    judged on its targets, all data seeds and learning rates, against plain prompt tuning. Other
-    methods take part with the best trial of their own study (mini-maml beside mini-reptile), or
-    with defaults. What the ledger holds is not computed again, so that the same command continues
-    a promotion that was stopped.
+    The result is a table of ARG, a report and a registered prompt. The best trials are first
+    re-tested on data seeds that the search did not see; a trial given by its number is taken as it
+    is. Each setting's prompt is learned on its source tasks and evaluated on its targets, with all
+    data seeds and learning rates, against plain prompt tuning. Other methods take part with the
+    best trial of their own study (mini-maml beside mini-reptile), or with defaults. Nothing that
+    the ledger holds is computed again, so the same command resumes a promotion that was stopped.
 
     Example: mpt promote best --methods all --baselines all --settings cls-cls,np-p
     """

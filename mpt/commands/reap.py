@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 
 def reap(
     name: Annotated[
-        str | None, typer.Argument(help="The study's name [default: the one begun last]")
+        str | None, typer.Argument(help="The study's name (default: the newest one)")
     ] = None,
     tracking_uri: TrackingUri = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Close what a driver that died left running, in Optuna and in MLflow; nothing is computed.
+    """Release trials that a dead driver left.
 
-    Its trials wait for the next `mpt sweep`, which goes on with them, or fail where the study file
-    says so (errors.killed). A study that a living driver holds is left alone.
+    They are closed in Optuna and in MLflow; nothing is computed. They wait for the next `mpt
+    sweep`, which resumes them, or fail where the study file says so (errors.killed). A study with
+    a running driver is left alone.
 
     Example: mpt studies reap mini-reptile
     """
@@ -56,13 +57,14 @@ def reap(
 def retry(
     name: Annotated[str, typer.Argument(help="The study's name.")],
     diverged: Annotated[
-        bool, typer.Option("--diverged/--failed", help="Trials that diverged, or that failed.")
+        bool, typer.Option("--diverged/--failed", help="Which trials to retry.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Have the next `mpt sweep` run trials again that failed or diverged, with their parameters.
+    """Retry trials that failed or diverged.
 
-    The study's total stays: an attempt takes the place of the one before.
+    The next `mpt sweep` runs them again with the same parameters. The study's total stays the
+    same: a retry takes the place of the attempt before it.
 
     Example: mpt studies retry mini-reptile --failed
     """

@@ -12,10 +12,10 @@ from mpt.commands.console import err, out
 if TYPE_CHECKING:
     from mpt.tracking.registry import Version
 
-app = typer.Typer(help="List registered prompts, go back to an earlier one.", no_args_is_help=True)
+app = typer.Typer(help="List registered prompts and roll back.", no_args_is_help=True)
 
 TrackingUri = Annotated[
-    str | None, typer.Option(help="MLflow server [default: a local store under mlruns/]")
+    str | None, typer.Option(help="MLflow server (default: a local store under mlruns/)")
 ]
 
 
@@ -24,7 +24,9 @@ def list_(
     tracking_uri: TrackingUri = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Every registered prompt: its versions, their digests, and the champion.
+    """List registered prompts.
+
+    For each model its versions, their digests, and which one is the champion.
 
     Example: mpt registry list
     """
@@ -49,14 +51,14 @@ def list_(
 def rollback(
     model: Annotated[str, typer.Argument(help="The registered model, e.g. mpt-mini-reptile.")],
     to: Annotated[
-        int | None, typer.Option(help="The version [default: the last before the champion]")
+        int | None, typer.Option(help="The version (default: the one before the champion)")
     ] = None,
     tracking_uri: TrackingUri = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Make an earlier version of a registered prompt the champion again.
+    """Make an earlier version the champion again.
 
-    No version is deleted: --to goes forward as well.
+    No version is deleted, and --to can go forward as well.
 
     Example: mpt registry rollback mpt-mini-reptile
     """

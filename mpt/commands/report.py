@@ -16,10 +16,10 @@ def report(
     to: Annotated[
         Path,
         typer.Option(
-            "--out", callback=from_home, help="The folder; an earlier report is replaced."
+            "--out", callback=from_home, help="Folder of the report; an earlier report is replaced."
         ),
     ],
-    study: Annotated[str | None, typer.Option(help="A study: its trials and curves.")] = None,
+    study: Annotated[str | None, typer.Option(help="A study, for its trials and curves.")] = None,
     promotion: Annotated[
         str | None, typer.Option(help="A promoted study, or STUDY-N for its trial N.")
     ] = None,
@@ -27,18 +27,20 @@ def report(
         Path | None,
         typer.Option(callback=from_home, help="CSV: method, task, seed, dev, test[, setting, lr]."),
     ] = None,
-    baseline: Annotated[str, typer.Option(help="With --results: what gains are over.")] = "PT",
+    baseline: Annotated[
+        str, typer.Option(help="With --results: the method that gains are relative to.")
+    ] = "PT",
     backbone: Annotated[
         str, typer.Option(help="With --results: a Hub id or the paper's name, e.g. T5-Base.")
     ] = "",
     setting: Annotated[
-        str, typer.Option(help="With --results: of all rows, if the table does not say.")
+        str, typer.Option(help="With --results: the setting of all rows, if the table has none.")
     ] = "",
 ) -> None:
-    """Write a report: one HTML page that needs no network, its tables and figures beside it.
+    """Write a report as one HTML page.
 
-    Tables are written as CSV, parquet, Markdown and LaTeX. Nothing is computed: what the ledger
-    lacks is shown as missing.
+    The page needs no network. Its tables (CSV, parquet, Markdown, LaTeX) and figures are written
+    beside it. Nothing is computed: results that the ledger lacks are shown as missing.
 
     Example: mpt report --results results.csv --out report
     """

@@ -17,32 +17,34 @@ def run(
     ] = None,
     study: Annotated[
         Path | None,
-        typer.Option(
-            callback=from_home, help="A study file (YAML); options here override its keys."
-        ),
+        typer.Option(callback=from_home, help="A study file (YAML); options override its keys."),
     ] = None,
     gym: Annotated[
         str | None, typer.Option(help="mini, or a folder of tasks (default: mini)")
     ] = None,
     setting: Annotated[
-        str | None, typer.Option(help="Whose source tasks to learn on (default: R->R)")
+        str | None,
+        typer.Option(help="The setting whose source tasks are learned on (default: R->R)"),
     ] = None,
     backbone: Annotated[
         str | None, typer.Option(help="mini, a Hub id, a folder or a GGUF file (default: mini)")
     ] = None,
-    inner_lr: Annotated[float | None, typer.Option(help="Rate of the inner loop.")] = None,
+    inner_lr: Annotated[float | None, typer.Option(help="Learning rate of the inner loop.")] = None,
     inner_steps: Annotated[int | None, typer.Option(help="Steps of the inner loop.")] = None,
-    outer_lr: Annotated[float | None, typer.Option(help="Rate of the outer loop.")] = None,
+    outer_lr: Annotated[float | None, typer.Option(help="Learning rate of the outer loop.")] = None,
     steps: Annotated[int | None, typer.Option(help="Updates of the initial prompt.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of start prompt and episodes.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the initial prompt and the episodes.")
+    ] = None,
     device: Device = None,
     meta_engine: MetaEngine = "auto",
     tracking_uri: TrackingUri = None,
     json: Annotated[bool, typer.Option("--json", help="Print the run as JSON.")] = False,
 ) -> None:
-    """Learn one initial prompt with the rates given, without a search.
+    """Learn one initial prompt, without a search.
 
-    What is not given is the study's `inner` and `outer`. The same run again computes nothing.
+    Values that are not given come from the study's `inner` and `outer`. Running the same command
+    again computes nothing.
 
     Example: mpt run --method fomaml --outer-lr 0.1 --steps 60
     """

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 
 def show(
-    digest: Annotated[str, typer.Argument(help="A digest of a report, or its first digits.")],
+    digest: Annotated[str, typer.Argument(help="A digest from a report, or its first digits.")],
     prompt: Annotated[
-        bool, typer.Option("--prompt", help="Look into its prompt: norms, nearest tokens, drift.")
+        bool, typer.Option("--prompt", help="Analyse its prompt: norms, nearest tokens, drift.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """What stands behind a number: configuration, software, data, prompt, MLflow run, scores.
+    """Show everything behind a number.
+
+    For the unit with this digest: configuration, software, data, prompt, MLflow run and scores.
 
     Example: mpt show 1f2e3d --prompt
     """

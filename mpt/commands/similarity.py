@@ -28,24 +28,27 @@ def similarity(
         str | None, typer.Option(help="Tasks, by commas [default: all of the study's settings]")
     ] = None,
     suggest: Annotated[
-        str | None, typer.Option(help="A target: name the source tasks to take for it.")
+        str | None, typer.Option(help="A target task to suggest source tasks for.")
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="With --suggest: how many sources.")] = 5,
+    count: Annotated[int, typer.Option(min=1, help="With --suggest: how many source tasks.")] = 5,
     tune: Annotated[
-        bool, typer.Option("--tune", help="Tune the prompts that are missing; else none is.")
+        bool, typer.Option("--tune", help="Tune the prompts that are missing.")
     ] = False,
     to: Annotated[
         Path | None,
-        typer.Option("--out", callback=from_home, help="Write a heat map: a .png or .svg file."),
+        typer.Option(
+            "--out", callback=from_home, help="Write a heat map to this .png or .svg file."
+        ),
     ] = None,
     device: Annotated[str | None, typer.Option(help="With --tune: cpu, cuda or cuda:N.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the matrix as JSON.")] = False,
 ) -> None:
-    """How alike tasks are: how much of one's tuned prompt lies in the subspace of another's.
+    """Compare the tuned prompts of tasks.
 
-    A task's subspace holds 95 % of its prompt from plain prompt tuning (by SVD); a correlation is
-    the norm of another prompt's projection onto it, a mean over data seeds: 1 within the subspace,
-    0 at right angles. Prompts come from the ledger, each seed's at its best-dev rate.
+    A task's subspace holds 95 % of the prompt that plain prompt tuning found for it (by SVD). The
+    correlation of another task with it is the norm of that task's prompt projected onto the
+    subspace, averaged over data seeds: 1 within the subspace, 0 at right angles. Prompts come from
+    the ledger, for each seed the one with the best dev score.
 
     Example: mpt similarity --suggest film-sentiment --out similarity.png
     """

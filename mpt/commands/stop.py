@@ -19,7 +19,7 @@ STOPPED = 130
 Budget = Annotated[
     str | None,
     typer.Option(
-        help="Stop cleanly after this time, e.g. 8h, 90m or 1h30m; the same command goes on."
+        help="Stop cleanly after this time, e.g. 8h, 90m or 1h30m; the same command resumes."
     ),
 ]
 

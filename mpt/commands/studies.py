@@ -9,14 +9,14 @@ import typer
 from mpt.commands.console import err, out
 from mpt.commands.reap import reap, retry
 
-app = typer.Typer(help="List studies and their trials.", no_args_is_help=True)
+app = typer.Typer(help="List, inspect and repair studies.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """The studies of this store, the youngest first.
+    """List the studies, newest first.
 
     Example: mpt studies list
     """
@@ -39,7 +39,9 @@ def show(
     name: Annotated[str, typer.Argument(help="The study's name.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """The trials of a study: parameters, ARG with interval, state.
+    """Show the trials of a study.
+
+    For each trial its parameters, its ARG with interval, and its state.
 
     Example: mpt studies show mini-reptile
     """
@@ -59,12 +61,12 @@ def forget(
     digest: Annotated[str, typer.Argument(help="A unit's digest, or its first digits.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Forget a unit whose prompt or record is bad, so that the same commands compute it again.
+    """Forget a damaged unit, to compute it again.
 
-    Its prompt and its checkpoint are removed, and every unit that began from its prompt is
-    forgotten with it: whether the prompt was bad already when they were tuned, nobody can tell.
-    Trials that stand on them wait for the next `mpt sweep`, with their numbers and parameters.
-    What a living driver holds is left alone.
+    Its prompt and checkpoint are removed, and every unit that started from its prompt is forgotten
+    with it, since nobody can tell whether the prompt was already damaged then. Trials that depend
+    on them wait for the next `mpt sweep` and keep their numbers and parameters. What a running
+    driver holds is left alone.
 
     Example: mpt studies forget 1f2e3d4c5b6a
     """

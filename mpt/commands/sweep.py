@@ -20,9 +20,7 @@ def sweep(
     ] = None,
     study: Annotated[
         Path | None,
-        typer.Option(
-            callback=from_home, help="A study file (YAML); options here override its keys."
-        ),
+        typer.Option(callback=from_home, help="A study file (YAML); options override its keys."),
     ] = None,
     gym: Annotated[
         str | None, typer.Option(help="mini, or a folder of tasks (default: mini)")
@@ -30,7 +28,7 @@ def sweep(
     partitions: Annotated[
         Path | None,
         typer.Option(
-            callback=from_home, help="A YAML file of your own settings (default: the gym's)"
+            callback=from_home, help="A YAML file with settings of your own (default: the gym's)"
         ),
     ] = None,
     setting: Annotated[
@@ -41,9 +39,9 @@ def sweep(
         str | None, typer.Option(help="mini, a Hub id, a folder or a GGUF file (default: mini)")
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(help="Trials of the study in all, earlier ones included.")
+        int | None, typer.Option(help="Total number of trials, earlier ones included.")
     ] = None,
-    pack: Annotated[int | None, typer.Option(help="Trials that share one pass.")] = None,
+    pack: Annotated[int | None, typer.Option(help="Trials computed in one pass.")] = None,
     name: Annotated[str | None, typer.Option(help="The study's name (default: GYM-METHOD)")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the study.")] = None,
     device: Device = None,
@@ -55,10 +53,12 @@ def sweep(
     gpus_per_pack: GpusPerPack = None,
     json: Annotated[bool, typer.Option("--json", help="Print the trials as JSON.")] = False,
 ) -> None:
-    """Search learning rates and steps of a meta-learning method on the validation tasks.
+    """Search a method's learning rates and steps.
 
-    The same command continues a study that was stopped: nothing recorded is computed again, and
-    --trials is the total. Ctrl-C lets the pack under way finish, a second one stops at once.
+    Each trial learns an initial prompt on the source tasks and is scored by its ARG on the
+    validation tasks. The same command resumes a study that was stopped: nothing recorded is
+    computed again, and --trials is the total. Ctrl-C lets the current pack finish; a second one
+    stops at once.
 
     Example: mpt sweep --method reptile --trials 12
     """

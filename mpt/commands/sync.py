@@ -14,15 +14,15 @@ from mpt.errors import MptError
 def sync(
     tracking_uri: TrackingUri = None,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Tell every study again, as to an empty server.")
+        bool, typer.Option("--rebuild", help="Log every study again, as to an empty server.")
     ] = False,
 ) -> None:
-    """Send the records that wait in the outbox to the tracking server.
+    """Send waiting records to the tracking server.
 
-    With --rebuild every study and its finished trials are told again, from the ledger and the
-    store of studies: parameters, curves, tables, prompts. What the server has already is not
-    doubled. The same is done where records turn out to be damaged or deleted on disk. Promotions
-    are told again by `mpt promote`, which computes nothing anew.
+    With --rebuild all studies and their finished trials are logged again from the ledger and the
+    store of studies: parameters, curves, tables, prompts. Nothing is duplicated that the server
+    already has. The same happens when records turn out to be damaged or deleted on disk. To log a
+    promotion again, run `mpt promote` again, which computes nothing new.
 
     Example: mpt sync --tracking-uri http://127.0.0.1:5000
     """

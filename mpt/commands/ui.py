@@ -9,21 +9,22 @@ import typer
 
 def ui(
     host: Annotated[
-        str, typer.Option(help="Address to listen on; anything but 127.0.0.1 is open to others.")
+        str, typer.Option(help="Address to listen on; any but 127.0.0.1 can be reached by others.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 5000,
     allowed_hosts: Annotated[
         str,
         typer.Option(
             envvar="MLFLOW_SERVER_ALLOWED_HOSTS",
-            help="More names that the pages may be called by, NAME:PORT, separated by commas.",
+            help="Further host names to answer to, NAME:PORT, comma-separated.",
         ),
     ] = "",
 ) -> None:
-    """Serve the MLflow UI on the local store until interrupted.
+    """Serve the MLflow UI on the local store.
 
-    It answers to localhost, 127.0.0.1, [::1], --host and --allowed-hosts only; any other name in an
-    address is refused with 403, so that no page of another site can read along.
+    It runs until it is interrupted. Requests must name localhost, 127.0.0.1, [::1], --host or one
+    of --allowed-hosts; any other host name is refused with 403, so that no page of another site
+    can read along.
 
     Example: mpt ui --port 5001
     """

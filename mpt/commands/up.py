@@ -12,13 +12,14 @@ from mpt.commands.console import out
 def up(
     print_: Annotated[
         bool,
-        typer.Option("--print", help="Print plain commands for bash instead; nothing is run."),
+        typer.Option("--print", help="Print commands for bash instead; nothing is run."),
     ] = False,
 ) -> None:
-    """Start PostgreSQL, MLflow and Ray from docker/compose.yaml, or print how without Docker.
+    """Start PostgreSQL, MLflow and Ray for a team.
 
+    The services are those of docker/compose.yaml; --print shows how to start them without Docker.
     Secrets are taken from PGPASSWORD, MLFLOW_TRACKING_PASSWORD, MLFLOW_FLASK_SERVER_SECRET_KEY and
-    RAY_AUTH_TOKEN. Every port is on 127.0.0.1 alone.
+    RAY_AUTH_TOKEN. Every port is bound to 127.0.0.1 only.
 
     Example: mpt up --print
     """

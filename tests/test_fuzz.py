@@ -20,7 +20,7 @@ from terminal import contents, mpt, tree_of
 
 from mpt.commands.app import app
 from mpt.errors import InputError
-from mpt.gym.own_rows import read_own_rows
+from mpt.gym.custom_rows import read_custom_rows
 from mpt.gym.partitions import read_partitions
 from mpt.gym.tsv_task import read_tsv
 from mpt.report.results_table import read_scores
@@ -233,9 +233,9 @@ def check_study(data: bytes, cwd: Path) -> None:
 
 READERS = {
     "x.tsv": read_tsv,
-    "own.tsv": read_own_rows,
-    "x.jsonl": read_own_rows,
-    "x.csv": read_own_rows,
+    "own.tsv": read_custom_rows,
+    "x.jsonl": read_custom_rows,
+    "x.csv": read_custom_rows,
     "results.csv": read_scores,
     "settings.yaml": read_partitions,
 }

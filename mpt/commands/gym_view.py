@@ -11,7 +11,7 @@ from mpt.commands.console import out
 from mpt.gym.build.catalogue import cards
 from mpt.gym.build.mirror import Copied
 from mpt.gym.build.task import Outcome
-from mpt.gym.build.verify import FAILING, Verdict
+from mpt.gym.build.verify import FAILING, Comparison
 from mpt.gym.overview import Listed, Shown
 from mpt.gym.reach import Reach
 from mpt.report.words import clock
@@ -104,7 +104,7 @@ def _failures(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
     return found
 
 
-def print_verdicts(verdicts: Sequence[Verdict]) -> None:
+def print_verdicts(verdicts: Sequence[Comparison]) -> None:
     """One line per task, then the sum."""
     width = max(len(verdict.task) for verdict in verdicts)
     for verdict in verdicts:

@@ -1,4 +1,4 @@
-"""Episodes: what a meta-training sees at each of its steps, as a function of the step alone."""
+"""Episodes: the rows of each step of a meta-training, as a function of the step alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mpt.seeding import Name, stream
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """One unit, drawn: J inner batches of support rows, and the query rows."""
+    """A draw from one unit: J inner batches of support rows, and the query rows."""
 
     support: tuple[tuple[Row, ...], ...]
     query: tuple[Row, ...]
@@ -28,8 +28,8 @@ class Episodes:
     """The endless sequence of episodes of one meta-training.
 
     A unit is one (task, seed): its train set is the support side, its dev set the query side. Each
-    epoch visits every unit once in a fresh order, as the paper's authors do. Nothing is consumed:
-    episode n is the same whenever it is asked for, so a resumed run needs no generator state.
+    epoch visits every unit once in a fresh order, as the paper's authors do. Episode n is the same
+    whenever it is requested, so a resumed run needs no generator state.
 
     Attributes:
         units: one ``TokenSplit`` per (task, seed).
@@ -38,7 +38,7 @@ class Episodes:
         inner_batch: rows of each support batch.
         query: where query rows come from, see ``mpt.methods.Method``.
         query_batch: rows of the query.
-        habits: of the paper's authors, where they are asked for.
+        habits: sampling habits of the paper's authors to reproduce.
     """
 
     units: Sequence[TokenSplit]
@@ -50,7 +50,7 @@ class Episodes:
     habits: Habits = field(default_factory=Habits)
 
     def __getitem__(self, n: int) -> Episode:
-        """The n-th episode, counted from 0."""
+        """Draw the n-th episode, counted from 0."""
         draws = stream("episode", self.name, n)
         unit = self._unit(n)
         rows = self._support(unit, draws) if self.inner_steps else ()
@@ -76,7 +76,10 @@ class Episodes:
         return _draw(examples, count, draws)
 
     def _batch_of_epoch(self, n: int) -> list[TokenExample]:
-        """The n-th batch of all rows in an order that repeats; an epoch's last may be short."""
+        """Return the n-th batch of all rows in one order that repeats.
+
+        The last batch of an epoch may be short.
+        """
         place = n % ceil(len(self._pool) / self.query_batch) * self.query_batch
         order = self._order[place : place + self.query_batch]
         return [self._pool[i] for i in order]
@@ -96,12 +99,12 @@ class Episodes:
 
 
 def training_rows(examples: Sequence[TokenExample], size: int, step: int, *name: Name) -> list[Row]:
-    """Rows of update ``step`` (from 0) of a tuning: epochs without replacement, never short.
+    """Draw the rows of update ``step`` of a tuning: epochs without replacement, full batches.
 
     Args:
         examples: the task's training set.
         size: rows per batch; a batch may run over the end of an epoch into the next one.
-        step: which batch.
+        step: number of the update, counted from 0.
         name: root of the random stream.
     """
     rows = []
@@ -116,12 +119,12 @@ def training_rows(examples: Sequence[TokenExample], size: int, step: int, *name:
 def _draw(
     examples: Sequence[TokenExample], count: int, draws: np.random.Generator
 ) -> tuple[Row, ...]:
-    """``count`` rows without replacement, starting over when the examples run out."""
+    """Draw ``count`` rows without replacement, starting over when the examples run out."""
     rounds = -(-count // len(examples))
     order = np.concatenate([draws.permutation(len(examples)) for _ in range(rounds)])[:count]
     return _answered([examples[i] for i in order], draws)
 
 
 def _answered(chosen: Sequence[TokenExample], draws: np.random.Generator) -> tuple[Row, ...]:
-    """Each example with one of its answers, drawn."""
+    """Return each example as a row with one of its answers, drawn at random."""
     return tuple(example.row(int(draws.integers(len(example.targets)))) for example in chosen)

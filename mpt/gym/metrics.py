@@ -1,9 +1,9 @@
-"""The seven metrics of CrossFit: every score that an average relative gain is made of.
+"""The seven metrics of CrossFit, from whose scores an average relative gain is computed.
 
 ``score(metric, predictions, targets)`` reproduces CrossFit's own numbers (regression-tested on
 published predictions). All seven are in [0, 1] or, the two correlations, in [-1, 1].
 
-Where a well-kept library and the official metric differ, the official one is kept:
+Where a well-kept library and the official metric differ, the official one is followed:
 
 - *Classification-F1* is scikit-learn's macro F1 over the union of gold and predicted texts, so each
   distinct wrong text adds a class with F1 = 0, and only the first acceptable answer counts.
@@ -26,19 +26,20 @@ Predictions = Sequence[str]
 Targets = Sequence[Sequence[str]]
 Metric = Callable[[Predictions, Targets], float]
 
-_UNSETTLED = frozenset("\N{REPLACEMENT CHARACTER}\N{GREEK CAPITAL LETTER SIGMA}")
-"""What may yet change by what follows: half a character's bytes, a letter with two lower forms."""
+_INCOMPLETE = frozenset("\N{REPLACEMENT CHARACTER}\N{GREEK CAPITAL LETTER SIGMA}")
+"""Characters that the next token may change: part of a character's bytes, and the capital sigma,
+whose lower-case form depends on its position in the word."""
 _CORRELATIONS = ("Matthew-Correlation", "Pearson-Correlation")
 _ROUNDING = 1e-9
 _ARTICLES = ("a", "an", "the")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _SIGN = re.compile(r"[^\w\s]")
-"""What ``normalize`` keeps and takes for the end of a word, so that an article may stand behind it:
-a dash that is not ASCII, the dot of a lower İ."""
+"""Characters that ``normalize`` keeps and that end a word, so that an article may follow: a dash
+that is not ASCII, the combining dot of a lower-case İ."""
 
 
 def score(metric: str, predictions: Predictions, targets: Targets) -> float:
-    """The score of ``predictions`` (one text per row) against ``targets``.
+    """Score ``predictions`` (one text per row) against ``targets``.
 
     Args:
         metric: a key of ``METRICS``.
@@ -72,12 +73,12 @@ def score(metric: str, predictions: Predictions, targets: Targets) -> float:
 
 
 def limits(metric: str | None) -> tuple[float, float]:
-    """The lowest and highest score of a metric; of one that is not known, of any."""
+    """Return the lowest and highest possible score of a metric; of any metric for None."""
     return (-1.0, 1.0) if metric is None or metric in _CORRELATIONS else (0.0, 1.0)
 
 
 def is_possible(metric: str | None, value: float) -> bool:
-    """Whether a metric can give this score; a mean may have been rounded up in its last digits.
+    """Tell whether a metric can give this score, allowing for rounding in the last digits.
 
     NaN and infinite values are no scores.
     """
@@ -85,11 +86,11 @@ def is_possible(metric: str | None, value: float) -> bool:
     return low - _ROUNDING <= value <= high + _ROUNDING
 
 
-def worth(metric: str, written: str, gold: str) -> float:
-    """What a text is worth as the answer to a row with this one gold answer, from 0 to 1.
+def answer_value(metric: str, written: str, gold: str) -> float:
+    """Score a text as the answer to a row with this one gold answer, from 0 to 1.
 
-    1 where it is as good as the gold answer itself. An answer of which ``normalize`` leaves nothing
-    is worth 0, however it is written: silence would be worth as much.
+    The score is 1 if the text is as good as the gold answer itself. For EM, a gold answer of which
+    ``normalize`` leaves nothing gives 0, because an empty prediction would match it as well.
 
     Raises:
         UnknownName: no such metric.
@@ -110,31 +111,31 @@ def worth(metric: str, written: str, gold: str) -> float:
 
 
 def scored_answers(metric: str, answers: Sequence[str]) -> Sequence[str]:
-    """Those of a row's acceptable answers that the metric compares with: all, or the first."""
+    """Return the acceptable answers of a row that the metric uses: all, or only the first."""
     first_only = ("Classification-F1", "Matthew-Correlation", "Pearson-Correlation")
     return answers[:1] if metric in first_only else answers
 
 
 def check_gold(metric: str, targets: Targets) -> None:
-    """Raise ``DataError`` for a gold answer that the metric cannot work with."""
+    """Raise ``DataError`` for a gold answer that the metric cannot score against."""
     if metric == "Pearson-Correlation":
         for row, answers in enumerate(targets):
             _gold_number(row, answers[0])
 
 
 def can_still_match(metric: str, begun: str, answers: Sequence[str]) -> bool:
-    """Whether a text that begins with ``begun`` can be worth more than 0.
+    """Tell whether a text that begins with ``begun`` can still score more than 0.
 
-    Where it cannot, nothing that follows changes the score, and it need not be written. False is
-    only ever said of ``ACC`` (equal but for case) and ``EM`` (equal after ``normalize``): the
-    other metrics read every word.
+    If it cannot, decoding may stop, as nothing that follows changes the score. Only ``ACC`` (equal
+    but for case) and ``EM`` (equal after ``normalize``) can return False: the other metrics read
+    every word.
 
     Raises:
         UnknownName: no such metric.
     """
     if metric not in METRICS:
         raise UnknownName("metric", metric, METRICS)
-    if _UNSETTLED.intersection(begun):
+    if _INCOMPLETE.intersection(begun):
         return True
     if metric == "ACC":
         return any(answer.lower().startswith(begun.lower()) for answer in answers)
@@ -144,27 +145,30 @@ def can_still_match(metric: str, begun: str, answers: Sequence[str]) -> bool:
 
 
 def _can_normalise_to(answer: str, begun: str) -> bool:
-    """The last word may go on; and an article, or the beginning of one, may yet vanish."""
+    """Tell whether a text that begins with ``begun`` may normalise to ``answer``.
+
+    The last word of ``begun`` may continue, and may turn out to be an article, which is dropped.
+    """
     bare = begun.lower().translate(_PUNCTUATION)
     if _SIGN.search(bare):
         return True
     words = begun.split()
     whole, last = " ".join(words[:-1]), words[-1].lower().translate(_PUNCTUATION) if words else ""
-    said = normalize(whole)
-    if said and not f"{answer} ".startswith(f"{said} "):
+    normalised = normalize(whole)
+    if normalised and not f"{answer} ".startswith(f"{normalised} "):
         return False
-    left = answer[len(said) :].lstrip()
+    left = answer[len(normalised) :].lstrip()
     return left.startswith(last) or any(article.startswith(last) for article in _ARTICLES)
 
 
 def normalize(text: str) -> str:
-    """SQuAD's normalisation: lower case, no ASCII punctuation, no article, single blanks."""
+    """Return a text normalised as in SQuAD: lower case, no ASCII punctuation or articles."""
     bare = text.lower().translate(_PUNCTUATION)
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", bare).split())
 
 
 def accuracy(predictions: Predictions, targets: Targets) -> float:
-    """Share of rows equal to an answer but for case (``str.lower``); blanks count."""
+    """Compute the share of rows equal to an answer but for case (``str.lower``); blanks count."""
     return _mean(
         float(any(guess.lower() == answer.lower() for answer in answers))
         for guess, answers in zip(predictions, targets, strict=True)
@@ -172,7 +176,7 @@ def accuracy(predictions: Predictions, targets: Targets) -> float:
 
 
 def exact_match(predictions: Predictions, targets: Targets) -> float:
-    """Share of rows equal to an answer after ``normalize``."""
+    """Compute the share of rows equal to an answer after ``normalize``."""
     return _mean(
         float(any(normalize(guess) == normalize(answer) for answer in answers))
         for guess, answers in zip(predictions, targets, strict=True)
@@ -180,7 +184,7 @@ def exact_match(predictions: Predictions, targets: Targets) -> float:
 
 
 def qa_f1(predictions: Predictions, targets: Targets) -> float:
-    """Mean over rows of the best bag-of-words F1 with an answer, after ``normalize``."""
+    """Compute the mean over rows of the best bag-of-words F1 with an answer, normalised."""
     return _mean(
         max(_overlap(normalize(guess).split(), normalize(answer).split()) for answer in answers)
         for guess, answers in zip(predictions, targets, strict=True)
@@ -188,7 +192,7 @@ def qa_f1(predictions: Predictions, targets: Targets) -> float:
 
 
 def classification_f1(predictions: Predictions, targets: Targets) -> float:
-    """Macro F1 over the union of gold and predicted texts; the first answer is the gold."""
+    """Compute the macro F1 over the union of gold (first answers) and predicted texts."""
     from sklearn.metrics import f1_score
 
     gold = [answers[0] for answers in targets]
@@ -196,7 +200,7 @@ def classification_f1(predictions: Predictions, targets: Targets) -> float:
 
 
 def matthews(predictions: Predictions, targets: Targets) -> float:
-    """Matthews correlation of being ``acceptable`` (glue-cola): any other text counts as 0.
+    """Compute the Matthews correlation of being ``acceptable`` (glue-cola); other texts count as 0.
 
     A constant side gives 0.
     """
@@ -208,10 +212,10 @@ def matthews(predictions: Predictions, targets: Targets) -> float:
 
 
 def pearson(predictions: Predictions, targets: Targets) -> float:
-    """Pearson correlation of the numbers read from the texts.
+    """Compute the Pearson correlation of the numbers read from the texts.
 
-    NaN, as officially, when a prediction is not a finite number, when either side is constant, or
-    when there is only one row: whoever ranks scores must treat NaN as the worst one.
+    The result is NaN, as in the official metric, if a prediction is not a finite number, if either
+    side is constant, or if there is only one row: a ranking must treat NaN as the worst score.
     """
     import numpy as np
     from scipy.stats import pearsonr
@@ -225,7 +229,7 @@ def pearson(predictions: Predictions, targets: Targets) -> float:
 
 
 def rouge_l(predictions: Predictions, targets: Targets) -> float:
-    """Mean over rows of the best Rouge-L F with an answer; 0 for a guess of punctuation only."""
+    """Compute the mean over rows of the best Rouge-L F; 0 for a guess of punctuation only."""
     from mpt.gym.rouge import rouge_l_f
 
     return _mean(
@@ -249,16 +253,16 @@ METRICS: Mapping[str, Metric] = {
 
 
 def _mean(values: Iterable[float]) -> float:
-    listed = list(values)
-    return sum(listed) / len(listed)
+    scores = list(values)
+    return sum(scores) / len(scores)
 
 
 def _overlap(guess: Sequence[str], gold: Sequence[str]) -> float:
-    """Harmonic mean of word precision and recall, with multiplicity."""
-    same = sum((Counter(guess) & Counter(gold)).values())
-    if same == 0:
+    """Compute the harmonic mean of word precision and recall, with multiplicity."""
+    shared = sum((Counter(guess) & Counter(gold)).values())
+    if shared == 0:
         return 0.0
-    precision, recall = same / len(guess), same / len(gold)
+    precision, recall = shared / len(guess), shared / len(gold)
     return 2 * precision * recall / (precision + recall)
 
 

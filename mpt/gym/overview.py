@@ -1,4 +1,4 @@
-"""What there is to say about a task, gathered for a reader: card, roles, sizes, examples."""
+"""The description of a task for ``mpt gym list`` and ``show``: card, roles, sizes, examples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mpt.gym.source import open_gym
 from mpt.gym.splits import PARTS, SEEDS, Example, TaskCard
 
 MANY_LABELS = 50
-"""Above this, distinct answers are no labels."""
+"""The most distinct answers that are listed as labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Listed:
         k: examples per class (``kind`` classification) or per task.
         source: data set and configuration.
         roles: e.g. ``R->R source``, ``validation``.
-        checksum: whether the official MD5s can be met today; see ``Checksum``.
+        checksum: whether the official MD5 sums can be reproduced today; see ``Checksum``.
     """
 
     task: str
@@ -48,7 +48,7 @@ class Shown(Listed):
     Attributes:
         rows: how many rows the data set's splits had in 2021.
         sizes: examples in train, dev and test under the first seed.
-        reach: what of them the backbone can read and write.
+        reach: how much of them the backbone can read and write.
     """
 
     input: str = ""
@@ -62,27 +62,34 @@ class Shown(Listed):
 
 
 def listed(family: str | None = None) -> list[Listed]:
-    """The tasks in alphabetical order. Raises ``UnknownName`` for an unknown family."""
-    families = {one.family for one in cards().values()}
+    """List the tasks in alphabetical order. Raises ``UnknownName`` for an unknown family."""
+    families = {task_card.family for task_card in cards().values()}
     if family is not None and family not in families:
         raise UnknownName("family", family, families)
-    return [Listed(**_facts(one)) for one in cards().values() if family in (None, one.family)]
+    return [
+        Listed(**_facts(task_card))
+        for task_card in cards().values()
+        if family in (None, task_card.family)
+    ]
 
 
 def shown(task: str, folder: str | None = None) -> Shown:
-    """One task, with sizes and examples from ``folder`` if given.
+    """Describe one task, with sizes and examples from ``folder`` if given.
 
     Raises:
-        UnknownName: no such task in the catalogue (nor in the folder, where own tasks may be).
-        DataError: the folder is no gym.
+        UnknownName: no such task in the catalogue (nor, with a folder, in that gym).
+        DataError: the folder is not a gym.
     """
     if folder is None:
-        one = card(task)
-        return Shown(**_facts(one), **_recipe(one))
+        task_card = card(task)
+        return Shown(**_facts(task_card), **_recipe(task_card))
     gym = open_gym(folder)
     split = gym.split(task, SEEDS[0])
-    one = cards().get(task)
-    facts = {**_facts(one), **_recipe(one)} if one else _own_facts(gym.card(task), folder)
+    task_card = cards().get(task)
+    if task_card:
+        facts = {**_facts(task_card), **_recipe(task_card)}
+    else:
+        facts = _custom_facts(gym.card(task), folder)
     answers = {
         answer for part in PARTS for example in split.part(part) for answer in example.targets
     }
@@ -90,22 +97,27 @@ def shown(task: str, folder: str | None = None) -> Shown:
         **facts,
         sizes={part: len(split.part(part)) for part in PARTS},
         labels=tuple(sorted(answers)) if len(answers) <= MANY_LABELS else (),
-        examples={part: _told(split.part(part)[0]) for part in PARTS},
+        examples={part: _example_line(split.part(part)[0]) for part in PARTS},
     )
 
 
-def _told(example: Example) -> str:
+def _example_line(example: Example) -> str:
     return f"{example.input!r} -> {' | '.join(map(repr, example.targets))}"
 
 
-def _recipe(one: Card) -> dict:
-    """The fields that ``Shown`` adds to ``Listed`` from the card alone."""
-    reason = one.checksum.reason if one.checksum else ""
-    return {"input": one.input, "notes": one.notes, "reason": reason, "rows": one.source.rows}
+def _recipe(task_card: Card) -> dict:
+    """Return the fields that ``Shown`` adds to ``Listed`` from the card alone."""
+    reason = task_card.checksum.reason if task_card.checksum else ""
+    return {
+        "input": task_card.input,
+        "notes": task_card.notes,
+        "reason": reason,
+        "rows": task_card.source.rows,
+    }
 
 
-def _own_facts(facts: TaskCard, folder: str) -> dict:
-    """The fields of ``Listed`` for a task that is none of CrossFit's."""
+def _custom_facts(facts: TaskCard, folder: str) -> dict:
+    """Return the fields of ``Listed`` for a task that is not one of CrossFit's."""
     return {
         "task": facts.task,
         "family": facts.family,
@@ -121,19 +133,19 @@ def _own_facts(facts: TaskCard, folder: str) -> dict:
     }
 
 
-def _facts(one: Card) -> dict:
-    """The fields of ``Listed``."""
-    source = one.source
+def _facts(task_card: Card) -> dict:
+    """Return the fields of ``Listed`` for one of CrossFit's tasks."""
+    source = task_card.source
     return {
-        "task": one.task,
-        "family": one.family,
-        "subfamily": one.subfamily,
-        "kind": one.kind,
-        "metric": one.metric,
-        "k": one.shots,
+        "task": task_card.task,
+        "family": task_card.family,
+        "subfamily": task_card.subfamily,
+        "kind": task_card.kind,
+        "metric": task_card.metric,
+        "k": task_card.shots,
         "source": f"{source.dataset}/{source.config or 'default'}",
         "hub": source.hub,
-        "licence": one.licence,
-        "checksum": one.checksum.kind if one.checksum else "unknown",
-        "roles": crossfit_partitions().roles(one.task),
+        "licence": task_card.licence,
+        "checksum": task_card.checksum.kind if task_card.checksum else "unknown",
+        "roles": crossfit_partitions().roles(task_card.task),
     }

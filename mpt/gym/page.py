@@ -1,4 +1,4 @@
-"""``docs/gym.md``: the 160 tasks in one table, written from the cards and nothing else."""
+"""``docs/gym.md``: the 160 tasks in one table, written from the cards alone."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ Licences are those that the data sets state, as far as known; they bind whoever 
 
 
 def gym_page() -> str:
-    """The whole page, ending in a newline."""
+    """Return the whole page, ending in a newline."""
     reasons: dict[str, int] = {}
     rows = [_row(card, reasons) for card in cards().values()]
     notes = [f"{number}. {reason}." for reason, number in reasons.items()]
     answers = Counter(_answer(card.checksum).split(" [")[0] for card in cards().values())
-    counted = ", ".join(f"{count} {answer}" for answer, count in answers.most_common())
+    summary = ", ".join(f"{count} {answer}" for answer, count in answers.most_common())
     table = ["| task | family | k | metric | source | licence | official files |", "|---" * 7 + "|"]
-    title = ["## Tasks", "", f"{len(rows)} tasks: {counted}.", ""]
+    title = ["## Tasks", "", f"{len(rows)} tasks: {summary}.", ""]
     return "\n".join([HEAD, *_settings(), *title, *table, *rows, "", *notes, ""])
 
 
@@ -94,7 +94,7 @@ def _licence(card: Card) -> str:
 
 
 def _settings() -> list[str]:
-    """The table of settings, as in Table 1 of the paper."""
+    """Return the lines of the table of settings, as in Table 1 of the paper."""
     partitions = crossfit_partitions()
     lines = ["## Settings", "", "| setting | sources | targets |", "|---|---|---|"]
     for setting in (*partitions.settings.values(), *partitions.ablations.values()):

@@ -1,4 +1,4 @@
-"""Settings: which tasks a prompt is learned on, and which it is judged on."""
+"""Settings: which tasks a prompt is learned on, and which it is evaluated on."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mpt.errors import ConfigError, UnknownName
 from mpt.files.reading import read_yaml
 
 _NAME = re.compile(r"\w[\w >+.()-]{0,59}")
-"""Names of own settings: they stand in options (by commas), in files and in trackers."""
+"""Names of custom settings, which appear in comma-separated options, in files and in trackers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Source tasks to learn the initial prompt on, target tasks to judge it on.
+    """Source tasks to learn the initial prompt on, target tasks to evaluate it on.
 
     Raises:
         ConfigError: a task is on both sides or twice on one, or a side is empty.
@@ -48,15 +48,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Partitions:
-    """The settings of a gym and the tasks on which hyper-parameters are searched.
+    """The settings of a gym and the validation tasks that hyper-parameters are searched on.
 
     Attributes:
-        settings: the settings that a promotion runs, in their order.
+        settings: the settings that a promotion runs, in order.
         validation: tasks that score a trial.
-        ablations: further settings, run only when asked for by name.
+        ablations: further settings, run only when named explicitly.
 
     Raises:
-        ConfigError: a validation task is a target, so that a search would see what it is judged on.
+        ConfigError: a validation task is a target, so that the search would see evaluation data.
     """
 
     settings: Mapping[str, Setting]
@@ -65,49 +65,49 @@ class Partitions:
 
     def __post_init__(self) -> None:
         for setting in self._all():
-            seen = sorted(set(setting.targets) & set(self.validation))
-            if seen:
+            leaked = sorted(set(setting.targets) & set(self.validation))
+            if leaked:
                 raise ConfigError(
-                    f"{', '.join(seen)}: among the validation tasks and the targets of setting "
+                    f"{', '.join(leaked)}: among the validation tasks and the targets of setting "
                     f"{setting.name!r}; nothing may be searched on a target: take it out of one"
                 )
 
     @property
     def digest(self) -> str:
-        """12 hex digits over every setting and task: equal content, equal digest."""
+        """Return 12 hex digits over every setting and task: equal content, equal digest."""
         text = json.dumps(_stored(self), sort_keys=True)
         return sha256(text.encode()).hexdigest()[:12]
 
     def setting(self, name: str) -> Setting:
-        """The setting or ablation called ``name``, or its short form: ``np-p`` is ``NP->P``.
+        """Return the setting or ablation called ``name``; ``np-p`` is short for ``NP->P``.
 
         Raises ``UnknownName``.
         """
-        known = {**self.ablations, **self.settings}
-        if name in known:
-            return known[name]
-        short = [setting for setting in known.values() if _short(setting.name) == _short(name)]
-        if len(short) != 1 or not _short(name):
-            raise UnknownName("setting", name, known)
-        return short[0]
+        settings = {**self.ablations, **self.settings}
+        if name in settings:
+            return settings[name]
+        matches = [setting for setting in settings.values() if _short(setting.name) == _short(name)]
+        if len(matches) != 1 or not _short(name):
+            raise UnknownName("setting", name, settings)
+        return matches[0]
 
     def roles(self, task: str) -> tuple[str, ...]:
-        """Where ``task`` takes part, e.g. ``("R->R source", "NP->P target", "validation")``."""
-        found = []
+        """Return the roles of ``task``, e.g. ``("R->R source", "NP->P target", "validation")``."""
+        roles = []
         for setting in self._all():
             if task in setting.sources:
-                found.append(f"{setting.name} source")
+                roles.append(f"{setting.name} source")
             if task in setting.targets:
-                found.append(f"{setting.name} target")
-        return (*found, "validation") if task in self.validation else tuple(found)
+                roles.append(f"{setting.name} target")
+        return (*roles, "validation") if task in self.validation else tuple(roles)
 
     def check(self, tasks: Collection[str]) -> None:
         """Raise ``UnknownName`` for a task that is not one of ``tasks``, those of a gym."""
         named = [
             (task, f"the {side} of setting {setting.name!r}")
             for setting in self._all()
-            for side, given in (("sources", setting.sources), ("targets", setting.targets))
-            for task in given
+            for side, names in (("sources", setting.sources), ("targets", setting.targets))
+            for task in names
         ]
         for task, where in (*named, *((task, "validation") for task in self.validation)):
             if task not in tasks:
@@ -119,7 +119,7 @@ class Partitions:
 
 
 def read_partitions(path: str | Path) -> Partitions:
-    """Own settings from a YAML file.
+    """Read custom settings from a YAML file.
 
     ::
 
@@ -129,24 +129,27 @@ def read_partitions(path: str | Path) -> Partitions:
             targets: [ag_news]
         validation: [poem_sentiment]
 
-    Whether a gym has these tasks, ``Partitions.check`` tells.
+    ``Partitions.check`` tells whether a gym has these tasks.
 
     Raises:
         ConfigError: an unreadable file, an unknown or missing key, a wrong type or name, a target
             that is also a source or a validation task.
     """
     try:
-        given = read_yaml(Path(path))
-    except OSError as wrong:
-        raise ConfigError(f"settings file {path} cannot be read ({wrong.strerror})") from None
-    except ValueError as wrong:
-        raise ConfigError(f"{path}: cannot be read as YAML ({wrong})") from None
-    return make_partitions(given, str(path))
+        fields = read_yaml(Path(path))
+    except OSError as error:
+        raise ConfigError(f"settings file {path} cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: cannot be read as YAML ({error})") from None
+    return make_partitions(fields, str(path))
 
 
-def make_partitions(given: object, where: str) -> Partitions:
-    """Own settings from plain data, see ``read_partitions``; ``where`` begins its errors."""
-    top = _keys(given, where, required={"settings"}, optional={"validation"})
+def make_partitions(fields: object, where: str) -> Partitions:
+    """Make custom settings from plain data, see ``read_partitions``.
+
+    Error messages begin with ``where``.
+    """
+    top = _keys(fields, where, required={"settings"}, optional={"validation"})
     if not isinstance(top["settings"], dict) or not top["settings"]:
         raise ConfigError(f"{where}: settings must map at least one name to sources and targets")
     settings = {}
@@ -166,12 +169,12 @@ def make_partitions(given: object, where: str) -> Partitions:
 
 
 def _stored(partitions: Partitions) -> dict[str, object]:
-    """What is digested, under names that a change of the code leaves alone."""
+    """Return the content of the digest, under names that do not depend on those of the code."""
 
     def sides(settings: Mapping[str, Setting]) -> dict[str, object]:
         return {
-            key: {"name": one.name, "sources": one.sources, "targets": one.targets}
-            for key, one in settings.items()
+            key: {"name": setting.name, "sources": setting.sources, "targets": setting.targets}
+            for key, setting in settings.items()
         }
 
     return {
@@ -182,22 +185,22 @@ def _stored(partitions: Partitions) -> dict[str, object]:
 
 
 def _short(name: str) -> str:
-    """``np-p`` for ``NP->P``: what a shell takes without quotes."""
+    """Return the short form of a name, ``np-p`` for ``NP->P``, which needs no quotes in a shell."""
     return re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")
 
 
-def _keys(given: object, where: str, *, required: set[str], optional: set[str]) -> dict:
-    if not isinstance(given, dict):
+def _keys(fields: object, where: str, *, required: set[str], optional: set[str]) -> dict:
+    if not isinstance(fields, dict):
         raise ConfigError(f"{where}: must hold the keys {', '.join(sorted(required | optional))}")
-    for key in given:
+    for key in fields:
         if key not in required | optional:
             raise ConfigError(f"{where}: {UnknownName('key', str(key), required | optional)}")
-    for key in sorted(required - set(given)):
+    for key in sorted(required - set(fields)):
         raise ConfigError(f"{where}: the key {key!r} is missing")
-    return given
+    return fields
 
 
-def _tasks(given: object, where: str) -> tuple[str, ...]:
-    if not isinstance(given, list) or not all(isinstance(task, str) for task in given):
+def _tasks(names: object, where: str) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(task, str) for task in names):
         raise ConfigError(f"{where}: must be a list of task names, as in [imdb, ag_news]")
-    return tuple(given)
+    return tuple(names)

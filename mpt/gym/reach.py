@@ -1,5 +1,5 @@
-"""What of a task's rows a backbone can read and write, counted before anything is trained on them:
-inputs that are cut, and answers that no decoding can write."""
+"""How much of a task's rows a backbone can read and write, counted before training: inputs that are
+cut, and answers that cannot be generated."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from mpt.errors import DataError
 from mpt.gym.splits import Part
 
 CURE = (
-    "a larger `max_input` or `max_target` under `backbone` in the study file reads or writes more "
-    "of them, as do shorter rows; `mpt gym show TASK --gym FOLDER` counts them"
+    "raise `max_input` or `max_target` under `backbone` in the study file, or shorten the rows; "
+    "`mpt gym show TASK --gym FOLDER` counts them"
 )
 
 MOST = 5
-"""Tasks that get a line of their own."""
+"""The number of tasks that get a line each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """One part of a task under one data seed, as a backbone reads and writes it.
+    """How much of one part of a task, under one data seed, a backbone can read and write.
 
     Attributes:
-        inputs, cut: how many there are, and how many are longer than ``max_input`` tokens.
-        answers: gold answers that the metric compares with.
-        lost: those that come back from ``max_target`` tokens as something worth less.
-        worthless: those that come back as something worth nothing.
-        shown: one that is lost, and what it comes back as.
+        inputs, cut: the number of inputs, and of those longer than ``max_input`` tokens.
+        answers: the number of gold answers that the metric compares with.
+        lost: how many of them score less than 1 after encoding to ``max_target`` tokens and
+            decoding.
+        worthless: how many of them score 0 after that.
+        shown: a lost answer, and the text that it is decoded to.
     """
 
     task: str
@@ -43,16 +44,16 @@ class Reach:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every input is read whole and every answer can be written."""
+        """Tell whether every input is read whole and every answer can be generated."""
         return not self.cut and not self.lost
 
     @property
     def example(self) -> str:
-        """``e.g. 'gold' comes back as 'written'``; empty where all can be written."""
+        """Return ``e.g. 'gold' comes back as 'written'``; empty if no answer is lost."""
         if self.shown is None:
             return ""
-        cut = (t if len(t) <= 50 else f"{t[:20]} ... {t[-25:]}" for t in self.shown)
-        return "e.g. {!r} comes back as {!r}".format(*cut)
+        gold, decoded = (t if len(t) <= 50 else f"{t[:20]} ... {t[-25:]}" for t in self.shown)
+        return f"e.g. {gold!r} comes back as {decoded!r}"
 
     def refuse_hopeless(self) -> None:
         """Raise ``DataError`` for a dev or test part on which every score would be 0."""
@@ -60,53 +61,57 @@ class Reach:
             raise DataError(
                 f"{self.task}: none of its {self.answers} {self.part} answers can be written with "
                 f"max_target {self.max_target} ({self.example}), so that every score would be 0; "
-                "give the backbone a larger max_target or take another one, mend the answers, "
-                "or leave the task out"
+                "raise the backbone's max_target, use another backbone, change the answers, or "
+                "leave the task out"
             )
 
 
-def reach_lines(found: Iterable[Reach]) -> tuple[str, ...]:
-    """A line for each task with cut inputs or lost answers, the worst first; a sum of the others.
+def reach_lines(reaches: Iterable[Reach]) -> tuple[str, ...]:
+    """Return a line for each task with cut inputs or lost answers, the worst first.
 
-    Counts are over all parts and data seeds.
+    At most ``MOST`` tasks get a line each, the others share one. Counts are over all parts and data
+    seeds.
     """
     by_task: dict[str, list[Reach]] = {}
-    for one in found:
-        by_task.setdefault(one.task, []).append(one)
-    parts = sorted((p for p in by_task.values() if not all(r.is_whole for r in p)), key=_place)
-    lines = [f"{own[0].task}: {'; '.join(_faults(own))}" for own in parts[:MOST]]
-    if rest := [one for own in parts[MOST:] for one in own]:
-        lines.append(f"{len(parts) - MOST} more tasks: {'; '.join(_faults(rest))}")
+    for reach in reaches:
+        by_task.setdefault(reach.task, []).append(reach)
+    limited = (parts for parts in by_task.values() if not all(r.is_whole for r in parts))
+    tasks = sorted(limited, key=_worst_first)
+    lines = [f"{parts[0].task}: {'; '.join(_faults(parts))}" for parts in tasks[:MOST]]
+    if rest := [reach for parts in tasks[MOST:] for reach in parts]:
+        lines.append(f"{len(tasks) - MOST} more tasks: {'; '.join(_faults(rest))}")
     return tuple(lines)
 
 
-def reach_sum(found: Sequence[Reach]) -> str:
-    """How many tasks have cut inputs or lost answers, and how many of them."""
-    tasks = {one.task for one in found if not one.is_whole}
-    return f"{len(tasks)} of {len({one.task for one in found})} tasks: {'; '.join(_faults(found))}"
+def reach_sum(reaches: Sequence[Reach]) -> str:
+    """Return one line: the number of tasks with cut inputs or lost answers, and their counts."""
+    limited = {reach.task for reach in reaches if not reach.is_whole}
+    every = {reach.task for reach in reaches}
+    return f"{len(limited)} of {len(every)} tasks: {'; '.join(_faults(reaches))}"
 
 
-def _place(own: Sequence[Reach]) -> tuple[float, float, str]:
-    lost, cut = (sum(getattr(one, name) for one in own) for name in ("lost", "cut"))
-    answers, inputs = (sum(getattr(one, name) for one in own) for name in ("answers", "inputs"))
-    return -lost / max(answers, 1), -cut / max(inputs, 1), own[0].task
+def _worst_first(parts: Sequence[Reach]) -> tuple[float, float, str]:
+    """Return a sort key: by the share of lost answers, then of cut inputs, then by name."""
+    lost, cut = (sum(getattr(part, name) for part in parts) for name in ("lost", "cut"))
+    answers, inputs = (sum(getattr(part, name) for part in parts) for name in ("answers", "inputs"))
+    return -lost / max(answers, 1), -cut / max(inputs, 1), parts[0].task
 
 
-def _faults(own: Sequence[Reach]) -> Iterator[str]:
-    first, example = own[0], next((one.example for one in own if one.shown), "")
-    if lost := _counts((one.part, one.lost, one.answers) for one in own):
+def _faults(parts: Sequence[Reach]) -> Iterator[str]:
+    first, example = parts[0], next((part.example for part in parts if part.shown), "")
+    if lost := _counts((part.part, part.lost, part.answers) for part in parts):
         yield f"{lost} answers cannot be written within max_target {first.max_target} ({example})"
-    if cut := _counts((one.part, one.cut, one.inputs) for one in own):
+    if cut := _counts((part.part, part.cut, part.inputs) for part in parts):
         yield f"{cut} inputs are cut at max_input {first.max_input}"
 
 
 def _counts(counts: Iterable[tuple[str, int, int]]) -> str:
-    """``train 3 of 32, test 4 of 60``, the parts at fault alone."""
+    """Format counts as ``train 3 of 32, test 4 of 60``, only for parts that are affected."""
     sums: dict[str, list[int]] = {}
-    for part, some, every in counts:
-        have = sums.setdefault(part, [0, 0])
-        have[0] += some
-        have[1] += every
+    for part, affected, every in counts:
+        total = sums.setdefault(part, [0, 0])
+        total[0] += affected
+        total[1] += every
     return ", ".join(
-        f"{part} {some:,} of {every:,}" for part, (some, every) in sums.items() if some
+        f"{part} {affected:,} of {every:,}" for part, (affected, every) in sums.items() if affected
     )

@@ -1,7 +1,7 @@
-"""Rouge-L as CrossFit scores it: summary level, over *sets* of words.
+"""Rouge-L as CrossFit computes it: summary level, over *sets* of words.
 
 The official scores come from the PyPI package ``rouge`` 1.0.1 (class ``Rouge``, ``avg=True``). It
-differs from ``rouge-score``, which is why it is written again here:
+differs from ``rouge-score`` in four ways, which is why it is implemented here:
 
 1. sentences end at every ``.`` (also inside numbers); words are split at blanks, nothing is
    lower-cased, stemmed or stripped of punctuation;
@@ -17,9 +17,9 @@ from collections.abc import Sequence
 
 
 def rouge_l_f(prediction: str, answer: str) -> float:
-    """The F measure of ``prediction`` against one ``answer``, in [0, 1].
+    """Compute the F measure of ``prediction`` against one ``answer``, in [0, 1].
 
-    A side without any sentence (empty, or dots only) scores 0; the package raises there.
+    A side without any sentence (empty, or dots only) scores 0, where the package raises an error.
     """
     guessed, gold = _sentences(prediction), _sentences(answer)
     if not guessed or not gold:
@@ -34,12 +34,12 @@ def rouge_l_f(prediction: str, answer: str) -> float:
 
 
 def _sentences(text: str) -> list[list[str]]:
-    """Words of every non-empty piece between dots; a piece of blanks only is one empty word."""
+    """Return the words of every non-empty piece between dots; blanks alone are one empty word."""
     return [" ".join(piece.split()).split(" ") for piece in text.split(".") if piece]
 
 
 def _common_words(gold: Sequence[str], guess: Sequence[str]) -> set[str]:
-    """The words of one longest common subsequence, the same one that the package picks.
+    """Return the words of one longest common subsequence, the same one that the package picks.
 
     ``length[i][j]`` is that of ``gold[:i]`` and ``guess[:j]``; the walk back prefers dropping the
     last guessed word on ties. O(len(gold) * len(guess)) time and memory.
@@ -50,14 +50,14 @@ def _common_words(gold: Sequence[str], guess: Sequence[str]) -> set[str]:
         for j, other in enumerate(guess):
             row.append(above[j] + 1 if word == other else max(above[j + 1], row[j]))
         length.append(row)
-    found: set[str] = set()
+    common: set[str] = set()
     i, j = len(gold), len(guess)
     while i and j:
         if gold[i - 1] == guess[j - 1]:
-            found.add(gold[i - 1])
+            common.add(gold[i - 1])
             i, j = i - 1, j - 1
         elif length[i - 1][j] > length[i][j - 1]:
             i -= 1
         else:
             j -= 1
-    return found
+    return common

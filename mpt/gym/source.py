@@ -1,4 +1,4 @@
-"""Where tasks come from: one protocol, and the door that opens a gym by name or folder."""
+"""The protocol of a gym, and ``open_gym``, which opens one by name or folder."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ class Gym(Protocol):
 
     @property
     def name(self) -> str:
-        """``mini``, or the folder as the user gave it."""
+        """Return ``mini``, or the folder as the user gave it."""
         ...
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Every task's name, sorted."""
+        """Return the name of every task, sorted."""
         ...
 
     @property
     def partitions(self) -> Partitions:
-        """The settings that this gym can run, and its validation tasks."""
+        """Return the settings that this gym can run, and its validation tasks."""
         ...
 
     def card(self, task: str) -> TaskCard:
-        """What the task is. Raises ``UnknownName``."""
+        """Return the task's card. Raises ``UnknownName``."""
         ...
 
     def split(self, task: str, seed: int, shots: Shots | None = None) -> FewShotSplit:
-        """The task's examples under one of ``SEEDS``, the official k of them or ``shots``.
+        """Return the task's examples under one of ``SEEDS``, with the official k or ``shots``.
 
         Raises ``UnknownName``, ``DataError``.
         """
@@ -47,7 +47,7 @@ class Gym(Protocol):
 
 
 def open_gym(where: str = "mini") -> Gym:
-    """The embedded gym (``"mini"``) or a folder of tasks (CrossFit's TSV files, own tasks).
+    """Open the embedded gym (``"mini"``) or a folder of tasks (CrossFit's or custom ones).
 
     Raises:
         UnknownName: neither ``mini`` nor an existing folder, and it does not look like a path.

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Literal
 
 SEEDS = (13, 21, 42, 87, 100)
-"""The five data seeds of CrossFit; each draws its own train and dev set, the test set is shared."""
+"""The five data seeds of CrossFit; each draws a train and a dev set, the test set is shared."""
 
 Part = Literal["train", "dev", "test"]
 PARTS: tuple[Part, ...] = ("train", "dev", "test")
@@ -24,12 +24,12 @@ class Example:
 
     @classmethod
     def loaded(cls, text: str, answers: Iterable[str]) -> Example:
-        """The example of a line as CrossFit's loader reads it, and as an answer can be written.
+        """Make the example of a line as CrossFit's loader reads it.
 
-        The loader strips the line, then parts it at TAB: blanks before the input and behind the
-        last answer are gone, and so are empty answers at the end. What a model writes is stripped
-        before it is scored, so that blanks around the other answers, and empty answers among
-        them, go too: no prediction could meet the former, and saying nothing would meet the latter.
+        The loader strips the line, then splits it at TABs: blanks before the input and after the
+        last answer are dropped, and so are empty answers at the end. Predictions are stripped
+        before they are scored, so blanks around the other answers and empty answers among them are
+        dropped too: no prediction could match the former, and an empty one would match the latter.
 
         Raises:
             ValueError: nothing is left of the input, or of the answers.
@@ -46,7 +46,7 @@ class FewShotSplit:
     """The examples of one task under one seed.
 
     ``train`` is the support side and ``dev`` the query side of an episode; downstream, ``train``
-    tunes a prompt, ``dev`` chooses it and ``test`` is looked at once.
+    tunes a prompt, ``dev`` selects it and ``test`` is evaluated once.
     """
 
     task: str
@@ -57,16 +57,16 @@ class FewShotSplit:
     test: tuple[Example, ...]
 
     def part(self, name: Part) -> tuple[Example, ...]:
-        """The examples of ``train``, ``dev`` or ``test``."""
+        """Return the examples of ``train``, ``dev`` or ``test``."""
         return {"train": self.train, "dev": self.dev, "test": self.test}[name]
 
     @cached_property
     def digest(self) -> str:
-        """12 hex digits over the metric and every example: equal data, equal digest."""
-        seen = sha256(f"{self.task}\x1f{self.metric}\x1f{self.seed}".encode())
+        """Return 12 hex digits over the metric and every example: equal data, equal digest."""
+        digest = sha256(f"{self.task}\x1f{self.metric}\x1f{self.seed}".encode())
         for line in self._lines():
-            seen.update(line.encode("utf-8", "surrogatepass"))
-        return seen.hexdigest()[:12]
+            digest.update(line.encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()[:12]
 
     def _lines(self) -> Iterator[str]:
         for name in PARTS:
@@ -77,14 +77,15 @@ class FewShotSplit:
 
 @dataclass(frozen=True, slots=True)
 class TaskCard:
-    """What a task is, whatever its rows come from.
+    """A task apart from its rows: name, family, number of shots, metric.
 
     Attributes:
         task: the name, e.g. ``glue-mrpc``.
         family: ``classification``, ``qa``, ``conditional_generation`` or ``other``.
         subfamily: e.g. ``sentiment``, ``nli``, ``paraphrase``, ``multiple_choice_qa``.
-        kind: ``classification`` samples ``shots`` per label, ``text_to_text`` ``shots`` in all.
-        shots: 16 per class or 32 per task unless the paper's question 2 is asked.
+        kind: ``classification`` samples ``shots`` per label, ``text_to_text`` ``shots`` in total.
+        shots: 16 per class or 32 per task, unless the number of shots is varied as in the paper's
+            question 2.
         metric: a key of ``mpt.gym.metrics.METRICS``.
     """
 

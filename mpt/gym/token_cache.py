@@ -1,4 +1,4 @@
-"""Token ids on disk: what was tokenised once is mapped into memory ever after."""
+"""Token ids on disk: each part of a split is tokenised once and memory-mapped afterwards."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from mpt.files.atomic import write_whole
 _IDS = np.dtype("<i4")
 
 Texts = tuple[Sequence[str], int]
-"""Texts, and how many tokens of each are kept."""
+"""Texts, and the number of tokens kept of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenCache:
-    """A folder of ``<key>.i32``, each the token ids of one part of a split; safe to delete.
+    """A folder of files ``<key>.i32``, each with the token ids of one part of a split.
 
-    A file is one vector of ``int32`` without a header: checksum of its key and the rest,
-    number of texts, where each text ends, the ids of all texts. Its key covers the tokenizer, the
-    limits and every text: equal parts are tokenised once whatever task or data seed they belong
+    A file is one vector of ``int32`` without a header: a checksum over its key and the rest, the
+    number of texts, the end of each text, the ids of all texts. The key covers the tokenizer, the
+    limits and every text, so equal parts are tokenised once whatever task or data seed they belong
     to, and no file is ever stale.
 
-    A cache is only a help: a damaged file counts as missing and is written again, and a folder
-    that cannot be written is passed over.
+    The folder is safe to delete. A damaged file counts as missing and is written again, and a
+    folder that cannot be written to is ignored.
 
     Attributes:
-        folder: what is written before it is there waits in memory for ``keep``: a home is not
-            written to by looking at rows.
+        folder: while it does not exist, ids wait in memory for ``keep``, because looking at rows
+            must not create files in a home folder.
         tokenizer: identity of the tokenizer, ``Backbone.weights``, and of the software it runs on.
     """
 
@@ -43,30 +43,33 @@ class TokenCache:
     _waiting: dict[str, np.ndarray] = field(default_factory=dict, compare=False)
 
     def key(self, *lists: Texts) -> str:
-        """32 hex digits over all that the ids depend on."""
-        seen = sha256(self.tokenizer.encode())
+        """Return 32 hex digits over everything that the ids depend on."""
+        digest = sha256(self.tokenizer.encode())
         for texts, limit in lists:
-            seen.update(b"\n%d %d" % (limit, len(texts)))
+            digest.update(b"\n%d %d" % (limit, len(texts)))
             for text in texts:
                 data = text.encode("utf-8", "surrogatepass")
-                seen.update(b"\n%d " % len(data))
-                seen.update(data)
-        return seen.hexdigest()[:32]
+                digest.update(b"\n%d " % len(data))
+                digest.update(data)
+        return digest.hexdigest()[:32]
 
     def read(self, key: str) -> list[np.ndarray] | None:
-        """Ids of each text, views of the mapped file; None where it is missing or damaged."""
+        """Return the ids of each text as views of the mapped file.
+
+        Returns None if the file is missing or damaged.
+        """
         try:
-            whole = np.asarray(np.memmap(self._path(key), _IDS, mode="r"))
+            content = np.asarray(np.memmap(self._path(key), _IDS, mode="r"))
         except (OSError, ValueError):
             return None
-        if len(whole) < 2 or whole[0] != _checksum(key, whole[1:]):
+        if len(content) < 2 or content[0] != _checksum(key, content[1:]):
             return None
-        count = int(whole[1])
-        ends, ids = whole[2 : 2 + count].tolist(), whole[2 + count :]
+        count = int(content[1])
+        ends, ids = content[2 : 2 + count].tolist(), content[2 + count :]
         return [ids[begin:end] for begin, end in pairwise([0, *ends])]
 
     def write(self, key: str, ids: Sequence[np.ndarray]) -> None:
-        """Keep the ids of a list of texts, whole or not at all."""
+        """Write the ids of a list of texts atomically, or hold them until the folder exists."""
         ends = list(accumulate(len(row) for row in ids))
         body = np.concatenate([np.array([len(ids), *ends]), *ids]).astype(_IDS)
         if not self.folder.is_dir():
@@ -75,7 +78,7 @@ class TokenCache:
         self._write(key, body)
 
     def keep(self) -> None:
-        """Write what was tokenised before the folder was made."""
+        """Write the ids that were tokenised before the folder existed."""
         while self._waiting and self.folder.is_dir():
             self._write(*self._waiting.popitem())
 
@@ -89,5 +92,5 @@ class TokenCache:
 
 
 def _checksum(key: str, body: np.ndarray) -> int:
-    """CRC-32 of a key and a vector's bytes, as a number that an ``int32`` holds."""
+    """Return the CRC-32 of a key and a vector's bytes, shifted into the range of ``int32``."""
     return zlib.crc32(body.tobytes(), zlib.crc32(key.encode())) - 2**31

@@ -1,4 +1,4 @@
-"""Tokenised splits: what the engine trains on and is asked."""
+"""Tokenised splits: the rows that the engine trains on and is evaluated on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from mpt.gym.metrics import check_gold, scored_answers, worth
+from mpt.gym.metrics import answer_value, check_gold, scored_answers
 from mpt.gym.reach import Reach
 from mpt.gym.splits import Example, FewShotSplit, Part
 from mpt.gym.token_cache import Texts, TokenCache
@@ -31,7 +31,7 @@ class Row:
 
     @property
     def length(self) -> int:
-        """Input and target tokens together, the order by which rows are bucketed."""
+        """Return the number of input and target tokens together, by which rows are bucketed."""
         return len(self.input) + len(self.target)
 
 
@@ -43,16 +43,16 @@ class TokenExample:
     targets: tuple[np.ndarray, ...]
 
     def row(self, answer: int = 0) -> Row:
-        """The input with one of its answers."""
+        """Return the input with one of its answers."""
         return Row(self.input, self.targets[answer])
 
 
 @dataclass(frozen=True)
 class TokenSplit:
-    """A ``FewShotSplit`` as token ids; each part is tokenised when first asked for.
+    """A ``FewShotSplit`` as token ids; each part is tokenised on first use.
 
-    With a ``cache`` it is tokenised once for all: the next start maps the ids from disk. Every
-    input is read behind ``before``.
+    With a ``cache``, the ids are stored and the next process maps them from disk. Every input is
+    preceded by the text ``before``.
     """
 
     split: FewShotSplit
@@ -64,30 +64,32 @@ class TokenSplit:
 
     @cached_property
     def train(self) -> tuple[TokenExample, ...]:
-        """Tokenised training examples."""
+        """Return the tokenised training examples."""
         return self._tokenised("train")
 
     @cached_property
     def dev(self) -> tuple[TokenExample, ...]:
-        """Tokenised dev examples."""
+        """Return the tokenised dev examples."""
         return self._tokenised("dev")
 
     @cached_property
     def test(self) -> tuple[TokenExample, ...]:
-        """Tokenised test examples."""
+        """Return the tokenised test examples."""
         return self._tokenised("test")
 
     def questions(self, part: Part) -> Questions:
-        """A part as something to be answered and scored."""
+        """Return a part as questions to be answered and scored."""
         tokens = {"train": self.train, "dev": self.dev, "test": self.test}[part]
         golds = tuple(example.targets for example in self.split.part(part))
         return Questions(tuple(t.row() for t in tokens), golds, self.split.metric)
 
     def reach(self, part: Part, decode: Decode) -> Reach:
-        """What of a part is read whole and can be written; looked at once for all, if cached.
+        """Count the inputs of a part that are truncated and the answers that cannot be written.
+
+        The counts are read from the cache if there is one.
 
         Raises:
-            DataError: a gold answer that the metric cannot work with.
+            DataError: a gold answer that the metric cannot score against.
         """
         examples, metric = self.split.part(part), self.split.metric
         check_gold(metric, [example.targets for example in examples])
@@ -96,20 +98,20 @@ class TokenSplit:
         inputs = [self.before + example.input for example in examples]
         limits = ([metric, part], 0), (inputs, self.max_input), (answers, self.max_target)
         key = self.cache.key(*limits) if self.cache else ""
-        kept = self.cache.read(key) if self.cache else None
-        if kept is None:
-            written = decode(self.encode(answers, self.max_target, "target"))
-            values = [worth(metric, *pair) for pair in zip(written, answers, strict=True)]
+        indices = self.cache.read(key) if self.cache else None
+        if indices is None:
+            decoded = decode(self.encode(answers, self.max_target, "target"))
+            values = [answer_value(metric, *pair) for pair in zip(decoded, answers, strict=True)]
             lost = [at for at, value in enumerate(values) if value < 1]
-            worthless = [at for at, value in enumerate(values) if value == 0]
-            kept = [np.array(found) for found in (self._cut(part, inputs), lost, worthless)]
+            zeros = [at for at, value in enumerate(values) if value == 0]
+            indices = [np.array(rows) for rows in (self._cut(part, inputs), lost, zeros)]
             if self.cache:
-                self.cache.write(key, kept)
-        cut, lost, worthless = (found.tolist() for found in kept)
-        shown = None
+                self.cache.write(key, indices)
+        cut, lost, zeros = (rows.tolist() for rows in indices)
+        example = None
         if lost:
             gold = answers[lost[0]]
-            shown = gold, decode(self.encode([gold], self.max_target, "target"))[0]
+            example = gold, decode(self.encode([gold], self.max_target, "target"))[0]
         count = Counter(answer for row in golds for answer in row)
         return Reach(
             self.split.task,
@@ -118,16 +120,17 @@ class TokenSplit:
             len(cut),
             count.total(),
             sum(count[answers[at]] for at in lost),
-            sum(count[answers[at]] for at in worthless),
+            sum(count[answers[at]] for at in zeros),
             self.max_input,
             self.max_target,
-            shown,
+            example,
         )
 
     def _cut(self, part: Part, inputs: Sequence[str]) -> list[int]:
-        """Which inputs have more tokens than are kept."""
+        """Return the numbers of the inputs that have more tokens than are kept."""
         tokens = {"train": self.train, "dev": self.dev, "test": self.test}[part]
-        full = [at for at, one in enumerate(tokens) if len(one.input) >= self.max_input]
+        # an input that fills the limit may end there or be cut: only these are encoded again
+        full = [at for at, example in enumerate(tokens) if len(example.input) >= self.max_input]
         longer = self.encode([inputs[at] for at in full], self.max_input + 1, "input")
         return [at for at, ids in zip(full, longer, strict=True) if len(ids) > self.max_input]
 
@@ -135,14 +138,14 @@ class TokenSplit:
         examples = self.split.part(part)
         inputs = [self.before + example.input for example in examples]
         ids = iter(self._ids((inputs, self.max_input), (_answers(examples), self.max_target)))
-        asked = [next(ids) for _ in examples]
+        questions = [next(ids) for _ in examples]
         return tuple(
             TokenExample(question, tuple(next(ids) for _ in example.targets))
-            for question, example in zip(asked, examples, strict=True)
+            for question, example in zip(questions, examples, strict=True)
         )
 
     def _ids(self, inputs: Texts, targets: Texts) -> list[np.ndarray]:
-        """Ids of every input, then of every target, from the cache if it holds them."""
+        """Return the ids of every input, then of every target, from the cache if it holds them."""
         key = self.cache.key(inputs, targets) if self.cache else ""
         ids = self.cache.read(key) if self.cache else None
         if ids is None:

@@ -2,15 +2,15 @@
 
 One example per line: input, TAB, answer, further acceptable answers after further TABs; UTF-8, no
 quoting, no header. Lines end at LF only: other separators that Python's ``splitlines`` knows (CR,
-U+2028, U+0085...) are content inside an input. Blanks at a line's ends (a CR before the LF among
-them) and around answers are none: see ``Example.loaded``.
+U+2028, U+0085...) are content inside an input. Blanks at a line's ends (including a CR before the
+LF) and around answers are dropped: see ``Example.loaded``.
 
-A line without a TAB, without an input or without an answer is an error, for some of the authors'
-loaders skip it in silence and others crash; so is an answer with a CR inside (a file whose lines
-end in CR alone) and a NUL character (a file in UTF-16). Empty lines are passed over. A file that
-is known byte for byte (official MD5, or the record that ``mpt gym build`` leaves) is read as the
-official loader reads it: a line without an input or an answer is skipped. One exception: inputs of
-official files may contain LF, so a line without a TAB continues on the next one.
+A line without a TAB, without an input or without an answer is an error, because some of the
+authors' loaders skip it silently and others crash; so are an answer that contains a CR (a file
+whose lines end in CR alone) and a NUL character (a file in UTF-16). Empty lines are skipped. A
+file whose bytes are known (official MD5, or the record that ``mpt gym build`` leaves) is read as
+the official loader reads it: a line without an input or an answer is skipped. One exception:
+inputs of official files may contain LF, so a line without a TAB continues on the next one.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ _FILE = re.compile(r"_(\d+|all)_(\d+)_(train|dev|test)\.tsv")
 
 
 def read_tsv(path: Path, *, known: bool = False) -> tuple[Example, ...]:
-    """The examples of one file.
+    """Read the examples of one file.
 
     Args:
         path: the file.
         known: its bytes are the official or recorded ones, so lines without TAB are continued.
 
     Raises:
-        DataError: unreadable, not UTF-8, empty, or a line that is no example; with file and line.
+        DataError: unreadable, not UTF-8, empty, or an invalid line; names the file and line.
     """
     return parse_tsv(bytes_of(path), path, known=known)
 
 
 def parse_tsv(content: bytes, path: Path, *, known: bool) -> tuple[Example, ...]:
-    """As ``read_tsv``, for bytes already read; ``path`` is only named in errors."""
+    """Read examples as ``read_tsv`` does, from bytes; ``path`` only appears in errors."""
     try:
         text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as wrong:
-        line = content.count(b"\n", 0, wrong.start) + 1
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
         raise DataError(f"{path}:{line}: not UTF-8; save the file in that encoding") from None
     lines = text.removesuffix("\n").split("\n") if text else []
     examples = tuple(_examples(lines, path, known))
@@ -73,18 +73,18 @@ def _examples(lines: list[str], path: Path, known: bool) -> Iterator[Example]:
             example = Example.loaded(text, answers)
             if not known:
                 _check(line, example)
-        except ValueError as wrong:
-            if known and answers:  # as the official loader does
-                continue
+        except ValueError as error:
+            if known and answers:
+                continue  # as the official loader does
             raise DataError(
-                f"{path}:{number}: {wrong} in {line[:40]!r}; "
+                f"{path}:{number}: {error} in {line[:40]!r}; "
                 "write one example per line as input<TAB>answer"
             ) from None
         yield example
 
 
 def _check(line: str, example: Example) -> None:
-    """Raise ``ValueError`` for signs of another encoding or of other line ends."""
+    """Raise ``ValueError`` for traces of another encoding or other line ends."""
     if "\0" in line:
         raise ValueError("a NUL character (is the file UTF-16? save it as UTF-8)")
     if any("\r" in answer for answer in example.targets):
@@ -93,7 +93,7 @@ def _check(line: str, example: Example) -> None:
 
 @dataclass(frozen=True)
 class TsvTask:
-    """One task's folder of split files, read when asked for."""
+    """One task's folder of split files, read on demand."""
 
     folder: Path
     facts: TaskCard
@@ -102,27 +102,27 @@ class TsvTask:
 
     @property
     def size(self) -> int:
-        """Bytes of the test set."""
+        """Return the size of the test set in bytes."""
         return self.path(SEEDS[0], "test").stat().st_size
 
     def path(self, seed: int, part: str) -> Path:
-        """Where a part's file stands."""
+        """Return the path of a part's file."""
         return self.folder / file_name(self.facts.task, self.shots, seed, part)
 
     def split(self, seed: int) -> FewShotSplit:
-        """The examples under ``seed``. Raises ``DataError``."""
+        """Return the examples under ``seed``. Raises ``DataError``."""
         train, dev, test = (self._part(seed, part) for part in PARTS)
         return FewShotSplit(self.facts.task, self.facts.metric, seed, train, dev, test)
 
     def _part(self, seed: int, part: Part) -> tuple[Example, ...]:
         path = self.path(seed, part)
         content = bytes_of(path)
-        seen = digest(content)
-        if part == "test" and seen in self._test:  # the five seeds share one test set
-            return self._test[seen]
-        examples = parse_tsv(content, path, known=self._sums.get(path.name) == seen)
+        md5 = digest(content)
+        if part == "test" and md5 in self._test:  # the five seeds share one test set
+            return self._test[md5]
+        examples = parse_tsv(content, path, known=self._sums.get(path.name) == md5)
         if part == "test":
-            self._test[seen] = examples
+            self._test[md5] = examples
         return examples
 
     @cached_property
@@ -131,18 +131,18 @@ class TsvTask:
 
 
 def find_tsv_task(folder: Path, facts: TaskCard, shots: int | str | None = None) -> TsvTask:
-    """The split files of ``facts.task`` in ``folder``.
+    """Find the split files of ``facts.task`` in ``folder``.
 
     Args:
-        folder: where the files stand.
+        folder: the folder of the files.
         facts: the task; its ``shots`` are replaced by those of the files.
-        shots: which k to read; by default the task's own k, or the only one there is.
+        shots: which k to read; by default the only one present, or else the task's k.
 
     Raises:
-        DataError: no file of that k, several k and none the task's own, or a file is missing.
+        DataError: no file of that k, several k but not the task's, or a file is missing.
     """
     names = {path.name for path in folder.iterdir()}
-    k = _shots_held(folder, names, facts, shots)
+    k = _shots_in(folder, names, facts, shots)
     expected = [file_name(facts.task, k, *at) for at in product(SEEDS, PARTS)]
     missing = [name for name in expected if name not in names]
     if missing:
@@ -154,18 +154,18 @@ def find_tsv_task(folder: Path, facts: TaskCard, shots: int | str | None = None)
     return TsvTask(folder, facts if isinstance(k, str) else replace(facts, shots=k), k)
 
 
-def _shots_held(
+def _shots_in(
     folder: Path, names: Collection[str], facts: TaskCard, wanted: int | str | None
 ) -> int | str:
-    """The k to read: the wanted one, else the task's own, else the only one there is."""
+    """Return the k to read: the wanted one, or the only one present, or else the task's."""
     matches = (_FILE.fullmatch(name.removeprefix(facts.task)) for name in sorted(names))
-    found = sorted({match[1] for match in matches if match})
-    k = wanted or (found[0] if len(found) == 1 else facts.shots)
-    if str(k) not in found:
-        held = f"files for k = {', '.join(found)}" if found else "no split files"
+    present = sorted({match[1] for match in matches if match})
+    k = wanted or (present[0] if len(present) == 1 else facts.shots)
+    if str(k) not in present:
+        files = f"files for k = {', '.join(present)}" if present else "no split files"
         raise DataError(
-            f"{folder} holds {held}, not for k = {k}; expected "
-            f"{file_name(facts.task, k, SEEDS[0], 'train')} and its like (for a task of "
-            f"CrossFit's: `mpt gym build {facts.task} --shots {k} --out {folder.parent}`)"
+            f"{folder} holds {files}, not for k = {k}; expected "
+            f"{file_name(facts.task, k, SEEDS[0], 'train')} and so on (for one of CrossFit's "
+            f"tasks: `mpt gym build {facts.task} --shots {k} --out {folder.parent}`)"
         )
     return "all" if k == "all" else int(k)

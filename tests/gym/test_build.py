@@ -262,7 +262,7 @@ def test_one_builder_at_a_time(tmp_path):
     plan = Plan(MirrorRows(rte_mirror(tmp_path)), tmp_path / "out")
     first = build_many([card("glue-rte"), card("boolq")], plan)
     next(first)
-    with pytest.raises(StoreError, match="another builder is at work in"):
+    with pytest.raises(StoreError, match="another builder is working in"):
         next(build_many([card("glue-rte")], plan))
     first.close()
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpt.errors import DataError
-from mpt.gym.metrics import METRICS, score, worth
+from mpt.gym.metrics import METRICS, answer_value, score
 from mpt.gym.reach import Reach, reach_lines, reach_sum
 from mpt.gym.splits import Example, FewShotSplit
 from mpt.gym.token_cache import TokenCache
@@ -111,7 +111,7 @@ def test_it_is_looked_at_once_for_all(tmp_path):
 def test_a_task_without_any_answer_that_can_be_met_is_refused():
     message = (
         r"task: none of its 2 test answers can be written with max_target 4 \(e.g. 'a b c d' comes "
-        r"back as 'a b c'\), so that every score would be 0; give the backbone a larger max_target"
+        r"back as 'a b c'\), so that every score would be 0; raise the backbone's max_target"
     )
     with pytest.raises(DataError, match=message):
         reach(["a b c d"], ["b c d e"]).refuse_hopeless()
@@ -145,7 +145,9 @@ def test_a_line_a_task_the_worst_first_and_a_sum_of_the_others():
 def test_worth_is_what_the_metric_gives(metric, written, gold):
     """From 0 to 1; 1 for the gold answer itself, unless silence would be worth as much."""
     if metric in ("ACC", "QA-F1", "Rouge-L"):
-        assert worth(metric, written, gold) == pytest.approx(score(metric, [written], [[gold]]))
-    if metric == "EM" and worth(metric, gold, gold) == 0:
+        assert answer_value(metric, written, gold) == pytest.approx(
+            score(metric, [written], [[gold]])
+        )
+    if metric == "EM" and answer_value(metric, gold, gold) == 0:
         assert score("EM", [""], [[gold]]) == 1
-    assert 0 <= worth(metric, written, gold) <= 1
+    assert 0 <= answer_value(metric, written, gold) <= 1

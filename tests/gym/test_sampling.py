@@ -113,7 +113,7 @@ def test_lines_in_a_temporary_file_are_the_same(monkeypatch, tmp_path):
 
 
 def test_text_that_utf8_cannot_hold_is_named():
-    with pytest.raises(DataError, match="train, line 1: surrogates not allowed; mend that row"):
+    with pytest.raises(DataError, match="train, line 1: surrogates not allowed; correct that row"):
         Lines([("a", "b"), ("\ud800", "b")], "train")
 
 

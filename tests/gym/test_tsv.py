@@ -229,7 +229,7 @@ def test_a_folder_whose_name_is_no_text_is_refused_and_renamed_it_is_read(tmp_pa
     gym = tmp_path / "gym"
     odd = fill(gym, "boolq").rename(gym / "bool\udce9q")
     fill(gym, "glue-mrpc")
-    with pytest.raises(DataError, match=r"the folder b'bool\\xe9q' is no UTF-8, .* rename it"):
+    with pytest.raises(DataError, match=r"the folder b'bool\\xe9q' is not UTF-8, .* rename it"):
         open_gym(str(gym))
     odd.rename(gym / "boolq")
     assert open_gym(str(gym)).tasks == ("boolq", "glue-mrpc")

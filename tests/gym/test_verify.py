@@ -1,4 +1,4 @@
-"""Verdicts on built tasks: what must match, what cannot, what is short."""
+"""Comparisons of built tasks with official files: what must match, what cannot, what is short."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def built(folder: Path, task: str, shots=None) -> Path:
 
 
 def test_official_files_match(shared):
-    verdicts = list(verify(shared / "gym" / "tsv"))
-    assert len(verdicts) >= 43
-    assert {(one.state, one.matching, one.files) for one in verdicts} == {("matches", 15, 15)}
+    comparisons = list(verify(shared / "gym" / "tsv"))
+    assert len(comparisons) >= 43
+    assert {(one.state, one.matching, one.files) for one in comparisons} == {("matches", 15, 15)}
 
 
 def test_a_changed_file_fails_its_task(shared, tmp_path):
@@ -34,25 +34,25 @@ def test_a_changed_file_fails_its_task(shared, tmp_path):
     path = tmp_path / "glue-rte" / "glue-rte_16_13_dev.tsv"
     path.chmod(0o644)
     path.write_bytes(path.read_bytes() + b"x\ty\n")
-    (verdict,) = verify(tmp_path)
-    assert (verdict.state, verdict.matching) == ("differs", 14)
-    assert "glue-rte_16_13_dev.tsv" in verdict.note
+    (comparison,) = verify(tmp_path)
+    assert (comparison.state, comparison.matching) == ("differs", 14)
+    assert "glue-rte_16_13_dev.tsv" in comparison.note
 
 
 def test_missing_files_are_named(tmp_path):
     home = built(tmp_path, "imdb")
     (home / RECORD).unlink()
     (home / "imdb_16_100_dev.tsv").unlink()
-    (verdict,) = verify(tmp_path)
-    assert (verdict.state, verdict.matching, verdict.files) == ("incomplete", 0, 15)
-    assert verdict.note.startswith("1 files are missing, imdb_16_100_dev.tsv first")
+    (comparison,) = verify(tmp_path)
+    assert (comparison.state, comparison.matching, comparison.files) == ("incomplete", 0, 15)
+    assert comparison.note.startswith("1 files are missing, imdb_16_100_dev.tsv first")
 
 
 def test_short_sources_are_told(tmp_path):
-    verdict = verify_task(card("imdb"), built(tmp_path, "imdb"))
-    assert verdict.state == "short"
-    assert "train rows are short: 90 instead of 25,000" in verdict.note
-    assert verdict.note.endswith("; 0 of 5 test files match")
+    comparison = verify_task(card("imdb"), built(tmp_path, "imdb"))
+    assert comparison.state == "short"
+    assert "train rows are short: 90 instead of 25,000" in comparison.note
+    assert comparison.note.endswith("; 0 of 5 test files match")
 
 
 def test_tasks_that_cannot_match_are_excused_or_compared_by_content(tmp_path):
@@ -78,23 +78,23 @@ def test_single_answers_are_no_excuse(tmp_path):
     rows = [{"input": f"q{row}", "output": [{"answer": "b"}]} for row in range(90)]
     build_task(card("kilt_nq"), Plan(HeldRows({"train": rows, "validation": rows}), tmp_path))
     (tmp_path / "kilt_nq" / RECORD).unlink()
-    (verdict,) = verify(tmp_path)
-    assert verdict.state == "differs"
-    assert "has no line with several answers" in verdict.note
+    (comparison,) = verify(tmp_path)
+    assert comparison.state == "differs"
+    assert "has no line with several answers" in comparison.note
 
 
 def test_order_dependent_tasks_are_excused_with_the_reason(tmp_path):
     home = built(tmp_path, "xsum")
     (home / RECORD).unlink()
-    verdict = verify_task(card("xsum"), home)
-    assert verdict.state == "excused"
-    assert "XSum-TRAINING-DEV-TEST-SPLIT" in verdict.note
+    comparison = verify_task(card("xsum"), home)
+    assert comparison.state == "excused"
+    assert "XSum-TRAINING-DEV-TEST-SPLIT" in comparison.note
 
 
 def test_other_shots_are_judged_by_the_builders_record(tmp_path):
     home = built(tmp_path, "imdb", 4)
-    verdict = verify_task(card("imdb"), home)
-    assert (verdict.state, verdict.files) == ("unofficial", 15)
+    comparison = verify_task(card("imdb"), home)
+    assert (comparison.state, comparison.files) == ("unofficial", 15)
     path = home / "imdb_4_13_dev.tsv"
     assert len(file_md5(path)) == 32
     path.write_text("x\ty\n")
@@ -103,7 +103,7 @@ def test_other_shots_are_judged_by_the_builders_record(tmp_path):
 
 def test_folders_without_tasks_are_refused(tmp_path):
     with pytest.raises(
-        DataError, match="is no folder; give the one that `mpt gym build --out` made"
+        DataError, match="is not a folder; give the one that `mpt gym build --out` made"
     ):
         list(verify(tmp_path / "nowhere"))
     with pytest.raises(DataError, match="holds no CrossFit task"):

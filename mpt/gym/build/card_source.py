@@ -1,4 +1,4 @@
-"""The half of a task card that says where rows come from and which of them are tested on."""
+"""The half of a task card that describes the source of the rows and their splits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Texts = tuple[str, ...]
 
 
 class AlternateLayout(BaseModel, frozen=True, extra="forbid"):
-    """A newer copy of the data: renamed columns, class ids in another order (mapped by name)."""
+    """The layout of a newer copy: renamed columns, class ids in another order (mapped by name)."""
 
     rename: Mapping[str, str]
     class_names: Texts
@@ -19,14 +19,14 @@ class AlternateLayout(BaseModel, frozen=True, extra="forbid"):
 
 
 class GroupOrder(BaseModel, frozen=True, extra="forbid"):
-    """Stable sort by the place of a column's value in ``values``."""
+    """A stable sort by the position of a column's value in ``values``."""
 
     column: str
     values: Texts
 
 
 class Restore(BaseModel, frozen=True, extra="forbid"):
-    """Undo what newer copies changed; nothing happens to official rows."""
+    """How to undo what newer copies changed; official rows stay as they are."""
 
     stable_sort_by: str | None = None
     group_order: GroupOrder | None = None
@@ -45,13 +45,13 @@ class Source(BaseModel, frozen=True, extra="forbid"):
 
     Attributes:
         dataset: its name in a mirror's first folder level; ``config`` (or ``default``) the second.
-        hub: the present Hub repository, None where it is not known.
+        hub: the current Hub repository, None if it is not known.
         hub_unverified: the repository's name was never checked against the Hub.
-        revision: ``refs/convert/parquet`` when the repository is believed to hold only a script.
-        converted_copy: a third party's copy, never checked against the official MD5s.
+        revision: ``refs/convert/parquet`` if the repository probably holds only a script.
+        converted_copy: a third party's copy, never checked against the official MD5 sums.
         columns: top-level columns that the card reads.
         class_names: names of the integer class ids of a column, in id order.
-        rows: how many rows the splits had in 2021, to tell a short copy.
+        rows: number of rows of each split in 2021, to recognise a truncated copy.
     """
 
     dataset: str
@@ -77,7 +77,7 @@ class TwoSplits(BaseModel, frozen=True, extra="forbid"):
 
 
 class TwoSplitsCutTest(BaseModel, frozen=True, extra="forbid"):
-    """As ``two_splits``, but the test set is a shuffled fraction of its split."""
+    """Like ``two_splits``, but the test set is a shuffled fraction of its split."""
 
     rule: Literal["two_splits_cut_test"]
     pool: str
@@ -87,7 +87,7 @@ class TwoSplitsCutTest(BaseModel, frozen=True, extra="forbid"):
 
 
 class OneSplit(BaseModel, frozen=True, extra="forbid"):
-    """One shuffled split: the pool from its start, the test set from ``test_start_fraction`` on."""
+    """One shuffled split: the pool is its start, the test set begins at ``test_start_fraction``."""
 
     rule: Literal["one_split"]
     origin: str = Field(alias="from")

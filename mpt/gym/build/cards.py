@@ -29,7 +29,7 @@ Joiner = Literal["SPACE", "COMMA", "SEP", "TAB", "NONE"]
 
 
 class Condition(BaseModel, frozen=True, extra="forbid"):
-    """A row is kept only if ``value at path`` (after ``via``) satisfies ``op value``."""
+    """A condition for keeping a row: the value at ``path`` (after ``via``) satisfies ``op value``."""
 
     path: str
     op: Operator
@@ -38,7 +38,7 @@ class Condition(BaseModel, frozen=True, extra="forbid"):
 
 
 class Group(BaseModel, frozen=True, extra="forbid"):
-    """Rows with equal ``by`` (a path, or ``$input``) become one, ``collect`` columns listed."""
+    """Merge rows with equal ``by`` (a path, or ``$input``); ``collect`` columns become lists."""
 
     by: str
     collect: Texts
@@ -57,7 +57,7 @@ class LettersEach(BaseModel, frozen=True, extra="forbid"):
 
 
 class Chosen(BaseModel, frozen=True, extra="forbid"):
-    """Which option is the answer: its number (plus ``add``) or its letter stands at ``path``."""
+    """Which option is the answer: its number (plus ``add``) or its letter is at ``path``."""
 
     by: Literal["index", "letter"]
     path: str
@@ -65,7 +65,7 @@ class Chosen(BaseModel, frozen=True, extra="forbid"):
 
 
 class Options(BaseModel, frozen=True, extra="forbid"):
-    """The options of a multiple-choice row: gives ``$options``, and ``$answer`` if asked."""
+    """The options of a multiple-choice row: ``$options``, and ``$answer`` if ``answer`` is set."""
 
     items: str | Texts
     letters: Literal["alphabet"] | LettersAt | LettersEach
@@ -98,7 +98,7 @@ class Bin(BaseModel, frozen=True, extra="forbid"):
 
 
 class Bins(BaseModel, frozen=True, extra="forbid"):
-    """Target = the text of the first bin that holds the number at ``path``; else no line."""
+    """Target = the text of the first bin that contains the number at ``path``; else no line."""
 
     form: Literal["bins"]
     path: str
@@ -131,11 +131,11 @@ Target = Annotated[LabelMap | Text | Bins | Answers, Field(discriminator="form")
 
 
 class Checksum(BaseModel, frozen=True, extra="forbid", populate_by_name=True):
-    """Whether the official bytes can be had today.
+    """Whether the official bytes can be reproduced today.
 
     Attributes:
         kind: ``exact``; ``order_dependent`` (today's copy may differ: see ``reason``);
-            ``set_order`` (several answers stand in arbitrary order); ``unseeded``.
+            ``set_order`` (several answers are in arbitrary order); ``unseeded``.
         verified_by: ``md5`` (all 15 files), ``test_md5`` (the 5 test files) or ``differential``
             (against the official program on synthetic rows).
     """
@@ -146,7 +146,7 @@ class Checksum(BaseModel, frozen=True, extra="forbid", populate_by_name=True):
 
 
 class Card(BaseModel, frozen=True, extra="forbid"):
-    """One task of the gym. Field by field in the module's classes; ``notes`` are for people."""
+    """One task of the gym. The fields are documented in this module's classes."""
 
     task: str
     family: str
@@ -169,7 +169,7 @@ class Card(BaseModel, frozen=True, extra="forbid"):
 
     @property
     def facts(self) -> TaskCard:
-        """What the task is, without where its rows come from."""
+        """Return the task's card without the source of its rows."""
         return TaskCard(
             task=self.task,
             family=self.family,
@@ -188,7 +188,7 @@ class Card(BaseModel, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def _readable(self) -> Card:
-        """Every template, transform and procedure is one that the builder knows."""
+        """Check that the builder knows every template, transform and procedure."""
         for text in self._templates():
             Template.parse(text)
         for step in self._steps():

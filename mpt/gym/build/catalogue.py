@@ -14,7 +14,7 @@ from mpt.gym.build.cards import Card
 
 
 def read_card(task: str, fields: Mapping[str, object]) -> Card:
-    """A checked card from plain data.
+    """Return a validated card from plain data.
 
     Raises:
         ConfigError: an unknown or missing field, a wrong type, an unknown metric, transform or
@@ -24,23 +24,23 @@ def read_card(task: str, fields: Mapping[str, object]) -> Card:
 
     try:
         return Card.model_validate({"task": task, **fields})
-    except ValidationError as wrong:
-        raise ConfigError(f"card {task!r}: {one_line(wrong.errors())}") from None
-    except InputError as wrong:
-        raise ConfigError(f"card {task!r}: {wrong}") from None
+    except ValidationError as error:
+        raise ConfigError(f"card {task!r}: {one_line(error.errors())}") from None
+    except InputError as error:
+        raise ConfigError(f"card {task!r}: {error}") from None
 
 
 @cache
 def cards() -> Mapping[str, Card]:
-    """Every task of CrossFit by name, in alphabetical order; read and checked once."""
+    """Return every task of CrossFit by name, in alphabetical order; read and validated once."""
     text = files("mpt.gym").joinpath("data/cards.json").read_text(encoding="utf-8")
     return MappingProxyType(
-        {name: read_card(name, one) for name, one in sorted(json.loads(text).items())}
+        {name: read_card(name, fields) for name, fields in sorted(json.loads(text).items())}
     )
 
 
 def card(task: str) -> Card:
-    """The card of ``task``. Raises ``UnknownName``."""
+    """Return the card of ``task``. Raises ``UnknownName``."""
     try:
         return cards()[task]
     except KeyError:
@@ -48,14 +48,17 @@ def card(task: str) -> Card:
 
 
 def one_line(problems: Sequence[Any]) -> str:
-    """``source.hubb: unknown field; shots: input should be greater than 0``, three at most."""
-    told = []
+    """Return at most three of pydantic's problems on one line.
+
+    For example ``source.hubb: unknown field; shots: input should be greater than 0``.
+    """
+    lines = []
     for problem in problems[:3]:
         place = ".".join(str(part) for part in problem["loc"]) or "card"
-        said = problem["msg"].removeprefix("Value error, ")
+        message = problem["msg"].removeprefix("Value error, ")
         what = {"extra_forbidden": "unknown field", "missing": "missing field"}.get(
-            problem["type"], said[:1].lower() + said[1:]
+            problem["type"], message[:1].lower() + message[1:]
         )
-        told.append(f"{place}: {what}")
+        lines.append(f"{place}: {what}")
     more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
-    return "; ".join(told) + more
+    return "; ".join(lines) + more

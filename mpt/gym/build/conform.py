@@ -1,4 +1,4 @@
-"""Rows of today's copy -> rows as the card expects them: columns, class ids, order."""
+"""Rows of a newer copy -> rows in the layout of the card: columns, class ids, order."""
 
 from __future__ import annotations
 
@@ -13,62 +13,62 @@ from mpt.gym.build.template import Path, Row
 from mpt.gym.build.transforms import as_text
 
 
-def conform(card: Card, split: str, given: SplitRows) -> Iterator[Row]:
-    """The rows of ``given`` in the official layout of 2021.
+def conform(card: Card, split: str, table: SplitRows) -> Iterator[Row]:
+    """Convert the rows of ``table`` to the official layout of 2021.
 
-    Newer columns are renamed, class ids re-mapped by name, and what newer copies re-ordered is
-    put back (``restore``). Official rows pass unchanged.
+    Newer columns are renamed, class ids re-mapped by name, and the official order is restored
+    (``restore``). Official rows pass unchanged.
 
     Raises:
         DataError: a missing column, a label set that lacks an official class, a row that
             ``restore`` cannot place.
     """
-    rows, columns = given.rows, set(given.columns)
+    rows, columns = table.rows, set(table.columns)
     newer = card.source.alternate_layout
     if newer is not None and not set(card.source.columns) <= columns:
         columns = {newer.rename.get(column, column) for column in columns}
-        rows = _renamed(card, rows, given)
+        rows = _renamed(card, rows, table)
     missing = sorted(set(card.source.columns) - columns)
-    if missing and (given.columns or given.count):
+    if missing and (table.columns or table.count):
         raise DataError(
-            f"{card.task}: {given.origin} has no column {', '.join(map(repr, missing))}; it has "
-            f"{', '.join(given.columns)}: take the data set {card.source.dataset!r} as of 2021"
+            f"{card.task}: {table.origin} has no column {', '.join(map(repr, missing))}; it has "
+            f"{', '.join(table.columns)}: take the data set {card.source.dataset!r} as of 2021"
         )
     for column, official in card.source.class_names.items():
-        if column in given.columns:
-            rows = _reclassed(card, rows, column, official, given)
+        if column in table.columns:
+            rows = _reclassed(card, rows, column, official, table)
     return _restored(card, split, rows) if card.source.restore else rows
 
 
-def _renamed(card: Card, rows: Iterator[Row], given: SplitRows) -> Iterator[Row]:
-    """Newer columns under their official names; class ids re-mapped by way of their texts."""
+def _renamed(card: Card, rows: Iterator[Row], table: SplitRows) -> Iterator[Row]:
+    """Give newer columns their official names; re-map class ids through their texts."""
     newer, target = card.source.alternate_layout, card.target
     assert newer is not None
     assert isinstance(target, LabelMap)
     column = next(new for new, old in newer.rename.items() if old == target.path)
-    names = given.class_names.get(column, newer.class_names)
-    _same_labels(card, given, column, names, newer.class_names)
+    names = table.class_names.get(column, newer.class_names)
+    _same_labels(card, table, column, names, newer.class_names)
     official = {text: int(label) for label, text in target.map.items()}
     ids = {at: official[newer.name_to_text[name]] for at, name in enumerate(newer.class_names)}
     if names != newer.class_names:
         ids = {at: ids[newer.class_names.index(name)] for at, name in enumerate(names)}
 
     def rename(row: Row) -> Row:
-        found = {newer.rename.get(column, column): value for column, value in row.items()}
-        label = found[target.path]
-        return {**found, target.path: ids.get(label, label) if isinstance(label, int) else label}
+        renamed = {newer.rename.get(column, column): value for column, value in row.items()}
+        label = renamed[target.path]
+        return {**renamed, target.path: ids.get(label, label) if isinstance(label, int) else label}
 
     return map(rename, rows)
 
 
 def _reclassed(
-    card: Card, rows: Iterator[Row], column: str, official: Sequence[str], given: SplitRows
+    card: Card, rows: Iterator[Row], column: str, official: Sequence[str], table: SplitRows
 ) -> Iterator[Row]:
-    """Class ids of ``column`` as the official source numbers them; texts become ids."""
-    names = _spelt(given.class_names.get(column, ()), official)
+    """Number the classes of ``column`` as the official source does; texts become ids."""
+    names = _spelt(table.class_names.get(column, ()), official)
     nameless = all(name == str(at) for at, name in enumerate(names))
     if not nameless:
-        _same_labels(card, given, column, names, official)
+        _same_labels(card, table, column, names, official)
     place = {name: at for at, name in enumerate(official)}
     for name in names:
         place.setdefault(name, len(place))
@@ -86,7 +86,7 @@ def _reclassed(
 
 
 def _spelt(names: Sequence[str], official: Sequence[str]) -> tuple[str, ...]:
-    """The copy's names, spelt as officially where only case, ``_``, ``-`` or blanks differ."""
+    """Return names in their official spelling if only case, ``_``, ``-`` or blanks differ."""
     plain = {_plain(name): name for name in official}
     return tuple(plain.get(_plain(name), name) for name in names)
 
@@ -96,13 +96,13 @@ def _plain(name: str) -> str:
 
 
 def _same_labels(
-    card: Card, given: SplitRows, column: str, names: Sequence[str], official: Sequence[str]
+    card: Card, table: SplitRows, column: str, names: Sequence[str], official: Sequence[str]
 ) -> None:
-    lost = [name for name in official if name not in names]
-    if lost:
+    missing = [name for name in official if name not in names]
+    if missing:
         raise DataError(
-            f"{card.task}: the label set of {column!r} in {given.origin} has changed: it has "
-            f"{', '.join(names)} and lacks {', '.join(lost)}; take the data set "
+            f"{card.task}: the label set of {column!r} in {table.origin} has changed: it has "
+            f"{', '.join(names)} and lacks {', '.join(missing)}; take the data set "
             f"{card.source.dataset!r} as of 2021"
         )
 
@@ -118,9 +118,9 @@ def _restored(card: Card, split: str, rows: Iterator[Row]) -> Iterator[Row]:
     for number, row in enumerate(rows):
         try:
             placed.append((_place(restore, row), row))
-        except ValueError as wrong:
+        except ValueError as error:
             raise DataError(
-                f"{card.task}: split {split!r}, row {number}: {wrong}; the rows cannot be put "
+                f"{card.task}: split {split!r}, row {number}: {error}; the rows cannot be put "
                 "into their official order: take the data set as of 2021"
             ) from None
     placed.sort(key=itemgetter(0))
@@ -128,7 +128,7 @@ def _restored(card: Card, split: str, rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def _place(restore: Restore, row: Row) -> tuple[int, str]:
-    """Where a row stands; Python's sort is stable. Raises ``ValueError``."""
+    """Return the sort key of a row; Python's sort is stable. Raises ``ValueError``."""
     at, text = 0, ""
     if restore.group_order is not None:
         value = as_text(Path.parse(restore.group_order.column)(row))
@@ -146,7 +146,7 @@ def _stripped_rows(rows: Iterator[Row], keys: Sequence[str]) -> Iterator[Row]:
 
 
 def _stripped(value: object, keys: Sequence[str]) -> object:
-    """``strip`` applied to the text, or to every text of the list, at ``keys``."""
+    """Strip the text, or every text of the list, at ``keys``."""
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, list):

@@ -1,8 +1,8 @@
-"""Rows from the Hugging Face Hub, through ``datasets``; nothing of a repository is ever executed.
+"""Rows from the Hugging Face Hub, through ``datasets``; code of a repository is never executed.
 
-Most data sets of CrossFit were loading scripts, which ``datasets`` refuses today. The Hub keeps a
-converted copy of those under the revision ``refs/convert/parquet``; both places are tried, the
-likelier one first. Where a copy differs from 2021, ``mpt gym verify`` says so.
+Most data sets of CrossFit were loading scripts, which ``datasets`` no longer runs. The Hub keeps a
+converted copy of those under the revision ``refs/convert/parquet``; both are tried, the likelier
+one first. ``mpt gym verify`` tells where a copy differs from that of 2021.
 """
 
 from __future__ import annotations
@@ -28,39 +28,39 @@ TIMEOUT = 60.0
 
 @dataclass(frozen=True)
 class HubRows:
-    """Rows downloaded (and cached by ``datasets``) when asked for."""
+    """Rows downloaded on demand (and cached by ``datasets``)."""
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Return a name for messages."""
         return "the Hugging Face Hub"
 
     def reach(self) -> None:
-        """Raises ``DataError`` at once where the Hub does not answer, instead of task by task."""
+        """Raise ``DataError`` at once if the Hub does not answer, instead of task by task."""
         from huggingface_hub import constants
 
         if constants.HF_HUB_OFFLINE:
-            return  # the user asked for what is cached
+            return  # the user wants only what is cached
         try:
             urlopen(constants.ENDPOINT, timeout=TIMEOUT / 4).close()
         except HTTPError:
-            return  # an answer, if not a welcome
-        except OSError as wrong:
+            return  # an error status, but the Hub did answer
+        except OSError as error:
             raise DataError(
-                f"the Hub at {constants.ENDPOINT} does not answer ({_short(wrong)}); check the "
+                f"the Hub at {constants.ENDPOINT} does not answer ({_short(error)}); check the "
                 "network, build from `--mirror DIR`, or set HF_HUB_OFFLINE=1 to use what is cached"
             ) from None
 
     def holds(self, source: Source, split: str) -> bool:
-        """Whether a repository or download is known; no network is used."""
+        """Tell whether a repository or download is known; no network is used."""
         return source.hub is not None or source.download is not None
 
     def fingerprint(self, source: Source) -> str:
-        """Repository and revision: what is built stays until it is asked to be built again."""
+        """Return repository and revision: later commits do not make a built task stale."""
         return f"{source.hub} {source.revision}"
 
     def split(self, source: Source, split: str) -> SplitRows | None:
-        """The rows of one split. Raises ``DataError`` without network or repository."""
+        """Load the rows of one split. Raises ``DataError`` without network or repository."""
         if source.download is not None:
             if split != source.download.as_split:
                 return None
@@ -72,10 +72,10 @@ class HubRows:
 
 
 def load_split(source: Source, split: str) -> Dataset | None:
-    """One split as a ``datasets.Dataset``, None where the data set has no such split.
+    """Load one split as a ``datasets.Dataset``, None if the data set has no such split.
 
     Raises:
-        DataError: no repository is known, or none of the places could be read; with each reason.
+        DataError: no repository is known, or neither revision could be read; with each reason.
     """
     if source.hub is None:
         raise DataError(
@@ -89,11 +89,11 @@ def load_split(source: Source, split: str) -> Dataset | None:
         try:
             if revision == CONVERTED:
                 return _converted(hub, config, split)
-            return _own(hub, config, split, revision)
+            return _original(hub, config, split, revision)
         except _NoSuchSplit:
             return None
-        except Exception as wrong:  # datasets raises a dozen kinds, none of them exported together
-            reasons.append(f"{revision or 'default branch'}: {_short(wrong)}")
+        except Exception as error:  # datasets raises a dozen kinds, none of them exported together
+            reasons.append(f"{revision or 'default branch'}: {_short(error)}")
     hint = (
         f" A converted, unchecked copy: {source.converted_copy}." if source.converted_copy else ""
     )
@@ -104,22 +104,22 @@ def load_split(source: Source, split: str) -> Dataset | None:
 
 
 def download(url: str) -> bytes:
-    """The bytes behind an https address. Raises ``DataError``."""
+    """Download the bytes at an https address. Raises ``DataError``."""
     try:
-        with urlopen(url, timeout=TIMEOUT) as answer:  # the card's own address, always https
-            return answer.read()
-    except OSError as wrong:
+        with urlopen(url, timeout=TIMEOUT) as response:  # the address in the card, always https
+            return response.read()
+    except OSError as error:
         raise DataError(
-            f"{url} cannot be downloaded ({_short(wrong)}); check the network, or build from "
+            f"{url} cannot be downloaded ({_short(error)}); check the network, or build from "
             "`--mirror DIR`"
         ) from None
 
 
 class _NoSuchSplit(Exception):
-    """The data set is there, the split is not."""
+    """The data set exists but has no such split."""
 
 
-def _own(hub: str, config: str | None, split: str, revision: str | None) -> Dataset:
+def _original(hub: str, config: str | None, split: str, revision: str | None) -> Dataset:
     from datasets import get_dataset_split_names, load_dataset
 
     if split not in get_dataset_split_names(hub, config, revision=revision):
@@ -128,7 +128,7 @@ def _own(hub: str, config: str | None, split: str, revision: str | None) -> Data
 
 
 def _converted(hub: str, config: str | None, split: str) -> Dataset:
-    """The Hub's own parquet copy: ``<config>/<split>/0000.parquet`` on a branch of its own."""
+    """Load the Hub's own parquet copy: ``<config>/<split>/0000.parquet`` on a separate branch."""
     from datasets import load_dataset
 
     folder = f"hf://datasets/{hub}@{CONVERTED.replace('/', '%2F')}/{config or '*'}"
@@ -154,5 +154,5 @@ def _read(data: Dataset, source: Source) -> Iterator[Row]:
         yield from table.to_pylist()
 
 
-def _short(wrong: BaseException) -> str:
-    return f"{type(wrong).__name__}: {' '.join(str(wrong).split())[:100]}"
+def _short(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"

@@ -1,4 +1,4 @@
-"""Many tasks, built side by side in processes; one that fails stops no other."""
+"""Building many tasks in parallel processes; a task that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -21,30 +21,32 @@ from mpt.gym.build.sampling import Shots, split_of_tests
 
 
 def chosen_cards(names: Sequence[str], source: RowSource) -> list[Card]:
-    """The named tasks, or without names all whose test rows the source holds.
+    """Return the cards of the named tasks, or of all whose test rows the source holds.
 
     Raises:
-        UnknownName: a name that is no task of CrossFit.
+        UnknownName: a name that is not a task of CrossFit.
         DataError: no name was given and the source holds nothing.
     """
     if names:
         return [card(name) for name in dict.fromkeys(names)]
-    held = [one for one in cards().values() if source.holds(one.source, split_of_tests(one))]
-    if not held:
+    available = [
+        entry for entry in cards().values() if source.holds(entry.source, split_of_tests(entry))
+    ]
+    if not available:
         raise DataError(
             f"{source.name} holds the rows of no task; expected "
             "<dataset>/<config or default>/<split>.parquet, as `mpt gym mirror` makes them"
         )
-    return held
+    return available
 
 
 def left_out(chosen: Sequence[Card]) -> list[str]:
-    """Tasks of the catalogue that are not among the chosen, in alphabetical order."""
-    return sorted(set(cards()) - {one.task for one in chosen})
+    """Return the tasks of the catalogue that are not among ``chosen``, in alphabetical order."""
+    return sorted(set(cards()) - {entry.task for entry in chosen})
 
 
 def read_shots(given: str | None) -> Shots | None:
-    """``16``, ``all`` or None as typed. Raises ``ConfigError``."""
+    """Parse ``--shots``: a number, ``all`` or None. Raises ``ConfigError``."""
     if given is None or given == "all":
         return given
     if not given.isdecimal() or int(given) < 1:
@@ -53,16 +55,16 @@ def read_shots(given: str | None) -> Shots | None:
 
 
 def build_many(chosen: Sequence[Card], plan: Plan, *, jobs: int = 1) -> Iterator[Outcome]:
-    """Builds the tasks, ``jobs`` at a time; outcomes come as they are ready.
+    """Build the tasks, ``jobs`` at a time; yield outcomes as they are ready.
 
     Raises:
         DataError: the folder cannot be made or written.
-        StoreError: another builder is at work in the same folder.
+        StoreError: another builder is working in the same folder.
     """
     with _alone_in(plan.out):
         if jobs <= 1 or len(chosen) == 1:
-            for one in chosen:
-                yield build_task(one, plan)
+            for entry in chosen:
+                yield build_task(entry, plan)
             return
         yield from _in_processes(chosen, plan, jobs)
 
@@ -71,7 +73,7 @@ def _in_processes(chosen: Sequence[Card], plan: Plan, jobs: int) -> Iterator[Out
     workers = min(jobs, len(chosen))
     spawn = get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_end_with_parent) as pool:
-        tasks = {pool.submit(build_task, one, plan): one.task for one in chosen}
+        tasks = {pool.submit(build_task, entry, plan): entry.task for entry in chosen}
         try:
             for done in as_completed(tasks):
                 try:
@@ -84,7 +86,10 @@ def _in_processes(chosen: Sequence[Card], plan: Plan, jobs: int) -> Iterator[Out
 
 
 def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for ever, and write beside the next builder."""
+    """End this worker when its parent dies.
+
+    Otherwise it would wait forever, and write beside the next builder.
+    """
 
     def watch() -> None:
         parent = parent_process()
@@ -97,19 +102,19 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _alone_in(out: Path) -> Iterator[None]:
-    """Holds the folder's lock; the system frees it when the process dies."""
+    """Hold the folder's lock; the system releases it when the process dies."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         lock = (out / ".lock").open("w")
-    except OSError as wrong:
+    except OSError as error:
         raise DataError(
-            f"{out}: cannot be written ({wrong.strerror}); choose another --out"
+            f"{out}: cannot be written ({error.strerror}); choose another --out"
         ) from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise StoreError(
-                f"another builder is at work in {out}; wait for it, or choose another --out"
+                f"another builder is working in {out}; wait for it, or choose another --out"
             ) from None
         yield

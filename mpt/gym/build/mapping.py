@@ -1,7 +1,7 @@
-"""Rows of one split -> lines (input text, target text), as a card says.
+"""Rows of one split -> lines (input text, target text), by a card.
 
-Order is content: rows are never sorted, shuffled or deduplicated here, and a row that is skipped
-draws no random number.
+Order matters: rows are never sorted, shuffled or deduplicated here, and a skipped row draws no
+random number.
 """
 
 from __future__ import annotations
@@ -29,47 +29,49 @@ from mpt.gym.build.template import Path, Row, Template
 from mpt.gym.build.transforms import Step, as_integer, as_list, as_text, join
 
 Line = tuple[str, str]
-"""Input text and target text, as they stand in the TSV file around the first TAB."""
+"""Input text and target text, as in the TSV file before and after the first TAB."""
 
 Made = TypeVar("Made")
 
-Unfit = Callable[[int, Exception], DataError]
-"""``unfit(number, wrong)``: the error that names the row."""
+RowError = Callable[[int, Exception], DataError]
+"""``row_error(number, cause)``: the error that names the row."""
 
-_UNFIT = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
-"""What Python raises when a row is not of the form that a card was written for."""
+_CAUSES = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+"""The errors that Python raises if a row does not have the form that a card was written for."""
 
 
 def map_rows(card: Card, rows: Iterable[Row], split: str) -> Iterator[Line]:
-    """The lines of ``split``, one at a time and in order.
+    """Yield the lines of ``split``, one at a time and in order.
 
     Raises:
         DataError: a row that the card cannot turn into a line; names task, split, row and reason.
     """
 
-    def unfit(number: int, wrong: Exception) -> DataError:
+    def row_error(number: int, cause: Exception) -> DataError:
         return DataError(
-            f"{card.task}: split {split!r}, row {number}: {wrong}; the card was written for "
+            f"{card.task}: split {split!r}, row {number}: {cause}; the card was written for "
             f"the rows of {card.source.dataset!r}: use that data set, or change the card"
         )
 
-    return (line for _, line in numbered_lines(card, rows, unfit))
+    return (line for _, line in numbered_lines(card, rows, row_error))
 
 
-def numbered_lines(card: Card, rows: Iterable[Row], unfit: Unfit) -> Iterator[tuple[int, Line]]:
-    """As ``map_rows``, each line with the number of its row, counted from 0.
+def numbered_lines(
+    card: Card, rows: Iterable[Row], row_error: RowError
+) -> Iterator[tuple[int, Line]]:
+    """Yield lines like ``map_rows``, each with the number of its row, counted from 0.
 
     Args:
         card: how rows become lines.
         rows: in order.
-        unfit: the error for a row that the card cannot turn into a line.
+        row_error: makes the error for a row that the card cannot turn into a line.
     """
 
-    def read(number: int, make: Callable[..., Made], *given: object) -> Made:
+    def read(number: int, make: Callable[..., Made], *arguments: object) -> Made:
         try:
-            return make(*given)
-        except _UNFIT as wrong:
-            raise unfit(number, wrong) from None
+            return make(*arguments)
+        except _CAUSES as cause:
+            raise row_error(number, cause) from None
 
     seed = card.procedure.get("seed") if card.procedure else None
     rng = np.random.RandomState(seed if isinstance(seed, int) else 0)
@@ -83,7 +85,7 @@ def numbered_lines(card: Card, rows: Iterable[Row], unfit: Unfit) -> Iterator[tu
 
 
 def line_of(card: Card, row: Row, rng: np.random.RandomState) -> Line | None:
-    """One row's line, or None when the card drops the row. Raises ``ValueError``, ``TypeError``."""
+    """Make one row's line; None if the card drops the row. Raises ``ValueError``, ``TypeError``."""
     if card.procedure is not None:
         computed = PROCEDURES[str(card.procedure["name"])].run(row, card.procedure, rng)
         if computed is None:
@@ -133,7 +135,7 @@ def _keeps(card: Card, row: Row) -> bool:
 
 
 def _comparable(condition: Condition, value: object) -> object:
-    """What a row's value is compared with. Raises ``ValueError`` where none could ever equal it."""
+    """Return what a row's value is compared with. Raises ``ValueError`` if their types differ."""
     wanted, number = condition.value, (bool, int, float)
     if condition.op in _ORDERED and value is not None and wanted is not None:
         texts = isinstance(wanted, str | tuple)
@@ -141,8 +143,8 @@ def _comparable(condition: Condition, value: object) -> object:
             kinds = ("number", "text") if texts else ("text", "number")
             raise ValueError(
                 f"{condition.path!r} is the {kinds[0]} {value!r:.40} and `keep` compares it with "
-                f"the {kinds[1]} {wanted!r}; texts are written in quotes, numbers without, and "
-                "`via: [int]` makes a number of a text"
+                f"the {kinds[1]} {wanted!r}; write texts in quotes and numbers without, or turn a "
+                "text into a number with `via: [int]`"
             )
     return wanted
 
@@ -150,7 +152,7 @@ def _comparable(condition: Condition, value: object) -> object:
 def _grouped(
     card: Card, group: Group, rows: Iterable[tuple[int, Row]], read: Callable[..., Any]
 ) -> Iterator[tuple[int, Row]]:
-    """Rows of equal key merged at the place of the first; held in memory until all are seen."""
+    """Merge rows with equal keys at the position of the first; all are kept in memory."""
     members: dict[object, list[tuple[int, Row]]] = {}
     for number, row in rows:
         key = read(number, _key, card, group, row)
@@ -168,7 +170,7 @@ def _key(card: Card, group: Group, row: Row) -> object:
 
 
 def _options(options: Options, row: Row) -> Mapping[str, str]:
-    """``$options``, and ``$answer`` when the card says which option is right."""
+    """Return ``$options``, and ``$answer`` if the card says which option is right."""
     if isinstance(options.items, str):
         items = as_list(Path.parse(options.items)(row))
     else:
@@ -179,11 +181,11 @@ def _options(options: Options, row: Row) -> Mapping[str, str]:
         show({**row, "$letter": letter, "$item": item})
         for letter, item in zip(letters, items, strict=True)
     )
-    found = {"$options": "".join(shown)}
+    values = {"$options": "".join(shown)}
     if options.answer is not None:
         chosen = items[_chosen(options, letters, row)]
-        found["$answer"] = Template.parse(options.say)({**row, "$item": chosen})
-    return found
+        values["$answer"] = Template.parse(options.say)({**row, "$item": chosen})
+    return values
 
 
 def _letters(options: Options, items: Sequence[object], row: Row) -> list[str]:
@@ -199,7 +201,7 @@ def _letters(options: Options, items: Sequence[object], row: Row) -> list[str]:
 
 
 def _chosen(options: Options, letters: Sequence[str], row: Row) -> int:
-    """The number of the right option, counted from 0."""
+    """Return the number of the right option, counted from 0."""
     assert options.answer is not None
     value = Path.parse(options.answer.path)(row)
     if options.answer.by == "index":
@@ -226,7 +228,7 @@ def _target(card: Card, row: Row) -> str | None:
 
 
 def _label(target: LabelMap, value: object) -> str:
-    """The map's key for a class: a text as it stands there, else the number that it spells."""
+    """Return the map's key for a class: the text itself, else the number that it spells."""
     if value is None or value == "":
         raise ValueError(f"the label at {target.path!r} is missing")
     text = str(value).lower() if isinstance(value, bool) else str(value)
@@ -242,9 +244,9 @@ def _label(target: LabelMap, value: object) -> str:
 
 
 def _binned(target: Bins, value: object) -> str | None:
-    for one in target.bins:
-        if _COMPARE[one.op](value, one.value):
-            return one.text
+    for bin_ in target.bins:
+        if _COMPARE[bin_.op](value, bin_.value):
+            return bin_.text
     return None
 
 
@@ -261,9 +263,9 @@ def _answers(target: Answers, row: Row) -> str:
         texts = [text for text, flag in zip(texts, flags, strict=True) if flag == wanted]
     if not texts and target.if_none is not None:
         return target.if_none
-    found = [as_text(text) for text in texts]
+    answers = [as_text(text) for text in texts]
     if target.drop_empty:
-        found = [text for text in found if text]
+        answers = [text for text in answers if text]
     if target.dedupe is not None:
-        found = sorted(set(found)) if target.dedupe == "sorted_set" else list(dict.fromkeys(found))
-    return join([_steps(target.each, text, row) for text in found], target.join)
+        answers = sorted(set(answers)) if target.dedupe == "sorted_set" else list(dict.fromkeys(answers))
+    return join([_steps(target.each, text, row) for text in answers], target.join)

@@ -1,4 +1,4 @@
-"""A mirror: the rows of data sets as parquet files, made where there is internet for where not."""
+"""A mirror: the rows of data sets as parquet files, for machines without internet."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from mpt.gym.build.hub_rows import download, load_split
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What became of one split.
+    """The result of copying one split.
 
     Attributes:
         data: ``<dataset>/<config or default>/<split>``.
-        state: ``copied``, ``kept`` (was there already), ``absent`` (the Hub's copy has no such
+        state: ``copied``, ``kept`` (it existed already), ``absent`` (the Hub's copy has no such
             split) or ``failed``.
         note: why it failed and what to do.
     """
@@ -30,7 +30,7 @@ class Copied:
 
 
 def mirror(chosen: Sequence[Card], out: Path) -> Iterator[Copied]:
-    """Copies every split that the cards need; each file appears whole or not at all."""
+    """Copy every split that the cards need; each file is written atomically."""
     for source, split in wanted_splits(chosen):
         home = out / source.dataset / (source.config or "default")
         name = f"{source.dataset}/{home.name}/{split}"
@@ -41,21 +41,21 @@ def mirror(chosen: Sequence[Card], out: Path) -> Iterator[Copied]:
         try:
             copied = _copy(source, split, path)
             yield Copied(name, "copied" if copied else "absent")
-        except InputError as wrong:
-            yield Copied(name, "failed", str(wrong))
-        except OSError as wrong:
-            yield Copied(name, "failed", f"{path}: {wrong.strerror or wrong}; mend that, run again")
+        except InputError as error:
+            yield Copied(name, "failed", str(error))
+        except OSError as error:
+            yield Copied(name, "failed", f"{path}: {error.strerror or error}; fix that, run again")
 
 
 def wanted_splits(chosen: Sequence[Card]) -> list[tuple[Source, str]]:
-    """The data set splits that the cards read, each once, in the cards' order."""
-    found: dict[tuple[str, str | None, str], tuple[Source, str]] = {}
+    """Return the data set splits that the cards read, each once, in the order of the cards."""
+    splits: dict[tuple[str, str | None, str], tuple[Source, str]] = {}
     for card in chosen:
         rule = card.splits
-        one = isinstance(rule, OneSplit | OneSplitCounts)
-        for split in (rule.origin,) if one else (rule.pool, rule.test):
-            found.setdefault((card.source.dataset, card.source.config, split), (card.source, split))
-    return list(found.values())
+        is_single = isinstance(rule, OneSplit | OneSplitCounts)
+        for split in (rule.origin,) if is_single else (rule.pool, rule.test):
+            splits.setdefault((card.source.dataset, card.source.config, split), (card.source, split))
+    return list(splits.values())
 
 
 def _copy(source: Source, split: str, path: Path) -> bool:

@@ -1,8 +1,8 @@
 """The eight computations that a declarative card cannot express, as small named functions.
 
-Each takes a row and the card's fields and gives ``$`` values, or None to drop the row. Two draw
-random numbers from NumPy's legacy stream, seeded once per mapped split: their draws are part of the
-official files.
+Each takes a row and the card's fields and returns ``$`` values, or None to drop the row. Two draw
+random numbers from NumPy's legacy generator, seeded once per mapped split: their draws are part of
+the official files.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class Procedure:
     run: Run
     fields: tuple[str, ...]
 
-    def check(self, given: Fields) -> None:
-        """Raises ``ConfigError`` unless exactly the wanted fields are given."""
-        wanted, have = {"name", *self.fields}, set(given)
-        if wanted != have:
+    def check(self, fields: Fields) -> None:
+        """Raise ``ConfigError`` unless exactly the wanted fields are given."""
+        wanted, names = {"name", *self.fields}, set(fields)
+        if wanted != names:
             raise ConfigError(
-                f"procedure {given.get('name')!r} takes the fields {sorted(wanted)}, "
-                f"the card gives {sorted(have)}"
+                f"procedure {fields.get('name')!r} takes the fields {sorted(wanted)}, "
+                f"the card gives {sorted(names)}"
             )
 
 
@@ -45,7 +45,7 @@ def _at(row: Row, fields: Fields, name: str) -> object:
 
 
 def pair_coin(row: Row, fields: Fields, rng: np.random.RandomState) -> Computed:
-    """A good and a bad sentence in random order; ``$label`` is 0 when the good one comes first."""
+    """Put a good and a bad sentence in random order; ``$label`` is 0 if the good one is first."""
     good, bad = _at(row, fields, "a"), _at(row, fields, "b")
     if rng.random_sample() > 0.5:
         return {"$first": good, "$second": bad, "$label": 0}
@@ -53,7 +53,7 @@ def pair_coin(row: Row, fields: Fields, rng: np.random.RandomState) -> Computed:
 
 
 def sciq_shuffle(row: Row, fields: Fields, rng: np.random.RandomState) -> Computed:
-    """``$items``: the four options in random order."""
+    """Return the four options in random order as ``$items``."""
     items = [Path.parse(path)(row) for path in cast(Sequence[str], fields["items"])]
     order = np.arange(len(items))
     rng.shuffle(order)
@@ -65,22 +65,22 @@ _TAGS = {"acronym": (1, 3), "full_name": (0, 2)}
 
 
 def acronym_tags(row: Row, fields: Fields, rng: np.random.RandomState) -> Computed:
-    """``$acronym`` and ``$full_name`` of a sentence with exactly one of each."""
+    """Return ``$acronym`` and ``$full_name`` of a sentence with exactly one of each."""
     tokens = [as_text(token) for token in as_list(_at(row, fields, "tokens"))]
     tags = as_list(_at(row, fields, "tags"))
-    found = {}
-    for name, (first, inside) in _TAGS.items():
+    names = {}
+    for kind, (first, inside) in _TAGS.items():
         if tags.count(first) != 1:
             return None
         start = end = tags.index(first)
         while end + 1 < len(tags) and tags[end + 1] == inside:
             end += 1
-        found[f"${name}"] = " ".join(tokens[start : end + 1])
-    return found
+        names[f"${kind}"] = " ".join(tokens[start : end + 1])
+    return names
 
 
 def majority_label(row: Row, fields: Fields, rng: np.random.RandomState) -> Computed:
-    """``$label``: the class with the most votes; a tie for the most drops the row."""
+    """Return the class with the most votes as ``$label``; a tie drops the row."""
     votes = Counter(as_integer(vote) for vote in as_list(_at(row, fields, "votes")))
     ranked = votes.most_common(2)
     if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
@@ -89,7 +89,7 @@ def majority_label(row: Row, fields: Fields, rng: np.random.RandomState) -> Comp
 
 
 def hotpot_support(row: Row, fields: Fields, rng: np.random.RandomState) -> Computed:
-    """``$context``: the paragraphs whose titles support the answer, in the order of the context."""
+    """Return as ``$context`` the paragraphs whose titles support the answer, in their order."""
     support = set(as_list(Path.parse("supporting_facts.title")(row)))
     titles = as_list(Path.parse("context.title")(row))
     paragraphs = as_list(Path.parse("context.sentences")(row))
@@ -101,7 +101,7 @@ def hotpot_support(row: Row, fields: Fields, rng: np.random.RandomState) -> Comp
 
 
 def quarel_answer(row: Row, fields: Fields, rng: np.random.RandomState) -> Computed:
-    """``$answer``: the text of option (A) or (B) cut out of the question."""
+    """Return as ``$answer`` the text of option (A) or (B), cut out of the question."""
     text = as_text(_at(row, fields, "text"))
     first, second = text.find("(A)"), text.find("(B)")
     index = as_integer(_at(row, fields, "index"))
@@ -110,10 +110,10 @@ def quarel_answer(row: Row, fields: Fields, rng: np.random.RandomState) -> Compu
 
 
 def math_qa_options(row: Row, fields: Fields, rng: np.random.RandomState) -> Computed:
-    """``$options`` and ``$answer`` from one text of five options.
+    """Return ``$options`` and ``$answer`` from one text of five options.
 
-    The text is cut at every comma, thousands separators included: the official files were made so.
-    A row whose answer becomes empty is dropped.
+    The text is cut at every comma, including thousands separators, as in the official files. A row
+    whose answer becomes empty is dropped.
     """
     pieces = as_text(_at(row, fields, "options")).split(",")
     if len(pieces) < 5:
@@ -130,7 +130,7 @@ def math_qa_options(row: Row, fields: Fields, rng: np.random.RandomState) -> Com
 
 
 def wiki_bio_table(row: Row, fields: Fields, rng: np.random.RandomState) -> Computed:
-    """``$table``: ``header: content [n] `` per line of the table; a ragged table drops the row."""
+    """Return as ``$table`` a ``header: content [n] `` per line; a ragged table drops the row."""
     headers = as_list(_at(row, fields, "header"))
     contents = as_list(_at(row, fields, "content"))
     if len(headers) != len(contents):

@@ -1,4 +1,4 @@
-"""Rows as a data set stores them: from a mirror's parquet or JSON Lines files.
+"""Rows as a data set stores them, read from a mirror's parquet or JSON Lines files.
 
 A mirror is a folder ``<dataset>/<config or default>/<split>.parquet`` (several shards: any names
 that begin with ``<split>-``, read in the order of their names), made by ``mpt gym mirror``.
@@ -18,7 +18,7 @@ from mpt.files.reading import lines_of, parse_json, text_of
 from mpt.files.table import bytes_of
 
 BATCH = 1024
-"""Rows that are turned into Python values at a time."""
+"""Rows that are converted to Python values at a time."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class SplitRows:
 
     Attributes:
         origin: file or repository, for errors.
-        count: number of rows, None where it is not known before reading.
+        count: number of rows, None if it is not known before reading.
         columns: every top-level column.
         class_names: per class column its names in id order, as the copy itself declares them.
         rows: the rows in order, with the wanted columns.
-        lines: for errors, in which line of a file of one's own each row stands.
+        lines: for errors, the line number of each row in a user's file.
     """
 
     origin: str
@@ -43,23 +43,23 @@ class SplitRows:
 
 
 class RowSource(Protocol):
-    """Where rows come from; processes receive a copy, so it holds no open file."""
+    """A source of rows; worker processes receive a copy, so it holds no open file."""
 
     @property
     def name(self) -> str:
-        """For messages, e.g. ``mirror ../mirror``."""
+        """Return a name for messages, e.g. ``mirror ../mirror``."""
         ...
 
     def holds(self, source: Source, split: str) -> bool:
-        """Whether ``split`` can be had, as far as is known without reading it."""
+        """Tell whether ``split`` is available, as far as is known without reading it."""
         ...
 
     def fingerprint(self, source: Source) -> str:
-        """Changes whenever the rows of the data set may have changed."""
+        """Return a text that changes whenever the rows of the data set may have changed."""
         ...
 
     def split(self, source: Source, split: str) -> SplitRows | None:
-        """The rows of one split, None where the data set has no such split.
+        """Read the rows of one split, None if the data set has no such split.
 
         Raises:
             DataError: the data set or a file of it cannot be read.
@@ -83,22 +83,22 @@ class MirrorRows:
 
     @property
     def name(self) -> str:
-        """``mirror`` and the folder."""
+        """Return ``mirror`` and the folder."""
         return f"mirror {self.folder}"
 
     def holds(self, source: Source, split: str) -> bool:
-        """Whether a file of the split is there."""
+        """Tell whether a file of the split exists."""
         return bool(self._files(source, split))
 
     def fingerprint(self, source: Source) -> str:
-        """Names, sizes and times of the data set's files."""
+        """Return the names, sizes and times of the data set's files."""
         home = self._home(source)
         files = sorted(home.iterdir()) if home.is_dir() else []
         stats = ((path.name, path.stat()) for path in files)
         return ";".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
 
     def split(self, source: Source, split: str) -> SplitRows | None:
-        """The rows of the split's files, in shard order."""
+        """Read the rows of the split's files, in shard order."""
         files = self._files(source, split)
         if not files:
             return None
@@ -110,15 +110,15 @@ class MirrorRows:
     def _files(self, source: Source, split: str) -> list[Path]:
         home = self._home(source)
         whole = [home / f"{split}.parquet", home / f"{split}.jsonl"]
-        found = [path for path in whole if path.is_file()]
-        return found[:1] or sorted(home.glob(f"{split}-*.parquet"))
+        files = [path for path in whole if path.is_file()]
+        return files[:1] or sorted(home.glob(f"{split}-*.parquet"))
 
     def _home(self, source: Source) -> Path:
         return self.folder / source.dataset / (source.config or "default")
 
 
 def read_parquet(files: Sequence[Path], source: Source) -> SplitRows:
-    """The rows of parquet files that share one schema; only the card's columns are decoded.
+    """Read parquet files that share one schema; only the card's columns are decoded.
 
     Raises:
         DataError: a truncated or foreign file.
@@ -126,22 +126,22 @@ def read_parquet(files: Sequence[Path], source: Source) -> SplitRows:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    def opened(path: Path) -> pq.ParquetFile:
+    def open_file(path: Path) -> pq.ParquetFile:
         try:
             return pq.ParquetFile(path)
-        except (pa.ArrowException, OSError) as wrong:
-            raise _broken(path, wrong) from None
+        except (pa.ArrowException, OSError) as error:
+            raise _broken(path, error) from None
 
     def rows() -> Iterator[Row]:
         for path in files:
             wanted = [column for column in columns if column in needed_columns(source)]
             try:
-                for batch in opened(path).iter_batches(BATCH, columns=wanted):
+                for batch in open_file(path).iter_batches(BATCH, columns=wanted):
                     yield from batch.to_pylist()
-            except (pa.ArrowException, OSError) as wrong:
-                raise _broken(path, wrong) from None
+            except (pa.ArrowException, OSError) as error:
+                raise _broken(path, error) from None
 
-    heads = [opened(path) for path in files]
+    heads = [open_file(path) for path in files]
     columns = tuple(heads[0].schema_arrow.names)
     names = _class_names(heads[0].schema_arrow.metadata or {})
     count = sum(head.metadata.num_rows for head in heads)
@@ -149,38 +149,38 @@ def read_parquet(files: Sequence[Path], source: Source) -> SplitRows:
 
 
 def needed_columns(source: Source) -> frozenset[str]:
-    """Columns that the card reads, under their old and their newer names."""
+    """Return the columns that the card reads, under their old and their newer names."""
     newer = source.alternate_layout.rename if source.alternate_layout else {}
     return frozenset((*source.columns, *newer))
 
 
 def json_lines(content: bytes, origin: str) -> Iterator[tuple[int, Row]]:
-    """The rows of JSON Lines with the line of each; the order of an object's keys is kept.
+    """Yield the rows of JSON Lines with their line numbers; the order of keys is kept.
 
-    Lines end at LF (or CRLF) only, empty ones are passed over.
+    Lines end at LF (or CRLF) only, empty ones are skipped.
 
     Raises:
-        DataError: not UTF-8, or a line that is no JSON object; names ``origin`` and line.
+        DataError: not UTF-8, or a line that is not a JSON object; names ``origin`` and line.
     """
     try:
         lines = lines_of(content)
-    except ValueError as wrong:
-        raise DataError(f"{origin}, {wrong}") from None
+    except ValueError as error:
+        raise DataError(f"{origin}, {error}") from None
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             row = parse_json(line)
-        except ValueError as wrong:
-            what = str(wrong).removeprefix("line 1, ").removeprefix("line 1: ")
-            raise DataError(f"{origin}:{number}: not JSON ({what}); mend that line") from None
+        except ValueError as error:
+            what = str(error).removeprefix("line 1, ").removeprefix("line 1: ")
+            raise DataError(f"{origin}:{number}: not JSON ({what}); correct that line") from None
         if not isinstance(row, dict):
             raise DataError(f'{origin}:{number}: not an object such as {{"text": "..."}}')
         yield number, row
 
 
 def _class_names(metadata: Mapping[bytes, bytes]) -> Mapping[str, tuple[str, ...]]:
-    """Names of class ids per top-level column, from the features that ``datasets`` writes."""
+    """Read the names of class ids per top-level column from the features ``datasets`` writes."""
     try:
         features = parse_json(text_of(metadata[b"huggingface"]))["info"]["features"]
         return {
@@ -189,12 +189,12 @@ def _class_names(metadata: Mapping[bytes, bytes]) -> Mapping[str, tuple[str, ...
             if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
         }
     except (KeyError, ValueError, TypeError, AttributeError):
-        # they say nothing that can be read
+        # no features, or none in a form that can be read
         return {}
 
 
-def _broken(path: Path, wrong: Exception) -> DataError:
-    reason = " ".join(str(wrong).split())[:120]
+def _broken(path: Path, error: Exception) -> DataError:
+    reason = " ".join(str(error).split())[:120]
     return DataError(
         f"{path}: not a whole parquet file ({reason}); copy it again, or make the mirror again "
         "with `mpt gym mirror`"

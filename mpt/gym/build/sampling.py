@@ -1,7 +1,8 @@
 """Lines -> pool and test set -> the k-shot train and dev set of each seed.
 
-All draws come from NumPy's legacy stream (``RandomState``), which is frozen: the official files of
-2021 come out bit for bit. Lines are shuffled as line numbers, which takes the same draws.
+All draws come from NumPy's legacy generator (``RandomState``), which is frozen, so that the
+official files of 2021 are reproduced bit for bit. Shuffling line numbers takes the same draws as
+shuffling lines.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ Numbers = Sequence[int] | np.ndarray
 Shots = int | Literal["all"]
 
 IN_MEMORY = 64 * 2**20
-"""Bytes of one split's lines that are held in memory; the rest goes to a temporary file."""
+"""Most bytes of one split's lines in memory; a larger split goes to a temporary file."""
 
 
 class Labelled(Protocol):
-    """Lines by number: how many there are, and which of them have the same target."""
+    """Lines by number: their count, and which of them have the same target."""
 
     def __len__(self) -> int: ...
 
     def label(self, number: int) -> int:
-        """A number that equals another line's exactly when the targets are equal."""
+        """Return a number that two lines share exactly if their targets are equal."""
         ...
 
 
@@ -44,13 +45,13 @@ AnyLines = TypeVar("AnyLines", bound=Labelled)
 class Lines:
     """The lines of one mapped split, as the bytes that go into a TSV file.
 
-    Memory stays flat whatever the split's size: 16 bytes per line and the distinct targets, the
-    text itself moves to a temporary file once it is large.
+    Memory is 16 bytes per line and the distinct targets, whatever the size of the split: the text
+    itself moves to a temporary file once it is large.
 
     Args:
         lines: input and target texts.
         name: task and split, for errors.
-        folder: where a temporary file goes; the system's place by default.
+        folder: of the temporary file; the system's default if None.
 
     Raises:
         DataError: a text that UTF-8 cannot hold (a lone surrogate).
@@ -72,8 +73,8 @@ class Lines:
             self._labels.append(labels.setdefault(target, len(labels)))
             try:
                 content = f"{text}\t{target}\n".encode()
-            except UnicodeEncodeError as wrong:
-                raise DataError(f"{name}, line {number}: {wrong.reason}; mend that row") from None
+            except UnicodeEncodeError as error:
+                raise DataError(f"{name}, line {number}: {error.reason}; correct that row") from None
             self._file.write(content)
             self._starts.append(self._starts[-1] + len(content))
 
@@ -81,24 +82,24 @@ class Lines:
         return len(self._labels)
 
     def label(self, number: int) -> int:
-        """See ``Labelled.label``."""
+        """Return the number of a line's target; see ``Labelled.label``."""
         return self._labels[number]
 
     def content(self, numbers: Numbers) -> Iterator[bytes]:
-        """The bytes of these lines, one by one."""
+        """Yield the bytes of these lines, one by one."""
         for number in numbers:
             start, end = self._starts[number], self._starts[number + 1]
             self._file.seek(start)
             yield self._file.read(end - start)
 
     def close(self) -> None:
-        """Frees the memory and the temporary file."""
+        """Close the temporary file and free its memory."""
         self._file.close()
 
 
 @dataclass(frozen=True)
 class Parts(Generic[AnyLines]):
-    """A task before sampling: which lines are the pool, which the test set."""
+    """A task before sampling: the lines of the pool and of the test set."""
 
     pool_lines: AnyLines | None
     pool: Numbers
@@ -107,11 +108,11 @@ class Parts(Generic[AnyLines]):
 
 
 def read_parts(card: Card, lines: Callable[[str], AnyLines | None]) -> Parts[AnyLines]:
-    """Pool and test set by the card's split rule.
+    """Return the pool and the test set by the card's split rule.
 
     Args:
-        card: whose ``splits`` are obeyed.
-        lines: the mapped lines of a split, None where the source does not have that split.
+        card: has the split rule, ``splits``.
+        lines: returns the mapped lines of a split, None if the source does not have it.
 
     Raises:
         DataError: the source lacks the split that the test set comes from.
@@ -135,13 +136,13 @@ def read_parts(card: Card, lines: Callable[[str], AnyLines | None]) -> Parts[Any
 
 
 def split_of_tests(card: Card) -> str:
-    """The split that the test set is taken from."""
+    """Return the name of the split that the test set is taken from."""
     rule = card.splits
     return rule.origin if isinstance(rule, OneSplit | OneSplitCounts) else rule.test
 
 
 def shuffled(numbers: Numbers, seed: int) -> np.ndarray:
-    """A copy in the order that ``RandomState(seed).shuffle`` of the lines would give."""
+    """Return a copy in the order that ``RandomState(seed).shuffle`` gives the lines."""
     order = np.array(numbers, dtype=np.int64)
     np.random.RandomState(seed).shuffle(order)
     return order
@@ -150,11 +151,11 @@ def shuffled(numbers: Numbers, seed: int) -> np.ndarray:
 def sample(
     parts: Parts[AnyLines], kind: str, shots: Shots, seed: int
 ) -> tuple[list[int], list[int]]:
-    """Line numbers of the train and the dev set under ``seed``.
+    """Draw the line numbers of the train and the dev set under ``seed``.
 
     ``text_to_text``: the first k lines of the shuffled pool, then the next k. ``classification``:
-    the same per target text, in order of first appearance. A class with fewer than 2 k lines is
-    short in dev, then in train, as in the official files. With ``"all"`` each class (or the pool)
+    the same per target text, in order of first appearance. A class with fewer than 2 k lines has
+    fewer in dev, then in train, as in the official files. With ``"all"`` each class (or the pool)
     is halved: train takes the larger half.
     """
     if parts.pool_lines is None:
@@ -173,16 +174,16 @@ def sample(
 
 
 def _fractions(rule: OneSplit, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``int(fraction * n)``: a double product, truncated, never rounded."""
+    """Cut one shuffled split at ``int(fraction * n)``, truncated as in the official program."""
     n = len(order)
     return order[: int(rule.pool_fraction * n)], order[int(rule.test_start_fraction * n) :]
 
 
 def _needed(card: Card, split: str, lines: Callable[[str], AnyLines | None]) -> AnyLines:
-    found = lines(split)
-    if found is None:
+    split_lines = lines(split)
+    if split_lines is None:
         raise DataError(
             f"{card.task}: the source has no split {split!r} of {card.source.dataset}"
             f"/{card.source.config or 'default'}, which the test set comes from; add it"
         )
-    return found
+    return split_lines

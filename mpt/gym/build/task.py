@@ -1,8 +1,8 @@
-"""One task, built: rows -> lines -> the 15 TSV files, byte for byte, or nothing at all.
+"""Building one task: rows -> lines -> the 15 TSV files, byte for byte, or nothing at all.
 
-A task's files are made in a hidden folder beside their place and moved there whole, so a task is
-either complete or absent, whenever the builder is killed. ``built.json`` beside the files records
-their MD5 sums and the recipe; a task whose recipe and files are unchanged is not built again.
+A task's files are made in a hidden folder and moved into place together, so a task is either
+complete or absent, whenever the builder is killed. ``built.json`` beside the files records their
+MD5 sums and the recipe; a task whose recipe and files are unchanged is not built again.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ State = Literal["built", "kept", "short", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one task.
+    """The result of building one task.
 
     Attributes:
-        state: ``built``; ``kept`` (was there already); ``short`` (built, but the source lacks rows
-            of 2021, so some files are not the official ones); ``failed`` (nothing was written).
-        official: how many of the files have their official MD5; None where there is none.
-        note: what is short, or why it failed and what to do.
+        state: ``built``; ``kept`` (it existed already); ``short`` (built, but the source lacks rows
+            of 2021, so some files differ from the official ones); ``failed`` (nothing was written).
+        official: number of files with their official MD5; None if there are no official files.
+        note: what the source lacks, or why the build failed and what to do.
     """
 
     task: str
@@ -59,60 +59,60 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Plan:
-    """Where rows come from, where files go, and how many shots (None: the card's own)."""
+    """The source of rows, the folder for files, and the number of shots (None: the card's)."""
 
     source: RowSource
     out: Path
     shots: Shots | None = None
 
     def of(self, card: Card) -> Shots:
-        """The shots of this card under the plan."""
+        """Return the number of shots of this card under the plan."""
         return card.shots if self.shots is None else self.shots
 
 
 @dataclass
 class _Reading:
-    """The mapped splits of one task while it is built, and what was short about them."""
+    """The mapped splits of one task while it is built, and what the source lacked of them."""
 
     card: Card
     plan: Plan
     folder: Path
     short: dict[str, str] = field(default_factory=dict)
-    held: dict[str, Lines | None] = field(default_factory=dict)
+    splits: dict[str, Lines | None] = field(default_factory=dict)
 
     def lines(self, split: str) -> Lines | None:
-        if split not in self.held:
-            self.held[split] = self._read(split)
-        return self.held[split]
+        if split not in self.splits:
+            self.splits[split] = self._read(split)
+        return self.splits[split]
 
     def _read(self, split: str) -> Lines | None:
         expected = self.card.source.rows.get(split)
-        given = self.plan.source.split(self.card.source, split)
-        if given is None:
+        table = self.plan.source.split(self.card.source, split)
+        if table is None:
             self.short[split] = f"{split} rows are missing: only the test files can be made"
             return None
-        if expected and given.count is not None and given.count != expected:
-            few = "short" if given.count < expected else "too many"
-            self.short[split] = f"{split} rows are {few}: {given.count:,} instead of {expected:,}"
-        rows = conform(self.card, split, given)
+        if expected and table.count is not None and table.count != expected:
+            few = "short" if table.count < expected else "too many"
+            self.short[split] = f"{split} rows are {few}: {table.count:,} instead of {expected:,}"
+        rows = conform(self.card, split, table)
         name = f"{self.card.task}: split {split!r}"
         return Lines(map_rows(self.card, rows, split), name, str(self.folder))
 
     def close(self) -> None:
-        for lines in self.held.values():
+        for lines in self.splits.values():
             if lines is not None:
                 lines.close()
 
 
 def build_task(card: Card, plan: Plan) -> Outcome:
-    """Builds one task unless it is there already; never raises for bad data or a full disk."""
+    """Build one task unless it exists already; never raise for bad data or a full disk."""
     started = time.monotonic()
     try:
         outcome = _kept(card, plan) or _build(card, plan)
-    except InputError as wrong:
-        outcome = Outcome(card.task, "failed", note=str(wrong))
-    except OSError as wrong:
-        outcome = Outcome(card.task, "failed", note=_disk(card.task, plan.out, wrong))
+    except InputError as error:
+        outcome = Outcome(card.task, "failed", note=str(error))
+    except OSError as error:
+        outcome = Outcome(card.task, "failed", note=_disk(card.task, plan.out, error))
     except MemoryError:
         note = f"{card.task}: out of memory; build it alone with `--jobs 1`"
         outcome = Outcome(card.task, "failed", note=note)
@@ -120,7 +120,7 @@ def build_task(card: Card, plan: Plan) -> Outcome:
 
 
 def recipe(card: Card, plan: Plan) -> str:
-    """16 hex digits: equal recipes give equal bytes (card, shots and state of the source)."""
+    """Return 16 hex digits over card, shots and state of the source: equal recipes, equal bytes."""
     made_of = card.model_dump(mode="json", exclude={"licence", "notes", "checksum"})
     text = json.dumps(
         [made_of, plan.of(card), plan.source.fingerprint(card.source)], sort_keys=True
@@ -129,7 +129,7 @@ def recipe(card: Card, plan: Plan) -> str:
 
 
 def _kept(card: Card, plan: Plan) -> Outcome | None:
-    """The outcome of an earlier build with the same recipe whose files are untouched."""
+    """Return the outcome of an earlier build if its recipe and files are unchanged."""
     home, shots = plan.out / card.task, plan.of(card)
     record = read_record(home)
     build = record.builds.get(str(shots))
@@ -145,10 +145,10 @@ def _kept(card: Card, plan: Plan) -> Outcome | None:
 def _build(card: Card, plan: Plan) -> Outcome:
     home = plan.out / card.task
     old = plan.out / f".old-{card.task}"
-    _settle(card.task, plan.out)
+    _recover(card.task, plan.out)
     plan.out.mkdir(parents=True, exist_ok=True)
     stage = Path(mkdtemp(prefix=_stage_prefix(card.task), dir=plan.out))
-    stage.chmod(0o755)  # mkdtemp's is for the owner alone
+    stage.chmod(0o755)  # mkdtemp makes a folder that only its owner can read
     reading = _Reading(card, plan, stage)
     try:
         sums = dict(_write(card, plan.of(card), read_parts(card, reading.lines), stage))
@@ -175,8 +175,8 @@ def _stage_prefix(task: str) -> str:
     return f".building-{task}."
 
 
-def _settle(task: str, out: Path) -> None:
-    """Clears what a killed builder left: its half-made folder goes, a set-aside one comes back."""
+def _recover(task: str, out: Path) -> None:
+    """Clean up after a killed builder: delete half-made folders, restore one that was set aside."""
     home, old = out / task, out / f".old-{task}"
     for stage in out.glob(f"{_stage_prefix(task)}*"):
         shutil.rmtree(stage, ignore_errors=True)
@@ -186,14 +186,14 @@ def _settle(task: str, out: Path) -> None:
 
 
 def _write(card: Card, shots: Shots, parts: Parts[Lines], stage: Path) -> Iterator[tuple[str, str]]:
-    """Writes every file that the source allows; gives names and MD5 sums."""
+    """Write every file that the source allows; yield names and MD5 sums."""
 
     def put(name: str, lines: Lines, numbers: Numbers) -> tuple[str, str]:
         with (stage / name).open("wb") as file:
             file.writelines(lines.content(numbers))
         return name, file_md5(stage / name)
 
-    first, tested = "", ""
+    first, test_md5 = "", ""
     for seed in SEEDS:
         train, dev = sample(parts, card.kind, shots, seed)
         if parts.pool_lines is not None:
@@ -201,33 +201,33 @@ def _write(card: Card, shots: Shots, parts: Parts[Lines], stage: Path) -> Iterat
             yield put(file_name(card.task, shots, seed, "dev"), parts.pool_lines, dev)
         name = file_name(card.task, shots, seed, "test")
         if not first:  # the test set is the same under every seed
-            first, tested = put(name, parts.test_lines, parts.test)
+            first, test_md5 = put(name, parts.test_lines, parts.test)
         else:
             shutil.copyfile(stage / first, stage / name)
-        yield name, tested
+        yield name, test_md5
 
 
 def _note(card: Card, plan: Plan, sums: Mapping[str, str], short: Mapping[str, str]) -> str:
-    """What was short in the source, but for splits whose official files came out all the same."""
-    known = official_md5(card.task, plan.of(card))
-    wrong = {name for name, md5 in sums.items() if known.get(name) != md5}
-    if len(sums) == len(known) and not wrong:
+    """Say what the source lacked, except for splits whose official files were reproduced anyway."""
+    official = official_md5(card.task, plan.of(card))
+    wrong = {name for name, md5 in sums.items() if official.get(name) != md5}
+    if len(sums) == len(official) and not wrong:
         return ""
-    if known and not any(name.endswith("_test.tsv") for name in wrong):
-        short = {split: told for split, told in short.items() if split != split_of_tests(card)}
+    if official and not any(name.endswith("_test.tsv") for name in wrong):
+        short = {split: note for split, note in short.items() if split != split_of_tests(card)}
     return "; ".join(short.values())
 
 
 def _official(card: Card, shots: Shots, sums: Mapping[str, str]) -> int | None:
-    known = official_md5(card.task, shots)
-    return sum(known[name] == md5 for name, md5 in sums.items()) if known else None
+    official = official_md5(card.task, shots)
+    return sum(official[name] == md5 for name, md5 in sums.items()) if official else None
 
 
-def _disk(task: str, out: Path, wrong: OSError) -> str:
-    if wrong.errno in (errno.ENOSPC, errno.EDQUOT):
+def _disk(task: str, out: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             f"{task}: the disk of {out} is full; free some space and run the same command again: "
             "finished tasks are kept"
         )
-    reason = wrong.strerror or str(wrong)
-    return f"{task}: {wrong.filename or out}: {reason}; mend that and run the same command again"
+    reason = error.strerror or str(error)
+    return f"{task}: {error.filename or out}: {reason}; fix that and run the same command again"

@@ -1,7 +1,7 @@
 """Paths into a row, and templates made of them: ``"question: {question|nl} [SEP] {$options}"``.
 
-A row is a mapping from column to value; computed values stand beside the columns under names that
-start with ``$``. Nothing is trimmed: a blank in a template is a blank in the file.
+A row is a mapping from column to value; computed values are added to it under names that start
+with ``$``. Nothing is trimmed: a blank in a template is a blank in the file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """Where a value stands in a row.
+    """The path to a value in a row.
 
     ``a.b`` is field b of record a, ``x.0`` element 0 of list x, ``x[]`` every element of x: what
     follows applies to each, the results form one flat list (``x[][]`` flattens two levels). A list
@@ -33,7 +33,7 @@ class Path:
     @staticmethod
     @lru_cache(maxsize=4096)
     def parse(text: str) -> Path:
-        """The path that ``text`` spells. Raises ``ValueError`` for an empty step."""
+        """Parse a path. Raises ``ValueError`` for an empty step."""
         keys: list[str] = []
         for part in text.split("."):
             name = part.rstrip("[]")
@@ -44,11 +44,11 @@ class Path:
 
     @property
     def column(self) -> str:
-        """The top-level column (or ``$`` name) that the path starts from."""
+        """Return the top-level column (or ``$`` name) that the path starts from."""
         return self.keys[0]
 
     def __call__(self, row: Row) -> object:
-        """The value in ``row``. Raises ``ValueError`` where the row has no such field."""
+        """Return the value in ``row``. Raises ``ValueError`` if the row has no such field."""
         try:
             return row[self.text] if len(self.keys) == 1 else _walk(row, self.keys)
         except (KeyError, IndexError) as missing:
@@ -76,14 +76,14 @@ def _each(value: object, rest: Sequence[str]) -> list[object]:
         if not rest:
             raise KeyError("field after []")
         value, rest = value[rest[0]], rest[1:]
-    found: list[object] = []
+    values: list[object] = []
     for item in as_list(value):
         result = _walk(item, rest)
         if "[]" in rest:
-            found.extend(as_list(result))
+            values.extend(as_list(result))
         else:
-            found.append(result)
-    return found
+            values.append(result)
+    return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +95,12 @@ class Placeholder:
 
     @staticmethod
     def parse(text: str) -> Placeholder:
-        """Raises ``UnknownName`` for an unknown transform, ``ValueError`` for a wrong path."""
+        """Parse a placeholder. Raises ``UnknownName`` (transform), ``ValueError`` (path)."""
         path, *steps = text.split("|")
         return Placeholder(Path.parse(path), tuple(Step.parse(step) for step in steps))
 
     def __call__(self, row: Row) -> str:
-        """The text that stands in for the placeholder."""
+        """Return the text that replaces the placeholder."""
         value = self.path(row)
         for step in self.steps:
             value = step(value, lambda column: Path.parse(column)(row))
@@ -109,7 +109,7 @@ class Placeholder:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Literal text and placeholders in turn."""
+    """Alternating literal text and placeholders."""
 
     text: str
     pieces: tuple[str | Placeholder, ...]
@@ -117,7 +117,7 @@ class Template:
     @staticmethod
     @lru_cache(maxsize=1024)
     def parse(text: str) -> Template:
-        """The template that ``text`` spells.
+        """Parse a template.
 
         Raises:
             UnknownName: an unknown transform.
@@ -135,16 +135,16 @@ class Template:
 
     @property
     def columns(self) -> frozenset[str]:
-        """Top-level columns and ``$`` names that the template reads (transforms' own included)."""
-        found = set()
+        """Return the columns and ``$`` names that the template reads, also in transforms."""
+        columns = set()
         for piece in self.pieces:
             if isinstance(piece, Placeholder):
-                found.add(piece.path.column)
+                columns.add(piece.path.column)
                 for step in piece.steps:
                     if step.name in ("put_subject", "span"):
-                        found |= {Path.parse(argument).column for argument in step.arguments}
-        return frozenset(found)
+                        columns |= {Path.parse(argument).column for argument in step.arguments}
+        return frozenset(columns)
 
     def __call__(self, row: Row) -> str:
-        """The rendered text. Raises ``ValueError`` naming the path that cannot be rendered."""
+        """Render the template. Raises ``ValueError`` naming a path that cannot be rendered."""
         return "".join(piece if isinstance(piece, str) else piece(row) for piece in self.pieces)

@@ -16,7 +16,7 @@ from math import isfinite
 from mpt.errors import UnknownName
 
 Lookup = Callable[[str], object]
-"""The value at a path of the row in hand; two transforms read other columns."""
+"""A function that returns the value at a path of the current row; two transforms use it."""
 
 JOINERS: Mapping[str, str] = {
     "SPACE": " ",
@@ -32,7 +32,7 @@ _BREAKS = str.maketrans("\n\r\t", "   ")
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """``apply(value, arguments, lookup)`` and the shape of its arguments (a regular expression)."""
+    """``apply(value, arguments, lookup)`` and the form of its arguments (a regular expression)."""
 
     apply: Callable[[object, Sequence[str], Lookup], object]
     arguments: str = ""
@@ -48,7 +48,7 @@ class Step:
     @staticmethod
     @lru_cache(maxsize=1024)
     def parse(text: str) -> Step:
-        """The step that ``text`` names. Raises ``UnknownName``, ``ValueError`` (wrong argument)."""
+        """Parse a step. Raises ``UnknownName`` (transform), ``ValueError`` (argument)."""
         name, _, rest = text.partition(":")
         if name not in TRANSFORMS:
             raise UnknownName("transform", name, TRANSFORMS)
@@ -60,12 +60,12 @@ class Step:
         return Step(name, tuple(rest.split(":")) if rest else ())
 
     def __call__(self, value: object, lookup: Lookup) -> object:
-        """The transformed value. Raises ``ValueError`` when its type does not fit."""
+        """Transform a value. Raises ``ValueError`` if its type does not fit."""
         return TRANSFORMS[self.name].apply(value, self.arguments, lookup)
 
 
 def as_text(value: object) -> str:
-    """Python's ``str`` of a text or number. Raises ``ValueError`` for null, NaN, list, record."""
+    """Return a text or number as text. Raises ``ValueError`` for null, NaN, a list or a record."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int) or (isinstance(value, float) and isfinite(value)):
@@ -78,7 +78,7 @@ def as_text(value: object) -> str:
 
 
 def as_integer(value: object) -> int:
-    """A whole number, or a text that spells one. Raises ``ValueError``."""
+    """Convert a whole number, or a text that spells one, to ``int``. Raises ``ValueError``."""
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
         return int(value)
     if isinstance(value, str):
@@ -88,14 +88,14 @@ def as_integer(value: object) -> int:
 
 
 def as_list(value: object) -> list[object]:
-    """A list. Raises ``ValueError``."""
+    """Return a list or tuple as a list. Raises ``ValueError`` for anything else."""
     if isinstance(value, list | tuple):
         return list(value)
     raise ValueError(f"{type(value).__name__} {str(value)[:40]!r} stands where a list is needed")
 
 
 def join(texts: Sequence[object], joiner: str) -> str:
-    """The texts joined by the text called ``joiner``."""
+    """Join the texts with the text that ``joiner`` names in ``JOINERS``."""
     return JOINERS[joiner].join(as_text(text) for text in texts)
 
 

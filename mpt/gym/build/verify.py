@@ -1,8 +1,8 @@
-"""A folder of built tasks against the official MD5 sums.
+"""Comparison of a folder of built tasks with the official MD5 sums.
 
-Some official files cannot be met bit for bit today; the card's ``checksum`` says which and why.
-Those are compared by content where an official copy is at hand (``against``): answers of a line in
-any order, for ``unseeded`` tasks also the words of the input.
+Some official files cannot be reproduced bit for bit today; the card's ``checksum`` says which and
+why. Those are compared by content if an official copy is available (``against``): the answers of a
+line in any order, for ``unseeded`` tasks also the words of the input.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ State = Literal[
 ]
 
 FAILING: frozenset[State] = frozenset(("short", "incomplete", "differs"))
-"""States of a task that should match and does not."""
+"""States of a task that should match but does not."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """How a task's files compare with the official ones.
+class Comparison:
+    """The comparison of a task's files with the official ones.
 
     Attributes:
-        state: ``matches`` (every MD5); ``same content`` (as ``against``, but for arbitrary order);
-            ``excused`` (known not to be reproducible bit for bit); ``unofficial`` (other shots, no
-            official files); ``short`` (the source lacked rows); ``incomplete`` (files are missing);
+        state: ``matches`` (every MD5); ``same content`` (equal to ``against`` but for arbitrary
+            order); ``excused`` (known not to be reproducible bit for bit); ``unofficial`` (other
+            shots, no official files); ``short`` (the source lacked rows); ``incomplete`` (files are
+            missing);
             ``differs``.
-        matching: files with their official MD5, of ``files``.
+        matching: number of files with their official MD5, of ``files``.
         note: what differs and why.
     """
 
@@ -46,14 +47,14 @@ class Verdict:
     note: str = ""
 
 
-def verify(folder: Path, against: Path | None = None) -> Iterator[Verdict]:
-    """A verdict per CrossFit task in ``folder``, in alphabetical order.
+def verify(folder: Path, against: Path | None = None) -> Iterator[Comparison]:
+    """Compare each CrossFit task in ``folder`` with the official files, in alphabetical order.
 
     Raises:
         DataError: the folder is missing or holds no CrossFit task.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder} is no folder; give the one that `mpt gym build --out` made")
+        raise DataError(f"{folder} is not a folder; give the one that `mpt gym build --out` made")
     tasks = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name in cards())
     if not tasks:
         raise DataError(f"{folder} holds no CrossFit task; build one with `mpt gym build`")
@@ -61,31 +62,33 @@ def verify(folder: Path, against: Path | None = None) -> Iterator[Verdict]:
         yield verify_task(cards()[task], folder / task, against / task if against else None)
 
 
-def verify_task(card: Card, home: Path, against: Path | None = None) -> Verdict:
-    """The verdict on one task's folder."""
-    known = official_md5(card.task, card.shots)
-    found = {name: file_md5(home / name) for name in known if (home / name).is_file()}
-    if not found:
+def verify_task(card: Card, home: Path, against: Path | None = None) -> Comparison:
+    """Compare one task's folder with the official files."""
+    official = official_md5(card.task, card.shots)
+    sums = {name: file_md5(home / name) for name in official if (home / name).is_file()}
+    if not sums:
         return _unofficial(card, home)
-    wrong = sorted(name for name, md5 in found.items() if known[name] != md5)
-    matching = len(found) - len(wrong)
-    if matching == len(known):
-        return Verdict(card.task, "matches", matching, len(known))
+    wrong = sorted(name for name, md5 in sums.items() if official[name] != md5)
+    matching = len(sums) - len(wrong)
+    if matching == len(official):
+        return Comparison(card.task, "matches", matching, len(official))
     build = read_record(home).builds.get(str(card.shots))
     if build is not None and build.note:
-        tests = sum(name.endswith("_test.tsv") for name in set(found) - set(wrong))
+        tests = sum(name.endswith("_test.tsv") for name in set(sums) - set(wrong))
         note = f"{build.note}; {tests} of {len(SEEDS)} test files match"
-        return Verdict(card.task, "short", matching, len(known), note)
-    if len(found) < len(known):
-        lacking = sorted(set(known) - set(found))
-        note = f"{len(lacking)} files are missing, {lacking[0]} first: build the task again"
-        return Verdict(card.task, "incomplete", matching, len(known), note)
-    state, note = _judge(card, home, wrong, against)
-    return Verdict(card.task, state, matching, len(known), note)
+        return Comparison(card.task, "short", matching, len(official), note)
+    if len(sums) < len(official):
+        missing = sorted(set(official) - set(sums))
+        note = f"{len(missing)} files are missing, {missing[0]} first: build the task again"
+        return Comparison(card.task, "incomplete", matching, len(official), note)
+    state, note = _difference(card, home, wrong, against)
+    return Comparison(card.task, state, matching, len(official), note)
 
 
-def _judge(card: Card, home: Path, wrong: list[str], against: Path | None) -> tuple[State, str]:
-    """Why the files named ``wrong`` may differ, if they may."""
+def _difference(
+    card: Card, home: Path, wrong: list[str], against: Path | None
+) -> tuple[State, str]:
+    """Tell whether the files named ``wrong`` are allowed to differ, and why."""
     why = card.checksum
     if why is None or why.kind == "exact":
         return "differs", f"{wrong[0]} and {len(wrong) - 1} more are not the official files"
@@ -102,20 +105,20 @@ def _judge(card: Card, home: Path, wrong: list[str], against: Path | None) -> tu
     return "excused", f"{len(wrong)} files cannot be compared by MD5 ({why.kind}): {why.reason}"
 
 
-def _unofficial(card: Card, home: Path) -> Verdict:
-    """Other shots than the official ones: the builder's own record is the judge."""
+def _unofficial(card: Card, home: Path) -> Comparison:
+    """Compare files without official ones (other shots) with the builder's own record."""
     record = read_record(home)
     changed = _changed(home, record)
     if not record.files:
         note = f"no file for k = {card.shots} and no record of a build: build the task again"
-        return Verdict(card.task, "incomplete", 0, 15, note)
+        return Comparison(card.task, "incomplete", 0, 15, note)
     if changed:
         note = f"{changed[0]} is not as it was built: build the task again"
-        return Verdict(
+        return Comparison(
             card.task, "differs", len(record.files) - len(changed), len(record.files), note
         )
     note = f"no official files for k = {', '.join(record.builds)}; unchanged since the build"
-    return Verdict(card.task, "unofficial", 0, len(record.files), note)
+    return Comparison(card.task, "unofficial", 0, len(record.files), note)
 
 
 def _changed(home: Path, record: Record) -> list[str]:
@@ -146,5 +149,5 @@ def _content(line: str, unseeded: bool) -> tuple[list[str], list[str]]:
 
 
 def _lines(path: Path) -> list[str]:
-    # whatever bytes they are, they can be compared
+    # files that are not UTF-8 can be compared too
     return path.read_bytes().decode(errors="surrogateescape").split("\n")

@@ -1,4 +1,4 @@
-"""Skills in combination: what the backbone knows in parts but was never asked for in one go."""
+"""Combined skills: the backbone was pretrained on the parts but never on the combination."""
 
 from __future__ import annotations
 
@@ -12,42 +12,44 @@ from mpt.gym.mini.subjects import KINDS
 from mpt.gym.mini.writing import headline, opposite, restaurant, slot, statement_to_question
 
 
-def _found(text: str, name: str) -> str:
-    """The first word of ``text`` that belongs to a class."""
+def _first(text: str, name: str) -> str:
+    """Return the first word of ``text`` that belongs to a class."""
     return next(word for word in text.split() if word in words(name))
 
 
 def city_and_day(rng: Random) -> Item:
-    """A request to an assistant; the answer is its city and its day."""
+    """Draw a request to an assistant; the answer is its city and its day."""
     item = slot("city")(rng)
-    return Item(item.text, f"{item.answer} {_found(item.text, 'days')}", item.other)
+    return Item(item.text, f"{item.answer} {_first(item.text, 'days')}", item.other)
 
 
 def room_and_colour(rng: Random) -> Item:
-    """A story of two people; the answer is the room and the colour of a thing (``other``)."""
+    """Draw a story of two people; the answer is the room and the colour of the thing ``other``."""
     item = story("colour")(rng)
-    told = next(part for part in item.text.split(" . ") if item.other.split()[-1] in part.split())
-    return Item(item.text, f"{_found(told, 'rooms')} {item.answer}", item.other)
+    sentence = next(
+        part for part in item.text.split(" . ") if item.other.split()[-1] in part.split()
+    )
+    return Item(item.text, f"{_first(sentence, 'rooms')} {item.answer}", item.other)
 
 
 def contrary_sentence(rng: Random) -> Item:
-    """A description; the answer is the description with the opposite adjective."""
+    """Draw a description; the answer is the description with the opposite adjective."""
     item = opposite(rng)
     pair = next(p for p in records("opposites") if item.answer in p)
     word = pair[0] if item.answer == pair[1] else pair[1]
-    said = " ".join(item.answer if w == word else w for w in item.text.split(" "))
-    return Item(item.text, said)
+    changed = " ".join(item.answer if w == word else w for w in item.text.split(" "))
+    return Item(item.text, changed)
 
 
 def negation(rng: Random) -> Item:
-    """A statement; the answer is its negation."""
+    """Draw a statement; the answer is its negation."""
     item = statement_to_question(rng)
     who, _, place = item.text.partition(" is ")
     return Item(item.text, f"{who} is not {place}")
 
 
 def passive_headline(rng: Random) -> Item:
-    """A report; the answer is its core in the passive voice."""
+    """Draw a report; the answer is its core in the passive voice."""
     item = headline(rng)
     who, third, thing, _, city = item.answer.split(" ")
     done = next(verb[3] for verb in records("verbs") if verb[1] == third)
@@ -55,14 +57,14 @@ def passive_headline(rng: Random) -> Item:
 
 
 def advert(rng: Random) -> Item:
-    """Slots of a restaurant; the answer is a line that invites to it."""
+    """Draw the slots of a restaurant; the answer is a line that invites people to it."""
     item = restaurant(rng)
     place, _, price, dish, _, _, _, area = item.answer.split(" ")
     return Item(item.text, f"visit the {area} for {price} {dish} food at {place}")
 
 
 def not_of_kind(rng: Random) -> Item:
-    """Four things, three of the kind that is named (``other``); the answer is the fourth."""
+    """Draw four things, three of them of the kind ``other``; the answer is the fourth."""
     item = odd_one(rng)
     alike = next(thing for thing in item.options if thing != item.answer)
     kind = next(kind for kind in KINDS if alike in words(kind))
@@ -70,7 +72,7 @@ def not_of_kind(rng: Random) -> Item:
 
 
 def restated(rng: Random) -> Item:
-    """A scene and a second sentence; ``same`` if that says only what the first did."""
+    """Draw a scene and a sentence; the answer is ``same`` if the scene implies the sentence."""
     item = entailment(rng)
     answer = "same" if item.answer == "yes" else "different"
     return Item(item.text, answer, item.other)

@@ -1,4 +1,4 @@
-"""The embedded gym: every split is written on the spot, the same on every machine."""
+"""The embedded gym: every split is generated on demand, identically on every machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mpt.gym.splits import SEEDS, Example, FewShotSplit, TaskCard
 from mpt.seeding import entropy
 
 PATIENCE = 5_000
-"""Draws without a new text after which a task is taken to have no more."""
+"""Consecutive draws without a new text after which a task is considered exhausted."""
 
 
 class MiniGym:
@@ -23,38 +23,38 @@ class MiniGym:
 
     @property
     def name(self) -> str:
-        """``mini``."""
+        """Return ``mini``."""
         return "mini"
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Every task's name, sorted."""
+        """Return the name of every task, sorted."""
         return tuple(TASKS)
 
     @property
     def partitions(self) -> Partitions:
-        """The paper's ten settings in miniature."""
+        """Return the paper's ten settings in miniature."""
         return settings()
 
     def card(self, task: str) -> TaskCard:
-        """What the task is. Raises ``UnknownName``."""
+        """Return the task's card. Raises ``UnknownName``."""
         return _task(task).card
 
     def split(self, task: str, seed: int, shots: Shots | None = None) -> FewShotSplit:
-        """The task's examples under one of ``SEEDS``.
+        """Generate the task's examples under one of ``SEEDS``.
 
-        Train and dev hold 16 per class or 32 in all, or as many as ``shots`` says, and share no
-        text with each other or the test set, which is the same for all seeds.
+        Train and dev hold 16 examples per class or 32 in total, or ``shots``, and share no text
+        with each other or the test set, which is the same for all seeds.
 
         Raises:
             UnknownName: no such task.
-            DataError: the seed is none of the five, or there are not so many examples.
+            DataError: the seed is not one of the five, or the task has too few distinct examples.
         """
         card = _task(task).card
         if shots == "all":
             raise DataError(
-                f"the embedded gym writes examples as they are asked for, so {task!r} has no "
-                "'all'; give a number of shots, e.g. 128"
+                f"the embedded gym generates examples on demand, so {task!r} has no 'all'; "
+                "give a number of shots, e.g. 128"
             )
         if seed not in SEEDS:
             raise DataError(
@@ -75,7 +75,7 @@ def _task(name: str) -> MiniTask:
 def _split(name: str, seed: int, shots: int) -> FewShotSplit:
     task, test = TASKS[name], _test(name)
     rng = Random(entropy("mini", name, seed))
-    rows = _written(task, rng, 2 * shots, frozenset(row.input for row in test))
+    rows = _generated(task, rng, 2 * shots, frozenset(row.input for row in test))
     train, dev = rows[::2], rows[1::2]
     return FewShotSplit(name, task.card.metric, seed, train, dev, test)
 
@@ -84,17 +84,19 @@ def _split(name: str, seed: int, shots: int) -> FewShotSplit:
 def _test(name: str) -> tuple[Example, ...]:
     task = TASKS[name]
     rng = Random(entropy("mini", name, "test"))
-    return _written(task, rng, task.test // (len(task.labels) or 1), frozenset())
+    return _generated(task, rng, task.test // (len(task.labels) or 1), frozenset())
 
 
-def _written(task: MiniTask, rng: Random, each: int, taken: frozenset[str]) -> tuple[Example, ...]:
-    """``each`` distinct examples per class (or in all), classes by turns, none in ``taken``."""
+def _generated(
+    task: MiniTask, rng: Random, each: int, taken: frozenset[str]
+) -> tuple[Example, ...]:
+    """Generate ``each`` distinct examples per class (or in total), none of them in ``taken``."""
     seen = set(taken)
-    shelves: dict[str, list[Example]] = {label: [] for label in task.labels} or {"": []}
+    by_class: dict[str, list[Example]] = {label: [] for label in task.labels} or {"": []}
     futile = 0
-    while any(len(shelf) < each for shelf in shelves.values()):
+    while any(len(examples) < each for examples in by_class.values()):
         if futile == PATIENCE:
-            fewest = min(map(len, shelves.values()))
+            fewest = min(map(len, by_class.values()))
             raise DataError(
                 f"task {task.card.task!r} has about {fewest} different texts"
                 f"{' per class' if task.labels else ''}, train and dev together, not {each}; give "
@@ -102,18 +104,18 @@ def _written(task: MiniTask, rng: Random, each: int, taken: frozenset[str]) -> t
             )
         futile += 1
         item: Item = draw(task.sampler, rng, held_out=True)
-        example, shelf = task.dress(item), shelves[item.answer if task.labels else ""]
-        if len(shelf) < each and example.input not in seen:
+        example, examples = task.dress(item), by_class[item.answer if task.labels else ""]
+        if len(examples) < each and example.input not in seen:
             seen.add(example.input)
-            shelf.append(example)
+            examples.append(example)
             futile = 0
-    return _mixed(rng, shelves)
+    return _mixed(rng, by_class)
 
 
-def _mixed(rng: Random, shelves: dict[str, list[Example]]) -> tuple[Example, ...]:
-    """Pairs of each class by turns, so that even and odd rows hold the classes equally."""
+def _mixed(rng: Random, by_class: dict[str, list[Example]]) -> tuple[Example, ...]:
+    """Shuffle pairs of one class each, so that even and odd rows hold the classes equally."""
     rows: list[list[Example]] = []
-    for shelf in shelves.values():
-        rows += [shelf[i : i + 2] for i in range(0, len(shelf), 2)]
+    for examples in by_class.values():
+        rows += [examples[i : i + 2] for i in range(0, len(examples), 2)]
     rng.shuffle(rows)
     return tuple(example for pair in rows for example in pair)

@@ -1,4 +1,4 @@
-"""One instance of a skill, before any task has dressed it in its own words."""
+"""One instance of a skill, before a task puts it into its own template and label words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TypeAlias
 from zlib import crc32
 
 BUCKETS = 4
-"""Item space is cut into this many parts by hash; the gym owns part 0, pretraining the others."""
+"""Number of parts that items are divided into by hash: part 0 is the gym's, the others are used in
+pretraining, so that no text of the gym was seen in pretraining."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +31,17 @@ class Item:
 
     @property
     def held_out(self) -> bool:
-        """Whether the gym owns this item: a function of its texts, never of its answer."""
+        """Tell whether the item belongs to the gym: a function of its texts, not of its answer."""
         texts = "\x1f".join((self.text, self.other, *sorted(self.options)))
         return crc32(texts.encode()) % BUCKETS == 0
 
 
 Sampler: TypeAlias = Callable[[Random], Item]
-"""Draws an item; every skill of the mini world is one of these."""
+"""A function that draws an item; every skill of the mini world is a sampler."""
 
 
 def draw(sampler: Sampler, rng: Random, *, held_out: bool) -> Item:
-    """An item of the gym's part (``held_out``) or of pretraining's, by rejection."""
+    """Draw an item of the gym's part (``held_out``) or of pretraining's, by rejection."""
     while True:
         item = sampler(rng)
         if item.held_out == held_out:

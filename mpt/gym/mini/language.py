@@ -11,12 +11,12 @@ from mpt.gym.mini.subjects import KINDS
 
 
 def _other(rng: Random, name: str, *used: str) -> str:
-    """A word of a class that is none of ``used``."""
+    """Draw a word of a class that is not among ``used``."""
     return rng.choice([word for word in words(name) if word not in used])
 
 
 def entailment(rng: Random) -> Item:
-    """A scene and a claim about it (``other``); the answer is ``yes``, ``no`` or ``maybe``."""
+    """Draw a scene and a claim (``other``); the answer is ``yes``, ``no`` or ``maybe``."""
     kind = rng.choice(KINDS)
     thing, name, city = (rng.choice(words(c)) for c in (kind, "names", "cities"))
     past = rng.choice(records("verbs"))[2]
@@ -48,7 +48,7 @@ QUANTITIES = {
 
 
 def quantity(rng: Random) -> Item:
-    """How many there are, and a claim (``other``); the answer is ``yes``, ``no`` or ``maybe``."""
+    """Draw a quantity and a claim (``other``); the answer is ``yes``, ``no`` or ``maybe``."""
     answer = rng.choice(tuple(QUANTITIES))
     said, claimed = rng.choice(QUANTITIES[answer])
     many = rng.choice(records("plurals"))[1]
@@ -61,10 +61,10 @@ def quantity(rng: Random) -> Item:
 
 
 def _reworded(rng: Random, parts: dict[str, str]) -> str:
-    """The same scene with a synonym and, perhaps, another order."""
+    """Reword a scene with synonyms and, perhaps, in another order."""
     synonyms = {a: b for one, two in records("synonyms") for a, b in ((one, two), (two, one))}
-    said = {key: synonyms.get(word, word) for key, word in parts.items()}
-    return rng.choice(ORDERS).format(**said)
+    reworded = {key: synonyms.get(word, word) for key, word in parts.items()}
+    return rng.choice(ORDERS).format(**reworded)
 
 
 ORDERS = (
@@ -76,7 +76,7 @@ ORDERS = (
 
 
 def rewording(rng: Random) -> Item:
-    """Two scenes; ``same`` if the second only rewords the first, ``different`` otherwise."""
+    """Draw two scenes; the answer is ``same`` if the second rewords the first."""
     _, _, past, done = rng.choice(records("verbs"))
     thing = rng.choice(("car", "shop", "house", "film", "gift", "photo", "boat", "store", "home"))
     trait = rng.choice(("big", "small", "strange", "quiet", "rich", "whole", "large", "little"))
@@ -101,7 +101,7 @@ ASKS = (
 
 
 def question_pair(rng: Random) -> Item:
-    """Two questions; ``same`` if they ask the same, ``different`` otherwise."""
+    """Draw two questions; the answer is ``same`` if they ask the same thing."""
     kind = rng.choice(KINDS)
     verb, trait = rng.choice(records("verbs"))[0], rng.choice(words("traits"))
     thing, city = rng.choice(words(kind)), rng.choice(words("cities"))
@@ -118,7 +118,7 @@ def question_pair(rng: Random) -> Item:
 
 
 def who_did_what(rng: Random) -> Item:
-    """Two meetings of two people; ``different`` if the roles are swapped, else ``same``."""
+    """Draw two meetings of two people; the answer is ``different`` if the roles are swapped."""
     one, two = rng.sample(words("names"), 2)
     past = rng.choice(records("meets"))[2]
     room, day = rng.choice(words("rooms")), rng.choice(words("days"))
@@ -131,7 +131,7 @@ def who_did_what(rng: Random) -> Item:
 
 
 def acceptability(rng: Random) -> Item:
-    """A sentence; the answer is ``correct`` or ``wrong`` (agreement, determiners, order)."""
+    """Draw a sentence; the answer is ``correct`` or ``wrong`` (agreement, determiners, order)."""
     answer = rng.choice(("correct", "wrong"))
     right = answer == "correct"
     one, many = rng.choice([pair for pair in records("plurals") if pair[0] != pair[1]])
@@ -158,7 +158,7 @@ def acceptability(rng: Random) -> Item:
 
 
 def tense(rng: Random) -> Item:
-    """A sentence; the answer is ``past``, ``present`` or ``future``."""
+    """Draw a sentence; the answer is its tense: ``past``, ``present`` or ``future``."""
     answer = rng.choice(("past", "present", "future"))
     base, third, past, _ = rng.choice((*records("acts"), *records("verbs")))
     verb = {

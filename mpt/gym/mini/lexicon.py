@@ -23,9 +23,9 @@ _SIZE: ContextVar[int | None] = ContextVar("size", default=None)
 
 @contextmanager
 def small_world(size: int | None) -> Iterator[None]:
-    """Within it, every class has only its first ``size`` words (4 or more; None: all).
+    """Restrict every class to its first ``size`` words (4 or more; None: all) in a context.
 
-    In a small world a skill that compares words, of whatever kind, can be learned from few pairs.
+    In a small world, a skill that compares words of any kind can be learned from few pairs.
     """
     token = _SIZE.set(size)
     try:
@@ -35,7 +35,7 @@ def small_world(size: int | None) -> Iterator[None]:
 
 
 def words(name: str) -> tuple[str, ...]:
-    """The words of a class, e.g. ``words("animal")``. Raises ``UnknownName``."""
+    """Return the words of a class, e.g. ``words("animal")``. Raises ``UnknownName``."""
     try:
         return _lexicon()[name][: _SIZE.get()]
     except KeyError:
@@ -43,7 +43,7 @@ def words(name: str) -> tuple[str, ...]:
 
 
 def records(name: str) -> tuple[tuple[str, ...], ...]:
-    """The records of a class, e.g. ``records("capitals")`` is ``(("france", "paris"), ...)``."""
+    """Return the records of a class: ``records("capitals")`` is ``(("france", "paris"), ...)``."""
     return _records(name)[: _SIZE.get()]
 
 
@@ -53,7 +53,7 @@ def _records(name: str) -> tuple[tuple[str, ...], ...]:
 
 
 def every_word() -> Iterator[str]:
-    """Each word of the world, with repetition, in the order of the file."""
+    """Yield each word of the world, with repetition, in the order of the file."""
     for entry in _lexicon().values():
         for word in entry:
             yield from word.split("/")

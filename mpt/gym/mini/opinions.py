@@ -17,23 +17,23 @@ FILLERS = (
 
 
 def fill(rng: Random, template: str) -> str:
-    """``template`` with each ``{class}`` replaced by a word of that class."""
+    """Return ``template`` with each ``{class}`` replaced by a word of that class."""
     if "{" not in template:
         return template
-    out = []
+    pieces = []
     for piece in template.split("{"):
         name, brace, rest = piece.partition("}")
-        out.append(rng.choice(words(name)) + rest if brace else piece)
-    return "".join(out)
+        pieces.append(rng.choice(words(name)) + rest if brace else piece)
+    return "".join(pieces)
 
 
 def _adjective(rng: Random, domain: str, mood: str) -> str:
-    own = rng.random() < 0.4
-    return rng.choice(words(f"{domain}_{mood}" if own else mood))
+    is_typical = rng.random() < 0.4
+    return rng.choice(words(f"{domain}_{mood}" if is_typical else mood))
 
 
 def _claim(rng: Random, domain: str, mood: str, part: str) -> str:
-    """A clause about ``part`` with the given mood; one in four says it by negation."""
+    """Draw a clause about ``part`` with the given mood; one in four expresses it by negation."""
     if rng.random() < 0.25:
         word = _adjective(rng, domain, "bad" if mood == "good" else "good")
         form = rng.choice(("was not {w}", "was not {w} at all", "was never {w}", "was hardly {w}"))
@@ -45,7 +45,7 @@ def _claim(rng: Random, domain: str, mood: str, part: str) -> str:
 
 
 def review(domain: str) -> Sampler:
-    """Reviews of one of ``DOMAINS``; the answer is ``good`` or ``bad``."""
+    """Return a sampler of reviews of one of ``DOMAINS``; the answer is ``good`` or ``bad``."""
 
     def sample(rng: Random) -> Item:
         mood = rng.choice(("good", "bad"))
@@ -68,14 +68,14 @@ def review(domain: str) -> Sampler:
 
 
 def aspect(rng: Random) -> Item:
-    """Two clauses of opposite mood; ``other`` names the part whose mood is asked."""
+    """Draw two clauses of opposite mood; ``other`` names the part whose mood is the answer."""
     domain = rng.choice(DOMAINS)
     first, second = rng.sample(words(f"{domain}_part"), 2)
     mood = rng.choice(("good", "bad"))
     flipped = "bad" if mood == "good" else "good"
     text = f"{_claim(rng, domain, mood, first)} but {_claim(rng, domain, flipped, second)}"
-    asked, answer = (first, mood) if rng.random() < 0.5 else (second, flipped)
-    return Item(text, answer, asked)
+    part, answer = (first, mood) if rng.random() < 0.5 else (second, flipped)
+    return Item(text, answer, part)
 
 
 EVENTS = (
@@ -86,7 +86,7 @@ EVENTS = (
 
 
 def emotion(*kinds: str) -> Sampler:
-    """Feelings; the answer is one of ``kinds`` (default: all of ``EMOTIONS``)."""
+    """Return a sampler of feelings; the answer is one of ``kinds`` (default: all ``EMOTIONS``)."""
     chosen = kinds or EMOTIONS
 
     def sample(rng: Random) -> Item:
@@ -116,7 +116,7 @@ REQUESTS = (
 
 
 def manners(rng: Random) -> Item:
-    """A request; the answer is ``polite`` or ``rude``."""
+    """Draw a request; the answer is ``polite`` or ``rude``."""
     answer, forms = rng.choice((("polite", POLITE), ("rude", RUDE)))
     request = fill(rng, rng.choice(REQUESTS))
     return Item(rng.choice(forms).format(r=request, f=rng.choice(words("fools"))), answer)
@@ -127,14 +127,14 @@ AGAINST = ("i strongly oppose {t}", "{t} should be banned", "we need less {t}", 
 
 
 def stance(rng: Random) -> Item:
-    """An opinion about a practice (``other``); the answer is ``for`` or ``against``."""
+    """Draw an opinion about a practice (``other``); the answer is ``for`` or ``against``."""
     answer, forms = rng.choice((("for", FOR), ("against", AGAINST)))
     topic = rng.choice(words("bans"))
-    said = rng.choice(forms).format(t=topic)
+    opinion = rng.choice(forms).format(t=topic)
     frame = rng.choice(
         ("{s} in {cities}", "{names} said {s} in the {rooms}", "on {days} i read {s}")
     )
-    return Item(fill(rng, frame.replace("{s}", said)), answer, topic)
+    return Item(fill(rng, frame.replace("{s}", opinion)), answer, topic)
 
 
 FACTS = (
@@ -150,7 +150,7 @@ VIEWS = (
 
 
 def subjectivity(rng: Random) -> Item:
-    """A statement; the answer is ``fact`` or ``opinion``."""
+    """Draw a statement; the answer is ``fact`` or ``opinion``."""
     answer, forms = rng.choice((("fact", FACTS), ("opinion", VIEWS)))
     lead = rng.choice(("", "", "it is known that ", "as you know ", "listen "))
     return Item(lead + fill(rng, rng.choice(forms)), answer)

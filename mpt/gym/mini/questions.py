@@ -1,4 +1,4 @@
-"""Stories and what can be asked about them; choices between things; facts of the world."""
+"""Stories and questions about them; choices between things; facts of the world."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ABOUT = {
 
 
 def _people(rng: Random) -> list[tuple[str, str, str, str]]:
-    """Two people: name, room, colour and thing, all distinct."""
+    """Draw two people: name, room, colour and thing, all distinct."""
     things = [rng.choice(words(kind)) for kind in rng.sample(KINDS, 2)]
     return list(
         zip(
@@ -38,9 +38,9 @@ def _story(rng: Random, people: list[tuple[str, str, str, str]]) -> str:
 
 
 def story(asked: str) -> Sampler:
-    """Two people, their rooms and things.
+    """Return a sampler of stories about two people, their rooms and things.
 
-    ``asked`` is ``where``, ``who``, ``colour`` or ``what``.
+    The question asks for ``asked``: ``where``, ``who``, ``colour`` or ``what``.
     """
 
     def sample(rng: Random) -> Item:
@@ -58,7 +58,7 @@ def story(asked: str) -> Sampler:
 
 
 def yes_no(rng: Random) -> Item:
-    """A story and a claim (``other``); the answer is ``yes`` or ``no``."""
+    """Draw a story and a claim (``other``); the answer is ``yes`` or ``no``."""
     people = _people(rng)
     (name, room, colour, thing), (_, far, shade, item) = rng.sample(people, 2)
     answer = rng.choice(("yes", "no"))
@@ -71,7 +71,7 @@ def yes_no(rng: Random) -> Item:
 
 
 def pick_kind(rng: Random) -> Item:
-    """Four things as options; ``other`` is the kind wanted, the answer the thing of that kind."""
+    """Draw four things as options; the answer is the one of the kind ``other``."""
     kinds = rng.sample(KINDS, 4)
     things = [rng.choice(words(kind)) for kind in kinds]
     options = tuple(rng.sample(things, 4))
@@ -79,7 +79,7 @@ def pick_kind(rng: Random) -> Item:
 
 
 def odd_one(rng: Random) -> Item:
-    """Four things as options, three of one kind; the answer is the fourth."""
+    """Draw four things as options, three of one kind; the answer is the fourth."""
     kind, stranger = rng.sample(KINDS, 2)
     odd = rng.choice(words(stranger))
     three = rng.sample(words(kind), 3)
@@ -87,7 +87,7 @@ def odd_one(rng: Random) -> Item:
 
 
 def story_choice(rng: Random) -> Item:
-    """A story, a name (``other``) and three options; the answer is the room of that person."""
+    """Draw a story, a name (``other``) and three options; the answer is that person's room."""
     people = _people(rng)
     name, room, _, _ = rng.choice(people)
     rooms = {person[1] for person in people}
@@ -103,7 +103,7 @@ def _asks(rng: Random, name: str, key: str) -> str:
 
 
 def fact(*names: str) -> Sampler:
-    """Someone asks for what the world knows (a subset of ``KNOWN``); ``other`` is the subject."""
+    """Return a sampler of questions about facts of some classes (default: all ``KNOWN``)."""
     chosen = names or KNOWN
 
     def sample(rng: Random) -> Item:
@@ -115,7 +115,7 @@ def fact(*names: str) -> Sampler:
 
 
 def fact_choice(*names: str) -> Sampler:
-    """A fact with three options, the wrong ones answers about other things."""
+    """Return a sampler of facts with three options; wrong ones are answers about other things."""
     chosen = names or KNOWN
 
     def sample(rng: Random) -> Item:

@@ -1,4 +1,4 @@
-"""The paper's ten settings in miniature, and the five validation tasks outside all of them."""
+"""The paper's ten settings in miniature, and five validation tasks that are in none of them."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ R_TARGETS = (
     "third-word",
 )  # fmt: skip
 BOTH = (*CLS[:6], *NON_CLS[:6])
-"""Half of either side, as many as the others have."""
+"""Half of each side: as many sources as the other settings have."""
 
 
 def settings() -> Partitions:
-    """Sources and targets of every setting of the mini gym."""
+    """Return the sources and targets of every setting of the mini gym."""
     rows = (
         ("R->R", R_SOURCES, R_TARGETS),
         ("Cls->Cls", CLS, CLS_TARGETS),

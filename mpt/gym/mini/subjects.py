@@ -1,4 +1,4 @@
-"""Texts about something: topics, kinds of things, requests, spam, question types."""
+"""Texts with a subject: topics, kinds of things, requests, spam, question types."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REPORTS = (
 
 
 def topic(*kinds: str) -> Sampler:
-    """Reports; the answer is one of ``kinds`` (default: all of ``TOPICS``)."""
+    """Return a sampler of reports; the answer is one of ``kinds`` (default: all ``TOPICS``)."""
     chosen = kinds or TOPICS
 
     def sample(rng: Random) -> Item:
@@ -42,7 +42,7 @@ SCENES = (
 
 
 def kind_of_thing(*kinds: str) -> Sampler:
-    """A scene with one thing in it; the answer is the kind of that thing."""
+    """Return a sampler of scenes with one thing each; the answer is the kind of that thing."""
     chosen = kinds or KINDS
 
     def sample(rng: Random) -> Item:
@@ -72,7 +72,7 @@ INTENTS = {
 
 
 def intent(*kinds: str) -> Sampler:
-    """Requests to an assistant; the answer is what is wanted, a key of ``INTENTS``."""
+    """Return a sampler of requests to an assistant; the answer is a key of ``INTENTS``."""
     chosen = kinds or tuple(INTENTS)
 
     def sample(rng: Random) -> Item:
@@ -97,7 +97,7 @@ NOTES = (
 
 
 def spam(rng: Random) -> Item:
-    """A short message; the answer is ``spam`` or ``normal``."""
+    """Draw a short message; the answer is ``spam`` or ``normal``."""
     answer, forms = rng.choice((("spam", SPAM), ("normal", NOTES)))
     return Item(fill(rng, rng.choice(forms)), answer)
 
@@ -120,7 +120,7 @@ ASKED = {
 
 
 def asked_for(*kinds: str) -> Sampler:
-    """Questions; the answer is what kind of thing would answer them, a key of ``ASKED``."""
+    """Return a sampler of questions; the answer is the question's type, a key of ``ASKED``."""
     chosen = kinds or tuple(ASKED)
 
     def sample(rng: Random) -> Item:

@@ -1,4 +1,4 @@
-"""The tasks of the mini gym: a skill, dressed in the task's own template and label words."""
+"""The tasks of the mini gym: each a skill in the task's own template and label words."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from mpt.gym.splits import Example, TaskCard
 PER_CLASS, PER_TASK = 16, 32
 TEST = 128
 FEW = {"command-actions": 48}
-"""Test sets that cannot be larger: the held-out part of the skill has too few items."""
+"""Smaller test sets, where the held-out part of the skill has too few items."""
 
 LETTERS = "ABCD"
 
 
 @dataclass(frozen=True)
 class MiniTask:
-    """A task as data.
+    """A task of the mini gym as data.
 
     Attributes:
         card: what the task is.
         sampler: the skill it draws from.
         template: its input, with ``{t}`` text, ``{o}`` other, ``{x}`` lettered options.
-        labels: canonical label to the task's own word; empty where the answer is free text.
+        labels: canonical label to the task's label word; empty if the answer is free text.
         test: examples of the test set, rounded down to equal classes.
     """
 
@@ -37,14 +37,14 @@ class MiniTask:
     test: int = TEST
 
     def dress(self, item: Item) -> Example:
-        """The item as a line of this task."""
+        """Write the item as an example of this task."""
         options = " ".join(f"({a}) {o}" for a, o in zip(LETTERS, item.options, strict=False))
         text = self.template.format(t=item.text, o=item.other, x=options)
         return Example(text, (self.labels.get(item.answer, item.answer),))
 
 
 def _classification() -> Iterator[MiniTask]:
-    """Name, subfamily, sampler, template, labels as ``canonical=word``."""
+    """Yield the tasks: name, subfamily, sampler, template, labels as ``canonical=word``."""
     o, s, w = opinions, subjects, language
     yesno = "yes=entailment no=contradiction maybe=neutral"
     rows: tuple[tuple[str, str, Sampler, str, str], ...] = (
@@ -116,7 +116,7 @@ def _classification() -> Iterator[MiniTask]:
 
 
 def _text_to_text() -> Iterator[MiniTask]:
-    """Name, family, subfamily, metric, sampler, template."""
+    """Yield the tasks: name, family, subfamily, metric, sampler, template."""
     c, q, w, gen = composed, questions, writing, "conditional_generation"
     rows: tuple[tuple[str, str, str, str, Sampler, str], ...] = (
         ("story-where", "qa", "extractive", "EM", q.story("where"),

@@ -1,4 +1,4 @@
-"""Texts to write: headlines, sentences from slots, inflections, actions, copies, opposites."""
+"""Texts to generate: headlines, sentences from slots, inflections, actions, copies, opposites."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mpt.gym.mini.subjects import KINDS
 
 
 def headline(rng: Random) -> Item:
-    """A report; the answer is its core: who does what."""
+    """Draw a report; the answer is its core: who does what."""
     _, third, past, _ = rng.choice(records("verbs"))
     who, city, trait = (rng.choice(words(c)) for c in ("professions", "cities", "traits"))
     thing = rng.choice(words(rng.choice(KINDS)))
@@ -25,7 +25,7 @@ def headline(rng: Random) -> Item:
 
 
 def restaurant(rng: Random) -> Item:
-    """Slots of a restaurant; the answer is a sentence that says them."""
+    """Draw the slots of a restaurant; the answer is a sentence that states them."""
     place, dish, area, price = (
         rng.choice(words(c)) for c in ("places", "dishes", "areas", "prices")
     )
@@ -34,35 +34,35 @@ def restaurant(rng: Random) -> Item:
 
 
 def plural(rng: Random) -> Item:
-    """One thing; the answer is many of them."""
+    """Draw a singular noun phrase; the answer is its plural."""
     one, many = rng.choice(records("plurals"))
     trait, colour = rng.choice(words("traits")), rng.choice(words("colours"))
     return Item(f"{trait} {colour} {one}", f"{trait} {colour} {many}")
 
 
 def past(rng: Random) -> Item:
-    """What someone does; the answer is what they did."""
+    """Draw what someone does; the answer is the same in the past tense."""
     _, third, did, _ = rng.choice((*records("acts"), *records("verbs")))
     name, room = rng.choice(words("names")), rng.choice(words("rooms"))
     return Item(f"{name} {third} in the {room}", f"{name} {did} in the {room}")
 
 
 def slot(wanted: str) -> Sampler:
-    """A request to an assistant.
+    """Return a sampler of requests to an assistant.
 
-    The answer is its ``wanted``: ``person``, ``day``, ``city`` or ``thing``.
+    The answer is the slot ``wanted``: ``person``, ``day``, ``city`` or ``thing``.
     """
     classes = {"person": "names", "day": "days", "city": "cities", "thing": "clothing"}
 
     def sample(rng: Random) -> Item:
-        found = {key: rng.choice(words(name)) for key, name in classes.items()}
+        slots = {key: rng.choice(words(name)) for key, name in classes.items()}
         frame = rng.choice((
             "ask {person} in {city} for a {thing} on {day}",
             "on {day} send the {thing} to {person} in {city}",
             "buy a {thing} in {city} with {person} on {day}",
             "meet {person} on {day} in {city} without the {thing}",
         ))  # fmt: skip
-        return Item(frame.format(**found), found[wanted], wanted)
+        return Item(frame.format(**slots), slots[wanted], wanted)
 
     return sample
 
@@ -72,7 +72,7 @@ TIMES = {"once": 1, "twice": 2, "thrice": 3}
 
 
 def actions(rng: Random) -> Item:
-    """A command (SCAN, Lake & Baroni 2018, in small); the answer is the actions in order."""
+    """Draw a command (a small SCAN, Lake & Baroni 2018); the answer is the actions in order."""
     moves = rng.sample(MOVES, 2)
     turns = [rng.choice(tuple(TIMES)) for _ in moves]
     done = [" ".join([move] * TIMES[turn]) for move, turn in zip(moves, turns, strict=True)]
@@ -83,7 +83,7 @@ def actions(rng: Random) -> Item:
 
 
 def backwards(rng: Random) -> Item:
-    """Three or four words; the answer is the same words in reverse."""
+    """Draw three or four words; the answer is the same words in reverse."""
     row = [rng.choice(words(rng.choice(KINDS))) for _ in range(rng.choice((3, 4)))]
     return Item(" ".join(row), " ".join(reversed(row)))
 
@@ -98,16 +98,16 @@ FIELDS = {
 
 
 def field(rng: Random) -> Item:
-    """A record of fields; ``other`` names one, the answer is its value."""
+    """Draw a record of fields; ``other`` names one, the answer is its value."""
     keys = rng.sample(tuple(FIELDS), 4)
     values = [rng.choice(words(FIELDS[key])) for key in keys]
-    asked = rng.randrange(4)
+    place = rng.randrange(4)
     text = " ; ".join(f"{key} {value}" for key, value in zip(keys, values, strict=True))
-    return Item(text, values[asked], keys[asked])
+    return Item(text, values[place], keys[place])
 
 
 def opposite(rng: Random) -> Item:
-    """A description; the answer is the opposite of its adjective."""
+    """Draw a description; the answer is the opposite of its adjective."""
     word, contrary = rng.choice(records("opposites"))
     if rng.random() < 0.5:
         word, contrary = contrary, word
@@ -119,7 +119,7 @@ def opposite(rng: Random) -> Item:
 
 
 def nth(place: int) -> Sampler:
-    """Five words; the answer is the one at ``place`` (0 first, -1 last)."""
+    """Return a sampler of five words; the answer is the one at ``place`` (0 first, -1 last)."""
 
     def sample(rng: Random) -> Item:
         row = [rng.choice(words(rng.choice((*KINDS, "names", "cities")))) for _ in range(5)]
@@ -129,7 +129,7 @@ def nth(place: int) -> Sampler:
 
 
 def statement_to_question(rng: Random) -> Item:
-    """A statement; the answer is the yes/no question it answers."""
+    """Draw a statement; the answer is the yes/no question that it answers."""
     name, trait = rng.choice(words("names")), rng.choice(words("traits"))
     place = rng.choice(
         (f"in {rng.choice(words('cities'))}", f"in the {rng.choice(words('rooms'))}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mpt.errors import ConfigError, DataError
-from mpt.gym.own import find_own_task
+from mpt.gym.custom_tasks import find_custom_task
 from mpt.gym.source import open_gym
 
 CARD = """
@@ -36,7 +36,7 @@ def csv_rows(count: int = 60) -> str:
 
 
 def test_csv_rows_become_a_few_shot_task(tmp_path):
-    found = find_own_task(task(tmp_path / "films", CARD.format(rows="r.csv"), r__csv=csv_rows()))
+    found = find_custom_task(task(tmp_path / "films", CARD.format(rows="r.csv"), r__csv=csv_rows()))
     split = found.split(13)
     assert (len(split.train), len(split.dev), len(split.test)) == (8, 8, 12)
     assert split.train[0].input.startswith('review: good, "film" ')
@@ -60,7 +60,7 @@ def test_every_format_gives_the_same_task(tmp_path):
     for name, content in contents.items():
         card = CARD.format(rows=name.replace("__", "."))
         splits.append(
-            find_own_task(task(tmp_path / name / "same", card, **{name: content})).split(42)
+            find_custom_task(task(tmp_path / name / "same", card, **{name: content})).split(42)
         )
     assert splits[0] == splits[1] == splits[2]
 
@@ -79,11 +79,11 @@ target: {form: answers, path: answers, join: TAB}
     row = {"question": "q\nr", "choices": ["x", "y"], "answers": ["x", "X"]}
     lines = "".join(json.dumps({**row, "n": at}) + "\n" for at in range(7))
     home = task(tmp_path / "quiz", card, train__jsonl=lines, test__jsonl=lines)
-    split = find_own_task(home).split(13)
+    split = find_custom_task(home).split(13)
     assert (len(split.train), len(split.dev), len(split.test)) == (3, 3, 7)
     assert split.test[0].input == "q\nr (A) x (B) y"
     assert split.test[0].targets == ("x", "X")
-    assert len(find_own_task(home, "all").split(13).train) == 4
+    assert len(find_custom_task(home, "all").split(13).train) == 4
 
 
 def test_label_maps_take_numbers_as_keys(tmp_path):
@@ -91,7 +91,7 @@ def test_label_maps_take_numbers_as_keys(tmp_path):
         'target: "{label}"', "target: {form: label_map, path: label, map: {0: bad, 1: good}}"
     )
     rows = "text,label\n" + "".join(f"t{row},{row % 2}\n" for row in range(60))
-    split = find_own_task(task(tmp_path / "maps", card, r__csv=rows)).split(13)
+    split = find_custom_task(task(tmp_path / "maps", card, r__csv=rows)).split(13)
     assert {example.targets[0] for example in split.train} == {"bad", "good"}
 
 
@@ -101,7 +101,7 @@ def test_label_maps_take_texts_as_keys(tmp_path, keys):
         'target: "{label}"', f"target: {{form: label_map, path: label, map: {keys}}}"
     )
     rows = "text,label\n" + "".join(f"t{at},{('good', 'bad')[at % 2]}\n" for at in range(60))
-    split = find_own_task(task(tmp_path / "maps", card, r__csv=rows)).split(13)
+    split = find_custom_task(task(tmp_path / "maps", card, r__csv=rows)).split(13)
     assert {example.targets for example in split.train} == {("great",), ("awful",)}
 
 
@@ -122,28 +122,28 @@ def test_keys_of_a_label_map_are_what_they_look_like(tmp_path, keys, rows, texts
     labels = rows.split()
     csv = "text,label\n" + "".join(f"t{at},{labels[at % 2]}\n" for at in range(60))
     home = task(tmp_path / "maps", card, r__csv=csv)
-    assert {example.targets[0] for example in find_own_task(home).split(13).train} == texts
+    assert {example.targets[0] for example in find_custom_task(home).split(13).train} == texts
 
 
-def test_a_label_that_the_map_lacks_is_mended_as_the_error_says(tmp_path):
+def test_a_label_that_the_map_lacks_is_corrected_as_the_error_says(tmp_path):
     card = CARD.format(rows="r.csv").replace(
         'target: "{label}"', "target: {form: label_map, path: label, map: {good: great, bad: poor}}"
     )
     rows = "text,label\n" + "".join(f"t{at},{('good', 'bad')[at % 2]}\n" for at in range(60))
     home = task(tmp_path / "maps", card, r__csv=rows + "x,so so\ny,\n")
     with pytest.raises(DataError) as raised:
-        find_own_task(home).split(13)
+        find_custom_task(home).split(13)
     assert str(raised.value) == (
-        f"{home}/r.csv:62: label 'so so' at 'label' is none of good, bad; mend that row, or say in "
-        "card.yaml what becomes of it (`keep` leaves rows out)"
+        f"{home}/r.csv:62: label 'so so' at 'label' is none of good, bad; correct that row, or "
+        "leave it out with `keep` in card.yaml"
     )
     keep = "keep:\n  - {path: label, op: in, value: [good, bad]}\n"
     (home / "card.yaml").write_text(card + keep)
-    assert len(find_own_task(home).split(13).test) == 12
+    assert len(find_custom_task(home).split(13).test) == 12
     keep = "keep:\n  - {path: label, op: ne, value: so so}\n"
     (home / "card.yaml").write_text(card + keep)
-    with pytest.raises(DataError, match=r"r.csv:63: the label at 'label' is missing; mend"):
-        find_own_task(home).split(13)
+    with pytest.raises(DataError, match=r"r.csv:63: the label at 'label' is missing; correct"):
+        find_custom_task(home).split(13)
 
 
 @pytest.mark.parametrize(
@@ -153,15 +153,15 @@ def test_a_label_that_the_map_lacks_is_mended_as_the_error_says(tmp_path):
 def test_conditions_that_no_text_can_meet_are_refused(tmp_path, condition, kind):
     card = CARD.format(rows="r.csv") + f"keep:\n  - {condition}\n"
     home = task(tmp_path / "films", card, r__csv=csv_rows())
-    with pytest.raises(DataError, match=rf"'label' is the text 'neg' .* the number {kind}; texts"):
-        find_own_task(home).split(13)
+    with pytest.raises(DataError, match=rf"'label' is the text 'neg' .* the number {kind}; write"):
+        find_custom_task(home).split(13)
 
 
 def test_blanks_around_answers_make_no_other_class(tmp_path):
     rows = [f"t {at}{' ' * (at % 3)},{' ' * (at % 4)}{'ab'[at % 2]}\t" for at in range(60)]
     plain = [f"t {at}{' ' * (at % 3)},{'ab'[at % 2]}" for at in range(60)]
     splits = [
-        find_own_task(
+        find_custom_task(
             task(
                 tmp_path / name / "same",
                 CARD.format(rows="r.csv"),
@@ -179,7 +179,7 @@ def test_a_card_beside_split_files_names_their_metric(tmp_path):
     for seed in (13, 21, 42, 87, 100):
         for part in ("train", "dev", "test"):
             (home / f"mine_2_{seed}_{part}.tsv").write_text("q\ta\tb\n")
-    split = find_own_task(home).split(87)
+    split = find_custom_task(home).split(87)
     assert (split.metric, split.test[0].targets) == ("EM", ("a", "b"))
 
 
@@ -205,7 +205,7 @@ def test_slips_in_a_card_are_named(tmp_path, change, message):
     with pytest.raises(
         (ConfigError, DataError), match=message.replace("input should", "[Ii]nput should")
     ):
-        find_own_task(home).split(13)
+        find_custom_task(home).split(13)
 
 
 def test_rows_are_not_fetched_through_a_link_that_leads_out(tmp_path):
@@ -213,11 +213,11 @@ def test_rows_are_not_fetched_through_a_link_that_leads_out(tmp_path):
     (tmp_path / "secret.csv").write_text(csv_rows())
     (home / "r.csv").symlink_to("../secret.csv")
     with pytest.raises(DataError, match=r"rows 'r.csv' leads out of .*films; put the file itself"):
-        find_own_task(home)
+        find_custom_task(home)
     (home / "r.csv").unlink()
     (home / "inner.csv").write_text(csv_rows())
     (home / "r.csv").symlink_to("inner.csv")
-    assert len(find_own_task(home).split(13).train) == 8
+    assert len(find_custom_task(home).split(13).train) == 8
 
 
 @pytest.mark.parametrize(
@@ -233,9 +233,9 @@ def test_rows_are_not_fetched_through_a_link_that_leads_out(tmp_path):
         ("r.jsonl", '{"text": "a", "text": "b"}\n', r"r.jsonl:1: not JSON \(the key 'text' stands"),
         ("r.jsonl", '{"text": "a"}\n', r"r.jsonl has no column 'label'; it has text"),
         ("r.csv", "text,Label\na,b\n", r"no column 'label' - did you call it 'Label'\?"),
-        ("r.csv", "text,label\na,b\nc,\n", r"r.csv:3: the answer is empty; mend that row, or say"),
+        ("r.csv", "text,label\na,b\nc,\n", r"r.csv:3: the answer is empty; correct that row, or"),
         ("r.csv", "text,label\na, \n", r"r.csv:2: the answer is empty"),
-        ("r.csv", "text,label\na,nan\n", r"r.csv:2: the answer is 'nan', a table's word for no"),
+        ("r.csv", "text,label\na,nan\n", r"r.csv:2: the answer is 'nan', a missing value"),
         ("r.csv", 'text,label\n"a\nb",x\nc,<NA>\n', r"r.csv:4: the answer is '<NA>'"),
         ("r.xlsx", "x", r"rows must be .jsonl, .csv or .tsv; convert the file"),
     ],
@@ -244,7 +244,7 @@ def test_slips_in_rows_are_named(tmp_path, name, content, message):
     home = task(tmp_path / "films", CARD.format(rows=name))
     (home / name).write_text(content)
     with pytest.raises(DataError, match=message):
-        find_own_task(home).split(13)
+        find_custom_task(home).split(13)
 
 
 def test_own_tasks_stand_beside_others_in_a_gym(tmp_path):

@@ -1,4 +1,4 @@
-"""Rows of a user's own file: JSON Lines, CSV or TSV with a header line."""
+"""Rows of a user's file: JSON Lines, CSV or TSV with a header line."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from mpt.gym.build.template import Row
 TABLES = (".csv", ".tsv")
 
 
-def read_own_rows(path: Path) -> SplitRows:
-    """The rows of ``path``, all in memory.
+def read_custom_rows(path: Path) -> SplitRows:
+    """Read the rows of ``path`` into memory.
 
     ``.jsonl``: one object per line. ``.csv`` and ``.tsv``: see ``mpt.files.table.read_table``; all
     their values are texts.
 
     Raises:
-        DataError: another ending, not JSON, not a table, not UTF-8, no rows.
+        DataError: another file extension, not JSON, not a table, not UTF-8, no rows.
     """
     if path.suffix in TABLES:
         columns, table = read_table(path)

@@ -1,9 +1,9 @@
-"""A task of one's own: a folder with rows (JSONL, CSV, TSV) and a small ``card.yaml``.
+"""A custom task: a folder with rows (JSONL, CSV, TSV) and a small ``card.yaml``.
 
 ::
 
-    family: classification        # any name; settings are written in a file of one's own
-    kind: classification          # `shots` per distinct target; text_to_text: `shots` in all
+    family: classification        # any name; a settings file groups custom tasks
+    kind: classification          # `shots` per distinct target; text_to_text: `shots` in total
     metric: ACC
     rows: reviews.csv             # or {pool: train.jsonl, test: test.jsonl}
     input: "review: {text|clean}"
@@ -11,7 +11,7 @@
 
 Rows become examples exactly as CrossFit's do (same templates, transforms, splits and sampling);
 ``docs/own-tasks.md`` has a worked example. Without ``rows`` the folder holds split files in
-CrossFit's TSV layout and the card only says what the task is.
+CrossFit's TSV layout and the card only describes the task.
 """
 
 from __future__ import annotations
@@ -35,29 +35,29 @@ from mpt.gym.build.mapping import numbered_lines
 from mpt.gym.build.sampling import Numbers, Parts, Shots, read_parts, sample
 from mpt.gym.build.template import Path as RowPath
 from mpt.gym.build.template import Template
-from mpt.gym.own_rows import read_own_rows
+from mpt.gym.custom_rows import read_custom_rows
 from mpt.gym.splits import Example, FewShotSplit, TaskCard
 from mpt.gym.tsv_task import TsvTask, find_tsv_task
 
 CARD = "card.yaml"
 
 _MISSING = frozenset(("nan", "NaN", "NaT", "<NA>"))
-"""What pandas writes for a value that is not there, where texts are made of it."""
+"""What pandas writes for a missing value when a column is converted to text."""
 
 
 class TwoFiles(BaseModel, frozen=True, extra="forbid"):
-    """Train and dev are drawn from ``pool``, ``test`` is the test set."""
+    """Two files of rows: train and dev are drawn from ``pool``, ``test`` is the test set."""
 
     pool: str
     test: str
 
 
-class OwnCard(BaseModel, frozen=True, extra="forbid"):
+class CustomCard(BaseModel, frozen=True, extra="forbid"):
     """The fields of ``card.yaml``.
 
     Attributes:
         rows: one file, of which ``test_fraction`` (shuffled) becomes the test set; or two files;
-            or none, when the folder holds split files.
+            or None if the folder holds split files.
         target: a template, or one of the forms of ``mpt.gym.build.cards.Target``.
     """
 
@@ -79,8 +79,8 @@ class OwnCard(BaseModel, frozen=True, extra="forbid"):
 
 
 @dataclass(frozen=True)
-class HeldLines:
-    """The lines of one file, in memory; fields may hold LF and CR, TAB parts the answers."""
+class MemoryLines:
+    """The lines of one file, in memory; fields may contain LF and CR, TABs separate answers."""
 
     lines: list[Example]
 
@@ -88,22 +88,22 @@ class HeldLines:
         return len(self.lines)
 
     def label(self, number: int) -> int:
-        """See ``Labelled.label``."""
+        """Return the number of a line's label; see ``Labelled.label``."""
         return self._labels[self.lines[number].targets]
 
     @cached_property
     def _labels(self) -> Mapping[tuple[str, ...], int]:
-        met = dict.fromkeys(example.targets for example in self.lines)
-        return {targets: at for at, targets in enumerate(met)}
+        distinct = dict.fromkeys(example.targets for example in self.lines)
+        return {targets: at for at, targets in enumerate(distinct)}
 
     def examples(self, numbers: Numbers) -> tuple[Example, ...]:
-        """The lines with these numbers, as examples."""
+        """Return the lines with these numbers as examples."""
         return tuple(self.lines[number] for number in numbers)
 
 
 @dataclass(frozen=True)
-class OwnTask:
-    """A task made from rows in its folder, split and sampled when asked for."""
+class CustomTask:
+    """A task made from rows in its folder, split and sampled on demand."""
 
     folder: Path
     card: Card
@@ -112,17 +112,17 @@ class OwnTask:
 
     @property
     def facts(self) -> TaskCard:
-        """What the task is, with the shots in use."""
+        """Return the task's card, with the shots in use."""
         facts = self.card.facts
         return facts if self.shots == "all" else replace(facts, shots=self.shots)
 
     @property
     def size(self) -> int:
-        """Bytes of the file that the test set is taken from."""
+        """Return the size in bytes of the file that the test set is taken from."""
         return list(self.files.values())[-1].stat().st_size
 
     def split(self, seed: int) -> FewShotSplit:
-        """The examples under ``seed``. Raises ``DataError``."""
+        """Return the examples under ``seed``. Raises ``DataError``."""
         parts = self._parts
         train, dev = sample(parts, self.card.kind, self.shots, seed)
         pool = parts.pool_lines or parts.test_lines
@@ -140,96 +140,101 @@ class OwnTask:
         return FewShotSplit(self.card.task, self.card.metric, seed, **chosen)
 
     @cached_property
-    def _parts(self) -> Parts[HeldLines]:
+    def _parts(self) -> Parts[MemoryLines]:
         lines = {}
         for split, path in self.files.items():
-            lines[split] = HeldLines(list(self._examples(path)))
+            lines[split] = MemoryLines(list(self._examples(path)))
         return read_parts(self.card, lines.get)
 
     def _examples(self, path: Path) -> Iterator[Example]:
-        given = read_own_rows(path)
-        check_columns(path, given.columns, self.card.source.columns)
+        table = read_custom_rows(path)
+        check_columns(path, table.columns, self.card.source.columns)
 
-        def unfit(number: int, wrong: Exception) -> DataError:
+        def row_error(number: int, cause: Exception) -> DataError:
             return DataError(
-                f"{path}:{given.lines[number]}: {wrong}; mend that row, or say in {CARD} what "
-                "becomes of it (`keep` leaves rows out)"
+                f"{path}:{table.lines[number]}: {cause}; correct that row, or leave it out with "
+                f"`keep` in {CARD}"
             )
 
-        for number, (text, target) in numbered_lines(self.card, given.rows, unfit):
+        for number, (text, target) in numbered_lines(self.card, table.rows, row_error):
             try:
                 example = Example.loaded(text, target.split("\t"))
-                if lost := _MISSING.intersection(example.targets):
-                    raise ValueError(f"the answer is {min(lost)!r}, a table's word for no value")
-            except ValueError as wrong:
-                raise unfit(number, wrong) from None
+                if missing := _MISSING.intersection(example.targets):
+                    raise ValueError(f"the answer is {min(missing)!r}, a missing value in a table")
+            except ValueError as error:
+                raise row_error(number, error) from None
             yield example
 
 
-def find_own_task(folder: Path, shots: int | str | None = None) -> OwnTask | TsvTask:
-    """The task that ``folder``'s card describes.
+def find_custom_task(folder: Path, shots: int | str | None = None) -> CustomTask | TsvTask:
+    """Return the task that the card in ``folder`` describes.
 
     Raises:
-        ConfigError: the card has an unknown key, metric or transform, or a wrong type, or names
-            rows outside its folder.
+        ConfigError: the card has an unknown key, metric or transform, a wrong type, or names rows
+            outside its folder.
         DataError: a file of rows is missing.
     """
-    own = _read(folder)
-    k = own.shots or (16 if own.kind == "classification" else 32)
+    custom = _read(folder)
+    default = custom.shots or (16 if custom.kind == "classification" else 32)
     where = str(folder / CARD)
-    if own.rows is None:
-        fields = own.model_dump(include={"family", "subfamily", "kind", "metric"})
+    if custom.rows is None:
+        fields = custom.model_dump(include={"family", "subfamily", "kind", "metric"})
         source = {"dataset": folder.name, "columns": []}
         blank = {"splits": {"rule": "two_splits", "pool": "train", "test": "test"}, "input": ""}
         text = {"form": "text", "template": ""}
         facts = _card(
-            where, folder.name, {**fields, **blank, "source": source, "target": text, "shots": k}
+            where,
+            folder.name,
+            {**fields, **blank, "source": source, "target": text, "shots": default},
         )
         return find_tsv_task(folder, facts.facts, shots)
-    if not own.input or own.target is None:
+    if not custom.input or custom.target is None:
         raise ConfigError(f"{where}: with `rows` the card also needs `input` and `target`")
-    names = own.rows.model_dump() if isinstance(own.rows, TwoFiles) else {"rows": own.rows}
+    names = custom.rows.model_dump() if isinstance(custom.rows, TwoFiles) else {"rows": custom.rows}
     files = {split: folder / name for split, name in names.items()}
     for split, path in files.items():
         contained(folder, names[split], f"{where}: rows", "put the file itself into that folder")
         if not path.is_file():
             raise DataError(f"{where}: the rows {path} are missing; put the file there")
-    card = _recipe(where, folder.name, own, k)
-    wanted = k if shots is None else "all" if shots == "all" else int(shots)
-    return OwnTask(folder, card, files, wanted)
+    card = _recipe(where, folder.name, custom, default)
+    wanted = default if shots is None else "all" if shots == "all" else int(shots)
+    return CustomTask(folder, card, files, wanted)
 
 
-def _read(folder: Path) -> OwnCard:
+def _read(folder: Path) -> CustomCard:
     path = folder / CARD
     try:
-        given = read_yaml(path)
-    except (OSError, ValueError) as wrong:
-        raise ConfigError(f"{path}: cannot be read as YAML ({wrong})") from None
-    if not isinstance(given, dict):
+        fields = read_yaml(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML ({error})") from None
+    if not isinstance(fields, dict):
         raise ConfigError(
             f"{path}: must hold keys such as family, kind, metric, rows, input, target"
         )
-    target = given.get("target")
+    target = fields.get("target")
     if isinstance(target, dict) and isinstance(target.get("map"), dict):
-        given["target"] = {**target, "map": {str(key): text for key, text in target["map"].items()}}
+        fields["target"] = {
+            **target,
+            "map": {str(key): text for key, text in target["map"].items()},
+        }
     try:
-        return OwnCard.model_validate(given)
-    except ValidationError as wrong:
-        raise ConfigError(f"{path}: {one_line(wrong.errors())}") from None
+        return CustomCard.model_validate(fields)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {one_line(error.errors())}") from None
 
 
-def _recipe(where: str, task: str, own: OwnCard, shots: int) -> Card:
-    """The card that CrossFit's builder would need for these rows."""
-    fields = own.model_dump(exclude={"rows", "test_fraction", "target"}, exclude_none=True)
-    target = own.target
+def _recipe(where: str, task: str, custom: CustomCard, shots: int) -> Card:
+    """Return the card that CrossFit's builder needs for these rows."""
+    fields = custom.model_dump(exclude={"rows", "test_fraction", "target"}, exclude_none=True)
+    target = custom.target
     if isinstance(target, str):
         form: object = {"form": "text", "template": target}
     else:
         form = target.model_dump(exclude_none=True) if target is not None else None
-    if isinstance(own.rows, TwoFiles):
+    if isinstance(custom.rows, TwoFiles):
         splits: dict = {"rule": "two_splits", "pool": "pool", "test": "test"}
     else:
-        cut = 1 - own.test_fraction
+        cut = 1 - custom.test_fraction
         splits = {"rule": "one_split", "from": "rows", "seed": 42}
         splits |= {"pool_fraction": cut, "test_start_fraction": cut}
     source = {"dataset": task, "columns": []}
@@ -240,17 +245,17 @@ def _recipe(where: str, task: str, own: OwnCard, shots: int) -> Card:
 
 
 def _columns(card: Card) -> set[str]:
-    """Columns named by the input and by the target."""
-    found = set(Template.parse(card.input).columns)
+    """Return the columns that the input and the target name."""
+    columns = set(Template.parse(card.input).columns)
     path = getattr(card.target, "path", None)
     template = getattr(card.target, "template", None)
     if path is not None:
-        found.add(RowPath.parse(path).column)
-    return found | set(Template.parse(template).columns) if template is not None else found
+        columns.add(RowPath.parse(path).column)
+    return columns | set(Template.parse(template).columns) if template is not None else columns
 
 
 def _card(where: str, task: str, fields: Mapping[str, object]) -> Card:
     try:
         return read_card(task, fields)
-    except InputError as wrong:
-        raise ConfigError(f"{where}: {wrong}") from None
+    except InputError as error:
+        raise ConfigError(f"{where}: {error}") from None

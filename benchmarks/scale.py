@@ -39,6 +39,7 @@ from mpt.search.trial import Trial
 from mpt.seeding import entropy, stream
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger, _row
+from mpt.store.results import read_result
 from mpt.store.tables import UNITS, insert
 from mpt.store.unit import Unit
 from mpt.study.study import Study
@@ -165,7 +166,16 @@ def unit(config: CellConfig) -> Unit:
         "curve": draws.random(40).tolist(),
     }
     body = config.model_dump(mode="json")
-    return Unit(config.digest, "cell", body, "done", result, None, 0.5, datetime.now(UTC))
+    return Unit(
+        config.digest,
+        "cell",
+        body,
+        "done",
+        read_result("cell", "done", result),
+        None,
+        0.5,
+        datetime.now(UTC),
+    )
 
 
 def fill_ledger(home: Home, units: int) -> None:

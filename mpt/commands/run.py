@@ -77,8 +77,8 @@ def run(
         session.progress.say(session.summary())
         prompt = session.home.root / unit.artefact if unit.artefact else None
     if unit.state != "done":
-        raise MptError(f"run {unit.digest} {unit.state}: {unit.result['reason']}")
-    curve: Any = unit.result["curve"]
+        raise MptError(f"run {unit.digest} {unit.state}: {unit.reason}")
+    curve = unit.curve
     if json:
         told = {"digest": unit.digest, "method": config.method, "state": unit.state}
         losses = {"first_loss": curve[0], "last_loss": curve[-1], "steps": len(curve)}

@@ -33,6 +33,7 @@ def show(
 
     from mpt.store.home import Home
     from mpt.store.ledger import open_ledger
+    from mpt.store.results import DamagedResult
     from mpt.store.row_checks import fault_of
     from mpt.tracking.provenance import find_unit, origin
 
@@ -44,9 +45,10 @@ def show(
     if fault := fault_of(unit):
         line = f"warning: the ledger's row of {unit.digest} is damaged ({fault}); "
         err.line(f"{line}`mpt studies forget {unit.digest}`")
-    result: dict[str, Any] = dict(unit.result)
-    curve = result.pop("curve", [])
-    software, numerics = result.pop("software", None), result.pop("numerics", None)
+    made = unit.result
+    apart = set() if isinstance(made, DamagedResult) else {"software", "numerics"}
+    result = made.stored(without=frozenset({"curve", *apart}))
+    software, numerics = (part and part.stored() for part in (made.software, made.numerics))
     told: dict[str, Any] = {
         "digest": unit.digest,
         "kind": unit.kind,
@@ -64,13 +66,13 @@ def show(
         keys = {"software": software, "numerics": numerics}
         keys |= {"prompt": str(found.prompt) if found.prompt else None}
         keys |= {"prompt fault": found.fault} if found.fault else {}
-        told |= {**keys, "mlflow runs": found.runs, "result": {**result, "curve": curve}}
+        told |= {**keys, "mlflow runs": found.runs, "result": {**result, "curve": list(unit.curve)}}
         told = {name.replace(" ", "_"): value for name, value in told.items()}
         told |= {"prompt_view": asdict(view)} if view else {}
         out.json(told)
         return
-    if curve and not fault:
-        told["result"] |= {"training loss": f"{curve[0]:.4f} to {curve[-1]:.4f}"}
+    if unit.curve and not fault:
+        told["result"] |= {"training loss": f"{unit.curve[0]:.4f} to {unit.curve[-1]:.4f}"}
     printed = yaml.safe_dump(told, sort_keys=False, default_flow_style=None, width=100)
     for line in printed.rstrip().split("\n"):
         out.line(line)

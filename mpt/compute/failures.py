@@ -11,6 +11,7 @@ from mpt.compute.stopping import Stopped
 from mpt.config import CellConfig, FineTuneConfig, RunConfig
 from mpt.engine.memory import is_out_of_memory
 from mpt.errors import DataError, MptError, OutOfMemory, StoreError
+from mpt.store.results import FailedResult
 from mpt.store.software import software
 from mpt.store.unit import Unit
 from mpt.study.error_policy import ErrorClass
@@ -52,14 +53,14 @@ class Failure(Generic[Config]):
     def units(self) -> list[Unit]:
         """A failed unit for every run of the pack: its result is the class, reason and step."""
         step = getattr(self.error, "step", None)
-        why = {"error": self.kind, "reason": self.reason, "step": step}
+        result = FailedResult(error=self.kind, reason=self.reason, step=step, software=software())
         return [
             Unit(
                 digest=config.digest,
                 kind=config.kind,
                 config=config.model_dump(mode="json"),
                 state="failed",
-                result={**why, "software": software()},
+                result=result,
                 artefact=None,
                 seconds=0.0,
                 created=datetime.now(UTC),

@@ -46,10 +46,11 @@ from mpt.gym.tokens import Role, TokenSplit
 from mpt.methods import method
 from mpt.schema import Frozen
 from mpt.store.address import sqlite_file
-from mpt.store.artefacts import SHA256, file_sum, save_prompt
+from mpt.store.artefacts import file_sum, save_prompt
 from mpt.store.database import OPENING, survey
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger, Unit
+from mpt.store.results import CellResult, DivergedResult, MetaResult, Numerics, Result, StepRecord
 from mpt.store.software import software
 from mpt.store.tables import UNITS
 from mpt.study.places import absolute, is_on_disk
@@ -281,7 +282,7 @@ class Worker:
         seconds: float,
     ) -> list[Unit]:
         """The units of a pack, which took so many seconds."""
-        made = {**numerics(self.backbone.device), "pack": len(configs)}
+        made = Numerics.model_validate({**numerics(self.backbone.device), "pack": len(configs)})
         share = seconds / len(configs)
         return [self._unit(c, end, share, made) for c, end in zip(configs, ends, strict=True)]
 
@@ -290,18 +291,19 @@ class Worker:
         config: RunConfig | CellConfig | FineTuneConfig,
         end: Learned | Tuned | FineTuned | Diverged,
         seconds: float,
-        made: Mapping[str, object],
+        made: Numerics,
     ) -> Unit:
-        artefact, result = None, _result(end)
+        artefact, result = None, _result(end, made)
         if isinstance(end, Learned | Tuned):
             artefact = save_prompt(self.home, config.digest, end.prompt, _about(config))
-            result[SHA256] = file_sum(self.home.root / artefact)
+            prompt_sha256 = file_sum(self.home.root / artefact)
+            result = result.model_copy(update={"prompt_sha256": prompt_sha256})
         return Unit(
             digest=config.digest,
             kind=config.kind,
             config=config.model_dump(mode="json"),
             state="diverged" if isinstance(end, Diverged) else "done",
-            result={**result, "software": software(), "numerics": made},
+            result=result,
             artefact=artefact,
             seconds=round(seconds, 3),
             created=datetime.now(UTC),
@@ -312,21 +314,23 @@ def _about(config: Frozen) -> dict[str, str]:
     return {"digest": config.digest, "config": config.model_dump_json()}
 
 
-def _result(end: Learned | Tuned | FineTuned | Diverged) -> dict[str, object]:
-    match end:
-        case Diverged():
-            return {"step": end.step, "reason": str(end)}
-        case Learned():
-            return {"curve": list(end.curve), "plan": asdict(end.plan) if end.plan else None}
-        case Tuned() | FineTuned():
-            return {
-                "dev": end.dev,
-                "test": end.test,
-                "best_step": end.best_step,
-                "looks": [list(look) for look in end.looks],
-                "curve": list(end.curve),
-                "plan": asdict(end.plan) if end.plan else None,
-            }
+def _result(end: Learned | Tuned | FineTuned | Diverged, made: Numerics) -> Result:
+    """What a unit came to, as it is stored."""
+    if isinstance(end, Diverged):
+        return DivergedResult(step=end.step, reason=str(end), software=software(), numerics=made)
+    plan = StepRecord.model_validate(asdict(end.plan)) if end.plan else None
+    if isinstance(end, Learned):
+        return MetaResult(curve=end.curve, plan=plan, software=software(), numerics=made)
+    return CellResult(
+        dev=end.dev,
+        test=end.test,
+        best_step=end.best_step,
+        dev_evals=end.looks,
+        curve=end.curve,
+        plan=plan,
+        software=software(),
+        numerics=made,
+    )
 
 
 def restore_worker(

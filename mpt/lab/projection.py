@@ -24,6 +24,7 @@ from mpt.search.trial import Trial
 from mpt.serve.predict import asked_with
 from mpt.store.artefacts import whole_prompt
 from mpt.store.home import Home
+from mpt.store.results import CellResult, DivergedResult, FailedResult, MetaResult
 from mpt.store.software import shown
 from mpt.store.unit import Unit
 from mpt.study.study import Study
@@ -60,10 +61,10 @@ class Projection:
         trial = record.trial
         run = self._run("sweep", f"trial-{trial.number + 1}", record.config, record.unit)
         spent = Point("seconds", record.unit.seconds)
-        points = [*_curve(record.unit), *_looks(record.judged), *_arg(trial), spent]
+        points = [*_curve(record.unit), *_dev_curves(record.judged), *_arg(trial), spent]
         self._tracker.metrics(run, _at(record.unit, points))
         self._contents(run, record.config, record.unit, record.judged)
-        self._tracker.close_run(run, *_ended(trial.state, vars(trial)))
+        self._tracker.close_run(run, *_ended(trial))
 
     def alone(self, config: RunConfig, unit: Unit, setting: str) -> None:
         """A meta-training that belongs to no study: a run of its own."""
@@ -77,7 +78,7 @@ class Projection:
         )
         self._tracker.metrics(run, _at(unit, [*_curve(unit), Point("seconds", unit.seconds)]))
         self._contents(run, config, unit, ())
-        self._tracker.close_run(run, *_ended(unit.state, unit.result))
+        self._tracker.close_run(run, *_unit_ended(unit))
 
     def close_study(
         self, trials: Sequence[Trial], end: End | None = None, error: str = "", reason: str = ""
@@ -115,7 +116,7 @@ class Projection:
         name = f"trial-{trial.number + 1}"
         tags = {"mpt.study": self._study.title, "mpt.kind": "sweep"}
         run = self._tracker.open_run(name, parent=parent, name=name, params={}, tags=tags)
-        self._tracker.close_run(run, *_ended(trial.state, vars(trial)))
+        self._tracker.close_run(run, *_ended(trial))
 
     @contextmanager
     def ended_early(self) -> Iterator[None]:
@@ -181,7 +182,7 @@ class Projection:
         name = setting if share.method == self._study.method else f"{setting} {share.method}"
         run = self._run(kind, f"{name} seed {seed}" if seed else name, share.config, share.unit)
         spent = Point("seconds", share.unit.seconds)
-        points = [*_curve(share.unit), *_looks(share.judged), spent]
+        points = [*_curve(share.unit), *_dev_curves(share.judged), spent]
         gains = {(gain.setting, gain.method): gain for gain in promotion.gains}
         if gain := gains.get((setting, share.method)):
             shown = {"arg": gain.arg, "arg_low": gain.low, "arg_high": gain.high}
@@ -189,7 +190,7 @@ class Projection:
         self._tracker.metrics(run, _at(share.unit, points))
         judged = (*promotion.baselines_of(setting), *share.judged)
         self._contents(run, share.config, share.unit, judged)
-        self._tracker.close_run(run, *_ended(share.unit.state, share.unit.result))
+        self._tracker.close_run(run, *_unit_ended(share.unit))
         return run
 
     def _parent(self, kind: str) -> RunKey:
@@ -226,10 +227,11 @@ class Projection:
 
 def _plan_tag(unit: Unit) -> dict[str, str]:
     """How the steps of a meta-training were computed."""
-    if not isinstance(plan := unit.result.get("plan"), dict):
+    plan = unit.result.plan if isinstance(unit.result, MetaResult | CellResult) else None
+    if plan is None:
         return {}
-    kernels = {"mpt.attention": plan["attention"]} if "attention" in plan else {}
-    return {"mpt.step": f"{plan['engine']}, {plan['rows']} rows ({plan['why']})", **kernels}
+    kernels = {"mpt.attention": plan.attention} if plan.attention is not None else {}
+    return {"mpt.step": f"{plan.engine}, {plan.rows} rows ({plan.why})", **kernels}
 
 
 def _at(unit: Unit, points: Sequence[Point]) -> list[Point]:
@@ -240,14 +242,13 @@ def _at(unit: Unit, points: Sequence[Point]) -> list[Point]:
 
 def _software_tags(unit: Unit) -> dict[str, str]:
     """What computed a unit, which need not be what tells of it."""
-    record = unit.result.get("software")
-    mpt = str(record.get("mpt") or "") if isinstance(record, Mapping) else ""
-    return {"mpt.version": mpt, "mpt.software": shown(record)}
+    record = unit.result.software
+    return {"mpt.version": (record and record.mpt) or "", "mpt.software": shown(record)}
 
 
 def _curve(unit: Unit) -> list[Point]:
     """The loss of the meta-training, thinned to ``POINTS`` means."""
-    curve: Any = unit.result.get("curve", [])
+    curve = unit.curve
     stretch = max(1, -(-len(curve) // POINTS))
     return [
         Point("loss", fmean(curve[i : i + stretch]), min(i + stretch, len(curve)))
@@ -255,14 +256,14 @@ def _curve(unit: Unit) -> list[Point]:
     ]
 
 
-def _looks(judged: Sequence[Judged]) -> list[Point]:
-    """Mean dev score of the method's cells at each look, one curve per target task."""
+def _dev_curves(judged: Sequence[Judged]) -> list[Point]:
+    """Mean dev score of the method's cells at each evaluation, one curve per target task."""
     seen: dict[tuple[str, int], list[float]] = {}
     for one in judged:
-        if one.unit.state == "done" and one.case.method not in (BASELINE, FULL):
-            looks: Any = one.unit.result["looks"]
-            for step, dev in looks:
-                seen.setdefault((one.cell.task, int(step)), []).append(float(dev))
+        result = one.unit.result
+        if isinstance(result, CellResult) and one.case.method not in (BASELINE, FULL):
+            for step, dev in result.dev_evals:
+                seen.setdefault((one.cell.task, step), []).append(dev)
     return [Point(_named("dev", task), fmean(v), step) for (task, step), v in seen.items()]
 
 
@@ -274,7 +275,7 @@ def _arg(trial: Trial) -> list[Point]:
 
 
 def _row(one: Judged) -> dict[str, object]:
-    result = one.unit.result
+    result = one.unit.result if isinstance(one.unit.result, CellResult) else None
     return {
         "setting": one.case.setting,
         "method": one.case.method if one.case.method in (BASELINE, FULL) else "this run",
@@ -282,19 +283,38 @@ def _row(one: Judged) -> dict[str, object]:
         "seed": one.cell.data_seed,
         "lr": one.cell.lr,
         "state": one.unit.state,
-        "dev": result.get("dev"),
-        "test": result.get("test"),
-        "best_step": result.get("best_step"),
+        "dev": result and result.dev,
+        "test": result and result.test,
+        "best_step": result and result.best_step,
         "digest": one.unit.digest,
     }
 
 
-def _ended(state: str, why: Mapping[str, object]) -> tuple[End, dict[str, str]]:
+def _ended(trial: Trial) -> tuple[End, dict[str, str]]:
+    """How the run of a trial ended, see ``_end``."""
+    return _end(trial.state, trial.error, trial.reason, trial.step)
+
+
+def _unit_ended(unit: Unit) -> tuple[End, dict[str, str]]:
+    """How the run of a unit ended, see ``_end``."""
+    match unit.result:
+        case FailedResult(error=error, step=step):
+            return _end(unit.state, error or "", unit.reason, step)
+        case DivergedResult(step=step):
+            return _end(unit.state, "", unit.reason, step)
+        case _:
+            return _end(unit.state, "", unit.reason, None)
+
+
+def _end(state: str, error: str, reason: str, step: int | None) -> tuple[End, dict[str, str]]:
     """A run's status and tags; every tag is given, as an earlier attempt may have left others."""
     ends: dict[str, End] = {"complete": "finished", "done": "finished", "failed": "failed"}
-    error = why.get("error") or ("diverged" if state == "diverged" else "")
-    told = {"error": error, "reason": why.get("reason"), "error_step": error and why.get("step")}
-    tags = {f"mpt.{name}": "" if value is None else str(value) for name, value in told.items()}
+    error = error or ("diverged" if state == "diverged" else "")
+    tags = {
+        "mpt.error": error,
+        "mpt.reason": reason,
+        "mpt.error_step": str(step) if error and step is not None else "",
+    }
     return ends.get(state, "killed"), {"mpt.state": state, **tags}
 
 

@@ -19,6 +19,7 @@ from mpt.search.trial import Trial
 from mpt.store.artefacts import prompt_file, prompt_of
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger, open_ledger
+from mpt.store.results import MissingResult
 from mpt.store.row_checks import expect_sound
 from mpt.store.unit import Unit
 from mpt.study.places import gym_of
@@ -125,7 +126,7 @@ def _missing(config: Config) -> Unit:
         kind=config.kind,
         config=config.model_dump(mode="json"),
         state="missing",
-        result={"reason": "not in this ledger"},
+        result=MissingResult(),
         artefact=None,
         seconds=0.0,
         created=datetime.fromtimestamp(0, UTC),

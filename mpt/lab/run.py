@@ -34,6 +34,7 @@ from mpt.methods import method
 from mpt.stats.scores import Score
 from mpt.store.artefacts import prompt_of
 from mpt.store.ledger import Ledger, Unit
+from mpt.store.results import CellResult, Numerics
 from mpt.store.row_checks import expect_sound
 from mpt.study.error_policy import Errors
 
@@ -107,7 +108,7 @@ class Lab:
     _warned: set[str] = field(default_factory=set)
     _revised: set[str] = field(default_factory=set)
     _said_renamed: bool = False
-    _numerics: dict[str, object] = field(default_factory=dict)
+    _numerics: Numerics | None = None
     _said_mixed: bool = False
 
     def learn(self, configs: Sequence[RunConfig], title: str, pack: int) -> dict[str, Unit]:
@@ -271,18 +272,19 @@ class Lab:
     def _say_if_mixed(self, units: Iterable[Unit]) -> None:
         """Say once that units were computed on other threads or kernels than those before."""
         for unit in units:
-            made = unit.result.get("numerics")
-            if self._said_mixed or not isinstance(made, dict):
+            made = unit.result.numerics
+            if self._said_mixed or made is None:
                 continue
-            made = {name: value for name, value in made.items() if name != "pack"}
             first = self._numerics = self._numerics or made
-            if other := [name for name in made if made[name] != first.get(name)]:
+            if other := [name for name, way in made.ways.items() if way != first.ways.get(name)]:
                 self._said_mixed = True
-                ways = "; ".join(f"{name} {first.get(name)} and {made[name]}" for name in other)
+                ways = "; ".join(
+                    f"{name} {first.ways.get(name)} and {made.ways[name]}" for name in other
+                )
                 self.progress.say(
                     f"warning: what is compared here was computed in two ways ({ways}), which "
                     "round differently, and training makes much of rounding; "
-                    f"OMP_NUM_THREADS={first.get('threads')} on the machine of the first units "
+                    f"OMP_NUM_THREADS={first.threads} on the machine of the first units "
                     "computes as they were"
                 )
 
@@ -369,12 +371,11 @@ class Judged:
     @property
     def score(self) -> Score | None:
         """What it scored; None when it diverged."""
-        if self.unit.state != "done":
+        result, case, cell = self.unit.result, self.case, self.cell
+        if not isinstance(result, CellResult):
             return None
-        dev, test = float(self.unit.result["dev"]), float(self.unit.result["test"])  # type: ignore[arg-type]
-        case, cell = self.case, self.cell
         place = (case.setting, case.method, cell.task, cell.data_seed)
-        return Score(*place, dev, test, cell.lr, case.meta_seed)
+        return Score(*place, result.dev, result.test, cell.lr, case.meta_seed)
 
 
 def scores(judged: Sequence[Judged]) -> list[Score]:

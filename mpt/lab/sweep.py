@@ -148,7 +148,7 @@ def _baseline(concrete: Plan, lab: Lab) -> list[Judged]:
     if failed := next((one for one in judged if one.unit.state == "failed"), None):
         raise MptError(
             f"plain prompt tuning on {failed.cell.task} failed, and without it there is no gain to "
-            f"search for: {failed.unit.result['reason']}"
+            f"search for: {failed.unit.reason}"
         )
     above = {score.task for score in best_dev(scores(judged)) if score.test > 0}
     zero = [task for task in concrete.tasks if task not in above]

@@ -13,6 +13,7 @@ from mpt.lab.plan import Plan
 from mpt.lab.run import BASELINE, Judged, Judging, Lab, scores
 from mpt.search.trial import OpenTrial, Trial
 from mpt.stats.scores import best_dev, gains, relative_gain
+from mpt.store.results import DivergedResult, FailedResult
 from mpt.store.unit import Unit
 from mpt.study.pruning import Hyperband, Wilcoxon
 
@@ -194,14 +195,28 @@ def _end(trial: _Going, judged: Sequence[Judged]) -> Trial:
     """A trial's ARG, or why it has none."""
     number, params, unit = trial.asked.number, dict(trial.asked.params), trial.learned
     tried = [unit, *(one.unit for one in trial.judged)]
-    if failed := next((one for one in tried if one.state == "failed"), None):
-        why: Any = {key: failed.result[key] for key in ("error", "reason", "step")}
-        return Trial(number, params, "failed", unit.digest, **why)
+    failures = (one.result for one in tried if isinstance(one.result, FailedResult))
+    if why := next(failures, None):
+        return Trial(
+            number,
+            params,
+            "failed",
+            unit.digest,
+            error=why.error or "",
+            reason=why.reason,
+            step=why.step,
+        )
     if unit.state != "done":
-        step: Any = unit.result.get("step")
-        reason = str(unit.result["reason"])
-        lost_at: Any = {"reason": reason, "step": step, "error": "diverged"}
-        return Trial(number, params, "diverged", unit.digest, **lost_at)
+        step = unit.result.step if isinstance(unit.result, DivergedResult) else None
+        return Trial(
+            number,
+            params,
+            "diverged",
+            unit.digest,
+            reason=unit.reason,
+            step=step,
+            error="diverged",
+        )
     lost = {j.cell.task for j in judged} - {s.task for s in scores(trial.judged)}
     if lost:
         reason = f"tuning diverged at every rate and seed on {', '.join(sorted(lost))}"

@@ -157,14 +157,12 @@ def _trial_unit(study: Study, trial: Trial, unit: Unit | None) -> UnitLine:
         setting=f"trial {trial.number + 1}",
         method=study.method,
         state=unit.state if unit else "missing",
-        reason=str(unit.result.get("reason", "")) if unit else "not in this ledger",
+        reason=unit.reason if unit else "not in this ledger",
     )
 
 
 def _losses(name: str, unit: Unit, panel: str = "") -> Curve:
-    losses = unit.result["curve"]
-    assert isinstance(losses, list)
-    return Curve(name, tuple(range(1, len(losses) + 1)), tuple(losses), panel)
+    return Curve(name, tuple(range(1, len(unit.curve) + 1)), unit.curve, panel)
 
 
 def _now() -> str:
@@ -204,7 +202,7 @@ def _promoted_units(promotion: Promotion) -> Iterator[UnitLine]:
                     method=share.method,
                     meta_seed=share.share.meta_seed,
                     state=share.unit.state,
-                    reason=str(share.unit.result.get("reason", "")),
+                    reason=share.unit.reason,
                 )
                 yield from map(_cell, share.judged)
 
@@ -220,7 +218,7 @@ def _cell(one: Judged) -> UnitLine:
         lr=one.cell.lr,
         meta_seed=one.case.meta_seed,
         state=one.unit.state,
-        reason=str(one.unit.result.get("reason", "")),
+        reason=one.unit.reason,
     )
 
 

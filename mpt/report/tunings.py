@@ -8,6 +8,7 @@ from mpt.config import CellConfig
 from mpt.lab.run import Judged, scores
 from mpt.stats.convergence import Looks
 from mpt.stats.scores import Score, best_dev
+from mpt.store.results import CellResult
 
 
 def looks_of(judged: Sequence[Judged]) -> Iterator[Looks]:
@@ -17,11 +18,13 @@ def looks_of(judged: Sequence[Judged]) -> Iterator[Looks]:
     Of tuned prompts alone: an update of full fine-tuning is another thing.
     """
     prompts = [one for one in judged if isinstance(one.cell, CellConfig)]
-    units = {_key(score): one.unit for one in prompts if (score := one.score) is not None}
+    evals = {
+        _key(score): one.unit.result.dev_evals
+        for one in prompts
+        if (score := one.score) is not None and isinstance(one.unit.result, CellResult)
+    }
     for score in best_dev(scores(prompts)):
-        seen = units[_key(score)].result["looks"]
-        assert isinstance(seen, list)
-        steps, devs = zip(*seen, strict=True)
+        steps, devs = zip(*evals[_key(score)], strict=True)
         yield Looks(
             setting=score.setting,
             method=score.method,

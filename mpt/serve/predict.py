@@ -60,8 +60,9 @@ def predict(file: Path, config: Mapping[str, object], texts: Sequence[str]) -> l
 
 def asked_with(unit: Unit) -> dict[str, object]:
     """What ``predict`` must know of a unit beside its prompt's file, as JSON."""
+    software = unit.result.software
     known = {"digest": unit.digest, SHA256: known_sum(unit)}
-    return {**unit.config, **known, "software": unit.result.get("software")}
+    return {**unit.config, **known, "software": software.stored() if software else None}
 
 
 def same_weights(backbone: Backbone, chosen: BackboneConfig, weights: str) -> None:

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from mpt.errors import DataError, StoreError
 from mpt.files.atomic import contained, write_whole
 from mpt.store.home import Home
+from mpt.store.results import CellResult, MetaResult
 from mpt.store.unit import Unit
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SHA256 = "prompt_sha256"
-"""The key of a unit's result that holds the SHA-256 of its prompt's file."""
+"""The key of a registered model's configuration for the SHA-256 of its prompt's file."""
 
 _NAME = "prompt"
 
@@ -95,7 +96,8 @@ def whole_prompt(home: Home, unit: Unit) -> Path:
 
 def known_sum(unit: Unit) -> str:
     """SHA-256 of a unit's prompt as the ledger has it; empty for units of older ledgers."""
-    return str(unit.result.get(SHA256) or "")
+    result = unit.result
+    return (result.prompt_sha256 or "") if isinstance(result, MetaResult | CellResult) else ""
 
 
 def load_prompt(home: Home, path: str, *, sha256: str = "") -> Tensor:

@@ -12,6 +12,7 @@ from mpt.config import CellConfig, FineTuneConfig, PausedRun, RunConfig
 from mpt.errors import StoreError
 from mpt.gym.metrics import is_possible, limits
 from mpt.schema import digest_of
+from mpt.store.results import CellResult, DamagedResult
 from mpt.store.unit import State, Unit
 
 KINDS = (RunConfig.kind, CellConfig.kind, FineTuneConfig.kind)
@@ -77,17 +78,15 @@ def fault_of(unit: Unit, metric_of: Callable[[str], str] | None = None) -> str:
     """What is wrong with a unit of the ledger, or nothing."""
     if not is_config_of(unit.digest, unit.config, unit.kind):
         return "its configuration is another one's"
-    wanted = _DONE[unit.kind] if unit.state == "done" else _ENDED.get(unit.state, {})
-    for key, (is_right, what) in wanted.items():
-        if not is_right(unit.result.get(key)):
-            return f"result.{key} is {_shown(unit.result.get(key))}, not {what}"
-    if metric_of is None or unit.state != "done" or unit.kind == RunConfig.kind:
-        return ""
-    metric = metric_of(str(unit.config["task"]))
-    low, high = limits(metric)
-    for key in ("dev", "test"):
-        if not is_possible(metric, float(unit.result[key])):  # type: ignore[arg-type]
-            return f"result.{key} is {unit.result[key]}, and {metric} is from {low:g} to {high:g}"
+    match unit.result:
+        case DamagedResult(fault=fault):
+            return fault
+        case CellResult(dev=dev, test=test) if metric_of is not None:
+            metric = metric_of(str(unit.config["task"]))
+            low, high = limits(metric)
+            for name, score in (("dev", dev), ("test", test)):
+                if not is_possible(metric, score):
+                    return f"result.{name} is {score}, and {metric} is from {low:g} to {high:g}"
     return ""
 
 
@@ -99,53 +98,3 @@ def is_config_of(digest: str, config: Mapping[str, Any], kind: str = "") -> bool
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-
-
-def _is_score(value: object) -> bool:
-    return _is_number(value) and is_possible(None, value)  # type: ignore[arg-type]
-
-
-def _is_step(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_curve(value: object) -> bool:
-    return isinstance(value, list) and all(map(_is_number, value))
-
-
-def _are_looks(value: object) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(look, list) and len(look) == 2 and _is_step(look[0]) and _is_score(look[1])
-        for look in value
-    )
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _shown(value: object) -> str:
-    text = "missing" if value is None else repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-_Wanted = Mapping[str, tuple[Callable[[object], bool], str]]
-
-_CURVE = (_is_curve, "a list of finite losses")
-_SCORE = (_is_score, "a score from -1 to 1")
-_SCORES: _Wanted = {
-    "dev": _SCORE,
-    "test": _SCORE,
-    "best_step": (_is_step, "a step"),
-    "looks": (_are_looks, "a list of steps and scores"),
-    "curve": _CURVE,
-}
-_DONE: Mapping[str, _Wanted] = {
-    RunConfig.kind: {"curve": _CURVE},
-    CellConfig.kind: _SCORES,
-    FineTuneConfig.kind: _SCORES,
-}
-_ENDED: Mapping[str, _Wanted] = {
-    "diverged": {"reason": (_is_text, "a text"), "step": (_is_step, "a step")},
-    "failed": {"reason": (_is_text, "a text")},
-}

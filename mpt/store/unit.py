@@ -7,6 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from mpt.store.results import (
+    CellResult,
+    DivergedResult,
+    FailedResult,
+    MetaResult,
+    MissingResult,
+    Result,
+)
+
 State = Literal["done", "diverged", "failed", "missing"]
 
 
@@ -20,9 +29,7 @@ class Unit:
         config: the resolved configuration, as JSON.
         state: ``done`` and ``diverged`` are final; ``failed`` may be tried again;
             ``missing`` was asked for and is in no ledger.
-        result: scores and curves, or the step and reason of its end, and the
-            ``software`` that computed it (``mpt.store.software``) and the ``numerics`` that its
-            bits hang on (``mpt.engine.threads``, and the size of its pack). JSON; NaN may occur.
+        result: scores and curves, or the step and reason of its end; what computed it.
         artefact: its prompt's file, relative to the home folder; None where there is no prompt.
         seconds: its share of the wall time.
         created: when it ended, UTC.
@@ -32,7 +39,24 @@ class Unit:
     kind: str
     config: Mapping[str, object]
     state: State
-    result: Mapping[str, object]
+    result: Result
     artefact: str | None
     seconds: float
     created: datetime
+
+    @property
+    def reason(self) -> str:
+        """Why there are no scores, in words; empty where there are."""
+        match self.result:
+            case DivergedResult(reason=reason) | FailedResult(reason=reason):
+                return reason
+            case MissingResult(reason=reason):
+                return reason
+            case _:
+                return ""
+
+    @property
+    def curve(self) -> tuple[float, ...]:
+        """The training loss (nats) of every update; empty where it did not come to its end."""
+        result = self.result
+        return result.curve if isinstance(result, MetaResult | CellResult) else ()

@@ -41,7 +41,7 @@ def args(home):
 
 
 def scores(home):
-    return {unit.digest: (unit.result["dev"], unit.result["test"]) for unit in units(home, "cell")}
+    return {unit.digest: (unit.result.dev, unit.result.test) for unit in units(home, "cell")}
 
 
 def set_row(home, digest, **columns):
@@ -132,7 +132,9 @@ def test_two_prompts_that_were_swapped_are_refused(home):
     assert "its SHA-256 is" in refused(mpt("predict", first, "a", home=home))
     # as older ledgers had no hash
     for unit in units(home, "meta"):
-        result = {key: value for key, value in unit.result.items() if key != "prompt_sha256"}
+        result = {
+            key: value for key, value in unit.result.stored().items() if key != "prompt_sha256"
+        }
         set_row(home, unit.digest, result=json.dumps(result))
     line = refused(mpt("predict", first, "a", home=home))
     assert f"it is the prompt of {second}, not of {first}" in line
@@ -221,7 +223,9 @@ def test_a_damaged_row_is_one_line_and_is_forgotten_as_a_sound_one_is(fault, kin
         if kind == "meta":
             columns["result"] = columns["result"].replace("dev", "curve")
         elif columns["result"] != "{}":
-            columns["result"] = json.dumps({**unit.result, **json.loads(columns["result"])})
+            columns["result"] = json.dumps(
+                {**unit.result.stored(), **json.loads(columns["result"])}
+            )
     set_row(home, unit.digest, **columns)
     cure = f"`mpt studies forget {unit.digest}`"
     commands = [("sync", "--rebuild")]

@@ -20,6 +20,7 @@ from mpt.serve.export import export_peft
 from mpt.store.artefacts import save_prompt
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
+from mpt.store.results import MetaResult
 from mpt.store.unit import Unit
 
 pytestmark = pytest.mark.slow
@@ -31,7 +32,7 @@ def exported(folder, chosen: BackboneConfig, prompt: torch.Tensor, weights: str)
     home = Home.find({"MPT_HOME": str(folder / "home")})
     path = save_prompt(home, DIGEST, prompt, {})
     config = {"backbone": chosen.model_dump(mode="json"), "weights": weights}
-    unit = Unit(DIGEST, "cell", config, "done", {}, path, 0.0, datetime.now(UTC))
+    unit = Unit(DIGEST, "cell", config, "done", MetaResult(curve=()), path, 0.0, datetime.now(UTC))
     return export_peft(unit, home, folder / "adapter")
 
 

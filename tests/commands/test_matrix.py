@@ -13,6 +13,7 @@ from mpt.lab.matrix import Count, Matrix
 from mpt.lab.workload import Row
 from mpt.report.grid import Sheet
 from mpt.report.terminal import print_sheet
+from mpt.store.results import MissingResult
 from mpt.store.unit import Unit
 from mpt.study.study import Study
 
@@ -27,7 +28,7 @@ def cells(start: str) -> list[CellConfig]:
 
 def ended(config, state="done", seconds=2.0) -> Unit:
     now = datetime.now(UTC)
-    return Unit(config.digest, config.kind, {}, state, {}, None, seconds, now)
+    return Unit(config.digest, config.kind, {}, state, MissingResult(), None, seconds, now)
 
 
 RUN = Study().run({}, sources=("s",), weights="w", data="d")

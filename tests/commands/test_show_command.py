@@ -40,8 +40,8 @@ def test_a_meta_training_and_all_behind_it(home, units):
     assert told["config"] == unit.config
     assert told["prompt"].endswith(f"{unit.digest}.safetensors")
     assert len(told["mlflow_runs"]) == 1
-    assert told["software"] == dict(unit.result["software"])
-    assert told["numerics"] == dict(unit.result["numerics"])
+    assert told["software"] == unit.result.software.stored()
+    assert told["numerics"] == unit.result.numerics.stored()
     assert told["numerics"]["threads"] >= 1
     assert "numerics:" in said.out
     assert {name for name in contents(home) if "mlflow" not in name} == {
@@ -52,7 +52,7 @@ def test_a_meta_training_and_all_behind_it(home, units):
 def test_a_cell_shows_its_scores(home, units):
     unit = next(unit for unit in units if unit.kind == "cell")
     told = json.loads(mpt("show", unit.digest, "--json", home=home).out)
-    assert told["result"]["test"] == unit.result["test"]
+    assert told["result"]["test"] == unit.result.test
     assert told["config"]["data_seed"] in (13, 21)
 
 
@@ -82,15 +82,15 @@ def test_the_record_says_commit_and_changes(tmp_path, monkeypatch):
 
     monkeypatch.setattr(recorded, "PACKAGE", tmp_path)
     look = recorded.software.__wrapped__
-    assert (look()["commit"], look()["dirty"]) == (None, None)
+    assert (look().commit, look().dirty) == (None, None)
     git("init")
     (tmp_path / "__init__.py").touch()
     git("add", ".")
     git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-m", "One")
-    assert len(str(look()["commit"])) == 40
-    assert look()["dirty"] is False
+    assert len(str(look().commit)) == 40
+    assert look().dirty is False
     (tmp_path / "__init__.py").write_text("changed")
-    assert look()["dirty"] is True
+    assert look().dirty is True
 
 
 def test_a_prompt_is_looked_into(home, units):

@@ -85,8 +85,10 @@ def test_a_pack_that_does_not_fit_is_halved_until_it_does(lab, study, tmp_path):
     assert found.keys() == plenty.keys()
     for digest, unit in found.items():
         assert unit.state == "done"
-        for key in ("dev", "test", "curve"):
-            assert unit.result[key] == pytest.approx(plenty[digest].result[key], abs=1e-6)
+        wanted = plenty[digest].result
+        assert unit.result.curve == pytest.approx(wanted.curve, abs=1e-6)
+        scored = (unit.result.dev, unit.result.test)
+        assert scored == pytest.approx((wanted.dev, wanted.test), abs=1e-6)
 
 
 def test_what_does_not_fit_even_alone_fails_with_advice_and_is_tried_again(lab, study):
@@ -96,8 +98,8 @@ def test_what_does_not_fit_even_alone_fails_with_advice_and_is_tried_again(lab, 
     assert {unit.state for unit in failed.values()} == {"failed"}
     assert lab.computed == 0
     for unit in failed.values():
-        assert (unit.result["error"], unit.result["step"]) == ("out_of_memory", 1)
-        assert "give a smaller pack, shorter max_input" in str(unit.result["reason"])
+        assert (unit.result.error, unit.result.step) == ("out_of_memory", 1)
+        assert "give a smaller pack, shorter max_input" in unit.reason
         assert lab.ledger.get(unit.digest) == unit
     assert lab.progress.lines[-1].startswith("warning: a run failed and the others go on: out of ")
     vars(lab.worker)["backbone"] = roomy
@@ -134,8 +136,8 @@ def test_a_code_error_stops_and_is_on_record(lab, study, monkeypatch):
     units = list(lab.ledger.units())
     assert len(units) == 4
     for unit in units:
-        assert (unit.state, unit.result["error"], unit.result["step"]) == ("failed", "code", 3)
-        assert unit.result["reason"] == "ZeroDivisionError: no rows"
+        assert (unit.state, unit.result.error, unit.result.step) == ("failed", "code", 3)
+        assert unit.reason == "ZeroDivisionError: no rows"
     # mended, the same command goes on
     assert {unit.state for unit in lab.tune(cells(lab, study), "x", 4).values()} == {"done"}
 
@@ -167,7 +169,7 @@ def test_a_prompt_that_cannot_be_read_is_a_data_error(lab, study, choice):
         lab.tune(wanted, "x", 2)
     units = list(lab.ledger.units())
     assert len(units) == (2 if choice == "stop" else 4)
-    assert {(unit.state, unit.result["error"]) for unit in units} == {("failed", "data")}
+    assert {(unit.state, unit.result.error) for unit in units} == {("failed", "data")}
 
 
 def test_a_store_that_does_not_answer_is_no_failure_of_a_unit(lab, study, monkeypatch):

@@ -76,7 +76,7 @@ def test_packs_too_large_for_a_machine_are_halved_with_the_same_results(
             lab = Lab(worker, ledger, fleet, progress)
             judged = lab.judge([concrete.baseline], concrete.judging, title="x", pack=4)
         assert progress.told == progress.total == 16
-        found.append([one.unit.result["curve"] for one in judged])
+        found.append([one.unit.curve for one in judged])
     assert progress.said[0] == "warning: out of memory with 4 runs; trying 2"
     for here, there in zip(*found, strict=True):
         assert there == pytest.approx(here, rel=1e-6)

@@ -108,7 +108,7 @@ def run(study, home, stopping=None, progress=None):
     with Ledger(home.ledger_url) as ledger:
         lab = Lab(worker, ledger, progress=progress or Silent())
         trials = sweep(plan(study, worker), lab, home, on_trial=lambda record: None)
-        return trials, {unit.digest: unit.result.get("curve") for unit in ledger.units()}
+        return trials, {unit.digest: unit.curve for unit in ledger.units()}
 
 
 @pytest.fixture(scope="module")

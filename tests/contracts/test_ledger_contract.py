@@ -20,6 +20,7 @@ from mpt.errors import StoreError
 from mpt.store import database, tables
 from mpt.store.lease import Holder
 from mpt.store.ledger import Ledger
+from mpt.store.results import DivergedResult, FailedResult, read_result
 from mpt.store.tables import SCHEMA, insert
 from mpt.store.unit import Unit
 
@@ -28,16 +29,29 @@ UNIT = Unit(
     kind="cell",
     config={"task": "boolq", "lr": 0.3, "seeds": [1, 2]},
     state="done",
-    result={"dev": 0.5, "curve": [1.0, float("inf")], "text": "é\x00\n"},
+    result=read_result(
+        "cell",
+        "done",
+        {
+            "dev": 0.5,
+            "test": 0.25,
+            "best_step": 2,
+            "looks": [[1, 0.25], [2, 0.5]],
+            "curve": [1.0, 0.5],
+            "text": "é\x00\n",
+        },
+    ),
     artefact="prompts/0123456789ab.safetensors",
     seconds=1.25,
     created=datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
 )
-FAILED = replace(UNIT, state="failed", result={"reason": "out of memory"}, artefact=None)
+FAILED = replace(UNIT, state="failed", result=FailedResult(reason="out of memory"), artefact=None)
+DIVERGED = replace(UNIT, state="diverged", result=DivergedResult(reason="NaN", step=2))
 
 
 OLD = Path(__file__).resolve().parent.parent / "fixtures" / "ledger-v1.db"
 """Written by mpt 0.1.0: a finished unit, a failed one and a link."""
+OLD_RESULT = {"dev": 0.5, "curve": [1.0, float("inf")], "text": "é\x00\n"}
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
@@ -68,12 +82,13 @@ def test_what_was_recorded_is_there_for_the_next_process(url):
         assert second.get(UNIT.digest) == UNIT
 
 
-@pytest.mark.parametrize("state", ["done", "diverged"])
-def test_a_result_is_never_rewritten(ledger, state):
-    ledger.record(replace(UNIT, state=state))
-    assert ledger.record(replace(UNIT, result={"dev": 0.9})) is False
+@pytest.mark.parametrize("unit", [UNIT, DIVERGED], ids=["done", "diverged"])
+def test_a_result_is_never_rewritten(ledger, unit):
+    ledger.record(unit)
+    another = UNIT.result.model_copy(update={"dev": 0.9})
+    assert ledger.record(replace(UNIT, result=another)) is False
     assert ledger.record(FAILED) is False
-    assert ledger.get(UNIT.digest) == replace(UNIT, state=state)
+    assert ledger.get(UNIT.digest) == unit
 
 
 def test_a_failed_unit_may_be_tried_again(ledger):
@@ -152,7 +167,9 @@ def test_one_of_many_recorders_wins(url):
         won: list[bool] = []
 
         def race(ledger: Ledger, n: int) -> None:
-            won.append(ledger.record(replace(UNIT, result={"n": n})))
+            won.append(
+                ledger.record(replace(UNIT, result=UNIT.result.model_copy(update={"best_step": n})))
+            )
 
         threads = [
             Thread(target=race, args=(ledger, n)) for n in range(4) for ledger in (first, second)
@@ -306,7 +323,10 @@ def test_a_ledger_of_the_first_version_is_read_and_continued(tmp_path):
     shutil.copy(OLD, tmp_path / "old.db")
     with Ledger(f"sqlite:///{tmp_path / 'old.db'}") as ledger:
         assert [unit.digest for unit in ledger.units()] == [UNIT.digest, "ba9876543210"]
-        assert ledger.get(UNIT.digest) == UNIT
+        # what no computation gives is kept as it was read
+        assert ledger.get(UNIT.digest) == replace(
+            UNIT, result=read_result("cell", "done", OLD_RESULT)
+        )
         assert ledger.get("ba9876543210").state == "failed"
         assert ledger.linked("study:old") == [({"trial": 1}, UNIT.digest)]
         assert ledger.record(UNIT) is False

@@ -56,9 +56,9 @@ def test_cells_of_prompts_and_of_whole_models_are_judged_together(home):
     for one in full:
         assert isinstance(one.cell, FineTuneConfig)
         assert (one.unit.kind, one.unit.state, one.unit.artefact) == ("finetune", "done", None)
-        assert len(one.unit.result["curve"]) == 4
-        assert [step for step, _ in one.unit.result["looks"]] == [2, 4]
-        assert one.unit.result["plan"]["engine"] == "first order"
+        assert len(one.unit.curve) == 4
+        assert [step for step, _ in one.unit.result.dev_evals] == [2, 4]
+        assert one.unit.result.plan.engine == "first order"
     (gain,) = gains(scores(judged), baseline=BASELINE, zero_baseline="report")
     assert (gain.setting, gain.method) == ("targets", FULL)
     assert len(list(home.prompts.glob("*"))) == 4, "prompts are kept, weights are not"
@@ -83,7 +83,7 @@ def test_one_that_goes_astray_is_recorded_and_has_no_score(home):
         judged = lab.judge(CASES[1:], wild, title="targets", pack=4)
     by_rate = {one.cell.lr: one for one in judged if one.cell.task == "liar"}
     assert by_rate[1e30].unit.state == "diverged"
-    assert "diverged at step" in by_rate[1e30].unit.result["reason"]
+    assert "diverged at step" in by_rate[1e30].unit.reason
     assert by_rate[1e30].score is None
     assert by_rate[1e-4].score is not None
 

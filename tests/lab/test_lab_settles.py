@@ -90,7 +90,7 @@ def test_a_sweep_ends_with_its_total_and_tells_every_trial_once(swept):
     for trial, record in zip(trials, swept.records, strict=True):
         assert trial.arg == pytest.approx(record.trial.arg)
         assert record.config.digest == trial.digest == record.unit.digest
-        assert len(record.unit.result["curve"]) == 3
+        assert len(record.unit.curve) == 3
         assert (swept.root / record.unit.artefact).is_file()
         judged = {(j.case.method, j.cell.task, j.cell.data_seed) for j in record.judged}
         methods = (BASELINE, trial.digest)
@@ -242,7 +242,7 @@ def test_packing_is_not_part_of_a_unit_s_identity(study, home, tmp_path):
                 title="x",
                 pack=chosen.cells_per_pack,
             )
-            found.append({u.digest: u.result["curve"] for u in opened.ledger.units()})
+            found.append({u.digest: u.curve for u in opened.ledger.units()})
     assert found[0].keys() == found[1].keys()
     for digest, curve in found[0].items():
         assert curve == pytest.approx(found[1][digest], rel=1e-3)

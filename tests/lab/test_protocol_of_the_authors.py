@@ -90,7 +90,7 @@ def test_a_cell_reads_task_names_and_begins_with_them(at_work, model):
     torch.testing.assert_close(start[0], name.mean(0))
     (unit,) = worker.tune([config], lambda rows: None)
     assert unit.state == "done"
-    assert 0 <= float(str(unit.result["test"])) <= 1
+    assert 0 <= unit.result.test <= 1
 
 
 def test_batch_and_steps_are_theirs_for_tasks_of_each_size(model):
@@ -138,9 +138,8 @@ def test_cells_of_small_tasks_stop_early_and_are_looked_at_as_often(at_work, mod
     with Ledger(worker.home.ledger_url) as ledger:
         judged = Lab(worker, ledger).judge(cases, judging, title="x", pack=2)
     for one in judged:
-        result: Any = one.unit.result
-        assert [step for step, _ in result["looks"]] == [2, 4, 6]
-        assert len(result["curve"]) == 6
+        assert [step for step, _ in one.unit.result.dev_evals] == [2, 4, 6]
+        assert len(one.unit.curve) == 6
         assert one.cell.tuning.epochs is None, "what is computed is what the digest is of"
 
 

@@ -27,6 +27,7 @@ from mpt.search.search import Search, Trial
 from mpt.store.artefacts import load_prompt
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
+from mpt.store.results import read_result
 from mpt.store.unit import Unit
 from mpt.study.study import Study
 from mpt.study.study_file import read_study
@@ -93,7 +94,16 @@ def foreseen(cell, rate):
     score = LEVEL[cell.task] + 0.1 * rate + 0.01 * SEEDS.index(cell.data_seed)
     result = {"dev": score, "test": score, "best_step": 1, "looks": [[1, score]], "curve": [1.0]}
     config = cell.model_dump(mode="json")
-    return Unit(cell.digest, "cell", config, "done", result, None, 0.0, datetime.now(UTC))
+    return Unit(
+        cell.digest,
+        "cell",
+        config,
+        "done",
+        read_result("cell", "done", result),
+        None,
+        0.0,
+        datetime.now(UTC),
+    )
 
 
 def run(study, home):
@@ -191,12 +201,12 @@ def test_what_survives_hyperband_is_what_an_unpruned_sweep_learns_bit_for_bit(sw
         if one.trial.state == "complete":
             survivors += 1
             assert one.trial == other.trial
-            assert one.unit.result["curve"] == other.unit.result["curve"]
+            assert one.unit.curve == other.unit.curve
             ours = load_prompt(pruned.home, str(one.unit.artefact))
             assert torch.equal(ours, load_prompt(whole.home, str(other.unit.artefact)))
         else:
             step = one.trial.step
-            assert one.unit.result["curve"] == other.unit.result["curve"][:step]
+            assert one.unit.curve == other.unit.curve[:step]
     assert 0 < survivors < len(RATES)
     assert not list(Checkpoints(pruned.home.checkpoints).folder.glob("*"))
 

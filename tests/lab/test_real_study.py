@@ -110,4 +110,4 @@ def test_it_resolves_on_real_rows_and_takes_its_first_step(gym, weights, tmp_pat
     unit = learn_one(one_run(study, worker), Lab(worker, ledger))
     ledger.close()
     assert unit.state == "done"
-    assert unit.result["curve"][0] > 0  # type: ignore[index]
+    assert unit.curve[0] > 0

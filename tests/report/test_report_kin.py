@@ -14,6 +14,7 @@ from mpt.lab.promote import Promoted, Promotion
 from mpt.report.caution import warnings
 from mpt.report.collect import promotion_findings
 from mpt.search.trial import Trial
+from mpt.store.results import DivergedResult
 from mpt.store.unit import Unit
 from mpt.study.study import Study
 
@@ -40,7 +41,7 @@ def _diverged(config: RunConfig) -> Unit:
         kind="meta",
         config=config.model_dump(mode="json"),
         state="diverged",
-        result={"reason": "nan"},
+        result=DivergedResult(reason="nan", step=1),
         artefact=None,
         seconds=0.0,
         created=datetime.now(UTC),

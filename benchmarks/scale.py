@@ -165,11 +165,10 @@ def unit(config: CellConfig) -> Unit:
         "looks": [[step, dev] for step in (10, 20, 30, 40)],
         "curve": draws.random(40).tolist(),
     }
-    body = config.model_dump(mode="json")
     return Unit(
         config.digest,
         "cell",
-        body,
+        config,
         "done",
         read_result("cell", "done", result),
         None,

@@ -306,10 +306,20 @@ class BackboneIdentity:
         return RunConfig(**{**config.model_dump(), **self.fields(config.backbone)})
 
 
-def located(config: Mapping[str, Any]) -> BackboneConfig:
-    """The backbone of a unit's configuration, called by what it can be loaded from."""
-    chosen = BackboneConfig.model_validate(config["backbone"])
-    place = config.get(PLACE)
+UnitConfig = RunConfig | CellConfig | FineTuneConfig
+"""What is computed as one unit of work; a ``PausedRun`` is a ``RunConfig``."""
+
+
+def located(config: UnitConfig) -> BackboneConfig:
+    """Return the backbone of a unit, called by what it can be loaded from."""
+    chosen = config.backbone
+    return chosen.model_copy(update={"name": config.place}) if config.place else chosen
+
+
+def located_in(stored: Mapping[str, Any]) -> BackboneConfig:
+    """Return the same of a stored configuration, of which no more is known than its backbone."""
+    chosen = BackboneConfig.model_validate(stored["backbone"])
+    place = stored.get(PLACE)
     return chosen.model_copy(update={"name": place}) if place else chosen
 
 

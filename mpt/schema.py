@@ -95,6 +95,10 @@ class Frozen(BaseModel):
         """12 hex digits over the canonical JSON of every field that is set."""
         return self._digest_without()
 
+    def stored(self) -> dict[str, Any]:
+        """Return the value as JSON, under the names of its schema."""
+        return self.model_dump(mode="json")
+
     def _digest_without(self, *fields: str) -> str:
         return digest_of(self.SCHEMA, self.model_dump(mode="json", exclude=set(fields)))
 

@@ -8,6 +8,7 @@ added, pin it there. A digest that changes makes every ledger worthless.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -15,10 +16,12 @@ import pytest
 from pydantic import Field, StrictFloat, ValidationError
 
 from mpt import config
-from mpt.config import InnerLoop, PausedRun, RunConfig, Tuning
+from mpt.config import CellConfig, InnerLoop, PausedRun, RunConfig, Tuning
+from mpt.engine.plan import StepPlan
 from mpt.gym.partitions import Partitions, Setting
 from mpt.schema import Frozen, Schema, digest_of, stored_as
-from mpt.store.row_checks import is_config_of
+from mpt.store.results import StepRecord
+from mpt.store.unit import DamagedConfig, read_config
 from mpt.study.study import Study
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "configs.json").read_text())
@@ -130,5 +133,19 @@ def test_a_pause_is_another_unit_of_the_same_kind():
     paused = PausedRun.model_validate(GOLDEN["PausedRun"]["full"]["json"])
     stored = paused.model_dump(mode="json")
     assert paused.whole.digest == GOLDEN["RunConfig"]["full"]["digest"]
-    assert is_config_of(paused.digest, stored, RunConfig.kind)
-    assert not is_config_of(paused.whole.digest, stored, RunConfig.kind)
+    assert read_config(paused.digest, stored) == paused
+    assert read_config(paused.digest, stored, [CellConfig.kind]) == DamagedConfig(stored)
+    assert read_config(paused.whole.digest, stored) == DamagedConfig(stored)
+    assert read_config(paused.whole.digest, paused.whole.stored()) == paused.whole
+
+
+def test_what_a_later_version_recorded_is_told_from_what_is_damaged():
+    stored = {**GOLDEN["CellConfig"]["full"]["json"], "later": 1}
+    read = read_config(digest_of(CellConfig.SCHEMA, stored), stored)
+    assert read == DamagedConfig(stored, "its configuration is not one of this mpt")
+
+
+def test_how_a_step_is_computed_is_noted_in_checkpoints_and_results_under_the_first_names():
+    plan = StepPlan("graph", 4, "it fits", "sdpa")
+    stored = {"engine": "graph", "rows": 4, "why": "it fits", "attention": "sdpa"}
+    assert asdict(plan) == stored == StepRecord.model_validate(asdict(plan)).stored()

@@ -54,6 +54,7 @@ def evaluate(
     from mpt.report.views import arg_sheet
     from mpt.store.home import Home
     from mpt.store.ledger import open_ledger
+    from mpt.store.row_checks import config_of
     from mpt.study.study_file import resolve
     from mpt.tracking.provenance import find_prompt
 
@@ -63,7 +64,7 @@ def evaluate(
         home = Home.find()
         with open_ledger(home) as ledger:
             unit = find_prompt(ledger, home, prompt)
-        changes["backbone"] = located(unit.config).model_dump()
+        changes["backbone"] = located(config_of(unit)).model_dump()
     chosen = resolve(study, changes)
     named = tuple(dict.fromkeys(name.strip() for name in tasks.split(","))) if tasks else ()
     with Session(chosen, device=device) as session:

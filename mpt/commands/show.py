@@ -60,7 +60,7 @@ def show(
         "prompt": str(found.prompt) if found.prompt else found.fault or "none",
         "mlflow runs": "MLflow did not answer" if found.runs is None else list(found.runs),
         "result": result,
-        "config": dict(unit.config),
+        "config": unit.config.stored(),
     }
     if json:
         keys = {"software": software, "numerics": numerics}
@@ -86,7 +86,7 @@ def _view(unit: Unit, home: Home, ledger: Ledger) -> PromptView:
     from mpt.backbone.frozen import load_backbone
     from mpt.compute.prompt_starts import sums_of
     from mpt.config import located
-    from mpt.serve.prompt_view import config_of, view_prompt
+    from mpt.serve.prompt_view import learned_by, view_prompt
 
-    config = config_of(unit)
-    return view_prompt(unit, load_backbone(located(unit.config)), home, sums_of([config], ledger))
+    config = learned_by(unit)
+    return view_prompt(unit, load_backbone(located(config)), home, sums_of([config], ledger))

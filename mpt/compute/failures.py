@@ -58,7 +58,7 @@ class Failure(Generic[Config]):
             Unit(
                 digest=config.digest,
                 kind=config.kind,
-                config=config.model_dump(mode="json"),
+                config=config,
                 state="failed",
                 result=result,
                 artefact=None,

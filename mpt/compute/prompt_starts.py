@@ -9,10 +9,19 @@ from torch import Tensor
 
 from mpt.backbone.frozen import Backbone
 from mpt.backbone.prompt import begin
-from mpt.config import VOCABULARY, BackboneConfig, CellConfig, FineTuneConfig, RunConfig, located
+from mpt.config import (
+    VOCABULARY,
+    BackboneConfig,
+    CellConfig,
+    FineTuneConfig,
+    RunConfig,
+    UnitConfig,
+    located,
+)
 from mpt.errors import DataError
 from mpt.store.artefacts import known_sum, load_prompt, prompt_path
 from mpt.store.home import Home
+from mpt.store.row_checks import config_of
 
 if TYPE_CHECKING:
     # where a registered prompt answers there is no ledger, nor what it needs
@@ -23,7 +32,7 @@ Sums = Mapping[str, str]
 """SHA-256 of the prompts of units, by digest, as far as the ledger has them."""
 
 
-def learned_start(config: RunConfig | CellConfig | FineTuneConfig) -> str:
+def learned_start(config: UnitConfig) -> str:
     """The digest of the unit whose prompt a unit begins from; empty where it is from none."""
     if isinstance(config, FineTuneConfig):
         return ""
@@ -38,9 +47,7 @@ def learned_from(backbone: BackboneConfig) -> str:
     return digest if kind == "prompt" else ""
 
 
-def sums_of(
-    configs: Sequence[RunConfig | CellConfig | FineTuneConfig], ledger: Ledger
-) -> dict[str, str]:
+def sums_of(configs: Sequence[UnitConfig], ledger: Ledger) -> dict[str, str]:
     """SHA-256 of the prompts that units begin from, by digest, as far as the ledger has them.
 
     Raises:
@@ -60,38 +67,31 @@ def _lineage(starts: set[str], ledger: Ledger) -> dict[str, Unit]:
     while starts:
         found = ledger.get_many(starts)
         known |= found
-        starts = {_start_of_unit(unit) for unit in found.values()} - {"", *known}
+        starts = {learned_start(config_of(unit)) for unit in found.values()} - {"", *known}
     return known
 
 
-def _expect_apt(config: RunConfig | CellConfig | FineTuneConfig, units: Mapping[str, Unit]) -> None:
+def _expect_apt(config: UnitConfig, units: Mapping[str, Unit]) -> None:
     """Raise ``DataError`` for a start of other weights, or one that saw what is to be scored."""
     digest = start = learned_start(config)
-    if digest in units and units[digest].config["weights"] != config.weights:
-        name = located(config.model_dump()).name
+    if digest in units and (learned := config_of(units[digest])).weights != config.weights:
+        name = located(config).name
         raise DataError(
-            f"the prompt of {digest} was learned for weights {units[digest].config['weights']}, "
+            f"the prompt of {digest} was learned for weights {learned.weights}, "
             f"but backbone {name!r} has {config.weights}; begin from a prompt that "
             "was learned with this backbone (`mpt run` prints its digest), or from `vocabulary`"
         )
     while isinstance(config, CellConfig) and digest in units:
-        sources = units[digest].config.get("sources", [units[digest].config.get("task")])
-        if isinstance(sources, list) and config.task in sources:
+        begun = config_of(units[digest])
+        sources = begun.sources if isinstance(begun, RunConfig) else (begun.task,)
+        if config.task in sources:
             by = "" if digest == start else f" (it began from that of {digest})"
             raise DataError(
                 f"the prompt of {start} was learned on {config.task}{by}, so that its score there "
                 "would say nothing of unseen tasks; leave that task out, or begin from a prompt "
                 "that was learned on others"
             )
-        digest = _start_of_unit(units[digest])
-
-
-def _start_of_unit(unit: Unit) -> str:
-    """As ``learned_start``; of a recorded unit of any kind, whole or paused."""
-    start = unit.config.get("start", VOCABULARY)
-    if unit.kind == CellConfig.kind and start != VOCABULARY:
-        return str(start)
-    return learned_from(BackboneConfig.model_validate(unit.config["backbone"]))
+        digest = learned_start(begun)
 
 
 def start_of(

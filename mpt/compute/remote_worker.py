@@ -5,20 +5,20 @@ from __future__ import annotations
 from socket import gethostname
 
 from mpt.compute.worker import Worker
-from mpt.config import CellConfig, FineTuneConfig, RunConfig, located
+from mpt.config import RunConfig, UnitConfig, located
 from mpt.errors import DataError, StoreError
 from mpt.store.artefacts import prompt_of
 from mpt.store.home import Home
 from mpt.store.unit import Unit
 
 
-def expect_inputs(worker: Worker, config: RunConfig | CellConfig | FineTuneConfig) -> None:
+def expect_inputs(worker: Worker, config: UnitConfig) -> None:
     """Raise ``DataError`` where a worker has other rows or weights than its driver meant."""
     if isinstance(config, RunConfig):
         rows = worker.data_digest(config.sources, config.data_seeds, config.shots)
     else:
         rows = worker.split_digest(config.task, config.data_seed, config.shots)
-    name = located(config.model_dump()).name
+    name = located(config).name
     for what, here, meant in (
         (f"rows in gym {worker.gym.name}", rows, config.data),
         (

@@ -28,6 +28,7 @@ from mpt.config import (
     FineTuneConfig,
     RunConfig,
     Shots,
+    UnitConfig,
 )
 from mpt.engine.checkpoint import Checkpoints
 from mpt.engine.finetune import FineTuned, fine_tune
@@ -277,7 +278,7 @@ class Worker:
 
     def _units(
         self,
-        configs: Sequence[RunConfig | CellConfig | FineTuneConfig],
+        configs: Sequence[UnitConfig],
         ends: Sequence[Learned | Tuned | FineTuned | Diverged],
         seconds: float,
     ) -> list[Unit]:
@@ -288,7 +289,7 @@ class Worker:
 
     def _unit(
         self,
-        config: RunConfig | CellConfig | FineTuneConfig,
+        config: UnitConfig,
         end: Learned | Tuned | FineTuned | Diverged,
         seconds: float,
         made: Numerics,
@@ -301,7 +302,7 @@ class Worker:
         return Unit(
             digest=config.digest,
             kind=config.kind,
-            config=config.model_dump(mode="json"),
+            config=config,
             state="diverged" if isinstance(end, Diverged) else "done",
             result=result,
             artefact=artefact,

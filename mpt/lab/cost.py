@@ -176,7 +176,7 @@ def _short(config: Any, loop: str, **changes: object) -> Any:
 def _kept(unit: Unit, steps: float, worker: Worker) -> float:
     """Bytes of a unit's prompt and record; a whole one has a longer curve."""
     prompt = (worker.home.root / unit.artefact).stat().st_size if unit.artefact else 0
-    record = len(json.dumps(unit.config)) + len(json.dumps(unit.result.stored()))
+    record = len(json.dumps(unit.config.stored())) + len(json.dumps(unit.result.stored()))
     return prompt + record + 20 * max(0.0, steps - STEPS)
 
 

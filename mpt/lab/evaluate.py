@@ -13,6 +13,7 @@ from mpt.lab.run import BASELINE, Case, Judged, Judging, Lab, scores
 from mpt.serve.predict import same_weights
 from mpt.stats.scores import Gain, gains
 from mpt.store.artefacts import prompt_of
+from mpt.store.row_checks import config_of
 from mpt.store.unit import Unit
 from mpt.study.settings import settings_of
 from mpt.study.study import Study
@@ -83,14 +84,15 @@ def targets_of(
 
 def _expect_usable(prompt: Unit, name: str, targets: tuple[str, ...], worker: Worker) -> None:
     """Raise ``InputError`` unless the unit is a prompt of these weights that saw no target."""
-    if prompt.kind != "meta" or prompt.state != "done":
+    config = config_of(prompt)
+    if not isinstance(config, RunConfig) or prompt.state != "done":
         raise InputError(
             f"unit {prompt.digest} is of the kind {prompt.kind!r} and {prompt.state}; give the "
             "digest of a finished meta-training (`mpt run` prints it), or `vocabulary`"
         )
-    same_weights(worker.backbone, worker.backbone_config, str(prompt.config["weights"]))
+    same_weights(worker.backbone, worker.backbone_config, config.weights)
     # refuses a target that the prompt has seen
-    Setting(name, RunConfig.model_validate(prompt.config).sources, targets)
+    Setting(name, config.sources, targets)
 
 
 def evaluate(

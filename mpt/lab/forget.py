@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mpt.config import VOCABULARY
+from mpt.config import VOCABULARY, CellConfig, UnitConfig
 from mpt.engine.checkpoint import Checkpoints
 from mpt.errors import DataError, StoreError
 from mpt.files.tensor_file import notes_of
@@ -20,7 +19,7 @@ from mpt.search.trial import Trial
 from mpt.store.artefacts import prompt_path
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
-from mpt.store.row_checks import is_config_of
+from mpt.store.unit import DamagedConfig, read_config
 from mpt.tracking.provenance import find_digest
 
 
@@ -81,15 +80,18 @@ def _standing_on(digest: str, ledger: Ledger) -> list[str]:
     return found
 
 
-def _touched(search: Search, configs: Mapping[str, Mapping[str, Any]]) -> Callable[[Trial], bool]:
+def _touched(
+    search: Search, configs: Mapping[str, UnitConfig | DamagedConfig]
+) -> Callable[[Trial], bool]:
     """Whether a trial's ARG stands on one of these units: its own, or one of the baseline's."""
-    own = {*configs, *(str(config.get("start")) for config in configs.values())}
+    cells = [config for config in configs.values() if isinstance(config, CellConfig)]
+    own = {*configs, *(cell.start for cell in cells)}
     definition = search.definition
     plain = any(
-        config.get("start") == VOCABULARY
-        and config.get("task") in definition.get("tasks", ())
-        and config.get("weights") == definition.get("weights")
-        for config in configs.values()
+        cell.start == VOCABULARY
+        and cell.task in definition.get("tasks", ())
+        and cell.weights == definition.get("weights")
+        for cell in cells
     )
 
     def touched(trial: Trial) -> bool:
@@ -98,17 +100,16 @@ def _touched(search: Search, configs: Mapping[str, Mapping[str, Any]]) -> Callab
     return touched
 
 
-def _config(digest: str, home: Home, ledger: Ledger) -> Mapping[str, Any]:
+def _config(digest: str, home: Home, ledger: Ledger) -> UnitConfig | DamagedConfig:
     """A unit's configuration from its row or, where that is what is damaged, from its prompt."""
     with suppress(StoreError):
         unit = ledger.get(digest)
-        if unit is not None and is_config_of(digest, unit.config):
+        if unit is not None and not isinstance(unit.config, DamagedConfig):
             return unit.config
     with suppress(DataError, OSError, ValueError, KeyError, AttributeError):
-        config = json.loads(notes_of((home.root / prompt_path(digest)).read_bytes())["config"])
-        if is_config_of(digest, config):
-            return config
-    return {}
+        record = json.loads(notes_of((home.root / prompt_path(digest)).read_bytes())["config"])
+        return read_config(digest, record)
+    return DamagedConfig({})
 
 
 def _remove(home: Home, digest: str) -> None:

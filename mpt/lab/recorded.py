@@ -124,7 +124,7 @@ def _missing(config: Config) -> Unit:
     return Unit(
         digest=config.digest,
         kind=config.kind,
-        config=config.model_dump(mode="json"),
+        config=config,
         state="missing",
         result=MissingResult(),
         artefact=None,

@@ -304,7 +304,7 @@ class Lab:
         ]
         if count := len(self.ledger.get_many(config.digest for config in renamed)):
             self._said_renamed = True
-            name = located(left[0].model_dump()).name
+            name = located(left[0]).name
             self.progress.say(
                 f"note: {count} units were recorded under the earlier identity {earlier} of "
                 f"{name}, which left out its configuration, generation settings "

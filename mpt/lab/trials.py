@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean
-from typing import Any, Protocol
+from typing import Protocol
 
 from mpt.config import PausedRun, RunConfig
 from mpt.lab.plan import Plan

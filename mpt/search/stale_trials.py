@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mpt.config import CellConfig
 from mpt.search.search import Search
 from mpt.search.trial import Trial
 from mpt.store.ledger import Ledger
@@ -30,6 +31,8 @@ def retry(search: Search, ledger: Ledger, *, diverged: bool = False) -> list[tup
     if diverged:
         lost = {trial.digest for trial, _ in found}
         for unit in list(ledger.units(state="diverged")):
-            if unit.digest in lost or unit.config.get("start") in lost:
+            config = unit.config
+            began_lost = isinstance(config, CellConfig) and config.start in lost
+            if unit.digest in lost or began_lost:
                 ledger.forget(unit.digest)
     return found

@@ -18,6 +18,7 @@ from mpt.serve.peft_adapter import CAUSAL, SEQ2SEQ, base_path, card
 from mpt.serve.predict import same_weights
 from mpt.store.artefacts import prompt_of
 from mpt.store.home import Home
+from mpt.store.row_checks import config_of
 from mpt.store.unit import Unit
 
 CONFIG, WEIGHTS, CARD = "adapter_config.json", "adapter_model.safetensors", "README.md"
@@ -44,7 +45,8 @@ def export_peft(unit: Unit, home: Home, folder: Path) -> str:
         raise InputError(f"unit {unit.digest} is {unit.state} and has no prompt to export")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(f"{folder} holds something already; name a new or empty folder")
-    chosen = located(unit.config)
+    config = config_of(unit)
+    chosen = located(config)
     if chosen.prompt_position != "before":
         raise ConfigError(
             f"unit {unit.digest} was learned with its prompt {chosen.prompt_position} the input, "
@@ -52,7 +54,7 @@ def export_peft(unit: Unit, home: Home, folder: Path) -> str:
             "prompt_position 'before'"
         )
     backbone = load_backbone(chosen, "cpu")
-    same_weights(backbone, chosen, str(unit.config["weights"]))
+    same_weights(backbone, chosen, config.weights)
     seq2seq = isinstance(backbone, FrozenSeq2Seq)
     if not seq2seq and opening(backbone.tokenizer):  # type: ignore[attr-defined]
         raise ConfigError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from mpt.backbone.frozen import Backbone, load_backbone
 from mpt.backbone.hub import earlier_weights
 from mpt.compute.prompt_starts import for_backbone
-from mpt.config import BackboneConfig, located
+from mpt.config import BackboneConfig, located_in
 from mpt.engine.evaluate import answer
 from mpt.errors import ConfigError
 from mpt.gym.tokens import Row
@@ -39,7 +39,7 @@ def predict(file: Path, config: Mapping[str, object], texts: Sequence[str]) -> l
         DataError: the prompt cannot be read, or is not as it was recorded.
         ConfigError: the backbone cannot be loaded, or its weights are not those of the prompt.
     """
-    chosen = located(config)
+    chosen = located_in(config)
     backbone: Backbone = _backbone(chosen.model_dump_json())
     same_weights(backbone, chosen, str(config["weights"]))
     digest = str(config.get("digest") or "")
@@ -62,7 +62,7 @@ def asked_with(unit: Unit) -> dict[str, object]:
     """What ``predict`` must know of a unit beside its prompt's file, as JSON."""
     software = unit.result.software
     known = {"digest": unit.digest, SHA256: known_sum(unit)}
-    return {**unit.config, **known, "software": software.stored() if software else None}
+    return {**unit.config.stored(), **known, "software": software.stored() if software else None}
 
 
 def same_weights(backbone: Backbone, chosen: BackboneConfig, weights: str) -> None:

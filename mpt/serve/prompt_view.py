@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from mpt.backbone.frozen import Backbone
 from mpt.compute.prompt_starts import Sums, for_backbone, start_of
-from mpt.config import VOCABULARY, CellConfig, RunConfig, located
+from mpt.config import VOCABULARY, CellConfig, FineTuneConfig, RunConfig, located
 from mpt.errors import InputError
 from mpt.serve.predict import same_weights
 from mpt.store.artefacts import prompt_of
 from mpt.store.home import Home
-from mpt.store.row_checks import expect_sound
+from mpt.store.row_checks import config_of, expect_sound
 from mpt.store.unit import Unit
 
 
@@ -47,7 +47,7 @@ class PromptView:
     rows: tuple[PromptRow, ...]
 
 
-def config_of(unit: Unit) -> RunConfig | CellConfig:
+def learned_by(unit: Unit) -> RunConfig | CellConfig:
     """The configuration of a unit with a prompt.
 
     Raises:
@@ -57,8 +57,9 @@ def config_of(unit: Unit) -> RunConfig | CellConfig:
     if unit.artefact is None:
         raise InputError(f"unit {unit.digest} ({unit.kind}, {unit.state}) has no prompt to show")
     expect_sound([unit])
-    kind = RunConfig if unit.kind == RunConfig.kind else CellConfig
-    return kind.model_validate(unit.config)
+    config = config_of(unit)
+    assert not isinstance(config, FineTuneConfig), "a fine-tuning leaves no prompt"
+    return config
 
 
 def view_prompt(
@@ -74,8 +75,8 @@ def view_prompt(
         DataError: its file, or that of the prompt it began from, cannot be read.
         ConfigError: the backbone is not the one that the prompt was made for.
     """
-    config = config_of(unit)
-    same_weights(backbone, located(unit.config), config.weights)
+    config = learned_by(unit)
+    same_weights(backbone, located(config), config.weights)
     prompt = prompt_of(home, unit)
     prompt = for_backbone(prompt, backbone, config.backbone.prompt_tokens, unit.digest)
     prompt = prompt.cpu().double()

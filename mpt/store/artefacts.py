@@ -15,7 +15,7 @@ from mpt.errors import DataError, StoreError
 from mpt.files.atomic import contained, write_whole
 from mpt.store.home import Home
 from mpt.store.results import CellResult, MetaResult
-from mpt.store.unit import Unit
+from mpt.store.unit import DamagedConfig, Unit
 
 if TYPE_CHECKING:
     # torch takes seconds to import, and looking a unit up needs none of it
@@ -169,9 +169,8 @@ def _cure(digest: str) -> str:
 
 
 def _tokens(unit: Unit) -> int | None:
-    backbone = unit.config.get("backbone")
-    tokens = backbone.get("prompt_tokens") if isinstance(backbone, Mapping) else None
-    return tokens if isinstance(tokens, int) else None
+    config = unit.config
+    return None if isinstance(config, DamagedConfig) else config.backbone.prompt_tokens
 
 
 def _changed(data: bytes, known: str) -> str:

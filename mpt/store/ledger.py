@@ -26,7 +26,7 @@ from mpt.store.lease import Holder, Lease, take
 from mpt.store.results import read_result
 from mpt.store.row_checks import damaged, read_row
 from mpt.store.tables import LINKS, UNITS, insert, prepare
-from mpt.store.unit import State, Unit
+from mpt.store.unit import State, Unit, read_config
 
 CHUNK = 500
 """Digests in one query; SQLite and PostgreSQL bear more, planners like fewer."""
@@ -258,12 +258,13 @@ def _json(value: Mapping[str, object]) -> str:
 
 def _row(unit: Unit, attempt: int) -> dict[str, Any]:
     made = unit.created.replace(tzinfo=unit.created.tzinfo or UTC).astimezone(UTC)
-    texts = {"config": _json(unit.config), "result": _json(unit.result.stored())}
+    texts = {"config": _json(unit.config.stored()), "result": _json(unit.result.stored())}
     return {**vars(unit), **texts, "created": made, "attempt": attempt}
 
 
 def _unit(row: Any) -> Unit:
     fields = {key: value for key, value in read_row(row).items() if key != "attempt"}
+    fields["config"] = read_config(fields["digest"], fields["config"], [fields["kind"]])
     fields["result"] = read_result(fields["kind"], fields["state"], fields["result"])
     made = fields["created"]
     # SQLite keeps no time zone; what _row put there was UTC

@@ -8,20 +8,11 @@ from datetime import datetime
 from math import isfinite
 from typing import Any, NoReturn, get_args
 
-from mpt.config import CellConfig, FineTuneConfig, PausedRun, RunConfig
+from mpt.config import RunConfig, UnitConfig
 from mpt.errors import StoreError
 from mpt.gym.metrics import is_possible, limits
-from mpt.schema import digest_of
 from mpt.store.results import CellResult, DamagedResult
-from mpt.store.unit import State, Unit
-
-KINDS = (RunConfig.kind, CellConfig.kind, FineTuneConfig.kind)
-
-_CLASSES = {
-    RunConfig.kind: (RunConfig, PausedRun),
-    CellConfig.kind: (CellConfig,),
-    FineTuneConfig.kind: (FineTuneConfig,),
-}
+from mpt.store.unit import KINDS, DamagedConfig, State, Unit
 
 
 def damaged(digest: object, fault: str) -> NoReturn:
@@ -76,13 +67,14 @@ def expect_sound(units: Iterable[Unit], metric_of: Callable[[str], str] | None =
 
 def fault_of(unit: Unit, metric_of: Callable[[str], str] | None = None) -> str:
     """What is wrong with a unit of the ledger, or nothing."""
-    if not is_config_of(unit.digest, unit.config, unit.kind):
-        return "its configuration is another one's"
+    config = unit.config
+    if isinstance(config, DamagedConfig):
+        return config.fault
     match unit.result:
         case DamagedResult(fault=fault):
             return fault
-        case CellResult(dev=dev, test=test) if metric_of is not None:
-            metric = metric_of(str(unit.config["task"]))
+        case CellResult(dev=dev, test=test) if metric_of and not isinstance(config, RunConfig):
+            metric = metric_of(config.task)
             low, high = limits(metric)
             for name, score in (("dev", dev), ("test", test)):
                 if not is_possible(metric, score):
@@ -90,10 +82,11 @@ def fault_of(unit: Unit, metric_of: Callable[[str], str] | None = None) -> str:
     return ""
 
 
-def is_config_of(digest: str, config: Mapping[str, Any], kind: str = "") -> bool:
-    """Whether a configuration has this digest, as one of its kind (of any, if none is given)."""
-    classes = [one for name, some in _CLASSES.items() if kind in ("", name) for one in some]
-    return any(digest_of(one.SCHEMA, config) == digest for one in classes)
+def config_of(unit: Unit) -> UnitConfig:
+    """Return what a unit of the ledger computed. Raises ``StoreError`` where nobody can tell."""
+    if isinstance(unit.config, DamagedConfig):
+        damaged(unit.digest, unit.config.fault)
+    return unit.config
 
 
 def _is_number(value: object) -> bool:

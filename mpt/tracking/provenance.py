@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mpt.config import VOCABULARY
+from mpt.config import VOCABULARY, CellConfig, RunConfig
 from mpt.errors import DataError, InputError, UnknownName
 from mpt.store.address import sqlite_file
 from mpt.store.artefacts import whole_prompt
@@ -113,7 +113,8 @@ def origin(unit: Unit, home: Home) -> Origin:
         prompt = whole_prompt(home, unit) if unit.artefact else None
     except DataError as error:
         fault = str(error)
-    learned = unit.digest if unit.kind == "meta" else str(unit.config.get("start", VOCABULARY))
+    start = unit.config.start if isinstance(unit.config, CellConfig) else VOCABULARY
+    learned = unit.digest if unit.kind == RunConfig.kind else start
     runs = () if learned == VOCABULARY else _runs(learned, home)
     return Origin(unit, prompt, fault, runs)
 

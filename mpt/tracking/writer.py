@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mpt import __version__
-from mpt.config import located
+from mpt.config import located_in
 from mpt.store.artefacts import SHA256, file_sum
 from mpt.tracking.client import connect, disconnect
 from mpt.tracking.outbox import Entry
@@ -388,7 +388,7 @@ def save_model(folder: Path, *, prompt: Path, config: Mapping[str, Any]) -> None
 def _needed(config: Mapping[str, Any]) -> list[str]:
     """The packages that ``mpt.serve.predict`` imports for this backbone; theirs come with them."""
     found = ["mlflow", "pydantic", "safetensors", "sentencepiece", "torch", "transformers"]
-    is_gguf = "backbone" in config and located(config).name.endswith(".gguf")
+    is_gguf = "backbone" in config and located_in(config).name.endswith(".gguf")
     return [*found, "accelerate", "gguf"] if is_gguf else found
 
 

@@ -75,14 +75,14 @@ def test_both_searches_were_re_tested_on_seeds_that_they_had_not_used(promoted, 
     assert len(said) == 2
     assert all("is ahead of" in line or "cannot be told from" in line for line in said)
     with ledger(home) as units:
-        seeds = {u.config["data_seed"] for u in units.units("cell") if u.config["task"] == "trec"}
+        seeds = {u.config.data_seed for u in units.units("cell") if u.config.task == "trec"}
     assert seeds == {13, 21, 42, 87, 100}
 
 
 def test_plain_prompt_tuning_is_computed_once_per_target(promoted, home):
     with ledger(home) as units:
         cells = [unit.config for unit in units.units("cell")]
-    plain = [c["task"] for c in cells if c["start"] == "vocabulary" and c["lr"] == 0.5]
+    plain = [c.task for c in cells if c.start == "vocabulary" and c.lr == 0.5]
     assert sorted(plain) == sorted(set(plain))
     assert {"superglue-cb", "ethos-race"} <= set(plain)
 

@@ -13,7 +13,7 @@ from tiny import TINY, tiny_t5
 
 from mpt.backbone.batch import collate
 from mpt.backbone.frozen import load_backbone
-from mpt.config import BackboneConfig
+from mpt.config import VOCABULARY, BackboneConfig, CellConfig, Tuning
 from mpt.errors import ConfigError, InputError
 from mpt.gym.tokens import Row
 from mpt.serve.export import export_peft
@@ -31,7 +31,16 @@ DIGEST = "abc0abc0abc0"
 def exported(folder, chosen: BackboneConfig, prompt: torch.Tensor, weights: str):
     home = Home.find({"MPT_HOME": str(folder / "home")})
     path = save_prompt(home, DIGEST, prompt, {})
-    config = {"backbone": chosen.model_dump(mode="json"), "weights": weights}
+    config = CellConfig(
+        backbone=chosen,
+        weights=weights,
+        task="t",
+        data_seed=13,
+        data="d",
+        start=VOCABULARY,
+        lr=0.5,
+        tuning=Tuning(),
+    )
     unit = Unit(DIGEST, "cell", config, "done", MetaResult(curve=()), path, 0.0, datetime.now(UTC))
     return export_peft(unit, home, folder / "adapter")
 

@@ -28,7 +28,7 @@ def cells(start: str) -> list[CellConfig]:
 
 def ended(config, state="done", seconds=2.0) -> Unit:
     now = datetime.now(UTC)
-    return Unit(config.digest, config.kind, {}, state, MissingResult(), None, seconds, now)
+    return Unit(config.digest, config.kind, config, state, MissingResult(), None, seconds, now)
 
 
 RUN = Study().run({}, sources=("s",), weights="w", data="d")

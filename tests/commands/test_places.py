@@ -62,8 +62,8 @@ def test_folders_are_kept_absolute_and_units_know_a_model_by_its_weights(begun):
     assert Path(study.backbone.name).is_absolute()
     with Ledger(home.ledger_url) as ledger:
         for unit in ledger.units():
-            assert unit.config["backbone"]["name"] == LOCAL
-            assert Path(unit.config["place"]).samefile(begun / "model")
+            assert unit.config.backbone.name == LOCAL
+            assert Path(unit.config.place).samefile(begun / "model")
 
 
 def test_commands_find_the_study_s_folders_from_elsewhere(begun, tmp_path, monkeypatch):
@@ -149,7 +149,7 @@ def test_units_of_earlier_versions_stay_under_the_name_that_they_were_given(tmp_
         )
     store.close()
     with Ledger(f"sqlite:///{home / 'ledger.db'}") as ledger:
-        (weights,) = {unit.config["weights"] for unit in ledger.units()}
+        (weights,) = {unit.config.weights for unit in ledger.units()}
         assert sorted(ledger.backbone_names(weights)) == ["./model", "model"]
     for name in ("old", "b"):
         said = mpt("sweep", "--study", study, "--name", name, home=home)

@@ -95,7 +95,7 @@ def test_a_report_states_what_computed_the_units(promoted, tmp_path):
     assert said.code == 0, said.err
     assert "versions of the software" not in said.err
     with Ledger(f"sqlite:///{home / 'ledger.db'}") as ledger:
-        (unit,) = (u for u in ledger.units("meta") if len(u.config["sources"]) > 2)
+        (unit,) = (u for u in ledger.units("meta") if len(u.config.sources) > 2)
     result = {
         **unit.result.stored(),
         "software": {"mpt": "0.0.7", "torch": "1.13", "commit": "c" * 40},

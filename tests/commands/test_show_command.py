@@ -37,7 +37,7 @@ def test_a_meta_training_and_all_behind_it(home, units):
     for part in ("commit:", "dirty:", "data_seeds", "weights:", "mlflow runs", "training loss"):
         assert part in said.out
     told = json.loads(mpt("show", unit.digest, "--json", home=home).out)
-    assert told["config"] == unit.config
+    assert told["config"] == unit.config.stored()
     assert told["prompt"].endswith(f"{unit.digest}.safetensors")
     assert len(told["mlflow_runs"]) == 1
     assert told["software"] == unit.result.software.stored()
@@ -98,7 +98,7 @@ def test_a_prompt_is_looked_into(home, units):
     (learned,) = (unit for unit in units if unit.kind == "meta")
     place = Home.find({"MPT_HOME": str(home)})
     prompts = {u.digest: load_prompt(place, u.artefact) for u in units if u.artefact}
-    cells = {unit.config["start"]: unit for unit in units if unit.kind == "cell"}
+    cells = {unit.config.start: unit for unit in units if unit.kind == "cell"}
     for unit in (learned, *cells.values()):
         told = json.loads(mpt("show", unit.digest, "--prompt", "--json", home=home).out)
         view, prompt = told["prompt_view"], prompts[unit.digest]

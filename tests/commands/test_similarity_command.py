@@ -49,8 +49,8 @@ def test_a_value_is_that_of_the_prompts_of_the_best_dev_rates(home, matrix):
     with Ledger(f"sqlite:///{home / 'ledger.db'}") as ledger:
         for unit in ledger.units("cell", "done"):
             cell, dev = unit.config, unit.result.dev
-            if cell["start"] == "vocabulary" and cell["task"] in ("superglue-cb", "ethos-race"):
-                key, rank = (cell["task"], cell["data_seed"]), (dev, cell["lr"])
+            if cell.start == "vocabulary" and cell.task in ("superglue-cb", "ethos-race"):
+                key, rank = (cell.task, cell.data_seed), (dev, cell.lr)
                 best[key] = max(best.get(key, ((-1.0, 0.0), "")), (rank, unit.artefact))
     place = Home.find({"MPT_HOME": str(home)})
     spaces = {key: input_subspace(load_prompt(place, path)) for key, (_, path) in best.items()}

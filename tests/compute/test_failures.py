@@ -146,9 +146,7 @@ def test_a_code_error_fails_only_what_caused_it_where_the_table_says_so(lab, stu
     lab.errors = Errors(code="fail")
     poison(monkeypatch, "trec", 2)
     found = lab.tune(cells(lab, study), "x", 4)
-    states = {
-        (unit.config["task"], unit.config["data_seed"]): unit.state for unit in found.values()
-    }
+    states = {(unit.config.task, unit.config.data_seed): unit.state for unit in found.values()}
     assert states == {
         ("trec", 13): "failed",
         ("trec", 21): "failed",

@@ -16,18 +16,29 @@ from threading import Thread
 import pytest
 import sqlalchemy as sa
 
+from mpt.config import VOCABULARY, BackboneConfig, CellConfig, Tuning
 from mpt.errors import StoreError
 from mpt.store import database, tables
 from mpt.store.lease import Holder
 from mpt.store.ledger import Ledger
 from mpt.store.results import DivergedResult, FailedResult, read_result
 from mpt.store.tables import SCHEMA, insert
-from mpt.store.unit import Unit
+from mpt.store.unit import DamagedConfig, Unit
 
+CELL = CellConfig(
+    backbone=BackboneConfig(),
+    weights="w",
+    task="boolq",
+    data_seed=13,
+    data="d",
+    start=VOCABULARY,
+    lr=0.3,
+    tuning=Tuning(),
+)
 UNIT = Unit(
-    digest="0123456789ab",
+    digest=CELL.digest,
     kind="cell",
-    config={"task": "boolq", "lr": 0.3, "seeds": [1, 2]},
+    config=CELL,
     state="done",
     result=read_result(
         "cell",
@@ -41,7 +52,7 @@ UNIT = Unit(
             "text": "é\x00\n",
         },
     ),
-    artefact="prompts/0123456789ab.safetensors",
+    artefact=f"prompts/{CELL.digest}.safetensors",
     seconds=1.25,
     created=datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
 )
@@ -51,7 +62,16 @@ DIVERGED = replace(UNIT, state="diverged", result=DivergedResult(reason="NaN", s
 
 OLD = Path(__file__).resolve().parent.parent / "fixtures" / "ledger-v1.db"
 """Written by mpt 0.1.0: a finished unit, a failed one and a link."""
-OLD_RESULT = {"dev": 0.5, "curve": [1.0, float("inf")], "text": "é\x00\n"}
+OLD_UNIT = replace(
+    UNIT,
+    digest="0123456789ab",
+    config=DamagedConfig({"task": "boolq", "lr": 0.3, "seeds": [1, 2]}),
+    result=read_result(
+        "cell", "done", {"dev": 0.5, "curve": [1.0, float("inf")], "text": "é\x00\n"}
+    ),
+    artefact="prompts/0123456789ab.safetensors",
+)
+"""The finished one: what no computation gives is kept as it was read."""
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
@@ -322,15 +342,12 @@ def test_a_ledger_of_a_newer_schema_is_refused(url):
 def test_a_ledger_of_the_first_version_is_read_and_continued(tmp_path):
     shutil.copy(OLD, tmp_path / "old.db")
     with Ledger(f"sqlite:///{tmp_path / 'old.db'}") as ledger:
-        assert [unit.digest for unit in ledger.units()] == [UNIT.digest, "ba9876543210"]
-        # what no computation gives is kept as it was read
-        assert ledger.get(UNIT.digest) == replace(
-            UNIT, result=read_result("cell", "done", OLD_RESULT)
-        )
+        assert [unit.digest for unit in ledger.units()] == [OLD_UNIT.digest, "ba9876543210"]
+        assert ledger.get(OLD_UNIT.digest) == OLD_UNIT
         assert ledger.get("ba9876543210").state == "failed"
-        assert ledger.linked("study:old") == [({"trial": 1}, UNIT.digest)]
-        assert ledger.record(UNIT) is False
-        assert ledger.record(replace(UNIT, digest="ba9876543210"))
+        assert ledger.linked("study:old") == [({"trial": 1}, OLD_UNIT.digest)]
+        assert ledger.record(OLD_UNIT) is False
+        assert ledger.record(replace(OLD_UNIT, digest="ba9876543210"))
         with ledger.lease("study:old"):
             pass
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from terminal import mpt
 
+from mpt.config import PausedRun
 from mpt.store.ledger import Ledger
 from mpt.store.row_checks import expect_sound
 
@@ -37,7 +38,7 @@ def test_it_holds_units_of_every_kind(tmp_path):
     with Ledger(f"sqlite:///{home / 'ledger.db'}") as ledger:
         units = list(ledger.units())
     expect_sound(units)
-    ends = {(unit.kind, unit.state, "pause" in unit.config) for unit in units}
+    ends = {(unit.kind, unit.state, isinstance(unit.config, PausedRun)) for unit in units}
     whole = {(kind, state) for kind, state, paused in ends if not paused}
     assert whole == {(k, s) for k in ("meta", "cell", "finetune") for s in ("done", "diverged")}
     assert ("meta", "done", True) in ends

@@ -93,11 +93,10 @@ def foreseen(cell, rate):
     """A tenth of the rate above plain prompt tuning, and the same luck for all on a data seed."""
     score = LEVEL[cell.task] + 0.1 * rate + 0.01 * SEEDS.index(cell.data_seed)
     result = {"dev": score, "test": score, "best_step": 1, "looks": [[1, score]], "curve": [1.0]}
-    config = cell.model_dump(mode="json")
     return Unit(
         cell.digest,
         "cell",
-        config,
+        cell,
         "done",
         read_result("cell", "done", result),
         None,

@@ -55,7 +55,10 @@ def home_of(folder) -> Home:
 def units(folder) -> dict[str, tuple[str, object]]:
     """Kind and revision by digest."""
     with Ledger(home_of(folder).ledger_url) as ledger:
-        return {unit.digest: (unit.kind, unit.config.get("revision")) for unit in ledger.units()}
+        return {
+            unit.digest: (unit.kind, getattr(unit.config, "revision", None))
+            for unit in ledger.units()
+        }
 
 
 def trials(folder, name="small"):

@@ -39,7 +39,7 @@ def _diverged(config: RunConfig) -> Unit:
     return Unit(
         digest=config.digest,
         kind="meta",
-        config=config.model_dump(mode="json"),
+        config=config,
         state="diverged",
         result=DivergedResult(reason="nan", step=1),
         artefact=None,

@@ -23,7 +23,7 @@ from mpt.search.trial import Trial
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
 from mpt.store.results import MetaResult
-from mpt.store.unit import Unit
+from mpt.store.unit import DamagedConfig, Unit
 from mpt.study.study_file import make_study
 from mpt.tracking.client import connect, disconnect
 from mpt.tracking.provenance import NEAR, SHOWN, find_digest, find_unit, origin
@@ -58,7 +58,16 @@ def counted():
 
 def unit(number: int) -> Unit:
     digest = f"{number * 2654435761 % 2**48:012x}"
-    return Unit(digest, "cell", {}, "done", MetaResult(curve=()), None, 0.5, datetime.now(UTC))
+    return Unit(
+        digest,
+        "cell",
+        DamagedConfig({}),
+        "done",
+        MetaResult(curve=()),
+        None,
+        0.5,
+        datetime.now(UTC),
+    )
 
 
 def ledger_of(folder, count: int) -> Ledger:
@@ -152,7 +161,16 @@ def test_runs_of_a_local_store_are_those_that_mlflow_tells(tmp_path, count):
     expected = {run.info.run_id for run in found}
     disconnect(client)
     assert len(expected) == count
-    made = Unit("cccc", "meta", {}, "done", MetaResult(curve=()), None, 0.5, datetime.now(UTC))
+    made = Unit(
+        "cccc",
+        "meta",
+        DamagedConfig({}),
+        "done",
+        MetaResult(curve=()),
+        None,
+        0.5,
+        datetime.now(UTC),
+    )
     seen = origin(made, home).runs
     assert seen is not None
     assert set(seen) == expected

@@ -13,8 +13,8 @@ HEAD = """# The gym: 160 few-shot tasks
 
 <!-- Written by `mpt gym page > docs/gym.md`; a test fails when it is out of date. -->
 
-CrossFit (Ye et al., 2021) made 160 few-shot tasks from Hugging Face data sets. mpt rebuilds them from
-cards (`mpt/gym/data/cards.json`), bit for bit if the rows are those of 2021.
+CrossFit (Ye et al., 2021) made 160 few-shot tasks from Hugging Face data sets. mpt rebuilds them
+from cards (`mpt/gym/data/cards.json`), bit for bit if the rows are those of 2021.
 
 ```
 mpt gym list --family qa                         # what there is
@@ -26,21 +26,22 @@ mpt gym verify data/gym                          # against the official MD5 sums
 mpt sweep --method reptile --gym data/gym
 ```
 
-The folder of a task holds `<task>_<k>_<seed>_{train,dev,test}.tsv` for the seeds 13, 21, 42, 87 and
-100: the input, a tab, the answer, and further acceptable answers after further tabs. k is the number
-of examples per class (classification) or per task. `--shots 64` draws more; `--shots all` splits each
-class (or the pool) in half, into train and dev. Building again adds what is missing; a task is
-written completely or not at all. For tasks of your own see [own-tasks.md](own-tasks.md).
+The folder of a task holds `<task>_<k>_<seed>_{train,dev,test}.tsv` for the seeds 13, 21, 42, 87
+and 100: the input, a tab, the answer, and further acceptable answers after further tabs. k is the
+number of examples per class (classification) or per task. `--shots 64` draws more; `--shots all`
+splits each class (or the pool) in half, into train and dev. Building again adds what is missing;
+a task is written completely or not at all. For tasks of your own see
+[own-tasks.md](own-tasks.md).
 
 ## Can the official files be reproduced?
 
-"yes": all 15 official MD5 sums were reproduced from rows of 2021. "yes (test)": those of the five test
-files were; the train rows were not available. "expected": the card gives the same result as the
-official program on synthetic rows; the real ones were not available. "not certain", "no" and all
-numbers in brackets are explained below the table. All of this is about the rows of 2021; `mpt gym
-verify` checks whether today's copy on the Hub still has them. Repository names marked "unchecked"
-have never been looked up. Where the table says "no repository known", the rows must come from a
-mirror.
+"yes": all 15 official MD5 sums were reproduced from rows of 2021. "yes (test)": those of the five
+test files were; the train rows were not available. "expected": the card gives the same result as
+the official program on synthetic rows; the real ones were not available. "not certain", "no" and
+all numbers in brackets are explained below the table. All of this is about the rows of 2021; `mpt
+gym verify` checks whether today's copy on the Hub still has them. Repository names marked
+"unchecked" have never been looked up. Where the table says "no repository known", the rows must
+come from a mirror.
 
 Licences are as stated by the data sets, as far as known, and apply to everyone who uses the rows.
 """
@@ -102,8 +103,8 @@ def _settings() -> list[str]:
         lines.append(f"| {setting.name} | {len(setting.sources)} | {len(setting.targets)} |")
     validation = ", ".join(partitions.validation)
     text = (
-        f"Hyper-parameters are searched on {validation}. Some source and target tasks of the paper's "
-        "settings share data (glue-rte and superglue-rte, for example); the report of a promotion "
-        "lists them."
+        f"Hyper-parameters are searched on {validation}. Some source and target tasks of the "
+        "paper's settings share data (glue-rte and superglue-rte, for example); the report of a "
+        "promotion lists them."
     )
     return [*lines, "", *wrap(text, 99), ""]

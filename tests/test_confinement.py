@@ -114,7 +114,9 @@ def test_an_artefact_that_leads_out_is_neither_read_nor_shown_nor_sent(swept, tm
     with closing(sqlite3.connect(home / "ledger.db")) as ledger, ledger:
         ledger.execute("UPDATE mpt_units SET artefact = ? WHERE kind = 'meta'", (planted,))
         ((digest,),) = ledger.execute("SELECT digest FROM mpt_units WHERE kind = 'meta'").fetchall()
-    fault = f"prompt path {planted!r} " + ("is no file in" if planted == "prompts" else "leads out")
+    fault = f"prompt path {planted!r} " + (
+        "is not a file in" if planted == "prompts" else "leads out"
+    )
     uri = f"sqlite:///{tmp_path}/other.db"
     shown = mpt("show", digest, home=home)
     assert shown.code == 0

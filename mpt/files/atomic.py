@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and names of others that may not lead out of a folder."""
+"""Atomic file writing, and a check that file names from elsewhere stay inside a folder."""
 
 from __future__ import annotations
 
@@ -14,38 +14,39 @@ from mpt.errors import DataError
 
 
 def contained(folder: Path, name: str | Path, what: str, cure: str) -> Path:
-    """Where the file that somebody else named lies, links followed: inside ``folder`` or nowhere.
+    """Resolve a file name that mpt did not choose, with its links, to a path inside ``folder``.
 
-    A name out of a store, a record, a server or a card is not the user's own choice, and what it
-    leads to may be read, shown or sent away. The file need not be there.
+    Names in a store, a record, a card or a server's reply are untrusted: the file they lead to may
+    be read, shown or uploaded. The file need not exist.
 
     Args:
-        folder: the only place where it may lie.
+        folder: the folder that must contain the file.
         name: relative to ``folder``, or absolute.
-        what: whose name it is, for the error; cure: what to do, likewise.
+        what: describes the name in the error message.
+        cure: what to do, for the error message.
 
     Raises:
-        DataError: it lies elsewhere, also by a link, or is no regular file.
+        DataError: the path leads outside the folder, also by a link, or is not a regular file.
     """
-    fault = f"is no file in {folder}"
+    fault = f"is not a file in {folder}"
     try:
-        found = (folder / name).resolve()
-        if not found.is_relative_to(folder.resolve()):
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder.resolve()):
             fault = f"leads out of {folder}"
-        elif found.is_file() or not found.exists():
-            return found
+        elif path.is_file() or not path.exists():
+            return path
     except (OSError, RuntimeError, ValueError):
-        # a name too long, links that go in a circle, a NUL
+        # a name that is too long, a cycle of links, a NUL
         pass
     raise DataError(f"{what} {str(name)!r} {fault}; {cure}")
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write ``data`` so that a reader sees the old file or the new one, never half of it.
+    """Write ``data`` atomically: a reader sees the old file or the new one, never half of it.
 
-    Several writers of one path, on one machine or on a shared disk, never meet: each has a
-    temporary file of its own, and the last to finish wins. Raises ``OSError``; nothing is left
-    behind then.
+    Several writers of one path, on one machine or on a shared disk, do not disturb each other: each
+    has a temporary file, and the last to finish wins. Raises ``OSError``, and then leaves no
+    temporary file behind.
     """
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
@@ -62,13 +63,14 @@ def write_whole(path: Path, data: bytes) -> None:
 
 @contextmanager
 def made_beside(file: Path) -> Iterator[Path]:
-    """Where to make a file that is made in many steps, as a library's database: once ``with`` ends
-    it is put in its place, whole, unless another process was quicker: then its file stays.
+    """Yield a path at which to make a file in several steps, e.g. a library's database.
 
-    A file in which a process is killed half-way may be one that nothing opens again. Raises
-    ``OSError``.
+    When ``with`` ends, the file is moved into place as a whole; if another process was faster, its
+    file stays. A process killed half-way therefore never leaves a file that cannot be opened.
+    Raises ``OSError``.
     """
-    # not a TemporaryDirectory: at the end of a process that would go under a thread still at work
+    # not a TemporaryDirectory, which is deleted when the process exits, even if a thread still
+    # writes to it
     folder = Path(tempfile.mkdtemp(dir=file.parent, prefix=f".{file.stem}-"))
     try:
         new = folder / file.name

@@ -1,7 +1,7 @@
-"""Tables that others wrote, CSV or TSV: read strictly, or one line that says what is wrong where.
+"""A strict reader of CSV and TSV tables, with one-line error messages.
 
-A table that can be read in two ways is refused: half of its rows might be gone, or a number stand
-in another column, and no one would see it.
+A table that can be read in two ways is refused: half of its rows might get lost, or a number end up
+in another column, without anyone noticing.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from mpt.errors import DataError, some
 from mpt.files.reading import text_of
 
 LONGEST = 2**27
-"""Characters that a field may have."""
+"""The most characters of a field."""
 
 SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 
 _FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",\r\n]*)'
 _RECORD = re.compile(rf"{_FIELD}(?:,{_FIELD})*[\r\n]*")
-"""What RFC 4180 calls a record: a quote stands around a field, or doubled within."""
+"""A record by RFC 4180: quotes surround a field, or are doubled inside it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row, and the line of the file in which it begins."""
+    """One row, and the number of the line in which it begins."""
 
     number: int
     values: Mapping[str, str]
@@ -37,7 +37,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """The values of one row, and the first and last line of the file that it takes."""
+    """The values of one row, and the numbers of its first and last line."""
 
     first: int
     last: int
@@ -47,24 +47,24 @@ class _Record:
 def read_table(
     path: Path, wanted: Sequence[str] = (), about: str = ""
 ) -> tuple[tuple[str, ...], list[Line]]:
-    """The columns and rows of a table with a header line, all values texts as they stand there.
+    """Read the columns and rows of a table with a header line; all values are texts.
 
-    ``.tsv`` is parted by tabs and knows no quotes; anything else is parted by commas, and quoted
-    as spreadsheets do. Blanks around the columns' names are taken off, empty lines passed over.
+    ``.tsv`` is separated by tabs and has no quotes; anything else is separated by commas, and
+    quoted as in spreadsheets. Blanks around column names are dropped, empty lines skipped.
 
     Args:
         path: of the table.
         wanted, about: see ``check_columns``.
 
     Raises:
-        DataError: no such file, not UTF-8, another separator, a column that is missing, nameless
-            or there twice, a row too long or too short, a quote that is not closed or stands
-            alone, no rows; with file and line.
+        DataError: no such file, not UTF-8, another separator, a missing, nameless or duplicate
+            column, a row that is too long or too short, a quote that is not closed or not around a
+            whole value, no rows; names the file and line.
     """
     try:
         text = text_of(bytes_of(path))
-    except ValueError as wrong:
-        raise DataError(f"{path}, {wrong}") from None
+    except ValueError as error:
+        raise DataError(f"{path}, {error}") from None
     is_tsv = path.suffix == ".tsv"
     records = list(_tabs(path, text) if is_tsv else _commas(path, text))
     if not records:
@@ -72,30 +72,30 @@ def read_table(
     columns = tuple(name.strip() for name in records[0].values)
     _check_header(path, records[0].first, columns, "\t" if is_tsv else ",")
     check_columns(path, columns, wanted, about)
-    rows = [Line(one.first, _row(path, one, columns)) for one in records[1:]]
+    rows = [Line(record.first, _row(path, record, columns)) for record in records[1:]]
     if not rows:
         raise DataError(f"{path}: holds a header and no rows; give it at least one row")
     return columns, rows
 
 
 def bytes_of(path: Path) -> bytes:
-    """What a file holds. Raises ``DataError``: it cannot be read."""
+    """Read the bytes of a file. Raises ``DataError`` if it cannot be read."""
     try:
         return path.read_bytes()
-    except OSError as wrong:
-        raise DataError(f"{path}: cannot be read ({wrong.strerror}); give a file") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); give a file") from None
 
 
 def check_columns(
     path: Path, columns: Sequence[str], wanted: Sequence[str], about: str = ""
 ) -> None:
-    """Raise ``DataError`` for the first wanted column that is not there, with its near miss.
+    """Raise ``DataError`` for the first missing column, with the most similar name.
 
     Args:
         path: of the table.
-        columns: those that it has.
-        wanted: those that it must have.
-        about: what else is to be said.
+        columns: of the table.
+        wanted: columns that it must have.
+        about: text to append to the message.
     """
     folded = {name.casefold(): name for name in reversed(columns)}
     for name in wanted:
@@ -109,7 +109,7 @@ def check_columns(
 
 
 def _commas(path: Path, text: str) -> list[_Record]:
-    """The records of a CSV file; a quoted field may go over several lines."""
+    """Return the records of a CSV file; a quoted field may span several lines."""
     lines = list(io.StringIO(text, newline=""))
     records = list(_quoted(path, lines))
     _refuse_swallowed(path, lines, records)
@@ -118,52 +118,54 @@ def _commas(path: Path, text: str) -> list[_Record]:
 
 def _quoted(path: Path, lines: Sequence[str]) -> Iterator[_Record]:
     csv.field_size_limit(LONGEST)
-    reader, begun = csv.reader(lines, strict=True), 1
+    reader, first = csv.reader(lines, strict=True), 1
     try:
         for values in reader:
-            raw = "".join(lines[begun - 1 : reader.line_num])
+            raw = "".join(lines[first - 1 : reader.line_num])
             if not _RECORD.fullmatch(raw):
                 raise DataError(
-                    f"{path}:{begun}: a quote stands within {raw.strip()[:40]!r} and not around "
-                    "it; put quotes around the whole value and double those inside"
+                    f"{path}:{first}: a quote is inside {raw.strip()[:40]!r} and not around it; "
+                    "put quotes around the whole value and double those inside"
                 )
             if values:
-                yield _Record(begun, reader.line_num, values)
-            begun = reader.line_num + 1
-    except csv.Error as wrong:
+                yield _Record(first, reader.line_num, values)
+            first = reader.line_num + 1
+    except csv.Error as error:
         raise DataError(
-            f"{path}:{begun}: {_plainly(wrong)} after {lines[begun - 1].strip()[:40]!r}; close "
+            f"{path}:{first}: {_reason(error)} after {lines[first - 1].strip()[:40]!r}; close "
             "the quotes around the value and double those inside"
         ) from None
 
 
-def _plainly(wrong: csv.Error) -> str:
-    is_open = "unexpected end" in str(wrong)
-    return "a quote is opened and never closed" if is_open else str(wrong)
+def _reason(error: csv.Error) -> str:
+    is_open = "unexpected end" in str(error)
+    return "a quote is opened and never closed" if is_open else str(error)
 
 
 def _refuse_swallowed(path: Path, lines: Sequence[str], records: Sequence[_Record]) -> None:
-    """Refuse a quoted field that holds whole rows: two stray quotes, some lines apart, make one.
+    """Refuse a quoted field that contains whole rows, because of two stray quotes.
 
-    That is so where each of its lines would be a row by itself, and has in some column a value
-    that other rows have there too: a text of several lines does not look so by chance.
+    Each of its lines would then be a row by itself, with a value in some column that other rows
+    have there too: a text of several lines does not look like that by chance.
     """
-    if not (long := [one for one in records if one.last > one.first]):
+    if not (long := [record for record in records if record.last > record.first]):
         return
     width = len(records[0].values)
     short = [
-        one.values for one in records[1:] if one.last == one.first and len(one.values) == width
+        record.values
+        for record in records[1:]
+        if record.last == record.first and len(record.values) == width
     ]
-    met = [{values[column] for values in short} for column in range(width)]
-    for one in long:
-        rows = [line.rstrip("\r\n").split(",") for line in lines[one.first - 1 : one.last]]
+    seen = [{values[column] for values in short} for column in range(width)]
+    for record in long:
+        rows = [line.rstrip("\r\n").split(",") for line in lines[record.first - 1 : record.last]]
         if all(len(row) == width for row in rows) and any(
-            all(row[column] in met[column] for row in rows) for column in range(width)
+            all(row[column] in seen[column] for row in rows) for column in range(width)
         ):
             raise DataError(
-                f"{path}:{one.first}: a quoted value goes on to line {one.last} and holds what "
-                "look like rows; take the stray quotes out of the two lines (or double them), or "
-                "the line ends out of the value"
+                f"{path}:{record.first}: a quoted value continues to line {record.last} and "
+                "contains what look like rows; remove the stray quotes from the two lines (or "
+                "double them), or the line ends from the value"
             )
 
 
@@ -171,16 +173,16 @@ def _tabs(path: Path, text: str) -> Iterator[_Record]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line := line.removesuffix("\r"):
             values = line.split("\t")
-            if odd := next((one for one in values if _is_quoted(one)), None):
+            if odd := next((value for value in values if _is_quoted(value)), None):
                 raise DataError(
-                    f"{path}:{number}: {odd[:40]!r} is quoted as in CSV, and in .tsv quotes are "
-                    "content; save without quotes, or name the file .csv and part it by commas"
+                    f"{path}:{number}: {odd[:40]!r} is quoted as in CSV, but in .tsv quotes are "
+                    "content; save without quotes, or as .csv with commas"
                 )
             yield _Record(number, number, values)
 
 
 def _is_quoted(value: str) -> bool:
-    """Whether a value has quotes around it, and doubled ones within."""
+    """Tell whether a value has quotes around it, and doubled ones inside."""
     inner = value[1:-1]
     return (
         len(value) > 1
@@ -192,11 +194,11 @@ def _is_quoted(value: str) -> bool:
 
 def _check_header(path: Path, number: int, columns: tuple[str, ...], separator: str) -> None:
     if len(columns) == 1:
-        for sign, name in SEPARATORS.items():
-            if sign != separator and sign in columns[0]:
+        for character, name in SEPARATORS.items():
+            if character != separator and character in columns[0]:
                 raise DataError(
-                    f"{path}:{number}: the columns {columns[0][:60]!r} are parted by {name}, not "
-                    f"by {SEPARATORS[separator]}; save the table with {SEPARATORS[separator]}"
+                    f"{path}:{number}: the columns {columns[0][:60]!r} are separated by {name}, "
+                    f"not by {SEPARATORS[separator]}; save the table with {SEPARATORS[separator]}"
                 )
     if "" in columns:
         raise DataError(
@@ -205,16 +207,17 @@ def _check_header(path: Path, number: int, columns: tuple[str, ...], separator: 
         )
     if twice := [name for name in dict.fromkeys(columns) if columns.count(name) > 1]:
         raise DataError(
-            f"{path}:{number}: has the column {twice[0]!r} twice; take one out, or rename it"
+            f"{path}:{number}: has the column {twice[0]!r} twice; remove one, or rename it"
         )
 
 
-def _row(path: Path, one: _Record, columns: tuple[str, ...]) -> Mapping[str, str]:
-    if len(one.values) != len(columns):
+def _row(path: Path, record: _Record, columns: tuple[str, ...]) -> Mapping[str, str]:
+    if len(record.values) != len(columns):
         raise DataError(
-            f"{path}:{one.first}: {len(one.values)} fields where the header has {len(columns)} "
-            f"({some(columns)}); mend that line, and quote values that hold a comma"
+            f"{path}:{record.first}: {len(record.values)} fields where the header has "
+            f"{len(columns)} ({some(columns)}); correct that line, and quote values that contain a "
+            "comma"
         )
-    if tuple(one.values) == columns:
-        raise DataError(f"{path}:{one.first}: repeats the header; take that line out")
-    return dict(zip(columns, one.values, strict=True))
+    if tuple(record.values) == columns:
+        raise DataError(f"{path}:{record.first}: repeats the header; remove that line")
+    return dict(zip(columns, record.values, strict=True))

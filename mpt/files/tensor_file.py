@@ -1,4 +1,4 @@
-"""Tensors as the bytes of a safetensors file: equal tensors and notes give equal bytes."""
+"""Tensors as the bytes of a safetensors file, where equal tensors and notes give equal bytes."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from torch import Tensor
 
 
 def tensor_bytes(tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> bytes:
-    """A safetensors file of ``tensors``, with ``notes`` as its metadata.
+    """Return the bytes of a safetensors file of ``tensors``, with ``notes`` as its metadata.
 
-    safetensors writes notes in another order in every process; here the header is sorted, so that
-    a hash of the bytes is one of the contents.
+    safetensors writes the metadata in another order in every process; here the header is sorted, so
+    that a hash of the bytes depends only on the contents.
     """
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     data = save(ready, dict(notes))
     length = int.from_bytes(data[:8], "little")
     header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":"))
     packed = header.encode()
-    # the format wants tensors to begin at a multiple of 8
+    # the format requires tensors to begin at a multiple of 8 bytes
     packed += b" " * (-len(packed) % 8)
     return len(packed).to_bytes(8, "little") + packed + data[8 + length :]
 
 
 def notes_of(data: bytes) -> dict[str, str]:
-    """The notes in a safetensors file that has been read as one; empty where there are none."""
+    """Return the notes in the bytes of a valid safetensors file; empty if there are none."""
     length = int.from_bytes(data[:8], "little")
     return json.loads(data[8 : 8 + length]).get("__metadata__", {})

@@ -51,9 +51,9 @@ def folder_partitions(sizes: Mapping[str, int]) -> Partitions:
        first the paper's other development tasks, then the smallest tasks that are a target in no
        setting, one per subfamily while there are new subfamilies. At most a quarter of a folder's
        tasks become stand-ins, so that some are left to learn from.
-       *Settings*: each of the ten (and the ablations) without the stand-ins and the tasks that the
+    2. *Settings*: each of the ten (and the ablations) without the stand-ins and the tasks that the
        folder lacks, provided that a source and a target remain.
-       If no setting remains, a single setting ``all``: every third of the remaining tasks in
+    3. If no setting remains, a single setting ``all``: every third of the remaining tasks in
        alphabetical order (the first, the fourth...) is a target, the others are sources.
 
     Args:

@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from mpt.report import words
-from mpt.stats.convergence import Looks, Pace, paces
+from mpt.stats.convergence import DevCurve, Pace, paces
 from mpt.stats.paired import Paired, compare, holm
 from mpt.stats.scores import Gain, Score
 
@@ -104,7 +104,7 @@ class Findings:
     retested: bool = False
     scores: tuple[Score, ...] = ()
     importance: Mapping[str, float] = field(default_factory=dict)
-    looks: tuple[Looks, ...] = ()
+    looks: tuple[DevCurve, ...] = ()
     similarity: Similarity | None = None
     units: tuple[UnitLine, ...] = ()
     curves: tuple[Curve, ...] = ()

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from mpt.config import CellConfig
 from mpt.lab.run import Judged, scores
-from mpt.stats.convergence import Looks
+from mpt.stats.convergence import DevCurve
 from mpt.stats.scores import Score, best_dev
 from mpt.store.results import CellResult
 
 
-def looks_of(judged: Sequence[Judged]) -> Iterator[Looks]:
+def looks_of(judged: Sequence[Judged]) -> Iterator[DevCurve]:
     """The dev scores of every (setting, method, task, seed, meta-seed), at the rate
     that its seed chose.
 
@@ -25,7 +25,7 @@ def looks_of(judged: Sequence[Judged]) -> Iterator[Looks]:
     }
     for score in best_dev(scores(prompts)):
         steps, devs = zip(*evals[_key(score)], strict=True)
-        yield Looks(
+        yield DevCurve(
             setting=score.setting,
             method=score.method,
             task=score.task,

@@ -1,8 +1,8 @@
-"""How soon tuning from a learned prompt is as good as tuning from vocabulary rows ever gets.
+"""How soon tuning from a learned prompt reaches the best score of tuning from vocabulary rows.
 
-The goal of a race is the best dev score that the baseline reached on a (task, seed); its time is
-the first look at dev with at least that score. The baseline reaches its own best by definition,
-a method may not within the budget: such a race is censored, and only bounds its speed-up.
+The goal of a race is the best dev score of the baseline on a (task, seed); the time of a method is
+its first evaluation on dev with at least that score. The baseline reaches its best by definition, a
+method may not within the budget: such a race is censored, and only bounds the speed-up.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from statistics import median
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looks:
-    """Dev scores of one downstream cell while it was tuned, at the rate that its seed chose.
+class DevCurve:
+    """Dev scores of one downstream cell during tuning, at the learning rate selected for its seed.
 
     Attributes:
-        steps: updates taken before each look; the last one is the budget.
-        devs: the scores seen.
-        meta_seed: as in ``Score``; each meta-training races on its own.
+        steps: updates before each evaluation; the last one is the budget.
+        devs: the score of each evaluation.
+        meta_seed: as in ``Score``; each meta-training has races of its own.
     """
 
     setting: str
@@ -31,7 +31,7 @@ class Looks:
     meta_seed: int = 0
 
     def reached(self, goal: float) -> int | None:
-        """Updates until the first look with at least this score; None if there was none."""
+        """Return the updates until the first evaluation with at least this score, or None."""
         return next((s for s, dev in zip(self.steps, self.devs, strict=True) if dev >= goal), None)
 
 
@@ -41,8 +41,8 @@ class Race:
 
     Attributes:
         goal: the baseline's best dev score.
-        baseline_step: updates until the baseline had it.
-        step: updates until the method had it; None where ``budget`` updates were not enough.
+        baseline_step: updates until the baseline reached it.
+        step: updates until the method reached it; None if ``budget`` updates were not enough.
     """
 
     task: str
@@ -54,7 +54,7 @@ class Race:
 
     @property
     def speedup(self) -> tuple[float, float]:
-        """From and to how many times as fast; equal where the method got there."""
+        """Return bounds of the speed-up; they are equal if the method reached the goal."""
         if self.step is None:
             return 0.0, self.baseline_step / self.budget
         times = self.baseline_step / self.step
@@ -72,61 +72,66 @@ class Pace:
 
     @property
     def reached(self) -> int:
-        """Races in which the method got to the baseline's best."""
+        """Count the races in which the method reached the baseline's best."""
         return sum(race.step is not None for race in self.races)
 
     @property
     def sooner(self) -> int:
-        """Races in which it got there with fewer updates."""
+        """Count the races in which it reached that with fewer updates."""
         return sum(r.step is not None and r.step < r.baseline_step for r in self.races)
 
     @property
     def speedup(self) -> tuple[float, float]:
-        """Median over races, from and to: equal unless a censored race is in the middle."""
+        """Return bounds of the median speed-up: equal unless a censored race is in the middle."""
         lows, highs = zip(*(race.speedup for race in self.races), strict=True)
         return median(lows), median(highs)
 
     def share(self, steps: Sequence[int]) -> list[float]:
-        """Share of races won after so many updates: all are censored alike, so no estimate."""
+        """Compute the share of races that reached the goal within each number of updates.
+
+        It is exact and needs no estimator, because all races have the same budget.
+        """
         times = [race.step for race in self.races if race.step is not None]
         return [sum(time <= step for time in times) / len(self.races) for step in steps]
 
 
-def paces(looks: Iterable[Looks], baseline: str = "PT") -> list[Pace]:
-    """Every method's races in every setting, in the order of their first looks.
+def paces(curves: Iterable[DevCurve], baseline: str = "PT") -> list[Pace]:
+    """Return every method's races in every setting, in the order of their first curves.
 
-    Cells that the baseline lacks, and those on which its best dev score is not above zero, so that
-    there is nothing to reach, are no races.
+    Cells that the baseline lacks are left out, and so are those on which its best dev score is not
+    above zero, where there is nothing to reach.
     """
-    cells: dict[tuple[str, str], list[Looks]] = {}
-    for one in looks:
-        cells.setdefault((one.setting, one.method), []).append(one)
-    found = []
-    for (setting, method), own in cells.items():
-        theirs = {(one.task, one.seed): one for one in cells.get((setting, baseline), ())}
-        rivals = ((theirs.get((one.task, one.seed)), one) for one in own)
-        races = [_race(rival, one) for rival, one in rivals if rival is not None]
-        if method != baseline and (fair := tuple(race for race in races if race.goal > 0)):
-            found.append(Pace(setting=setting, method=method, baseline=baseline, races=fair))
-    return found
+    by_method: dict[tuple[str, str], list[DevCurve]] = {}
+    for curve in curves:
+        by_method.setdefault((curve.setting, curve.method), []).append(curve)
+    paces = []
+    for (setting, method), own in by_method.items():
+        rivals = {
+            (curve.task, curve.seed): curve for curve in by_method.get((setting, baseline), ())
+        }
+        pairs = ((rivals.get((curve.task, curve.seed)), curve) for curve in own)
+        races = [_race(rival, curve) for rival, curve in pairs if rival is not None]
+        if method != baseline and (valid := tuple(race for race in races if race.goal > 0)):
+            paces.append(Pace(setting=setting, method=method, baseline=baseline, races=valid))
+    return paces
 
 
-def own_pace(looks: Iterable[Looks], setting: str, baseline: str = "PT") -> Pace:
-    """The baseline against itself: how soon it has its own best."""
-    own = [one for one in looks if (one.setting, one.method) == (setting, baseline)]
-    races = tuple(race for race in (_race(one, one) for one in own) if race.goal > 0)
+def baseline_pace(curves: Iterable[DevCurve], setting: str, baseline: str = "PT") -> Pace:
+    """Return the races of the baseline against itself: how soon it reaches its best."""
+    own = [curve for curve in curves if (curve.setting, curve.method) == (setting, baseline)]
+    races = tuple(race for race in (_race(curve, curve) for curve in own) if race.goal > 0)
     return Pace(setting=setting, method=baseline, baseline=baseline, races=races)
 
 
-def _race(theirs: Looks, own: Looks) -> Race:
-    goal = max(theirs.devs)
-    step = theirs.reached(goal)
+def _race(baseline: DevCurve, method: DevCurve) -> Race:
+    goal = max(baseline.devs)
+    step = baseline.reached(goal)
     assert step is not None
     return Race(
-        task=own.task,
-        seed=own.seed,
+        task=method.task,
+        seed=method.seed,
         goal=goal,
         baseline_step=step,
-        step=own.reached(goal),
-        budget=own.steps[-1],
+        step=method.reached(goal),
+        budget=method.steps[-1],
     )

@@ -1,12 +1,12 @@
 """95 % intervals for an average relative gain, over tasks and seeds or over seeds alone.
 
-Two questions have two intervals. *Would other tasks of this kind gain as much?* Tasks are a draw
+Two questions have two intervals. *Would other tasks of this kind gain as much?* Tasks are a sample
 from a population: ``over_tasks_and_seeds``. *Would these tasks gain as much with other seeds?*
-Tasks are given: ``over_seeds``. Both speak of the prompts at hand. How other seeds of the
-meta-training would have ended is known from several alone: ``over_trainings_too``.
+Tasks are fixed: ``over_seeds``. Both condition on the given prompts. The variation between
+meta-trainings can only be estimated from several of them: ``over_trainings_too``.
 
-Percentile intervals are too short for so few tasks: over four or five of them they hold the truth
-in 76-85 % of simulated studies instead of 95 % (tests/test_intervals.py).
+Percentile intervals are too short for so few tasks: over four or five of them they cover the true
+value in 76-85 % of simulated studies instead of 95 % (tests/stats/test_intervals.py).
 """
 
 from __future__ import annotations
@@ -19,38 +19,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVEL = 0.95
-"""Share of studies whose interval should hold the truth."""
+"""Share of studies whose interval should cover the true value."""
 
 RESAMPLES = 10_000
-"""Enough that another stream moves an end by about 2 % of the interval's width."""
+"""Enough that another random stream moves an end by about 2 % of the interval's width."""
 
 ENOUGH_TASKS = 8
-"""From so many tasks on, resamples tell the skewness of gains better than Student's t assumes.
+"""The fewest tasks for a bootstrap-t, which accounts for the skewness of gains.
 
-With fewer, a bootstrap-t covers no better and one unlike task can make it ten times as wide.
+With fewer, it covers no better than Student's t, and one outlying task can make it ten times as
+wide.
 """
 
 _TINY = 1e-12
-"""Stands for a resampled baseline of zero, as a share of the observed one."""
+"""Replaces a resampled baseline of zero, as a share of the observed one."""
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """From ``low`` to ``high``; both NaN where the data cannot say."""
+    """An interval from ``low`` to ``high``; both are NaN if it cannot be computed."""
 
     low: float
     high: float
 
     @property
     def known(self) -> bool:
-        """Whether the data could say."""
+        """Tell whether both ends are finite."""
         return isfinite(self.low) and isfinite(self.high)
 
     @property
     def percent(self) -> Interval:
-        """The interval of a fraction, in percent."""
+        """Return the interval of a fraction in percent."""
         return Interval(100 * self.low, 100 * self.high)
 
 
@@ -60,11 +61,11 @@ UNKNOWN = Interval(nan, nan)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One target task's test scores, a value a seed.
+    """The test scores of one target task, one per seed.
 
     Attributes:
-        paired: both sides have the same seeds in the same order, so that a seed's few-shot split
-            is drawn for both at once.
+        paired: both sides have the same seeds in the same order, so that resampling draws a seed's
+            few-shot split for both at once.
     """
 
     method: tuple[float, ...]
@@ -73,23 +74,23 @@ class Target:
 
     @property
     def gain(self) -> float:
-        """Relative gain of the means, as a fraction."""
+        """Compute the relative gain of the means, as a fraction."""
         return float(np.mean(self.method) / np.mean(self.baseline) - 1)
 
 
 def over_tasks_and_seeds(
     targets: Sequence[Target], *, rng: np.random.Generator, resamples: int = RESAMPLES
 ) -> Interval:
-    """Interval of the mean relative gain in the population that the targets were drawn from.
+    """Compute an interval of the mean relative gain in the population of target tasks.
 
-    A bootstrap-t (Efron and Tibshirani 1993, chapter 12): tasks are resampled and, within each,
-    seeds; with ``a*`` and ``e*`` the mean and standard error over the tasks of a resample, the
-    quantiles of ``(a* - a) / e*`` stand in for those of Student's t. With fewer than
-    ``ENOUGH_TASKS`` tasks, or a single seed, Student's t itself, on the bootstrap's standard
-    error over tasks in its closed form; seeds' noise is in it, as every task has its own.
+    It is a bootstrap-t (Efron and Tibshirani 1993, chapter 12): tasks are resampled and, within
+    each, seeds; with ``a*`` and ``e*`` the mean and standard error over the tasks of a resample,
+    the quantiles of ``(a* - a) / e*`` replace those of Student's t. With fewer than
+    ``ENOUGH_TASKS`` tasks, or a single seed, it is Student's t itself with the standard error over
+    tasks, which includes the noise of seeds, as every task has its own.
 
     Returns:
-        As fractions, not percent; ``UNKNOWN`` for fewer than two targets.
+        An interval in fractions, not percent; ``UNKNOWN`` for fewer than two targets.
     """
     tasks = len(targets)
     if tasks < 2:
@@ -101,20 +102,20 @@ def over_tasks_and_seeds(
         reach = _student(tasks - 1) * error
         return Interval(mean - reach, mean + reach)
     drawn = _resampled_gains(targets, rng, resamples)
-    # a resample that is one task many times, with one seed, has no spread: a t of any size
+    # a resample of one task and one seed repeated has no spread, which would make t infinite
     errors = np.maximum(drawn.std(axis=1, ddof=1) / sqrt(tasks), _TINY * (abs(mean) + 1))
     below, above = np.quantile((drawn.mean(axis=1) - mean) / errors, _TAILS)
     return Interval(mean - float(above) * error, mean - float(below) * error)
 
 
 def over_seeds(targets: Sequence[Target]) -> Interval:
-    """Interval of the mean relative gain on these very targets, had other seeds been drawn.
+    """Compute an interval of the mean relative gain on these targets under other seeds.
 
-    The variance of each ratio by the delta method, summed over targets; degrees of freedom by
-    Welch and Satterthwaite.
+    The variance of each ratio is that of the delta method, summed over targets; the degrees of
+    freedom are those of Welch and Satterthwaite.
 
     Returns:
-        As fractions; ``UNKNOWN`` where a target has a single seed on either side.
+        An interval in fractions; ``UNKNOWN`` if a target has a single seed on either side.
     """
     if not targets or min(min(len(t.method), len(t.baseline)) for t in targets) < 2:
         return UNKNOWN
@@ -130,18 +131,19 @@ def over_seeds(targets: Sequence[Target]) -> Interval:
 
 
 def over_trainings_too(interval: Interval, mean: float, each: Sequence[float]) -> Interval:
-    """The interval of a mean over meta-trainings, had others of them been drawn as well.
+    """Widen the interval of a mean by the variation between meta-trainings.
 
-    Half-widths of independent parts add up as squares (Zou and Donner 2008, their MOVER): those of
-    ``interval``, where the meta-trainings are given, and that of Student's t over them. What a
-    meta-training does to a single task is in both, so that the interval is rather too wide.
+    Half-widths of independent parts add up in squares (MOVER, Zou and Donner 2008): those of
+    ``interval``, where the meta-trainings are fixed, and that of Student's t over them. The effect
+    of a meta-training on a single task is in both, so that the interval is slightly too wide.
 
     Args:
-        interval: of ``mean``; both in one unit.
+        interval: of ``mean``, in the same unit.
+        mean: over the meta-trainings.
         each: the value of every meta-training alone, in that unit.
 
     Returns:
-        ``interval`` for fewer than two meta-trainings; ``UNKNOWN`` if it is.
+        ``interval`` itself if it is ``UNKNOWN`` or there are fewer than two meta-trainings.
     """
     if len(each) < 2 or not interval.known:
         return interval
@@ -162,7 +164,7 @@ def _student(freedom: float) -> float:
 
 
 def _ratio_variance(target: Target) -> list[tuple[float, float]]:
-    """Variance of mean(M)/mean(B) with its degrees of freedom: one part if paired, else two."""
+    """Return variances of mean(M)/mean(B) with degrees of freedom: one part if paired, else two."""
     method, baseline = np.array(target.method), np.array(target.baseline)
     scale, ratio = baseline.mean(), method.mean() / baseline.mean()
     if target.paired:
@@ -173,7 +175,7 @@ def _ratio_variance(target: Target) -> list[tuple[float, float]]:
 
 
 def _resampled_gains(targets: Sequence[Target], rng: np.random.Generator, resamples: int) -> Array:
-    """``[resamples, tasks]``: relative gains of resampled tasks, each with resampled seeds."""
+    """Draw ``[resamples, tasks]`` relative gains of resampled tasks with resampled seeds."""
     method, method_seeds = _table([target.method for target in targets])
     baseline, baseline_seeds = _table([target.baseline for target in targets])
     task = rng.integers(len(targets), size=(resamples, len(targets)))
@@ -188,7 +190,7 @@ def _resampled_gains(targets: Sequence[Target], rng: np.random.Generator, resamp
 
 
 def _table(rows: Sequence[tuple[float, ...]]) -> tuple[Array, NDArray[np.int64]]:
-    """``[tasks, seeds]`` padded with zeros, and how many seeds each task has."""
+    """Return a table ``[tasks, seeds]`` padded with zeros, and the number of seeds per task."""
     counts = np.array([len(row) for row in rows])
     table = np.zeros((len(rows), counts.max()))
     for at, row in enumerate(rows):
@@ -199,10 +201,10 @@ def _table(rows: Sequence[tuple[float, ...]]) -> tuple[Array, NDArray[np.int64]]
 def _drawn_means(
     table: Array, counts: NDArray[np.int64], task: NDArray[np.int64], draws: Array
 ) -> Array:
-    """Means over as many draws, with replacement, as the task has seeds."""
-    many = counts[task][..., None]
-    seats = draws[..., : table.shape[1]]
-    values = table[task[..., None], (seats * many).astype(np.int64)]
+    """Compute the means over as many draws, with replacement, as the task has seeds."""
+    seeds = counts[task][..., None]
+    uniforms = draws[..., : table.shape[1]]
+    values = table[task[..., None], (uniforms * seeds).astype(np.int64)]
     if counts.min() < table.shape[1]:
-        values = values * (np.arange(table.shape[1]) < many)
-    return values.sum(axis=-1) / many[..., 0]
+        values = values * (np.arange(table.shape[1]) < seeds)
+    return values.sum(axis=-1) / seeds[..., 0]

@@ -1,8 +1,8 @@
-"""Is one method better than another? Paired over (task, seed): both saw the same few-shot splits.
+"""Paired comparison of two methods over (task, seed): both had the same few-shot splits.
 
-As with intervals (``mpt.stats.intervals``) there are two questions. *Would these very tasks, drawn
-with other seeds, say the same?* Tasks are given, ``among="seeds"``. *Would other tasks of this
-kind?* Tasks are a draw from a population, ``among="tasks"``: five of them decide little.
+As with intervals (``mpt.stats.intervals``) there are two questions. *Would the same tasks with
+other seeds agree?* Tasks are fixed, ``among="seeds"``. *Would other tasks of this kind agree?*
+Tasks are a sample from a population, ``among="tasks"``: five of them decide little.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from mpt.stats.scores import Score, best_dev, by_seed
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """How far ``first`` is above ``second``, in points of ARG (percent of the baseline's mean).
+    """The difference ``first`` - ``second``, in points of ARG (percent of the baseline's mean).
 
     Attributes:
         interval: 95 % interval of the difference.
-        p: two-sided, of no difference; NaN where the data cannot say.
-        tasks: compared tasks; pairs: compared (task, seed) cells.
+        p: two-sided p value of no difference; NaN if it cannot be computed.
+        tasks, pairs: the numbers of compared tasks and of compared (task, seed) cells.
     """
 
     first: str
@@ -40,7 +40,7 @@ class Paired:
 
     @property
     def distinct(self) -> bool:
-        """Whether the two can be told apart at the level of the interval."""
+        """Tell whether the two differ significantly at the level of the interval."""
         return self.p < 1 - LEVEL
 
 
@@ -54,16 +54,15 @@ def compare(
 ) -> Paired:
     """Compare two methods in one setting on the cells that both have.
 
-    A task counts by the difference of its mean test scores, each seed at its best-dev rate,
-    relative to the baseline's mean there, so that the mean over tasks is a difference of ARGs.
-    Tasks on which the baseline is not above zero are left out, as in ARG.
+    A task contributes the difference of the methods' mean test scores, each seed at its best-dev
+    learning rate, relative to the baseline's mean, so that the mean over tasks is a difference of
+    ARGs. Tasks on which the baseline is not above zero are left out, as in ARG.
 
     Args:
-        scores: of one setting; the baseline's, or the first's and second's own if one of them is
-            the baseline, are among them.
-        among: what the test accounts for, see the head of this file. ``seeds``: t with the degrees
-            of freedom of Welch and Satterthwaite, each task with its own noise. ``tasks``: t over
-            the tasks.
+        scores: of one setting, including those of the baseline.
+        among: the source of variation that the test accounts for, see the top of this file.
+            ``seeds``: t with the degrees of freedom of Welch and Satterthwaite, each task with its
+            own noise. ``tasks``: t over the tasks.
 
     Raises:
         UnknownName: a method without any score.
@@ -75,34 +74,36 @@ def compare(
     for name in (first, second, baseline):
         if name not in cells:
             raise UnknownName("method", name, cells)
-    level = {task: fmean(tests.values()) for task, tests in cells[baseline].items()}
-    apart = _differences(cells[first], cells[second], level)
-    if not apart:
+    baseline_means = {task: fmean(tests.values()) for task, tests in cells[baseline].items()}
+    differences = _differences(cells[first], cells[second], baseline_means)
+    if not differences:
         return Paired(first, second, nan, UNKNOWN, nan, 0, 0)
-    interval, p = _over_seeds(apart) if among == "seeds" else _over_tasks(apart)
-    mean = fmean(map(fmean, apart))
-    return Paired(first, second, mean, interval, p, len(apart), sum(map(len, apart)))
+    interval, p = _over_seeds(differences) if among == "seeds" else _over_tasks(differences)
+    mean = fmean(map(fmean, differences))
+    return Paired(first, second, mean, interval, p, len(differences), sum(map(len, differences)))
 
 
 Tests = Mapping[str, Mapping[int, float]]
-"""Test scores by task and seed."""
+"""Test scores by task and seed; see ``by_seed``."""
 
 
-def _differences(first: Tests, second: Tests, level: Mapping[str, float]) -> list[list[float]]:
-    """Percent of the baseline, task by task, a value for every seed that both have."""
-    found = []
+def _differences(
+    first: Tests, second: Tests, baseline_means: Mapping[str, float]
+) -> list[list[float]]:
+    """Return per task the differences in percent of the baseline, one per seed that both have."""
+    differences = []
     for task in sorted(first.keys() & second.keys()):
         seeds = sorted(first[task].keys() & second[task].keys())
-        if seeds and level.get(task, 0.0) > 0:
+        if seeds and baseline_means.get(task, 0.0) > 0:
             gaps = (first[task][seed] - second[task][seed] for seed in seeds)
-            found.append([100 * gap / level[task] for gap in gaps])
-    return found
+            differences.append([100 * gap / baseline_means[task] for gap in gaps])
+    return differences
 
 
-def _over_tasks(apart: Sequence[Sequence[float]]) -> tuple[Interval, float]:
+def _over_tasks(differences: Sequence[Sequence[float]]) -> tuple[Interval, float]:
     from scipy.stats import ttest_1samp
 
-    means = [fmean(task) for task in apart]
+    means = [fmean(task) for task in differences]
     if len(means) < 2:
         return UNKNOWN, nan
     if np.ptp(means) == 0:
@@ -112,32 +113,32 @@ def _over_tasks(apart: Sequence[Sequence[float]]) -> tuple[Interval, float]:
     return Interval(float(ends.low), float(ends.high)), float(test.pvalue)
 
 
-def _over_seeds(apart: Sequence[Sequence[float]]) -> tuple[Interval, float]:
+def _over_seeds(differences: Sequence[Sequence[float]]) -> tuple[Interval, float]:
     from scipy.stats import t
 
-    if min(map(len, apart)) < 2:
+    if min(map(len, differences)) < 2:
         return UNKNOWN, nan
-    parts = np.array([np.var(task, ddof=1) / len(task) for task in apart])
-    mean = fmean(map(fmean, apart))
+    parts = np.array([np.var(task, ddof=1) / len(task) for task in differences])
+    mean = fmean(map(fmean, differences))
     if not parts.any():
         return _exact(mean)
-    freedoms = np.array([len(task) - 1.0 for task in apart])
+    freedoms = np.array([len(task) - 1.0 for task in differences])
     freedom = float(parts.sum() ** 2 / (parts**2 / freedoms).sum())
-    error = sqrt(parts.sum()) / len(apart)
+    error = sqrt(parts.sum()) / len(differences)
     low, high = t.interval(LEVEL, freedom, loc=mean, scale=error)
     return Interval(float(low), float(high)), float(2 * t.sf(abs(mean) / error, freedom))
 
 
 def _exact(mean: float) -> tuple[Interval, float]:
-    """Where every repetition said the same: no noise was seen."""
+    """Return the interval and p value if all repetitions agree, so that no noise was observed."""
     return Interval(mean, mean), 1.0 if mean == 0 else 0.0
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """P values when so many tests are made at once (Holm 1979); NaN stays and does not count."""
+    """Adjust p values for multiple tests (Holm 1979); NaN stays and does not count."""
     order = sorted((p, at) for at, p in enumerate(ps) if p == p)
-    found, worst = [nan] * len(ps), 0.0
+    adjusted, worst = [nan] * len(ps), 0.0
     for done, (p, at) in enumerate(order):
         worst = max(worst, min(1.0, (len(order) - done) * p))
-        found[at] = worst
-    return found
+        adjusted[at] = worst
+    return adjusted

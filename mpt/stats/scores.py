@@ -1,4 +1,4 @@
-"""Downstream scores, and the average relative gain (ARG) they amount to.
+"""Downstream scores, and the average relative gain (ARG) computed from them.
 
 ARG = 100 * mean over targets t of (M_t - B_t) / B_t, where M_t and B_t are a method's and the
 baseline's mean test score over seeds, each seed at the learning rate with the best dev score.
@@ -24,7 +24,7 @@ from mpt.stats.intervals import (
 )
 
 Gaps = Literal["error", "report"]
-"""What to do about a target that has no relative gain: stop, or leave it out and say so."""
+"""What to do about a target without a relative gain: raise an error, or leave it out and report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Score:
     """One downstream cell: a method on a target task, under a data seed and learning rate.
 
     Attributes:
-        dev: best dev score met in training; chooses between learning rates.
-        test: test score of the prompt chosen; a metric of at most 1.
-        meta_seed: of the meta-training that the cell starts from, where there are several.
+        dev: best dev score in training; selects the learning rate.
+        test: test score of the selected prompt, at most 1.
+        meta_seed: of the meta-training that the cell starts from, if there are several.
 
     Raises:
         ResultsError: a score that is not a finite number.
@@ -54,13 +54,13 @@ class Score:
             if not isfinite(value):
                 raise ResultsError(
                     f"{self.setting}: {self.method} on {self.task}, seed {self.seed}, has a {part} "
-                    f"score of {value}; a failed cell is left out, not entered as a number"
+                    f"score of {value}; leave a failed cell out instead of giving it a number"
                 )
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Seeds of a target that one of two compared methods has and ``method`` lacks."""
+    """Seeds of a target that ``method`` lacks and the other compared method has."""
 
     method: str
     task: str
@@ -69,18 +69,18 @@ class Missing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gain:
-    """A method's ARG in a setting. Gains and intervals are in percent; NaN is "cannot say".
+    """A method's ARG in a setting. Gains and intervals are in percent; NaN means unknown.
 
     Attributes:
-        interval: 95 % interval over tasks and seeds: would other tasks of this kind gain as much?
-        seed_interval: 95 % interval over seeds: would these tasks, drawn again? Both are over
-            meta-trainings too, where there are several.
-        per_task: relative gain of every target that entered the ARG.
+        interval: 95 % interval over tasks and seeds, for other tasks of this kind.
+        seed_interval: 95 % interval over seeds, for the same tasks. Both intervals include the
+            variation between meta-trainings if there are several.
+        per_task: relative gain of every target in the ARG.
         tasks: every target of the setting.
         zero_baseline: targets left out because the baseline's mean is not above zero.
         missing: cells that only one side has; a target without any seed is not in the ARG.
-        by_meta_seed: the ARG of each meta-training alone, where there are several; ``arg`` is over
-            the means of their scores.
+        by_meta_seed: the ARG of each meta-training alone, if there are several; ``arg`` is computed
+            from the means of their scores.
     """
 
     setting: str
@@ -98,43 +98,45 @@ class Gain:
 
     @property
     def low(self) -> float:
-        """Lower end of the interval over tasks and seeds."""
+        """Return the lower end of the interval over tasks and seeds."""
         return self.interval.low
 
     @property
     def high(self) -> float:
-        """Upper end of the interval over tasks and seeds."""
+        """Return the upper end of the interval over tasks and seeds."""
         return self.interval.high
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader should know before believing the number, a sentence each."""
+        """Return warnings about zero baselines and missing cells, one sentence each."""
         where, left_out = f"{self.setting}: ", f"{self.method}'s ARG leaves it out"
         zero = (f"{self.baseline} is not above zero on {task}" for task in self.zero_baseline)
-        found = [f"{where}{fault}; {left_out}" for fault in zero]
+        warnings = [f"{where}{fault}; {left_out}" for fault in zero]
         for gap in self.missing:
             if gap.task in self.per_task:
                 lacks = f"{gap.method} on {gap.task} lacks seed {', '.join(map(str, gap.seeds))}"
-                found.append(f"{where}{lacks}; its mean is over the others")
+                warnings.append(f"{where}{lacks}; its mean is over the others")
             elif gap.task not in self.zero_baseline:
-                found.append(f"{where}{gap.method} has no score on {gap.task}; {left_out}")
-        return tuple(found)
+                warnings.append(f"{where}{gap.method} has no score on {gap.task}; {left_out}")
+        return tuple(warnings)
 
 
 def best_dev(scores: Iterable[Score]) -> list[Score]:
-    """One score per (setting, method, task, seed, meta-seed): the highest dev, ties to the larger
-    rate."""
+    """Return one score per (setting, method, task, seed, meta-seed): the one with the highest dev.
+
+    Ties go to the larger learning rate.
+    """
     best: dict[tuple[str, str, str, int, int], Score] = {}
     for score in scores:
         key = (score.setting, score.method, score.task, score.seed, score.meta_seed)
-        held = best.setdefault(key, score)
-        if (score.dev, score.lr or 0.0) > (held.dev, held.lr or 0.0):
+        current = best.setdefault(key, score)
+        if (score.dev, score.lr or 0.0) > (current.dev, current.lr or 0.0):
             best[key] = score
     return list(best.values())
 
 
 def relative_gain(method_mean: float, baseline_mean: float) -> float:
-    """(M - B) / B in percent. Raises ``ResultsError`` unless the baseline is above zero."""
+    """Return (M - B) / B in percent. Raises ``ResultsError`` unless the baseline is above zero."""
     if not baseline_mean > 0:
         raise ResultsError(f"a relative gain needs a baseline above zero, not {baseline_mean:g}")
     return 100 * (method_mean - baseline_mean) / baseline_mean
@@ -148,16 +150,18 @@ def gains(
     missing_task: Gaps = "error",
     resamples: int = RESAMPLES,
 ) -> list[Gain]:
-    """The ARG of every method in every setting, in the order of their first scores.
+    """Compute the ARG of every method in every setting, in the order of their first scores.
 
     Args:
-        scores: of all methods, the baseline among them, at any number of learning rates.
+        scores: of all methods including the baseline, at any number of learning rates.
+        baseline: name of the method that gains are relative to.
         zero_baseline: what to do about a target where the baseline's mean is not above zero.
         missing_task: what to do about a target that only the method or only the baseline has.
+        resamples: number of bootstrap resamples.
 
     Raises:
         UnknownName: no score of the baseline.
-        ResultsError: no scores; a setting without the baseline; a gap that is to be an error.
+        ResultsError: no scores; a setting without the baseline; a gap whose handling is ``error``.
     """
     chosen = best_dev(scores)
     means = by_seed(chosen)
@@ -166,7 +170,7 @@ def gains(
     methods = dict.fromkeys(method for cells in means.values() for method in cells)
     if baseline not in methods:
         raise UnknownName("method", baseline, methods, "Name the baseline with --baseline.")
-    found = []
+    results = []
     for setting, cells in means.items():
         if baseline not in cells:
             raise ResultsError(
@@ -177,12 +181,15 @@ def gains(
             if method != baseline:
                 pair = _Pair(setting, method, baseline, cells[method], cells[baseline])
                 gain = _gain(pair, zero_baseline, missing_task, resamples)
-                found.append(_over_trainings(gain, _by_meta_seed(gain, chosen, pair.below)))
-    return found
+                results.append(_over_trainings(gain, _by_meta_seed(gain, chosen, pair.below)))
+    return results
 
 
 def by_seed(chosen: Iterable[Score]) -> dict[str, dict[str, dict[str, dict[int, float]]]]:
-    """Test scores by setting, method, task and seed, the mean over meta-seeds; see ``best_dev``."""
+    """Group the test scores of ``best_dev`` by setting, method, task and seed.
+
+    Scores are means over meta-seeds.
+    """
     table: dict[str, dict[str, dict[str, dict[int, list[float]]]]] = {}
     for score in chosen:
         tasks = table.setdefault(score.setting, {}).setdefault(score.method, {})
@@ -200,7 +207,7 @@ def by_seed(chosen: Iterable[Score]) -> dict[str, dict[str, dict[str, dict[int, 
 
 
 def _over_trainings(gain: Gain, each: Mapping[int, float]) -> Gain:
-    """The gain with the ARG of each meta-training, and intervals that know of their spread."""
+    """Add the ARG of each meta-training, and widen the intervals by their variation."""
     values = tuple(each.values())
     return replace(
         gain,
@@ -213,7 +220,7 @@ def _over_trainings(gain: Gain, each: Mapping[int, float]) -> Gain:
 def _by_meta_seed(
     gain: Gain, chosen: Iterable[Score], below: Mapping[str, Mapping[int, float]]
 ) -> dict[int, float]:
-    """The gain's ARG from the scores of each meta-seed alone; empty where there is one."""
+    """Compute the ARG from the scores of each meta-seed alone; empty if there is only one."""
     tests: dict[int, dict[str, list[float]]] = {}
     for score in chosen:
         if (score.setting, score.method) == (gain.setting, gain.method):
@@ -221,12 +228,12 @@ def _by_meta_seed(
             tasks.setdefault(score.task, []).append(score.test)
     if len(tests) < 2:
         return {}
-    found = {}
+    args = {}
     for meta_seed, tasks in tests.items():
         shared = [task for task in gain.per_task if task in tasks]
-        own = [relative_gain(fmean(tasks[t]), fmean(below[t].values())) for t in shared]
-        found[meta_seed] = fmean(own) if own else nan
-    return found
+        relative = [relative_gain(fmean(tasks[t]), fmean(below[t].values())) for t in shared]
+        args[meta_seed] = fmean(relative) if relative else nan
+    return args
 
 
 _Seeds = dict[int, float]
@@ -258,7 +265,8 @@ def _gain(pair: _Pair, zero_baseline: Gaps, missing_task: Gaps, resamples: int) 
         )
     targets = {t: _target(pair.above[t], pair.below[t]) for t in shared if t not in zero}
     per_task = {task: 100 * target.gain for task, target in targets.items()}
-    in_order = [targets[task] for task in sorted(targets)]  # the rows' order must not matter
+    # sorted, so that the interval does not depend on the order of the rows
+    in_order = [targets[task] for task in sorted(targets)]
     rng = stream("ARG interval", pair.setting, pair.method)
     among = over_tasks_and_seeds(in_order, rng=rng, resamples=resamples)
     return Gain(
@@ -285,13 +293,13 @@ def _target(above: _Seeds, below: _Seeds) -> Target:
 
 
 def _missing(pair: _Pair, tasks: Iterable[str]) -> tuple[Missing, ...]:
-    found = []
+    missing = []
     for task in tasks:
         above, below = pair.above.get(task, {}), pair.below.get(task, {})
         for method, own, other in ((pair.method, above, below), (pair.baseline, below, above)):
             if lacking := tuple(sorted(other.keys() - own.keys())):
-                found.append(Missing(method, task, lacking))
-    return tuple(found)
+                missing.append(Missing(method, task, lacking))
+    return tuple(missing)
 
 
 def _lost_error(pair: _Pair, lost: Sequence[Missing]) -> ResultsError:

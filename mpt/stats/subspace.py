@@ -16,12 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from mpt.errors import DataError
 
 ENERGY = 0.95
-"""Share of a prompt's squared norm that its subspace must hold, as GPM's threshold."""
+"""Share of a prompt's squared norm that its subspace must contain, the threshold of GPM."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subspace:
-    """The leading part of a prompt.
+    """The span of a prompt's leading singular vectors.
 
     Attributes:
         values: ``[K]`` singular values, the largest first.
@@ -33,30 +33,30 @@ class Subspace:
 
 
 def input_subspace(prompt: ArrayLike, energy: float = ENERGY) -> Subspace:
-    """The smallest leading subspace of a prompt ``[P, H]`` that holds ``energy`` of it.
+    """Compute the smallest leading subspace of a prompt ``[P, H]`` with a share ``energy`` of it.
 
     Raises:
-        DataError: every row is zero, or a value is not finite.
+        DataError: all rows are zero, or a value is not finite.
     """
     rows = np.asarray(prompt, dtype=np.float64)
     if not np.isfinite(rows).all() or not rows.any():
         raise DataError("a prompt of zeros, or one that is not finite, spans no subspace")
     _, values, basis = np.linalg.svd(rows, full_matrices=False)
-    held = np.cumsum(values**2) / np.sum(values**2)
-    rank = int(np.searchsorted(held, energy - 1e-12)) + 1
+    cumulative = np.cumsum(values**2) / np.sum(values**2)
+    rank = int(np.searchsorted(cumulative, energy - 1e-12)) + 1
     return Subspace(values[:rank], basis[:rank])
 
 
 def correlation(of: Subspace, onto: Subspace) -> float:
-    """``|Proj(of)| / |of|``, Frobenius norms: 1 inside the other subspace, 0 at right angles.
+    """Compute ``|Proj(of)| / |of|`` in Frobenius norms: 1 inside ``onto``, 0 if orthogonal to it.
 
-    Not symmetric: a narrow prompt may lie in a broad one's subspace and not the other way round.
+    It is not symmetric: a prompt of low rank may lie in the subspace of one of higher rank.
     """
-    shadow = of.values[:, None] * (of.basis @ onto.basis.T)
-    return min(1.0, float(np.linalg.norm(shadow) / np.linalg.norm(of.values)))
+    projection = of.values[:, None] * (of.basis @ onto.basis.T)
+    return min(1.0, float(np.linalg.norm(projection) / np.linalg.norm(of.values)))
 
 
 def by_chance(onto: Subspace) -> float:
-    """About what a prompt of random directions would correlate with a subspace: sqrt(K / H)."""
+    """Return the expected correlation of a random prompt with a subspace, about sqrt(K / H)."""
     rank, width = onto.basis.shape
     return sqrt(rank / width)

@@ -68,7 +68,7 @@ def test_the_weights_of_another_architecture_are_refused(folder, tmp_path):
         ),
         (
             lambda f: twice(f / "config.json"),
-            "(line 2: the key 'zork' stands in line 1 already; keep",
+            "(line 2: the key 'zork' is already in line 1; keep",
         ),
         (
             lambda f: twice(f / "tokenizer_config.json"),

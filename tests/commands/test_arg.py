@@ -108,13 +108,13 @@ def test_batch_size_is_an_alternative_like_the_rate(tmp_path):
         ),
         (
             HEADER.replace(",", ";") + ROWS,
-            "are parted by semicolons, not by commas; save the table",
+            "are separated by semicolons, not by commas; save the table",
         ),
         (HEADER.replace("task", "Task") + ROWS, r"no column 'task' - did you call it 'Task'\?"),
         (HEADER + 'A->B,PT,rte,13,"0,5",1\n', r"dev is '0,5', not .* write decimals with a point"),
         (HEADER + "A->B,PT,rte,13,50%,1\n", r"dev is '50%', not .* write a fraction, 0.5 for 50 %"),
         (HEADER + "A->B,PT,rte,1_3,0.5,1\n", "seed is '1_3', not a whole number; write one"),
-        (HEADER + ROWS + HEADER, r"results.csv:4: repeats the header; take that line out"),
+        (HEADER + ROWS + HEADER, r"results.csv:4: repeats the header; remove that line"),
         (HEADER, "holds a header and no rows"),
         (HEADER.replace("dev", "devel") + ROWS, r"no column 'dev' - did you call it 'devel'\?"),
         (HEADER.replace("task,", "") + ROWS, r"no column 'task'; it has setting, method, seed"),
@@ -175,7 +175,7 @@ def test_files_that_are_not_tables(tmp_path):
     with pytest.raises(InputError, match=r"cannot be read \(Is a directory\)"):
         read_scores(tmp_path)
     (tmp_path / "image.csv").write_bytes(b"\x89PNG\xff\xfe\x00")
-    with pytest.raises(InputError, match=r"image\.csv, line 1: byte 0x89 is no UTF-8"):
+    with pytest.raises(InputError, match=r"image\.csv, line 1: byte 0x89 is not UTF-8"):
         read_scores(tmp_path / "image.csv")
 
 

@@ -106,7 +106,7 @@ def test_a_bad_prompt_is_refused_wherever_it_is_read_and_the_cure_helps(
     }
     for name, command in words.items():
         line = refused(mpt(*command, home=home))
-        assert re.search(r"prompt (file .* is (damaged|missing)|path .* is no file)", line), (
+        assert re.search(r"prompt (file .* is (damaged|missing)|path .* is not a file)", line), (
             name,
             line,
         )

@@ -64,9 +64,9 @@ def test_line_ends_of_windows_and_a_byte_order_mark_are_no_content(home, digest)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"fine\ncaf\xe9\n", "standard input, line 2: byte 0xe9 is no UTF-8; save the text in "),
-        (b"a\xed\xa0\x80\n", "standard input, line 1: byte 0xed is no UTF-8"),
-        (b"a\nb\nc\x00d\n", "standard input, line 3: it holds a NUL, so it is no text"),
+        (b"fine\ncaf\xe9\n", "standard input, line 2: byte 0xe9 is not UTF-8; save the text in "),
+        (b"a\xed\xa0\x80\n", "standard input, line 1: byte 0xed is not UTF-8"),
+        (b"a\nb\nc\x00d\n", "standard input, line 3: contains a NUL, so it is not a text"),
         (b"", "there is no text to answer; give texts behind the prompt, or on stdin"),
     ],
 )

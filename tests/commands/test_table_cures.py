@@ -21,15 +21,15 @@ CURES = {
     ),
     "rename the column": (
         HEADER.replace("test", "test,dev") + PT.replace("\n", ",0\n") + MAML.replace("\n", ",0\n"),
-        "take one out, or rename it",
+        "remove one, or rename it",
         HEADER.replace("test", "test,old") + PT.replace("\n", ",0\n") + MAML.replace("\n", ",0\n"),
     ),
     "quote a comma": (
         WHOLE.replace("A->B", "A, B"),
-        "mend that line, and quote values that hold a comma",
+        "correct that line, and quote values that contain a comma",
         WHOLE.replace("A->B", '"A, B"'),
     ),
-    "a header within": (HEADER + PT + HEADER + MAML, "take that line out", WHOLE),
+    "a header within": (HEADER + PT + HEADER + MAML, "remove that line", WHOLE),
     "close the quotes": (
         WHOLE.replace("MAML", '"MAML'),
         "close the quotes around the value and double those inside",
@@ -99,7 +99,7 @@ def test_tabs_with_quotes_are_saved_without_them_or_as_csv(tmp_path):
     quoted = WHOLE.replace(",", "\t").replace("MAML", '"MA""ML"')
     path.write_text(quoted)
     said = mpt("arg", path, home=tmp_path / "home")
-    assert "save without quotes, or name the file .csv and part it by commas" in said.error
+    assert "save without quotes, or as .csv with commas" in said.error
     path.write_text(quoted.replace('"MA""ML"', "MAML"))
     assert mpt("arg", path, home=tmp_path / "home").code == 0
     other = tmp_path / "scores.csv"

@@ -83,32 +83,32 @@ def test_a_word_of_yaml_is_what_it_looks_like(text, value):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: 012", "line 1: 012 is octal to some; write the number without leading zeros"),
-        ("a: 1\nb: -012", "line 2: -012 is octal"),
-        ("a: 0x1F", "line 1: 0x1F is no decimal number"),
-        ("a: 1_000", "line 1: 1_000 is a text to some; write digits alone, or '1_000' in quotes"),
-        ("a: ~", "line 1: ~ is nothing in YAML, and a folder in a shell; write null"),
-        ("a: .inf", "line 1: .inf is no finite number"),
-        ("a: -.NaN", "line 1: -.NaN is no finite number"),
-        ("a: 1e999", "line 1: 1e999 is no finite number"),
+        ("a: 012", "line 1: 012 may be read as octal; write the number without leading zeros"),
+        ("a: 1\nb: -012", "line 2: -012 may be read as octal"),
+        ("a: 0x1F", "line 1: 0x1F is not a decimal number"),
+        ("a: 1_000", "line 1: 1_000 may be read as text; write digits only, or '1_000' in quotes"),
+        ("a: ~", "line 1: ~ is null in YAML but a folder in a shell; write null"),
+        ("a: .inf", "line 1: .inf is not a finite number"),
+        ("a: -.NaN", "line 1: -.NaN is not a finite number"),
+        ("a: 1e999", "line 1: 1e999 is not a finite number"),
         ("a: " + "9" * 5000, "line 1: a number of 5000 digits; write a shorter one"),
-        ("b: {c: 1}\n<<: {a: 1}", "line 2: '<<' would merge another mapping in"),
-        ("a: !!str 1", "line 1: the tag 'tag:yaml.org,2002:str' is not read; take it out"),
-        ("a: 1\nb: !x [1]", "line 2: the tag '!x' is not read"),
+        ("b: {c: 1}\n<<: {a: 1}", "line 2: '<<' would merge in another mapping"),
+        ("a: !!str 1", "line 1: the tag 'tag:yaml.org,2002:str' is not supported; remove it"),
+        ("a: 1\nb: !x [1]", "line 2: the tag '!x' is not supported"),
         ("? [a]\n: b", "line 1: a key must be a text"),
-        ("a: 1\nb: 2\na: 3", "line 3: the key 'a' stands in line 1 already; keep one"),
-        ("x: {a: 1, b: {c: 1,\n c: 2}}", "line 2: the key 'c' stands in line 1 already"),
-        ("0: a\n'0': b", "line 2: the key '0' stands in line 1 already"),
+        ("a: 1\nb: 2\na: 3", "line 3: the key 'a' is already in line 1; keep one"),
+        ("x: {a: 1, b: {c: 1,\n c: 2}}", "line 2: the key 'c' is already in line 1"),
+        ("0: a\n'0': b", "line 2: the key '0' is already in line 1"),
         ("a: 1\n--- \nb: 2", "line 2, column 1: a second document begins here; keep one"),
         ("a:\n\t- 1", "line 2, column 1: found character '\\t'"),
         ("a: &x [*x]", "its values are nested too deeply"),
-        ("a: b\x07", "line 1: it holds the control sign U+0007; take it out"),
-        ("a: b\nc: d\0", "line 2: it holds a NUL"),
+        ("a: b\x07", "line 1: contains the control character U+0007; remove it"),
+        ("a: b\nc: d\0", "line 2: contains a NUL"),
         (
             "a: 'b\u2028c'",
-            "line 1: U+2028 ends a line in YAML, unseen; take it out, or write it as",
+            "line 1: U+2028 is invisible and ends a line in YAML; remove it, or write it as",
         ),
-        ('a: "\\ud800"', "line 1: '\\ud800' is half a sign"),
+        ('a: "\\ud800"', "line 1: '\\ud800' is half of a character"),
     ],
 )
 def test_yaml_that_is_not_what_it_looks_like_is_refused(text, said):
@@ -133,17 +133,17 @@ def test_aliases_are_read_but_not_without_end():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"a": 1,\n"b": {"a": 2},\n"a": 3}', "line 3: the key 'a' stands in line 1 already"),
-        ('{"\\u0061": 1, "a": 2}', "line 1: the key 'a' stands in line 1 already"),
-        ('[{"x": [{"y": "{,:"}],\n "x": 2}]', "line 2: the key 'x' stands in line 1"),
-        ('{"a": 1,\n"b": NaN}', "line 2: NaN is no finite number"),
-        ("[-Infinity]", "line 1: -Infinity is no finite number"),
-        ("[1,\n1e999]", "line 2: 1e999 is no finite number"),
+        ('{"a": 1,\n"b": {"a": 2},\n"a": 3}', "line 3: the key 'a' is already in line 1"),
+        ('{"\\u0061": 1, "a": 2}', "line 1: the key 'a' is already in line 1"),
+        ('[{"x": [{"y": "{,:"}],\n "x": 2}]', "line 2: the key 'x' is already in line 1"),
+        ('{"a": 1,\n"b": NaN}', "line 2: NaN is not a finite number"),
+        ("[-Infinity]", "line 1: -Infinity is not a finite number"),
+        ("[1,\n1e999]", "line 2: 1e999 is not a finite number"),
         ("[" + "9" * 5000 + "]", "line 1: a number of 5000 digits"),
         ('{"a": 1}\n2', "line 2, column 1: Extra data"),
         ("", "line 1, column 1: Expecting value"),
         ("[" * 100_000, "its values are nested too deeply"),
-        ('["\\ud83d\\ude00",\n"\\ud800"]', "line 2: '\\ud800' is half a sign"),
+        ('["\\ud83d\\ude00",\n"\\ud800"]', "line 2: '\\ud800' is half of a character"),
     ],
 )
 def test_json_that_is_not_what_it_looks_like_is_refused(text, said):
@@ -158,10 +158,10 @@ def test_files_are_utf8_with_or_without_a_mark(read, tmp_path):
     file.write_bytes(b'\xef\xbb\xbf{"a": "\xc3\xbc"}')
     assert read(file) == {"a": "ü"}
     file.write_bytes(b'\xef\xbb\xbf{"a":\n"\xfc"}')
-    with pytest.raises(ValueError, match="line 2: byte 0xfc is no UTF-8; save the text in that"):
+    with pytest.raises(ValueError, match="line 2: byte 0xfc is not UTF-8; save the text in that"):
         read(file)
     file.write_bytes('{"a": 1}'.encode("utf-16"))
-    with pytest.raises(ValueError, match="line 1: byte 0xff is no UTF-8"):
+    with pytest.raises(ValueError, match="line 1: byte 0xff is not UTF-8"):
         read(file)
 
 

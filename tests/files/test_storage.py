@@ -55,7 +55,7 @@ def test_a_name_that_leads_out_is_refused(home, name):
 def test_what_is_no_file_is_refused(home, name):
     with pytest.raises(DataError) as refused:
         found(home, name)
-    assert str(refused.value) == f"the artefact of 1f2e {name!r} is no file in {home}; mend it"
+    assert str(refused.value) == f"the artefact of 1f2e {name!r} is not a file in {home}; mend it"
 
 
 @given(name=st.text(alphabet="./aoutp~ \n\0\x1b", max_size=12))

@@ -63,39 +63,42 @@ def test_tabs_know_no_quotes(tmp_path):
         ),
         (
             films({30: 'a film of 5" discs,neg'}),
-            r"t.csv:30: a quote stands within 'a film of 5\" d",
+            r"t.csv:30: a quote is inside 'a film of 5\" d",
         ),
-        (films({30: 'a film, "neg"'}), r"t.csv:30: a quote stands within"),
+        (films({30: 'a film, "neg"'}), r"t.csv:30: a quote is inside"),
         (
             films({30: '"a,pos', 40: 'b",neg'}),
-            r"t.csv:30: a quoted value goes on to line 40 and holds",
+            r"t.csv:30: a quoted value continues to line 40 and contains",
         ),
-        (films({30: '"a,pos', 31: 'b",neg'}), r"t.csv:30: a quoted value goes on to line 31"),
-        (films({30: "a film"}), r"t.csv:30: 1 fields where the header has 2 \(text, label\); mend"),
-        (films({30: "a, film,neg"}), r"t.csv:30: 3 fields .* quote values that hold a comma"),
-        (films({30: "text,label"}), r"t.csv:30: repeats the header; take that line out"),
+        (films({30: '"a,pos', 31: 'b",neg'}), r"t.csv:30: a quoted value continues to line 31"),
+        (
+            films({30: "a film"}),
+            r"t.csv:30: 1 fields where the header has 2 \(text, label\); correct",
+        ),
+        (films({30: "a, film,neg"}), r"t.csv:30: 3 fields .* quote values that contain a comma"),
+        (films({30: "text,label"}), r"t.csv:30: repeats the header; remove that line"),
         (films({1: ",label"}), r"t.csv:1: column 1 has no name; name it, or leave it out \(pandas"),
         (
             films({1: "text, text"}),
-            r"t.csv:1: has the column 'text' twice; take one out, or rename",
+            r"t.csv:1: has the column 'text' twice; remove one, or rename",
         ),
         (
             films().replace(",", ";"),
-            r"t.csv:1: the columns 'text;label' are parted by semicolons, not",
+            r"t.csv:1: the columns 'text;label' are separated by semicolons, not",
         ),
         (
             films().replace(",", "\t"),
-            r"are parted by tabs, not by commas; save the table with commas",
+            r"are separated by tabs, not by commas; save the table with commas",
         ),
         ("", r"t.csv: is empty; its first line must name the columns"),
         ("\n\n", r"t.csv: is empty"),
         ("text,label\n", r"t.csv: holds a header and no rows; give it at least one row"),
         (
             films().encode("utf-16"),
-            r"t.csv, line 1: byte 0xff is no UTF-8; save the text in that enc",
+            r"t.csv, line 1: byte 0xff is not UTF-8; save the text in that enc",
         ),
-        (films().encode("utf-16-le"), r"t.csv, line 1: it holds a NUL, so it is no text"),
-        (films({3: "caf\u00e9,pos"}).encode("latin-1"), r"t.csv, line 3: byte 0xe9 is no UTF-8"),
+        (films().encode("utf-16-le"), r"t.csv, line 1: contains a NUL, so it is not a text"),
+        (films({3: "caf\u00e9,pos"}).encode("latin-1"), r"t.csv, line 3: byte 0xe9 is not UTF-8"),
     ],
 )
 def test_faults_name_file_line_and_cure(tmp_path, content, message):
@@ -108,11 +111,11 @@ def test_faults_name_file_line_and_cure(tmp_path, content, message):
     [
         (
             'text\tlabel\n"a ""b"" c"\tx\n',
-            r"t.tsv:2: '\"a \"\"b\"\" c\"' is quoted as in CSV, and in",
+            r"t.tsv:2: '\"a \"\"b\"\" c\"' is quoted as in CSV, but in",
         ),
         (
             "text,label\na,x\n",
-            r"t.tsv:1: the columns 'text,label' are parted by commas, not by tabs",
+            r"t.tsv:1: the columns 'text,label' are separated by commas, not by tabs",
         ),
         ("text\tlabel\na\n", r"t.tsv:2: 1 fields where the header has 2"),
     ],
@@ -170,7 +173,7 @@ def test_what_a_csv_writer_wrote_is_read_or_refused(tmp_path_factory, rows, quot
     path = write(tmp_path_factory.getbasetemp(), text.getvalue())
     found = read_or_fault(path)
     if isinstance(found, str):
-        assert "holds what look like rows" in found or "repeats the header" in found
+        assert "contains what look like rows" in found or "repeats the header" in found
     else:
         assert [tuple(row.values.values()) for row in found] == rows
 

@@ -23,7 +23,7 @@ from mpt.report.records import records
 from mpt.report.tables import arg_grid
 from mpt.report.verdict import verdict
 from mpt.search.trial import Trial
-from mpt.stats.convergence import Looks
+from mpt.stats.convergence import DevCurve
 from mpt.stats.paired import compare
 from mpt.stats.scores import Score, gains
 
@@ -41,8 +41,8 @@ def scores() -> tuple[Score, ...]:
     )
 
 
-def looks(method: str, *devs: float, seed: int = 13) -> Looks:
-    return Looks(setting="A->B", method=method, task="t0", seed=seed, steps=STEPS, devs=devs)
+def looks(method: str, *devs: float, seed: int = 13) -> DevCurve:
+    return DevCurve(setting="A->B", method=method, task="t0", seed=seed, steps=STEPS, devs=devs)
 
 
 @pytest.fixture

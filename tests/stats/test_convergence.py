@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from mpt.stats.convergence import Looks, Pace, own_pace, paces
+from mpt.stats.convergence import DevCurve, Pace, baseline_pace, paces
 
 STEPS = (10, 20, 30, 40)
 
 
-def looks(method: str, task: str, *devs: float, seed: int = 13, setting: str = "A->B") -> Looks:
-    return Looks(setting=setting, method=method, task=task, seed=seed, steps=STEPS, devs=devs)
+def looks(method: str, task: str, *devs: float, seed: int = 13, setting: str = "A->B") -> DevCurve:
+    return DevCurve(setting=setting, method=method, task=task, seed=seed, steps=STEPS, devs=devs)
 
 
-def pace(*cells: Looks) -> Pace:
+def pace(*cells: DevCurve) -> Pace:
     (found,) = paces(cells)
     return found
 
@@ -59,7 +59,7 @@ def test_shares_count_censored_races_among_all():
 
 def test_the_baseline_always_reaches_its_own_best():
     cells = [looks("PT", "a", 0, 1, 1, 1), looks("PT", "b", 0.1, 0, 0.2, 0.1)]
-    assert own_pace(cells, "A->B").share(STEPS) == [0, 0.5, 1, 1]
+    assert baseline_pace(cells, "A->B").share(STEPS) == [0, 0.5, 1, 1]
 
 
 def test_cells_without_a_rival_or_a_goal_are_no_races():

@@ -17,10 +17,10 @@ trials: 4
 """
 
 CURES = {
-    "a key twice": (WHOLE + "trials: 5\n", "stands in line 6 already; keep one", WHOLE),
+    "a key twice": (WHOLE + "trials: 5\n", "is already in line 6; keep one", WHOLE),
     "a tag": (
         WHOLE.replace("name: mine", "name: !!str mine"),
-        "is not read; take it out",
+        "is not supported; remove it",
         WHOLE,
     ),
     "two documents": (WHOLE + "---\n" + WHOLE, "keep one of them", WHOLE),
@@ -30,7 +30,7 @@ CURES = {
         "or '012' in quotes if it is a text",
         WHOLE.replace("mine", "'012'"),
     ),
-    "infinite": (WHOLE.replace("1.0,", ".inf,", 1), "is no finite number; write one", WHOLE),
+    "infinite": (WHOLE.replace("1.0,", ".inf,", 1), "is not a finite number; write one", WHOLE),
     "a merge": (
         WHOLE.replace("inner: {", "inner: {<<: {}, "),
         "write its keys here",
@@ -50,7 +50,7 @@ CURES = {
     ),
     "a line end that is none": (
         WHOLE.replace("mine", "mi\u2028ne"),
-        'take it out, or write it as \\L in "double quotes"',
+        'remove it, or write it as \\L in "double quotes"',
         WHOLE.replace("mine", '"mine"'),
     ),
     "an unknown method": (WHOLE.replace("reptile", "reptil"), "reptile", WHOLE),

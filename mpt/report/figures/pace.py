@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mpt.report.figures.style import GRID, INK, LINES, Look, label, looks, panels
 from mpt.report.figures.trials import WIDTH, handles
 from mpt.report.findings import Curve
-from mpt.stats.convergence import Looks, own_pace, paces
+from mpt.stats.convergence import DevCurve, baseline_pace, paces
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ Line = tuple[str, Sequence[int], Sequence[float]]
 """A method, updates, and a value for each."""
 
 
-def dev_figure(seen: Sequence[Looks], baseline: str) -> Figure:
+def dev_figure(seen: Sequence[DevCurve], baseline: str) -> Figure:
     """Mean dev score over tasks and seeds by update: a panel a setting, a line a method."""
 
     def lines(setting: str) -> list[Line]:
@@ -43,13 +43,13 @@ def dev_figure(seen: Sequence[Looks], baseline: str) -> Figure:
     return _panels(seen, baseline, lines, "mean dev score")
 
 
-def pace_figure(seen: Sequence[Looks], baseline: str) -> Figure:
+def pace_figure(seen: Sequence[DevCurve], baseline: str) -> Figure:
     """Share of (task, seed) cells with the baseline's best dev score or more, by update."""
     raced = paces(seen, baseline)
 
     def lines(setting: str) -> list[Line]:
         steps = sorted({0, *(s for one in seen if one.setting == setting for s in one.steps)})
-        own = own_pace(seen, setting, baseline)
+        own = baseline_pace(seen, setting, baseline)
         racing = [pace for pace in raced if pace.setting == setting]
         if own.races:
             racing = [own, *racing]
@@ -94,7 +94,7 @@ def _running_mean(curve: Curve) -> tuple[list[int], list[float]]:
 
 
 def _panels(
-    seen: Sequence[Looks],
+    seen: Sequence[DevCurve],
     baseline: str,
     lines: Callable[[str], list[Line]],
     what: str,

@@ -1,29 +1,22 @@
 """`mpt` in a process that is killed for good at a named point of its own work.
 
-The processes are forked from one that has imported everything already, so that each costs no
-start. What they are killed with is SIGKILL: nothing is tidied up, as when power fails.
+What they are killed with is SIGKILL: nothing is tidied up, as when power fails.
 """
 
 from __future__ import annotations
 
 import importlib
-import multiprocessing
 import os
 import signal
-import sys
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from multiprocessing.context import ForkServerContext
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from terminal import STORES
+from forked import Forked
 
-IMPORTED = (
-    *("mpt.commands.app", "mpt.commands.session", "mpt.lab.projection", "mpt.lab.sweep"),
-    *("mpt.report.views", "mpt.backbone.hub", "mlflow", "optuna", "sklearn.metrics"),
-)
 PATIENCE = 120
 """Seconds that a process may take."""
 
@@ -61,51 +54,31 @@ class Point:
 
 
 def run(
-    words: Sequence[str], home: Path, log: Path, *, point: Point | None = None, after: float = 0.0
+    words: Sequence[str], home: Path, *, point: Point | None = None, after: float = 0.0
 ) -> tuple[int, str]:
     """Run ``mpt`` with these words until it ends, gets to ``point``, or ``after`` seconds are over.
 
     Returns:
         Its exit code, minus the signal that ended it; and what it said on standard error.
     """
-    log.touch()
-    process = _fork().Process(target=_main, args=(words, home, log, point))
-    process.start()
-    process.join(after or PATIENCE)
-    if process.is_alive():
-        assert after, f"the process did not end: {log.read_text()}"
+    process = Forked(words, {"MPT_HOME": str(home)}, partial(_prepare, point))
+    try:
+        _, said = process.communicate(after or PATIENCE)
+    except subprocess.TimeoutExpired:
+        assert after, "the process did not end"
         process.kill()
-        process.join(PATIENCE)
-    code = process.exitcode
-    assert code is not None
-    process.close()
-    return code, log.read_text()
+        _, said = process.communicate(PATIENCE)
+    assert process.returncode is not None
+    return process.returncode, said
 
 
-@cache
-def _fork() -> ForkServerContext:
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(IMPORTED))
-    return context
-
-
-def _main(words: Sequence[str], home: Path, log: Path, point: Point | None) -> None:
-    from mpt.commands.app import main
+def _prepare(point: Point | None) -> None:
     from mpt.engine.checkpoint import Checkpoints
 
     # the sweeps of tests are shorter than the time between two checkpoints
     Checkpoints.due = lambda self: True
-    said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    os.dup2(said, 2)
-    for name in STORES:
-        os.environ.pop(name, None)
-    os.environ["MPT_HOME"] = str(home)
-    sys.argv = ["mpt", *words]
     if point:
         point.arm()
-    main()
 
 
 def _owner(function: str) -> tuple[Any, str]:

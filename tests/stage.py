@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from os import environ
 from pathlib import Path
 
 import pytest
-from terminal import STORES
+from forked import Forked
 
 PATIENCE = 300
 """Seconds after which a process that has not done what a test waits for has failed."""
@@ -24,21 +21,13 @@ PATIENCE = 300
 class Stage:
     """Where sweeps are run and killed."""
 
-    repository: Path
     study: Path
     home: Path
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str) -> Forked:
         """A command, by default `mpt sweep` on the study, as a process of its own."""
-        kept = {name: value for name, value in environ.items() if name not in STORES}
         words = words or ("sweep", "--study", str(self.study))
-        return subprocess.Popen(
-            [sys.executable, str(self.repository / "cli.py"), *words],
-            env={**kept, "MPT_HOME": str(self.home), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return Forked(words, {"MPT_HOME": str(self.home)})
 
     def finish(self) -> str:
         """Run the sweep to its end; what it said on standard error."""
@@ -76,7 +65,7 @@ class Stage:
         query = "SELECT r.name, m.key, m.step FROM metrics m JOIN runs r USING (run_uuid)"
         return sorted(self.ask("mlflow", query))
 
-    def wait_for(self, rows: int, process: subprocess.Popen[str]) -> None:
+    def wait_for(self, rows: int, process: Forked) -> None:
         """Wait until the ledger holds so many rows."""
         deadline = time.monotonic() + PATIENCE
         while len(self.rows()) < rows:
@@ -90,7 +79,7 @@ class Stage:
             return list(database.execute(query))
 
 
-def kill(process: subprocess.Popen[str]) -> None:
+def kill(process: Forked) -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=PATIENCE)
 

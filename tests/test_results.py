@@ -28,6 +28,7 @@ def test_the_page_has_tables_that_are_derived():
     assert all(len(table_rows(text)) > 1 for _, text in DERIVED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "text"), DERIVED, ids=lambda given: given[:60])
 def test_a_printed_table_is_derived_again_from_its_records(command, text, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)

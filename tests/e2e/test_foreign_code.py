@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from folders import change
-from terminal import STORES, study_file, world
+from forked import Forked
+from terminal import study_file, world
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +57,7 @@ def with_a_pickle_instead(folder, mark):
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory, repository):
+def stage(tmp_path_factory):
     """A backbone, a home in which a prompt was learned on it, its digest, and a way to ask mpt."""
     root = tmp_path_factory.mktemp("foreign")
     shutil.copytree(world().backbone, root / "model")
@@ -67,21 +65,15 @@ def stage(tmp_path_factory, repository):
     study = study_file(
         root / "study.yaml", {"backbone": {"name": str(root / "model"), **sizes}, "trials": 1}
     )
-    kept = {name: value for name, value in os.environ.items() if name not in STORES}
 
     def ask(*words):
-        return subprocess.run(
-            [sys.executable, str(repository / "cli.py"), *words],
-            env={**kept, "MPT_HOME": str(root / "home"), "OMP_NUM_THREADS": "1"},
-            input="y\n" * 9,
-            capture_output=True,
-            text=True,
-            timeout=200,
-        )
+        process = Forked(words, {"MPT_HOME": str(root / "home")}, typed="y\n" * 9)
+        out, err = process.communicate(timeout=200)
+        return process.returncode, out, err
 
-    learned = ask("run", "--study", str(study), "--json")
-    assert learned.returncode == 0, learned.stderr
-    return root, study, json.loads(learned.stdout)["digest"], ask
+    code, out, err = ask("run", "--study", str(study), "--json")
+    assert code == 0, err
+    return root, study, json.loads(out)["digest"], ask
 
 
 def test_the_trap_works(tmp_path):
@@ -111,11 +103,11 @@ def test_what_is_planted_in_a_model_folder_never_runs(stage, tmp_path, plant, is
         ("predict", digest, "a text"),
     ]
     for words in commands:
-        said = ask(*words)
+        code, out, err = ask(*words)
         assert not mark.exists(), words
-        assert "Traceback" not in said.stderr, said.stderr
+        assert "Traceback" not in err, err
         if words[0] == "doctor":
-            (found,) = (one for one in json.loads(said.stdout) if one["name"] == "backbone")
+            (found,) = (one for one in json.loads(out) if one["name"] == "backbone")
             assert found["state"] == ("ok" if is_harmless else "fail"), found
         elif words[0] != "predict":
-            assert said.returncode == (0 if is_harmless else 2), (words, said.stderr)
+            assert code == (0 if is_harmless else 2), (words, err)

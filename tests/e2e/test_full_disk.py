@@ -51,16 +51,16 @@ def home(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(repository, tmp_path_factory):
+def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("full")
     study = study_file(folder / "study.yaml")
     assert mpt("sweep", "--study", study, home=folder / "home").code == 0
-    return Stage(repository, study, folder / "home")
+    return Stage(study, folder / "home")
 
 
 def is_whole(home: Path, undisturbed: Stage) -> None:
     """MLflow holds what it holds of a sweep with room: every run, point and file, once."""
-    stage = Stage(undisturbed.repository, undisturbed.study, home)
+    stage = Stage(undisturbed.study, home)
     assert stage.trials() == undisturbed.trials()
     assert stage.runs() == undisturbed.runs()
     assert stage.points() == undisturbed.points()

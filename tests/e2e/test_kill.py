@@ -14,24 +14,24 @@ from terminal import study_file
 pytestmark = pytest.mark.slow
 
 LONGER = {
-    "outer": {"steps": 30, "episodes": 2, "batch": 2},
-    "tuning": {"steps": 20, "batch": 4, "num_evals": 2},
+    "outer": {"steps": 10, "episodes": 2, "batch": 2},
+    "tuning": {"steps": 6, "batch": 4, "num_evals": 2},
     "trials": 6,
     "cells_per_pack": 2,
 }
 
 
 @pytest.fixture(scope="module")
-def undisturbed(repository, tmp_path_factory):
+def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kill")
-    stage = Stage(repository, study_file(folder / "study.yaml", LONGER), folder / "home")
+    stage = Stage(study_file(folder / "study.yaml", LONGER), folder / "home")
     stage.finish()
     return stage
 
 
 @pytest.fixture
 def stage(undisturbed, tmp_path):
-    return Stage(undisturbed.repository, undisturbed.study, tmp_path / "home")
+    return Stage(undisturbed.study, tmp_path / "home")
 
 
 @pytest.mark.parametrize("rows", [1, 11, 23, 34])
@@ -55,7 +55,7 @@ def test_killed_again_and_again_at_any_moment(stage, undisturbed, seed):
     for _ in range(4):
         process = stage.start()
         try:
-            process.communicate(timeout=draws.uniform(0.2, 8.0))
+            process.communicate(timeout=draws.uniform(0.2, 4.0))
         except subprocess.TimeoutExpired:
             kill(process)
         assert recorded.items() <= stage.rows().items()

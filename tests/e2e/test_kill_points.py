@@ -106,8 +106,7 @@ class Life:
 
     def live(self, **fate) -> tuple[int, str]:
         """Start the sweep until ``fate``, see ``doomed.run``; its exit code and what it said."""
-        log = self.stage.home.with_name("said")
-        ended = run(["sweep", "--study", str(self.stage.study)], self.stage.home, log, **fate)
+        ended = run(["sweep", "--study", str(self.stage.study)], self.stage.home, **fate)
         rows = self.stage.rows()
         assert self.recorded.items() <= rows.items()
         for _, _, _, artefact in rows.values():
@@ -140,9 +139,9 @@ def is_as_if_it_had_never_died(life: Life, undisturbed: Life) -> None:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(repository, tmp_path_factory):
+def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("points")
-    life = Life(Stage(repository, study_file(folder / "study.yaml", SMALL), folder / "home"))
+    life = Life(Stage(study_file(folder / "study.yaml", SMALL), folder / "home"))
     life.end()
     return life
 
@@ -150,7 +149,7 @@ def undisturbed(repository, tmp_path_factory):
 @pytest.fixture
 def life(undisturbed, tmp_path):
     stage = undisturbed.stage
-    return Life(Stage(stage.repository, stage.study, tmp_path / "home"))
+    return Life(Stage(stage.study, tmp_path / "home"))
 
 
 @pytest.mark.parametrize("points", LIVES)

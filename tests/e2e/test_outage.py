@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 
 import pytest
+from forked import Forked
 from mlflow_server import server
-from terminal import STORES, study_file
+from terminal import study_file
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_server_stopped_in_mid_sweep_ends_with_everything_once(repository, tmp_path):
+def test_a_server_stopped_in_mid_sweep_ends_with_everything_once(tmp_path):
     from mlflow import MlflowClient
 
     longer = {"outer": {"steps": 30, "episodes": 2, "batch": 2}, "trials": 6}
     study, home = study_file(tmp_path / "study.yaml", longer), tmp_path / "home"
-    kept = {name: value for name, value in os.environ.items() if name not in STORES}
 
-    def mpt(*words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, str(repository / "cli.py"), *words],
-            env={**kept, "MPT_HOME": str(home), "MPT_TRACKING_URI": uri, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def mpt(*words: str) -> Forked:
+        return Forked(words, {"MPT_HOME": str(home), "MPT_TRACKING_URI": uri})
 
     with server(tmp_path) as uri:
         sweep = mpt("sweep", "--study", str(study))

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
-from os import environ
 
 import pytest
 import sqlalchemy as sa
-from terminal import STORES, study_file
+from forked import Forked
+from terminal import study_file
 
 pytestmark = pytest.mark.slow
 
 LONGER = {
-    "outer": {"steps": 30, "episodes": 2, "batch": 2},
-    "tuning": {"steps": 20, "batch": 4, "num_evals": 2},
+    "outer": {"steps": 10, "episodes": 2, "batch": 2},
+    "tuning": {"steps": 8, "batch": 4, "num_evals": 2},
     "trials": 4,
     "cells_per_pack": 2,
 }
@@ -23,11 +21,10 @@ PATIENCE = 240
 
 
 @pytest.fixture
-def start(postgres, repository, tmp_path):
+def start(postgres, tmp_path):
     """Starts `mpt sweep` with three databases of its own; whatever still runs is killed."""
     postgres.make("ledger", "studies")
     study = study_file(tmp_path / "study.yaml", LONGER)
-    kept = {name: value for name, value in environ.items() if name not in STORES}
     stores = {
         "MPT_HOME": str(tmp_path / "home"),
         "MPT_LEDGER_URL": postgres.url("ledger"),
@@ -35,15 +32,8 @@ def start(postgres, repository, tmp_path):
     }
     begun = []
 
-    def sweep(*words: str) -> subprocess.Popen[str]:
-        command = [sys.executable, str(repository / "cli.py"), "sweep", "--study", str(study)]
-        process = subprocess.Popen(
-            [*command, *words],
-            env={**kept, **stores, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def sweep() -> Forked:
+        process = Forked(["sweep", "--study", str(study)], stores)
         begun.append(process)
         return process
 

@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
-from stage import Stage, kill
-from terminal import study_file
+from stage import PATIENCE, Stage, kill
+from terminal import STORES, study_file
 
 from mpt.store.artefacts import prompt_path
 
@@ -37,21 +38,26 @@ def busy():
         yield
     finally:
         for loop in loops:
-            kill(loop)
+            loop.kill()
+            loop.wait()
 
 
-def swept(stage: Stage, threads: str, monkeypatch) -> str:
-    """Run the sweep to its end on so many threads; what it said."""
-    start = subprocess.Popen
-
-    def on(words, env, **options):
-        # a waiting thread that spins takes the core from the one that it waits for
-        env = {**env, "OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "passive"}
-        return start(words, env=env, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(subprocess, "Popen", on)
-        return stage.finish()
+def swept(stage: Stage, threads: str, repository: Path) -> str:
+    """Run the sweep to its end on so many threads, in a process that starts with them; what it
+    said."""
+    kept = {name: value for name, value in os.environ.items() if name not in STORES}
+    # a waiting thread that spins takes the core from the one that it waits for
+    kept |= {"OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "passive"}
+    done = subprocess.run(
+        [sys.executable, repository / "cli.py", "sweep", "--study", stage.study],
+        env={**kept, "MPT_HOME": str(stage.home)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
 
 
 def bits(stage: Stage) -> dict[str, tuple]:
@@ -66,13 +72,13 @@ def bits(stage: Stage) -> dict[str, tuple]:
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])
-def test_a_sweep_beside_other_work_is_the_sweep_alone(repository, tmp_path, monkeypatch, threads):
+def test_a_sweep_beside_other_work_is_the_sweep_alone(repository, tmp_path, threads):
     study = study_file(tmp_path / "study.yaml", SEVERAL)
-    alone = Stage(repository, study, tmp_path / "alone")
-    beside = Stage(repository, study, tmp_path / "beside")
-    swept(alone, threads, monkeypatch)
+    alone = Stage(study, tmp_path / "alone")
+    beside = Stage(study, tmp_path / "beside")
+    swept(alone, threads, repository)
     with busy():
-        swept(beside, threads, monkeypatch)
+        swept(beside, threads, repository)
     assert bits(alone) == bits(beside)
     assert [arg for _, arg, _ in alone.trials()] == [arg for _, arg, _ in beside.trials()]
     made = [result["numerics"] for _, result, _ in bits(alone).values()]
@@ -80,22 +86,20 @@ def test_a_sweep_beside_other_work_is_the_sweep_alone(repository, tmp_path, monk
     assert {one["pack"] for one in made} <= {1, 2, 3}
 
 
-def test_a_study_that_goes_on_with_other_threads_is_warned_of_once(
-    repository, tmp_path, monkeypatch
-):
+def test_a_study_that_goes_on_with_other_threads_is_warned_of_once(repository, tmp_path):
     study = study_file(tmp_path / "study.yaml", {**SEVERAL, "trials": 1})
-    stage = Stage(repository, study, tmp_path / "home")
-    assert "in two ways" not in swept(stage, "1", monkeypatch)
-    longer = Stage(repository, study_file(study, {**SEVERAL, "trials": 3}), stage.home)
-    said = swept(longer, "2", monkeypatch)
+    stage = Stage(study, tmp_path / "home")
+    assert "in two ways" not in swept(stage, "1", repository)
+    longer = Stage(study_file(study, {**SEVERAL, "trials": 3}), stage.home)
+    said = swept(longer, "2", repository)
     assert said.count("computed in two ways (threads 1 and 2)") == 1
     assert "OMP_NUM_THREADS=1" in said
 
 
-def test_a_killed_sweep_ends_in_the_bits_of_one_that_was_not(repository, tmp_path, monkeypatch):
+def test_a_killed_sweep_ends_in_the_bits_of_one_that_was_not(tmp_path):
     study = study_file(tmp_path / "study.yaml", SEVERAL)
-    whole = Stage(repository, study, tmp_path / "whole")
-    killed = Stage(repository, study, tmp_path / "killed")
+    whole = Stage(study, tmp_path / "whole")
+    killed = Stage(study, tmp_path / "killed")
     whole.finish()
     for rows in (2, 9):
         process = killed.start()

@@ -24,16 +24,16 @@ BASELINE = 4
 
 
 @pytest.fixture(scope="module")
-def undisturbed(repository, tmp_path_factory):
+def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stop")
-    stage = Stage(repository, study_file(folder / "study.yaml", LONGER), folder / "home")
+    stage = Stage(study_file(folder / "study.yaml", LONGER), folder / "home")
     stage.finish()
     return stage
 
 
 @pytest.fixture
 def stage(undisturbed, tmp_path):
-    return Stage(undisturbed.repository, undisturbed.study, tmp_path / "home")
+    return Stage(undisturbed.study, tmp_path / "home")
 
 
 def saved(stage):
@@ -104,7 +104,7 @@ def test_signals_save_stop_and_finish_and_the_same_command_continues(stage, undi
 def test_a_sweep_in_pieces_of_a_budget_ends_as_in_one(stage, undisturbed):
     recorded, calls = {}, 0
     while True:
-        process = stage.start("sweep", "--study", str(stage.study), "--budget", "6s")
+        process = stage.start("sweep", "--study", str(stage.study), "--budget", "3s")
         out, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err
         assert recorded.items() <= stage.rows().items()
@@ -113,9 +113,10 @@ def test_a_sweep_in_pieces_of_a_budget_ends_as_in_one(stage, undisturbed):
             break
         assert calls < 30
         last = err.splitlines()[-1]
-        assert last.startswith("the budget of 6s is spent: 0 of 2 trials are over, 2 left; go on ")
-        assert last.endswith(f"sweep --study {stage.study} --budget 6s")
+        assert last.startswith("the budget of 3s is spent: 0 of 2 trials are over, 2 left; go on ")
+        assert last.endswith(f"sweep --study {stage.study} --budget 3s")
         nothing_runs(stage)
+    assert calls > 1
     is_as_undisturbed(stage, undisturbed)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections import Counter
 
 import pytest
+from forked import Forked
 from stage import PATIENCE, Stage
 from terminal import study_file
 
@@ -14,12 +14,12 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def stage(repository, tmp_path):
+def stage(tmp_path):
     changes = {"trials": 2, "final": {"settings": ["Cls->Cls"], "seeds": [13, 21], "lrs": [0.5]}}
-    return Stage(repository, study_file(tmp_path / "study.yaml", changes), tmp_path / "home")
+    return Stage(study_file(tmp_path / "study.yaml", changes), tmp_path / "home")
 
 
-def ended(process: subprocess.Popen[str]) -> str:
+def ended(process: Forked) -> str:
     """What a command said; it is done, or says in one line who holds what it needs."""
     out, err = process.communicate(timeout=PATIENCE)
     assert "Traceback" not in err, err

@@ -32,7 +32,7 @@ def scores(tasks: int = 4) -> tuple[Score, ...]:
     return tuple(found)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def findings() -> Findings:
     params = {"inner_lr": 0.0321, "outer_steps": 40}
     lost = UnitLine(
@@ -99,12 +99,17 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_page_stands_alone_and_is_well_formed(findings, tmp_path):
-    path = write_report(findings, tmp_path / "out")
-    source = path.read_text(encoding="utf-8")
-    page = Page(source)
-    assert page.asked == []
-    assert page.stack == []
+@pytest.fixture(scope="module")
+def page(findings, tmp_path_factory):
+    """The page of a report that is only read."""
+    return write_report(findings, tmp_path_factory.mktemp("report") / "out")
+
+
+def test_page_stands_alone_and_is_well_formed(page):
+    source = page.read_text(encoding="utf-8")
+    parsed = Page(source)
+    assert parsed.asked == []
+    assert parsed.stack == []
     assert "url(http" not in source
     assert len(source) < 5_000_000
     assert source.count("<svg") == 5  # ARG, two settings, trials, curves
@@ -112,8 +117,8 @@ def test_page_stands_alone_and_is_well_formed(findings, tmp_path):
         ElementTree.fromstring(drawing)
 
 
-def test_page_says_what_was_found_and_what_was_not(findings, tmp_path):
-    text = Page(write_report(findings, tmp_path / "out").read_text(encoding="utf-8")).text
+def test_page_says_what_was_found_and_what_was_not(page):
+    text = Page(page.read_text(encoding="utf-8")).text
     for said in (
         "Promotion of <b>mini</b> & more",
         "Above PT: Reptile in 2 of 2 settings",
@@ -129,14 +134,14 @@ def test_page_says_what_was_found_and_what_was_not(findings, tmp_path):
         assert said in text
 
 
-def test_names_cannot_inject_markup(findings, tmp_path):
-    source = write_report(findings, tmp_path / "out").read_text(encoding="utf-8")
+def test_names_cannot_inject_markup(page):
+    source = page.read_text(encoding="utf-8")
     assert "<b>mini" not in source
     assert "_<i>" not in source
 
 
-def test_files_beside_the_page(findings, tmp_path):
-    folder = write_report(findings, tmp_path / "out").parent
+def test_files_beside_the_page(findings, page):
+    folder = page.parent
     figures = {path.name for path in (folder / "figures").iterdir()}
     stems = {"arg", "tasks-Cls-to-Cls", "tasks-NP-to-P", "trials", "curves"}
     assert figures == {f"{stem}.{kind}" for stem in stems for kind in ("svg", "png")}
@@ -157,9 +162,8 @@ def test_files_beside_the_page(findings, tmp_path):
     assert tex.count("{") == tex.count("}")
 
 
-def test_same_findings_same_page(findings, tmp_path):
-    first, second = (write_report(findings, tmp_path / name).read_bytes() for name in "ab")
-    assert first == second
+def test_same_findings_same_page(findings, page, tmp_path):
+    assert write_report(findings, tmp_path / "again").read_bytes() == page.read_bytes()
 
 
 def test_an_earlier_report_is_replaced_whole(findings, tmp_path):

@@ -72,8 +72,7 @@ def unit(number: int) -> Unit:
 
 def ledger_of(folder, count: int) -> Ledger:
     ledger = Ledger(f"sqlite:///{folder / 'ledger.db'}")
-    for number in range(count):
-        ledger.record(unit(number))
+    ledger.record(*map(unit, range(count)))
     return ledger
 
 

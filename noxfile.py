@@ -13,6 +13,7 @@ the hooks of pre-commit and a laptop start the same sessions.
 from __future__ import annotations
 
 import os
+import sys
 import sysconfig
 
 import nox
@@ -23,9 +24,13 @@ nox.options.default_venv_backend = "none"
 GATE = ["gate"]
 CORES = str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
 # A worker per core, each on one thread. The tests of a file stay together: they share fixtures
-# that are expensive to make.
-PYTEST = ("pytest", "-n", CORES, "--dist", "loadfile", "--durations", "15")
-ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+# that are expensive to make. In the order of their names, as files of few tests are the long ones.
+SPREAD = ("-n", CORES, "--dist", "loadfile", "--no-loadscope-reorder")
+PYTEST = ("pytest", *SPREAD, "--durations", "15")
+# Tests start many processes: the first one of a module keeps it compiled for all the others.
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
+# Lines of mpt that ran in the processes of pytest itself; what they start is not measured.
+COVERAGE = ("--cov", "mpt", "--cov-report", "term:skip-covered")
 
 
 @nox.session(tags=GATE)
@@ -62,13 +67,17 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def fast(session: nox.Session) -> None:
     """Run the fast tests; arguments after `--` go to pytest."""
-    session.run(*PYTEST, "-m", "not slow", *session.posargs, env=ONE_THREAD)
+    session.run(*PYTEST, "-m", "not slow", *session.posargs, env=ENVIRONMENT)
 
 
 @nox.session(tags=GATE, default=False)
 def tests(session: nox.Session) -> None:
-    """Run all tests; arguments after `--` go to pytest."""
-    session.run(*PYTEST, *session.posargs, env=ONE_THREAD)
+    """Run all tests and print the coverage of mpt; arguments after `--` go to pytest."""
+    environment = dict(ENVIRONMENT)
+    if sys.version_info >= (3, 12):
+        # the interpreter's own monitoring, which costs next to nothing
+        environment["COVERAGE_CORE"] = "sysmon"
+    session.run(*PYTEST, *COVERAGE, *session.posargs, env=environment)
 
 
 @nox.session(tags=GATE, venv_backend="venv", default=False)
@@ -87,7 +96,7 @@ def audit(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """Run the fast tests with every direct dependency at its lower bound."""
     session.install("--resolution", "lowest-direct", "-e", ".[test]")
-    session.run(*PYTEST, "-m", "not slow", *session.posargs, env=ONE_THREAD)
+    session.run(*PYTEST, "-m", "not slow", *session.posargs, env=ENVIRONMENT)
 
 
 @nox.session(default=False)

@@ -117,8 +117,9 @@ def open_storage(home: Home, *, make: bool = False) -> PatientStorage:
     # SQLite: wait for a lock rather than fail; servers: notice a dropped connection
     is_file = home.studies_url.startswith("sqlite")
     waits = {"timeout": 60} if is_file else {}
+    is_current = False
     if is_there(home) and home.studies_url.startswith(("sqlite", "postgres")):
-        _refuse_other_tables(home)
+        is_current = _refuse_other_tables(home)
     try:
         file = sqlite_file(home.studies_url)
         if make and file and not file.exists():
@@ -130,6 +131,8 @@ def open_storage(home: Home, *, make: bool = False) -> PatientStorage:
             engine_kwargs={"pool_pre_ping": True, "connect_args": waits},
             # a reader must not put tables into a file that may be another tool's
             skip_table_creation=is_file and not make,
+            # Optuna would import all its migrations to see the same again
+            skip_compatibility_check=is_current,
         )
     except Exception as error:
         # Optuna lets through whatever driver, URL parser or schema check fails
@@ -154,9 +157,12 @@ def reopen(storage: PatientStorage, keys: Sequence[int]) -> None:
                 db.exec_driver_sql(statement.format(trial=key))
 
 
-def _refuse_other_tables(home: Home) -> None:
-    """Raise ``StoreError`` where Optuna would put its tables beside another tool's, or has others
-    of its own."""
+def _refuse_other_tables(home: Home) -> bool:
+    """Return whether the tables are known to be of the schema that this Optuna needs.
+
+    Raises:
+        StoreError: Optuna would put its tables beside another tool's, or has others of its own.
+    """
     seen = _survey(home)
     found = seen.tables
     if "studies" in found and (
@@ -169,6 +175,7 @@ def _refuse_other_tables(home: Home) -> None:
             f"table {min(found)!r} of another tool); it must be a database of its own, shared with "
             "neither MLflow nor the ledger: set MPT_STUDIES_URL"
         )
+    return "studies" in found and bool(seen.revision)
 
 
 def _is_half_made(home: Home) -> bool:

@@ -24,7 +24,8 @@ DEAD = "http://127.0.0.1:9"
 
 
 def findings(*words, home, **variables):
-    """The findings by name, and the exit code."""
+    """The findings by name; of a small gym and backbone where no words are given."""
+    words = words or ("--gym", world().gym, "--backbone", world().backbone)
     before = contents(home) if home.exists() else None
     said = mpt("doctor", "--json", *words, home=home, **variables)
     assert (contents(home) if home.exists() else None) == before, "a doctor writes nothing"
@@ -59,7 +60,7 @@ def replying(status: int, body: bytes = b"{}", date: str = ""):
 
 
 def test_a_fresh_home_is_healthy(tmp_path):
-    found = findings(home=tmp_path / "new")
+    found = findings("--gym", "mini", home=tmp_path / "new")
     assert {one["state"] for one in found.values()} <= {"ok", "warn"}
     assert found["gym"]["what"] == "mini, 61 tasks, 10 settings"
     assert "mini (Seq2Seq), weights " in found["backbone"]["what"]
@@ -72,7 +73,7 @@ def test_every_finding_is_one_line(tmp_path):
     lines = said.out.splitlines()
     assert said.err == ""
     assert all(line.split()[0] in ("ok", "warn", "fail") for line in lines)
-    assert len(lines) == len(findings(home=tmp_path / "new"))
+    assert len(lines) == len(findings("--gym", "mini", home=tmp_path / "new"))
 
 
 def test_unreachable_servers_are_named_without_their_passwords(tmp_path):

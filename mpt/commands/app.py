@@ -92,7 +92,7 @@ def main() -> None:
     with suppress(KeyboardInterrupt):
         code = _run()
     if code == STOPPED:
-        _say("stopped; what is recorded is kept: the same command continues")
+        _say("stopped; what is recorded is kept: the same command resumes")
     if fault := unwritten(sys.stdout):
         code = MptError.exit_code
         # of a pipe whose reader went away there is nobody to tell

@@ -1,4 +1,4 @@
-"""Options that several commands share: where work is computed, how, and where runs are told of."""
+"""Options that several commands share: where work is computed, how, and where runs are tracked."""
 
 from __future__ import annotations
 

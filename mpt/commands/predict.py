@@ -14,7 +14,7 @@ from mpt.errors import InputError
 def predict(
     prompt: Annotated[str, typer.Argument(help="A digest, or the name of a registered prompt.")],
     texts: Annotated[
-        list[str] | None, typer.Argument(help="Inputs [default: lines of standard input]")
+        list[str] | None, typer.Argument(help="Texts to answer (default: lines of standard input)")
     ] = None,
 ) -> None:
     """Answer texts with a prompt.

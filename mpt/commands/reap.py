@@ -1,4 +1,4 @@
-"""`mpt studies reap` and `mpt studies retry`: trials that nobody is at."""
+"""`mpt studies reap` and `mpt studies retry`: trials that no driver is working on."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def retry(
 
 @contextmanager
 def _held(home: Home, name: str | None) -> Iterator[tuple[Search, Ledger]]:
-    """A study that no living driver is at, for as long as it is held."""
+    """Take the lease of a study that no running driver holds, and load it."""
     from mpt.search.search import Search
     from mpt.search.storage import study_lease
     from mpt.store.ledger import open_ledger

@@ -1,4 +1,4 @@
-"""`mpt show`: what stands behind a digest."""
+"""`mpt show`: everything behind a digest."""
 
 from __future__ import annotations
 

@@ -22,10 +22,11 @@ FEW = 5
 def similarity(
     study: Annotated[
         str | None,
-        typer.Option(help="A study's name, or a study file [default: the study begun last]"),
+        typer.Option(help="A study's name, or a study file (default: the newest study)"),
     ] = None,
     tasks: Annotated[
-        str | None, typer.Option(help="Tasks, by commas [default: all of the study's settings]")
+        str | None,
+        typer.Option(help="Tasks, comma-separated (default: all of the study's settings)"),
     ] = None,
     suggest: Annotated[
         str | None, typer.Option(help="A target task to suggest source tasks for.")

@@ -1,4 +1,4 @@
-"""The option `--budget`, and how a command leaves when it was asked to stop."""
+"""The option `--budget`, and how a command ends when it is asked to stop."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ Budget = Annotated[
 
 
 def leave(stopping: Stopping, done: str) -> NoReturn:
-    """Say what is done and what continues; exit code 0 after a budget, 130 after a signal."""
-    again = "" if stopping.by_signal else f"; go on with: {this_command()}"
+    """Say what is done and what resumes it; exit code 0 after a budget, 130 after a signal."""
+    again = "" if stopping.by_signal else f"; resume with: {this_command()}"
     err.line(f"{stopping.reason}: {done}{again}")
     raise typer.Exit(STOPPED if stopping.by_signal else 0)
 

@@ -67,4 +67,4 @@ def _rebuild(tracking_uri: str | None) -> None:
             trials = replay(concrete, session.lab, session.home, on_trial=projection.trial)
             projection.close_study(trials)
         told = sum(bool(trial.digest) for trial in trials)
-        out.line(f"{name}: {told} trials told again")
+        out.line(f"{name}: {told} trials logged again")

@@ -53,7 +53,7 @@ def test_an_empty_store_ends_as_the_first_one_however_often(tmp_path):
     for _ in range(2):
         said = mpt("sync", "--rebuild", "--tracking-uri", uri, home=home)
         assert said.code == 0, said.err
-        assert said.out.splitlines() == ["small: 3 trials told again", "0 records sent, 0 left"]
+        assert said.out.splitlines() == ["small: 3 trials logged again", "0 records sent, 0 left"]
         assert held(uri, tmp_path / "files") == first
     with Ledger(Home.find({"MPT_HOME": str(home)}).ledger_url) as ledger:
         assert list(ledger.units()) == units, "rebuilding computes nothing"
@@ -83,7 +83,7 @@ def test_what_the_disk_lost_of_the_outbox_is_told_and_logged_again_from_the_ledg
     told = "warning: 1 tracking record was damaged or deleted in "
     assert [line[: len(told)] for line in said.err.splitlines()] == [told, told]
     first, second = said.out.splitlines()
-    assert first == "small: 3 trials told again"
+    assert first == "small: 3 trials logged again"
     assert second.endswith(" records sent, 0 left")
     assert list(outbox.iterdir()) == []
     whole = f"sqlite:///{tmp_path}/whole.db"

@@ -74,7 +74,7 @@ def test_signals_save_stop_and_finish_and_the_same_command_continues(stage, undi
     said = err.splitlines()
     assert sum(line.startswith("SIGUSR1: meta-trainings under way write") for line in said) == 1
     assert any(line.endswith(" again: stopping at once") for line in said)
-    assert said[-1] == "stopped; what is recorded is kept: the same command continues"
+    assert said[-1] == "stopped; what is recorded is kept: the same command resumes"
     assert "Traceback" not in err
     assert len(saved(stage)) == 2
     assert min(saved(stage)) >= at
@@ -113,7 +113,7 @@ def test_a_sweep_in_pieces_of_a_budget_ends_as_in_one(stage, undisturbed):
             break
         assert calls < 30
         last = err.splitlines()[-1]
-        assert last.startswith("the budget of 3s is spent: 0 of 2 trials are over, 2 left; go on ")
+        assert last.startswith("the budget of 3s is spent: 0 of 2 trials are over, 2 left; resume ")
         assert last.endswith(f"sweep --study {stage.study} --budget 3s")
         nothing_runs(stage)
     assert calls > 1
@@ -146,7 +146,7 @@ def test_a_promotion_that_is_stopped_is_continued(undisturbed):
     assert (process.returncode, out) == (130, ""), err
     said = err.splitlines()
     assert "runs are left" in said[-2]
-    assert said[-1] == "stopped; what is recorded is kept: the same command continues"
+    assert said[-1] == "stopped; what is recorded is kept: the same command resumes"
     before = stage.rows()
     process = stage.start("promote", "--budget", "1h")
     out, err = process.communicate(timeout=PATIENCE)

@@ -117,7 +117,7 @@ def test_what_was_computed_by_the_first_formula_is_told_again_as_it_was(as_befor
     before = units(home)
     said = mpt("sync", "--rebuild", home=home)
     assert said.code == 0, said.err
-    assert "small: 2 trials told again" in said.out
+    assert "small: 2 trials logged again" in said.out
     assert units(home) == before
 
 

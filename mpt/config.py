@@ -13,18 +13,30 @@ from functools import cached_property
 from math import ceil
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt, field_validator
+from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, field_validator
+from pydantic_core import PydanticKnownError
 
+from mpt import methods
 from mpt.schema import PLACE, Frozen, Schema, stored_as
 
 # true is no number, 2.0 no count and '3' neither: a file means what its reader sees
 Count = Annotated[StrictInt, Field(ge=1)]
 Rate = Annotated[StrictFloat, Field(gt=0, allow_inf_nan=False)]
-MethodName = Literal["maml", "fomaml", "reptile", "mtl"]
 OptimiserName = Literal["adafactor", "adamw", "sgd"]
 Place = Literal["before", "after"]
 Precision = Literal["fp32", "bf16"]
 Shots = Count | Literal["all"]
+
+
+def _known_method(name: str) -> str:
+    if name not in methods.METHODS:
+        known = ", ".join(map(repr, methods.METHODS))
+        raise PydanticKnownError("literal_error", {"expected": known})
+    return name
+
+
+MethodName = Annotated[str, AfterValidator(_known_method)]
+"""A name of the table ``mpt.methods.METHODS``."""
 
 PROMPT_INITS = ("vocabulary", "tasks", "random", "text:WORDS", "prompt:DIGEST")
 """What a prompt can be initialised with, see ``mpt.backbone.prompt.begin``."""
@@ -122,6 +134,7 @@ class RunConfig(Frozen):
         shots: k of the source tasks' train and dev sets, where it is not their official one.
         revision: which formula of the method, where it is not the first (``mpt.methods.Revision``).
         habits: set under ``protocol: authors``.
+        method_args: every argument of a method that has some of its own, see ``mpt.methods.Arg``.
         place: where a backbone that is called ``LOCAL`` lay; not part of the digest.
     """
 
@@ -139,6 +152,7 @@ class RunConfig(Frozen):
     shots: Shots | None = None
     revision: Count | None = None
     habits: Habits | None = None
+    method_args: Mapping[str, Count | Rate] | None = None
     place: str | None = None
 
     @property

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from mpt.backbone import attention, hub
 from mpt.backbone.batch import Batch, per_run, spread
-from mpt.backbone.thaw import asking, trainable
+from mpt.backbone.interleave import appended, interleaved, mask_of, padded_left
+from mpt.backbone.trainable import trainable, trainable_weights
 from mpt.backbone.vocabulary import Vocabulary
-from mpt.backbone.weave import behind, mask_of, padded_left, woven
 from mpt.config import Place
 from mpt.notation import Losses, Prompts
 
@@ -38,7 +38,8 @@ class FrozenCausal(Vocabulary):
         self.device = weight.device
         self.dtype = torch.float32 if weight.dtype == torch.bfloat16 else weight.dtype
         self._width = weight.dtype
-        self._opening = torch.tensor(hub.opening(tokenizer), device=self.device, dtype=torch.int64)
+        bos = hub.bos_ids(tokenizer)
+        self._bos = torch.tensor(bos, device=self.device, dtype=torch.int64)
         self.attention = attention.described(model.config, self.device)
         hub.plain_generation(model, tokenizer)
 
@@ -50,100 +51,101 @@ class FrozenCausal(Vocabulary):
         )
         return per_run(flat.view_as(batch.target).sum(-1), batch)
 
-    def curved(self, theta: Prompts, batch: Batch) -> Losses:
-        """See ``Backbone.curved``."""
+    def losses_twice_differentiable(self, theta: Prompts, batch: Batch) -> Losses:
+        """See ``Backbone.losses_twice_differentiable``."""
         with attention.differentiable_twice():
             return self.losses(theta, batch)
 
     @torch.inference_mode()
-    def guess(self, theta: Prompts, batch: Batch) -> Tensor:
-        """See ``Backbone.guess``."""
+    def teacher_forced_argmax(self, theta: Prompts, batch: Batch) -> Tensor:
+        """See ``Backbone.teacher_forced_argmax``."""
         return self._logits(theta, batch).argmax(-1)
 
     @torch.inference_mode()
     def generate(self, theta: Prompts, batch: Batch, limit: int, beams: int = 1) -> list[str]:
-        """See ``Backbone.generate``; padded on the left, as decoding goes on at the right."""
+        """See ``Backbone.generate``; padded on the left, as decoding continues on the right."""
         prompt = spread(theta.to(self._width), batch.run_of_row)
         words = self.embed(batch.input)
         lengths = batch.input_mask.sum(1)
         if self.place == "before":
-            embeds = torch.cat([self._open(len(batch)), prompt, words], 1)
+            embeds = torch.cat([self._bos_rows(len(batch)), prompt, words], 1)
         else:
-            order = behind(lengths, words.shape[1], prompt.shape[1])
-            asked = woven(torch.cat([words, prompt], 1), order)
-            embeds = torch.cat([self._open(len(batch)), asked], 1)
+            order = appended(lengths, words.shape[1], prompt.shape[1])
+            question = interleaved(torch.cat([words, prompt], 1), order)
+            embeds = torch.cat([self._bos_rows(len(batch)), question], 1)
         lengths = lengths + embeds.shape[1] - words.shape[1]
         with warnings.catch_warnings():
             # only what is written shall count as repeated, as in encoder-decoders
             warnings.filterwarnings("ignore", "Passing `repetition_penalty` with `inputs_embeds`")
             ids = self.model.generate(
-                inputs_embeds=woven(embeds, padded_left(lengths, embeds.shape[1])),
+                inputs_embeds=interleaved(embeds, padded_left(lengths, embeds.shape[1])),
                 attention_mask=mask_of(lengths, embeds.shape[1]).flip(1),
                 generation_config=hub.decoding(self.model, limit, beams),
             )
         return self.decode(ids.cpu().numpy())
 
-    def thawed(self) -> FrozenCausal:
-        """See ``Backbone.thawed``; read in one go, as there is no prompt whose keys are shared."""
+    def trainable_copy(self) -> FrozenCausal:
+        """See ``Backbone.trainable_copy``; without a prompt there are no keys to share."""
         copy = FrozenCausal(trainable(self.model), self.tokenizer, self.weights, place="after")
         copy.model.requires_grad_(True)
         return copy
 
     @property
-    def trained(self) -> dict[str, nn.Parameter]:
-        """See ``Thawed.trained``; none of a frozen model."""
-        return asking(self.model)
+    def trainable_weights(self) -> dict[str, nn.Parameter]:
+        """See ``TrainableCopy.trainable_weights``; none of a frozen model."""
+        return trainable_weights(self.model)
 
     def _logits(self, theta: Prompts, batch: Batch) -> Tensor:
         """``[N, U, V]``: what the model expects at every place of the target."""
         theta = theta.to(self._width)
         states, first = (
-            self._behind_prompt(theta, batch)
+            self._after_prompt(theta, batch)
             if self.place == "before"
             else self._around_prompt(theta, batch)
         )
         places = first[:, None] + torch.arange(batch.target.shape[1], device=self.device)
-        last = states.shape[1] - 1  # places of padded targets are not looked at
-        return self._head(woven(states, places.clamp_max(last))).to(self.dtype)
+        last = states.shape[1] - 1  # places of padded targets are not read
+        return self._head(interleaved(states, places.clamp_max(last))).to(self.dtype)
 
-    def _behind_prompt(self, theta: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """States of [prompt's last token, input, target], and where the first target is foretold.
+    def _after_prompt(self, theta: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """States of [prompt's last token, input, target], and where the first target is predicted.
 
-        The prompt is read once per run; every row of the run goes on from its keys and values.
+        The prompt is read once per run; every row of the run continues from its keys and values.
         """
         lengths, ids = batch.input_mask.sum(1), self._joined(batch)
         own = spread(theta, batch.present)
-        prefix = torch.cat([self._open(len(own)), own], 1)
+        prefix = torch.cat([self._bos_rows(len(own)), own], 1)
         if not prefix.shape[1]:
             return hub.read(self.model, self.embed(ids)), (lengths - 1).clamp_min(0)
         cache = hub.new_cache()
         ends = hub.read(self.model, prefix, cache)[:, -1:]
-        hub.share(cache, batch.place_of_row)
+        hub.expand_kv_cache(cache, batch.place_of_row)
         states = hub.read(self.model, self.embed(ids), cache)
         return torch.cat([spread(ends, batch.place_of_row), states], 1), lengths
 
     def _around_prompt(self, theta: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """States of [input, prompt, target], and where the first target is foretold."""
+        """States of [input, prompt, target], and where the first target is predicted."""
         lengths = batch.input_mask.sum(1)
         prompt, words = spread(theta, batch.run_of_row), self.embed(batch.input)
         length = prompt.shape[1]
-        asked = woven(torch.cat([words, prompt], 1), behind(lengths, words.shape[1], length))
+        order = appended(lengths, words.shape[1], length)
+        question = interleaved(torch.cat([words, prompt], 1), order)
         answer = self.embed(batch.target.clamp_min(0))
-        order = behind(lengths + length, asked.shape[1], answer.shape[1])
-        embeds = woven(torch.cat([asked, answer], 1), order)[:, : batch.widest + length]
-        embeds = torch.cat([self._open(len(batch)), embeds], 1)
+        order = appended(lengths + length, question.shape[1], answer.shape[1])
+        embeds = interleaved(torch.cat([question, answer], 1), order)[:, : batch.widest + length]
+        embeds = torch.cat([self._bos_rows(len(batch)), embeds], 1)
         states = hub.read(self.model, embeds)
-        return states, (lengths + len(self._opening) + length - 1).clamp_min(0)
+        return states, (lengths + len(self._bos) + length - 1).clamp_min(0)
 
     def _joined(self, batch: Batch) -> Tensor:
         """``[N, widest]`` ids of input and target without a gap."""
         joined = torch.cat([batch.input, batch.target.clamp_min(0)], 1)
-        order = behind(batch.input_mask.sum(1), batch.input.shape[1], batch.target.shape[1])
-        return woven(joined, order)[:, : batch.widest]
+        order = appended(batch.input_mask.sum(1), batch.input.shape[1], batch.target.shape[1])
+        return interleaved(joined, order)[:, : batch.widest]
 
-    def _open(self, rows: int) -> Tensor:
-        """``[rows, 0 or 1, H]``: what the tokenizer puts before every text, as Gemma needs it."""
-        return self.embed(self._opening)[None].expand(rows, -1, -1)
+    def _bos_rows(self, rows: int) -> Tensor:
+        """``[rows, 0 or 1, H]``: the token that some, such as Gemma, need before every text."""
+        return self.embed(self._bos)[None].expand(rows, -1, -1)
 
     def _head(self, states: Tensor) -> Tensor:
         logits = self.model.get_output_embeddings()(states)

@@ -27,8 +27,8 @@ class Backbone(Protocol):
 
     Contract (``tests/contracts/test_backbone_contract.py``): runs in a pack never mix, padding
     never changes a run, losses of micro-batches add up, no weight of the model ever asks for a
-    gradient, ``curved`` can be differentiated twice, and a row whose ``guess`` is its target is
-    what ``generate`` writes.
+    gradient, ``losses_twice_differentiable`` is what it says, and a row whose
+    ``teacher_forced_argmax`` is its target is what ``generate`` writes.
     """
 
     device: torch.device
@@ -45,11 +45,11 @@ class Backbone(Protocol):
         """``[R]``: each run's mean cross-entropy over its own target tokens."""
         ...
 
-    def curved(self, theta: Prompts, batch: Batch) -> Losses:
+    def losses_twice_differentiable(self, theta: Prompts, batch: Batch) -> Losses:
         """``losses``, computed so that their gradient can be differentiated again."""
         ...
 
-    def guess(self, theta: Prompts, batch: Batch) -> Tensor:
+    def teacher_forced_argmax(self, theta: Prompts, batch: Batch) -> Tensor:
         """``[N, U]``: the likeliest token at every place of the target, given those before it."""
         ...
 
@@ -84,16 +84,16 @@ class Backbone(Protocol):
         """
         ...
 
-    def thawed(self) -> Thawed:
+    def trainable_copy(self) -> TrainableCopy:
         """A copy whose weights can be trained; this one stays frozen."""
         ...
 
 
-class Thawed(Backbone, Protocol):
+class TrainableCopy(Backbone, Protocol):
     """A copy of a backbone for full fine-tuning; it reads prompts of no tokens, ``[R, 0, H]``."""
 
     @property
-    def trained(self) -> Mapping[str, nn.Parameter]:
+    def trainable_weights(self) -> Mapping[str, nn.Parameter]:
         """Every weight of the model, by name; all ask for gradients."""
         ...
 

@@ -237,7 +237,7 @@ def _remarks(name: str) -> Iterator[None]:
     finally:
         theirs.remove_handler(kept)
         theirs.enable_default_handler()
-        hush()
+        silence_logging()
     for line in kept.lines:
         # a report of weights is read by _expect_whole
         if "LOAD REPORT" not in line:
@@ -246,7 +246,7 @@ def _remarks(name: str) -> Iterator[None]:
             )
 
 
-def hush() -> None:
+def silence_logging() -> None:
     """Keep transformers' own bars and warnings off the terminal."""
     from transformers.utils import logging as theirs
 
@@ -363,7 +363,7 @@ def encoder_output(hidden: Any) -> Any:
     return BaseModelOutput(last_hidden_state=hidden)
 
 
-def room(model: Any) -> tuple[int | None, int | None]:
+def max_positions(model: Any) -> tuple[int | None, int | None]:
     """Tokens that the model can read at most, and its decoder; None where positions are relative
     or without bound."""
     config = model.config
@@ -385,7 +385,7 @@ def decoder_start(model: Any) -> int | None:
     return None
 
 
-def opening(tokenizer: Any) -> list[int]:
+def bos_ids(tokenizer: Any) -> list[int]:
     """The ids that a tokenizer puts before every text: ``<bos>`` for Gemma, nothing for GPT-2."""
     begin = tokenizer.bos_token_id
     ids = tokenizer("")["input_ids"]
@@ -408,7 +408,7 @@ def read(model: Any, embeds: Any, cache: Any | None = None) -> Any:
     return body(inputs_embeds=embeds, use_cache=True, **{named: cache}).last_hidden_state
 
 
-def share(cache: Any, place_of_row: Any) -> None:
+def expand_kv_cache(cache: Any, place_of_row: Any) -> None:
     """Give every row ``[N]`` the keys and values of its place ``[S]``; gradients flow back."""
     for layer in cache.layers:
         layer.keys = spread(layer.keys, place_of_row)

@@ -48,8 +48,8 @@ def expect_room(name: str, config: BackboneConfig, model: Any, tokenizer: Any) -
             "the model was trained with, or resize_token_embeddings of the model and save it"
         )
     seq2seq = model.config.is_encoder_decoder
-    reads, writes = hub.room(model)
-    first = 0 if seq2seq else len(hub.opening(tokenizer))
+    reads, writes = hub.max_positions(model)
+    first = 0 if seq2seq else len(hub.bos_ids(tokenizer))
     parts = {"prompt_tokens": config.prompt_tokens, "max_input": config.max_input}
     parts |= {} if seq2seq else {"max_target": config.max_target}
     parts |= {"first token": first} if first else {}
@@ -182,7 +182,7 @@ def _plain(backbone: Any, prompt: Sequence[int], row: Row, target: Iterable[int]
             input_ids=ids(read), decoder_input_ids=ids(given), use_cache=False
         ).logits
     else:
-        whole = [*hub.opening(backbone.tokenizer), *read, *target]
+        whole = [*hub.bos_ids(backbone.tokenizer), *read, *target]
         logits = backbone.model(input_ids=ids(whole), use_cache=False).logits[:, :-1]
     return logits[0, -len(target) :].to(backbone.dtype)
 

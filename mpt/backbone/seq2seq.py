@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from mpt.backbone import attention, hub
 from mpt.backbone.batch import Batch, per_run, spread
+from mpt.backbone.interleave import appended, interleaved, mask_of
 from mpt.backbone.lean_attention import lean_attention
-from mpt.backbone.thaw import asking, trainable
+from mpt.backbone.trainable import trainable, trainable_weights
 from mpt.backbone.vocabulary import Vocabulary
-from mpt.backbone.weave import behind, mask_of, woven
 from mpt.config import Place
 from mpt.notation import Losses, Prompts
 
@@ -48,14 +48,14 @@ class FrozenSeq2Seq(Vocabulary):
         )
         return per_run(flat.view_as(batch.target).sum(-1), batch)
 
-    def curved(self, theta: Prompts, batch: Batch) -> Losses:
-        """See ``Backbone.curved``."""
+    def losses_twice_differentiable(self, theta: Prompts, batch: Batch) -> Losses:
+        """See ``Backbone.losses_twice_differentiable``."""
         with attention.differentiable_twice():
             return self.losses(theta, batch)
 
     @torch.inference_mode()
-    def guess(self, theta: Prompts, batch: Batch) -> Tensor:
-        """See ``Backbone.guess``."""
+    def teacher_forced_argmax(self, theta: Prompts, batch: Batch) -> Tensor:
+        """See ``Backbone.teacher_forced_argmax``."""
         return self._logits(theta, batch).argmax(-1)
 
     @torch.inference_mode()
@@ -69,16 +69,16 @@ class FrozenSeq2Seq(Vocabulary):
         )
         return self.decode(ids.cpu().numpy())
 
-    def thawed(self) -> FrozenSeq2Seq:
-        """See ``Backbone.thawed``."""
+    def trainable_copy(self) -> FrozenSeq2Seq:
+        """See ``Backbone.trainable_copy``."""
         copy = FrozenSeq2Seq(trainable(self.model), self.tokenizer, self.weights)
         copy.model.requires_grad_(True)
         return copy
 
     @property
-    def trained(self) -> dict[str, nn.Parameter]:
-        """See ``Thawed.trained``; none of a frozen model."""
-        return asking(self.model)
+    def trainable_weights(self) -> dict[str, nn.Parameter]:
+        """See ``TrainableCopy.trainable_weights``; none of a frozen model."""
+        return trainable_weights(self.model)
 
     def _logits(self, theta: Prompts, batch: Batch) -> Tensor:
         hidden, mask = self._encode(theta, batch)
@@ -99,8 +99,8 @@ class FrozenSeq2Seq(Vocabulary):
         if self.place == "before":
             embeds = torch.cat([prompt, words], 1)
         else:
-            order = behind(lengths, words.shape[1], length)
-            embeds = woven(torch.cat([words, prompt], 1), order)
+            order = appended(lengths, words.shape[1], length)
+            embeds = interleaved(torch.cat([words, prompt], 1), order)
         mask = mask_of(lengths + length, embeds.shape[1])
         states = self.model.get_encoder()(inputs_embeds=embeds, attention_mask=mask)
         return states.last_hidden_state, mask

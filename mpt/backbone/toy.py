@@ -43,13 +43,13 @@ class ToyBackbone:
         each = F.cross_entropy(logits.transpose(1, 2), batch.target, reduction="none")
         return per_run(each.sum(-1), batch)
 
-    def curved(self, theta: Prompts, batch: Batch) -> Losses:
-        """See ``Backbone.curved``."""
+    def losses_twice_differentiable(self, theta: Prompts, batch: Batch) -> Losses:
+        """See ``Backbone.losses_twice_differentiable``."""
         return self.losses(theta, batch)
 
     @torch.inference_mode()
-    def guess(self, theta: Prompts, batch: Batch) -> Tensor:
-        """See ``Backbone.guess``."""
+    def teacher_forced_argmax(self, theta: Prompts, batch: Batch) -> Tensor:
+        """See ``Backbone.teacher_forced_argmax``."""
         return self._logits(theta, batch, batch.target).argmax(-1)
 
     @torch.inference_mode()
@@ -92,16 +92,16 @@ class ToyBackbone:
         rows = zip(places.tolist(), values.tolist(), strict=True)
         return [[(_LETTERS[i], v) for i, v in zip(*row, strict=True)] for row in rows]
 
-    def thawed(self) -> ToyBackbone:
-        """See ``Backbone.thawed``."""
+    def trainable_copy(self) -> ToyBackbone:
+        """See ``Backbone.trainable_copy``."""
         copy = ToyBackbone()
         copy.table, copy.head = nn.Parameter(self.table.clone()), nn.Parameter(self.head.clone())
         copy.weights = self.weights
         return copy
 
     @property
-    def trained(self) -> dict[str, nn.Parameter]:
-        """See ``Thawed.trained``; none of a frozen model."""
+    def trainable_weights(self) -> dict[str, nn.Parameter]:
+        """See ``TrainableCopy.trainable_weights``; none of a frozen model."""
         both = {"table": self.table, "head": self.head}
         return {name: one for name, one in both.items() if isinstance(one, nn.Parameter)}
 

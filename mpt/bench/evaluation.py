@@ -49,8 +49,9 @@ def _questions(model: Measured, length: int) -> Questions:
     draws = stream("bench golds", model.name, length)
     # written token by token: what each place holds depends on those before it
     for place in range(length):
-        guess = model.ours.guess(theta, collate([rows]).to(model.ours.device)).cpu().numpy()
-        for row, ids in zip(rows, guess, strict=True):
+        batch = collate([rows]).to(model.ours.device)
+        argmaxes = model.ours.teacher_forced_argmax(theta, batch).cpu().numpy()
+        for row, ids in zip(rows, argmaxes, strict=True):
             row.target[place] = ids[place]
     asked = []
     for row in rows:

@@ -39,7 +39,9 @@ def gradient(name: str, model: Measured, steps: int, rows: int) -> Callable[[], 
     """The meta-gradient of one episode with ``steps`` inner steps of ``rows`` rows, to be run."""
     function, micro = FUNCTIONS[name], MICRO if name == BY_PIECES else rows
     theta = prompts(model, 1)
-    loss: Loss = own_loss(model, twice=True) if name == "higher" else model.ours.curved
+    loss: Loss = (
+        own_loss(model, twice=True) if name == "higher" else model.ours.losses_twice_differentiable
+    )
     if name == "first order":
         loss = model.ours.losses
     support = [_cut(model, rows, micro, "support", step) for step in range(steps)]

@@ -45,6 +45,6 @@ def step(model: Measured, kind: str, inner: int, rows: int) -> Callable[[], obje
 
     support = [batch("support", at) for at in range(inner)]
     query = batch("query") if chosen.query == "dev" else None
-    loss = model.ours.curved if chosen.order == 2 else model.ours.losses
+    loss = model.ours.losses_twice_differentiable if chosen.order == 2 else model.ours.losses
     alpha = theta.new_full((UNITS, 1, 1), 1e-2)
     return partial(chosen.gradient, theta, support, query, loss, alpha)

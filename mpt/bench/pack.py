@@ -76,9 +76,8 @@ def tune(model: Measured, rows: list[list[list[Row]]], runs: list[int]) -> None:
     backbone = model.ours
     batches = [collate([step[run] for run in runs]).to(backbone.device) for step in rows]
     starts = prompts(model, len(runs))
-    lanes = [
-        train.Lane(str(run), start, RATE, len(rows))
-        for run, start in zip(runs, starts, strict=True)
+    prompted_runs = [
+        train.Run(str(run), start, RATE, len(rows)) for run, start in zip(runs, starts, strict=True)
     ]
     optimiser = OPTIMISERS["adamw"]
 
@@ -86,8 +85,10 @@ def tune(model: Measured, rows: list[list[list[Row]]], runs: list[int]) -> None:
         batch: Batch = batches[state.position[0]]
         return slope(state.theta.detach().requires_grad_(), batch, backbone.losses)
 
-    state = train.start(lanes, optimiser)
-    train.train(lanes, state, gradient, optimiser=optimiser, watch=lambda state, losses: None)
+    state = train.start(prompted_runs, optimiser)
+    train.train(
+        prompted_runs, state, gradient, optimiser=optimiser, watch=lambda state, losses: None
+    )
 
 
 def _utilisation(model: Measured, rows: list[list[list[Row]]], spent: float) -> Measure:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from mpt.backbone.batch import Batch
-from mpt.backbone.weave import behind, mask_of, woven
+from mpt.backbone.interleave import appended, interleaved, mask_of
 from mpt.bench.shapes import Measured
 from mpt.errors import ConfigError
 
@@ -40,10 +40,10 @@ def feed(model: Measured, batch: Batch) -> dict[str, torch.Tensor]:
             "labels": batch.target.contiguous(),
         }
     inputs = batch.input_mask.sum(1)
-    order = behind(inputs, batch.input.shape[1], batch.target.shape[1])
-    ids = woven(torch.cat([batch.input, batch.target.clamp_min(0)], 1), order)
+    order = appended(inputs, batch.input.shape[1], batch.target.shape[1])
+    ids = interleaved(torch.cat([batch.input, batch.target.clamp_min(0)], 1), order)
     silent = torch.full_like(batch.input, -100)
-    labels = woven(torch.cat([silent, batch.target], 1), order)
+    labels = interleaved(torch.cat([silent, batch.target], 1), order)
     mask = mask_of(inputs + (batch.target != -100).sum(1), ids.shape[1])
     return {"input_ids": ids, "attention_mask": mask, "labels": labels.contiguous()}
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mpt.backbone.attention import differentiable_twice
 from mpt.backbone.batch import Batch
-from mpt.backbone.weave import behind, mask_of, padded_left, woven
+from mpt.backbone.interleave import appended, interleaved, mask_of, padded_left
 from mpt.bench.shapes import Measured
 from mpt.notation import Loss, Losses, Prompts
 
@@ -34,7 +34,7 @@ def generate(model: Measured, theta: Prompts, batch: Batch, limit: int) -> list[
     lengths = batch.input_mask.sum(1) + prompt.shape[1]
     mask = mask_of(lengths, embeds.shape[1])
     if not model.stock.config.is_encoder_decoder:
-        embeds, mask = woven(embeds, padded_left(lengths, embeds.shape[1])), mask.flip(1)
+        embeds, mask = interleaved(embeds, padded_left(lengths, embeds.shape[1])), mask.flip(1)
     ids = model.stock.generate(
         inputs_embeds=embeds, attention_mask=mask, max_new_tokens=limit, do_sample=False
     )
@@ -54,10 +54,10 @@ def _inputs(stock: Any, theta: Prompts, batch: Batch) -> dict[str, Tensor]:
             "attention_mask": mask,
             "labels": batch.target.contiguous(),
         }
-    order = behind(batch.input_mask.sum(1), batch.input.shape[1], batch.target.shape[1])
-    ids = woven(torch.cat([batch.input, batch.target], 1), order)
+    order = appended(batch.input_mask.sum(1), batch.input.shape[1], batch.target.shape[1])
+    ids = interleaved(torch.cat([batch.input, batch.target], 1), order)
     silent = torch.full_like(batch.input, -100)
-    labels = woven(torch.cat([silent, batch.target], 1), order)
+    labels = interleaved(torch.cat([silent, batch.target], 1), order)
     quiet = labels.new_full((rows, length), -100)
     embeds = torch.cat([prompt, embed(ids.clamp_min(0))], 1)
     return {"inputs_embeds": embeds, "labels": torch.cat([quiet, labels], 1).contiguous()}

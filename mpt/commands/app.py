@@ -34,6 +34,7 @@ from mpt.commands import (
     up,
 )
 from mpt.commands.console import err, hear_warnings, out, speak_utf8, unwritten
+from mpt.commands.options import METHODS_LISTED
 from mpt.commands.stop import STOPPED
 from mpt.errors import InputError, MptError
 
@@ -44,7 +45,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("sweep")(sweep.sweep)
+app.command("sweep", epilog=METHODS_LISTED)(sweep.sweep)
 app.command("promote")(promote.promote)
 app.command("campaign")(campaign.campaign)
 app.command("run")(run.run)

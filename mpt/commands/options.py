@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from mpt.methods import METHODS, engine_names
 
 if TYPE_CHECKING:
     from mpt.store.home import Home
@@ -15,8 +18,23 @@ SERVERS = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
 """What an address of MLflow begins with."""
 
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")]
+
+
+def either(names: Iterable[str]) -> str:
+    """``a, b or c``."""
+    *most, last = names
+    return f"{', '.join(most)} or {last}"
+
+
+Method = Annotated[
+    str | None, typer.Option(help=f"{either(METHODS)} (default: reptile)", show_default=False)
+]
+METHODS_LISTED = "\n\n".join(f"{name}: {known.summary}." for name, known in METHODS.items())
+"""What each method does, for the end of a help page."""
+
 MetaEngine = Annotated[
-    str, typer.Option(help="How MAML's gradient is computed: auto, graph, recursion or higher.")
+    str,
+    typer.Option(help=f"How gradients of order 2 are computed: {either(engine_names())}."),
 ]
 TrackingUri = Annotated[
     str | None, typer.Option(help="MLflow server (default: a local store under mlruns/)")

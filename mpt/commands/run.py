@@ -8,13 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from mpt.commands.console import out, steps_on
-from mpt.commands.options import Device, MetaEngine, TrackingUri, from_home
+from mpt.commands.options import Device, MetaEngine, Method, TrackingUri, from_home
 
 
 def run(
-    method: Annotated[
-        str | None, typer.Option(help="maml, fomaml, reptile or mtl (default: reptile)")
-    ] = None,
+    method: Method = None,
     study: Annotated[
         Path | None,
         typer.Option(callback=from_home, help="A study file (YAML); options override its keys."),

@@ -10,14 +10,12 @@ import typer
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import out, steps_on
 from mpt.commands.dry_run import DryRun
-from mpt.commands.options import Device, MetaEngine, TrackingUri, from_home
+from mpt.commands.options import Device, MetaEngine, Method, TrackingUri, from_home
 from mpt.commands.stop import Budget, leave
 
 
 def sweep(
-    method: Annotated[
-        str | None, typer.Option(help="maml, fomaml, reptile or mtl (default: reptile)")
-    ] = None,
+    method: Method = None,
     study: Annotated[
         Path | None,
         typer.Option(callback=from_home, help="A study file (YAML); options override its keys."),

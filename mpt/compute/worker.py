@@ -129,7 +129,7 @@ class Worker:
     @cached_property
     def checkpoints(self) -> Checkpoints:
         """Where meta-trainings are saved while they go on."""
-        return Checkpoints(self.home.checkpoints, asked=lambda: self.stopping.saves())
+        return Checkpoints(self.home.checkpoints, wanted=lambda: self.stopping.saves())
 
     @cached_property
     def _token_cache(self) -> TokenCache:
@@ -321,12 +321,18 @@ def _result(end: Learned | Tuned | FineTuned | Diverged, made: Numerics) -> Resu
         return DivergedResult(step=end.step, reason=str(end), software=software(), numerics=made)
     plan = StepRecord.model_validate(asdict(end.plan)) if end.plan else None
     if isinstance(end, Learned):
-        return MetaResult(curve=end.curve, plan=plan, software=software(), numerics=made)
+        return MetaResult(
+            curve=end.curve,
+            plan=plan,
+            learned=end.learned or None,
+            software=software(),
+            numerics=made,
+        )
     return CellResult(
         dev=end.dev,
         test=end.test,
         best_step=end.best_step,
-        dev_evals=end.looks,
+        dev_evals=end.evals,
         curve=end.curve,
         plan=plan,
         software=software(),

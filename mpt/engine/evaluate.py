@@ -1,4 +1,4 @@
-"""Answering and scoring: every run of a pack reads its own questions with its own prompt."""
+"""Answer and score: every run of a pack reads its own questions with its own prompt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from mpt.backbone.batch import Batch, collate
 from mpt.backbone.frozen import Backbone
-from mpt.engine.memory import Relief
+from mpt.engine.memory import BackOff
 from mpt.gym.metrics import can_still_match, score
 from mpt.gym.tokens import Questions, Row
 from mpt.notation import Prompts
@@ -23,8 +23,9 @@ a CPU's caches and for neighbours of like length."""
 Place = tuple[int, int]
 """A run, and one of its rows."""
 
-Worth = Callable[[int, int, str], bool]
-"""``worth(run, i, begun)``: whether an answer to row i that begins so needs to be written out."""
+NeedsGeneration = Callable[[int, int, str], bool]
+"""``needs_generation(run, i, begun)``: whether an answer to row i that begins so is to be written
+to its end."""
 
 
 def evaluate(
@@ -35,7 +36,7 @@ def evaluate(
     limit: int,
     beams: int = 1,
 ) -> list[float]:
-    """Each run's score under its own metric; 0 where a correlation is undefined.
+    """Score each run under its own metric; 0 where a correlation is undefined.
 
     The same answer to every question has no correlation with anything: it shows no skill. Answers
     that are wrong from their first words on are not written to their end.
@@ -48,17 +49,16 @@ def evaluate(
         beams: 1 for greedy decoding, else see ``Backbone.generate``.
     """
 
-    def worth(run: int, i: int, begun: str) -> bool:
-        asked = questions[run]
-        return can_still_match(asked.metric, begun, asked.golds[i])
+    def can_match(run: int, i: int, begun: str) -> bool:
+        return can_still_match(questions[run].metric, begun, questions[run].golds[i])
 
     rows = [q.rows for q in questions]
-    answers = answer(backbone, theta, rows, limit=limit, beams=beams, worth=worth)
-    found = [
+    answers = answer(backbone, theta, rows, limit=limit, beams=beams, needs_generation=can_match)
+    scores = [
         score(q.metric, predictions, [list(gold) for gold in q.golds])
         for q, predictions in zip(questions, answers, strict=True)
     ]
-    return [0.0 if isnan(value) else value for value in found]
+    return [0.0 if isnan(value) else value for value in scores]
 
 
 def answer(
@@ -68,27 +68,29 @@ def answer(
     *,
     limit: int,
     beams: int = 1,
-    worth: Worth = lambda run, i, begun: True,
+    needs_generation: NeedsGeneration = lambda run, i, begun: True,
 ) -> list[list[str]]:
-    """What decoding writes for each row of each run.
+    """Return what decoding writes for each row of each run.
 
     Under greedy decoding one teacher-forced pass tells how every answer begins: it follows the
     row's first gold answer up to the first token that the model would write otherwise. Answers
-    that follow it to its end, or end where they leave it, are known; those that are not ``worth``
-    more stay as they have begun; only the rest is generated.
+    that follow it to its end, or end where they leave it, are known; those that need no generation
+    stay as they have begun; only the rest is generated.
     """
     texts: list[list[str]] = [[""] * len(rows) for rows in rows_of_run]
     for places in _passes(rows_of_run, theta.shape[1], TOKENS_PER_PASS[backbone.device.type]):
-        relief = Relief(len(places), len(theta), backbone.device)
+        backoff = BackOff(len(places), len(theta), backbone.device)
 
         def write(size: int, places: Sequence[Place] = places) -> None:
             for cut in range(0, len(places), size):
                 some = sorted(places[cut : cut + size])
-                written = _answered(backbone, theta, rows_of_run, some, limit, beams, worth)
+                written = _answered(
+                    backbone, theta, rows_of_run, some, limit, beams, needs_generation
+                )
                 for (run, i), text in zip(some, written, strict=True):
                     texts[run][i] = text
 
-        relief.run(write)
+        backoff.run(write)
     return texts
 
 
@@ -100,7 +102,7 @@ def _answered(
     places: Sequence[Place],
     limit: int,
     beams: int,
-    worth: Worth,
+    needs_generation: NeedsGeneration,
 ) -> list[str]:
     """Answers to the rows at ``places``, which are sorted: one pass, and one of generation."""
     runs = sorted({run for run, _ in places})
@@ -110,7 +112,7 @@ def _answered(
         return backbone.generate(prompts, batch, limit, beams)
     begun, ended = _begun(backbone, prompts, batch)
     known = [
-        end or not worth(run, i, text)
+        end or not needs_generation(run, i, text)
         for (run, i), text, end in zip(places, begun, ended, strict=True)
     ]
     missed = [n for n, settled in enumerate(known) if not settled]
@@ -120,14 +122,15 @@ def _answered(
 
 def _begun(backbone: Backbone, theta: Prompts, batch: Batch) -> tuple[list[str], list[bool]]:
     """How greedy decoding begins each row's answer, and whether that is all of it."""
-    guesses, targets = backbone.guess(theta, batch).cpu().numpy(), batch.target.cpu().numpy()
+    argmaxes = backbone.teacher_forced_argmax(theta, batch).cpu().numpy()
+    targets = batch.target.cpu().numpy()
     begun, ended = [], []
-    for guess, target in zip(guesses, targets, strict=True):
+    for argmax, target in zip(argmaxes, targets, strict=True):
         length = int((target != -100).sum())
-        apart = (guess[:length] != target[:length]).nonzero()[0]
+        apart = (argmax[:length] != target[:length]).nonzero()[0]
         stop = int(apart[0]) + 1 if len(apart) else length
-        begun.append(guess[:stop])
-        ended.append(bool(guess[stop - 1] == target[length - 1]))
+        begun.append(argmax[:stop])
+        ended.append(bool(argmax[stop - 1] == target[length - 1]))
     return backbone.decode(begun), ended
 
 

@@ -1,4 +1,4 @@
-"""Full fine-tuning of the whole model on one target task: the second baseline."""
+"""Fine-tune the whole model on one target task: the second baseline."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from mpt.backbone.batch import collate
-from mpt.backbone.frozen import Backbone, Thawed
+from mpt.backbone.frozen import Backbone, TrainableCopy
 from mpt.backbone.hub import adafactor
 from mpt.engine.evaluate import evaluate
-from mpt.engine.memory import Relief, cause_of, is_out_of_memory
+from mpt.engine.memory import BackOff, cause_of, is_out_of_memory
 from mpt.engine.pack import FineTuneJob
 from mpt.engine.plan import StepPlan, plan_step
 from mpt.engine.step import pieces_of
-from mpt.engine.tune import looks
+from mpt.engine.tune import eval_steps
 from mpt.errors import Diverged, OutOfMemory
 from mpt.gym.episodes import training_rows
 from mpt.gym.splits import Part
@@ -30,7 +30,7 @@ class FineTuned:
     Attributes:
         dev: best dev score (the first, on ties); test: the test score of that state.
         best_step: updates taken when it was found.
-        looks: (step, dev score) of every look.
+        evals: (step, dev score) of every evaluation on dev.
         curve: training loss (nats) of every step.
         plan: how its steps were computed.
     """
@@ -38,7 +38,7 @@ class FineTuned:
     dev: float
     test: float
     best_step: int
-    looks: tuple[tuple[int, float], ...]
+    evals: tuple[tuple[int, float], ...]
     curve: tuple[float, ...]
     plan: StepPlan
 
@@ -56,7 +56,7 @@ def fine_tune(
     """
     device = backbone.device
     try:
-        return _trained(job, backbone.thawed(), on_step)
+        return _trained(job, backbone.trainable_copy(), on_step)
     except Exception as error:
         if not is_out_of_memory(error):
             raise
@@ -69,28 +69,30 @@ def fine_tune(
 
 
 def _trained(
-    job: FineTuneJob, model: Thawed, on_step: Callable[[int], None]
+    job: FineTuneJob, model: TrainableCopy, on_step: Callable[[int], None]
 ) -> FineTuned | Diverged:
     config, tuning = job.config, job.config.tuning
     step = FineTuneStep(job, model)
-    optimiser = adafactor(model.trained, config.lr)
+    optimiser = adafactor(model.trainable_weights, config.lr)
     best = _Best()
     curve: list[float] = []
-    look_at = looks(tuning.steps, tuning.num_evals)
+    at = eval_steps(tuning.steps, tuning.num_evals)
     for position in range(1, tuning.steps + 1):
         curve.append(step(position - 1))
         if not torch.tensor(curve[-1]).isfinite():
             return Diverged(config.digest, position, "its loss")
         optimiser.step()
         on_step(1)
-        if position in look_at:
-            if not all(bool(weight.isfinite().all()) for weight in model.trained.values()):
+        if position in at:
+            if not all(
+                bool(weight.isfinite().all()) for weight in model.trainable_weights.values()
+            ):
                 return Diverged(config.digest, position, "a weight")
-            best.look(position, step.score("dev"), model, last=position == tuning.steps)
+            best.note(position, step.score("dev"), model, last=position == tuning.steps)
     best.restore(model)
     test = step.score("test")
     assert step.plan is not None
-    return FineTuned(best.dev, test, best.step, tuple(best.looks), tuple(curve), step.plan)
+    return FineTuned(best.dev, test, best.step, tuple(best.evals), tuple(curve), step.plan)
 
 
 @dataclass
@@ -98,7 +100,7 @@ class FineTuneStep:
     """Gradients of all weights on the task's next training rows, and scores; no prompt is read."""
 
     job: FineTuneJob
-    model: Thawed
+    model: TrainableCopy
     plan: StepPlan | None = None
 
     @property
@@ -107,17 +109,17 @@ class FineTuneStep:
         return self.model.vocabulary_prompt(1)[None, :0]
 
     def __call__(self, position: int) -> float:
-        """The loss of update ``position`` (from 0); every weight's ``grad`` is that of the loss."""
+        """Return the loss of update ``position`` (from 0); each weight has its ``grad``."""
         job, model, theta = self.job, self.model, self.theta
         batch = collate(
             [training_rows(job.split.train, job.config.tuning.batch, position, *job.stream)]
         )
         if self.plan is None:
             self.plan = plan_step(model, theta, [batch.to(model.device)])
-        relief = Relief(self.plan.rows, 1, model.device)
+        backoff = BackOff(self.plan.rows, 1, model.device)
 
         def gradient(rows: int) -> float:
-            for weight in model.trained.values():
+            for weight in model.trainable_weights.values():
                 weight.grad = None  # also what an attempt that ran out of memory left behind
             total = 0.0
             for piece in pieces_of(batch, rows, model):
@@ -126,16 +128,16 @@ class FineTuneStep:
                 total += float(loss.detach())
             return total
 
-        loss = relief.run(gradient)
-        self.plan = self.plan.eased(relief)
+        loss = backoff.run(gradient)
+        self.plan = self.plan.after(backoff)
         return loss
 
     def score(self, part: Part) -> float:
-        """The model's score on a part of the task."""
+        """Score the model on a part of the task."""
         chosen = self.job.config
         limit, beams = chosen.backbone.max_target, chosen.tuning.num_beams
-        asked = [self.job.split.questions(part)]
-        return evaluate(self.model, self.theta, asked, limit=limit, beams=beams)[0]
+        questions = [self.job.split.questions(part)]
+        return evaluate(self.model, self.theta, questions, limit=limit, beams=beams)[0]
 
 
 @dataclass
@@ -144,21 +146,21 @@ class _Best:
 
     dev: float = -float("inf")
     step: int = 0
-    looks: list[tuple[int, float]] = field(default_factory=list)
+    evals: list[tuple[int, float]] = field(default_factory=list)
     _weights: dict[str, Tensor] | None = None
 
-    def look(self, step: int, dev: float, model: Thawed, *, last: bool) -> None:
-        self.looks.append((step, dev))
+    def note(self, step: int, dev: float, model: TrainableCopy, *, last: bool) -> None:
+        self.evals.append((step, dev))
         if dev > self.dev:
             self.dev, self.step, self._weights = dev, step, None
             if not last:
                 # in main memory: the device holds the model, its gradients and the frozen one
                 self._weights = {
                     name: weight.detach().to("cpu", copy=True)
-                    for name, weight in model.trained.items()
+                    for name, weight in model.trainable_weights.items()
                 }
 
     @torch.no_grad()
-    def restore(self, model: Thawed) -> None:
+    def restore(self, model: TrainableCopy) -> None:
         for name, weight in (self._weights or {}).items():
-            model.trained[name].copy_(weight)
+            model.trainable_weights[name].copy_(weight)

@@ -1,4 +1,4 @@
-"""Memory of a step: what it takes, what the device has, and what to do when that is too little."""
+"""Measure what memory a step takes and the device has, and back off to smaller batches."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from mpt.notation import Prompts
 
 Result = TypeVar("Result")
 
-SHARE = 0.8
-"""Of the free memory a plan may use; the rest is for what no probe sees."""
+USABLE = 0.8
+"""The fraction of free memory that a plan may use; the rest is for what no probe sees."""
 _SHORT = (
     "can't allocate memory",
     "cannot allocate memory",
@@ -54,11 +54,11 @@ class Footprint:
     row: float
 
     def of(self, rows: int) -> float:
-        """Bytes for a batch of so many rows."""
+        """Return the bytes for a batch of so many rows."""
         return self.fixed + self.row * rows
 
     def rows(self, budget: float) -> int:
-        """Rows that fit into a budget of bytes, at least 1."""
+        """Return the rows that fit into a budget of bytes, at least 1."""
         return max(1, int((budget - self.fixed) / self.row)) if self.row > 0 else 1 << 30
 
 
@@ -75,25 +75,25 @@ def footprint(backbone: Backbone, theta: Prompts, batch: Batch, *, twice: bool) 
 
     def line(many: int) -> Footprint:
         one, more = (
-            _held(backbone, theta, batch.rows(widest[:n].tolist()), twice=twice) for n in (1, many)
+            _peak(backbone, theta, batch.rows(widest[:n].tolist()), twice=twice) for n in (1, many)
         )
         row = max(1.0, (more - one) / (many - 1)) if many > 1 else one
         return Footprint(max(0.0, one - row), row)
 
-    return Relief(min(4, len(batch)), len(theta), theta.device).run(line)
+    return BackOff(min(4, len(batch)), len(theta), theta.device).run(line)
 
 
 def free_memory(device: torch.device) -> float:
-    """Bytes that a step may use: of a GPU what is free, of a machine half of what it has."""
+    """Return the bytes that a step may use: those free on a GPU, of a machine's half of them."""
     if device.type == "cuda":
         reusable = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return SHARE * (torch.cuda.mem_get_info(device)[0] + reusable)
-    return SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
+        return USABLE * (torch.cuda.mem_get_info(device)[0] + reusable)
+    return USABLE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
 
 
 @dataclass
-class Relief:
-    """Runs a computation in pieces of ``rows`` rows, half as many whenever memory runs out.
+class BackOff:
+    """Run a computation on micro-batches of ``rows`` rows, half as many when memory runs out.
 
     Nothing is lost: steps are pure functions of the state, so a step is simply taken again, with
     the same result but for rounding.
@@ -105,7 +105,7 @@ class Relief:
     halvings: int = 0
 
     def run(self, compute: Callable[[int], Result]) -> Result:
-        """``compute(rows)``, again with fewer rows while it runs out of memory.
+        """Return ``compute(rows)``, computed again with fewer rows while memory runs out.
 
         Raises:
             OutOfMemory: one row at a time is too much.
@@ -135,20 +135,20 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def cause_of(error: BaseException) -> str:
-    """The first line of an error, or its name; Python's own MemoryError says nothing."""
+    """Return the first line of an error, or its name: Python's own MemoryError says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _held(backbone: Backbone, theta: Prompts, batch: Batch, *, twice: bool) -> float:
-    loss = backbone.curved if twice else backbone.losses
+def _peak(backbone: Backbone, theta: Prompts, batch: Batch, *, twice: bool) -> float:
+    loss = backbone.losses_twice_differentiable if twice else backbone.losses
     theta = theta.detach().requires_grad_()
     if theta.device.type == "cuda":
         torch.cuda.synchronize(theta.device)
         before = torch.cuda.memory_allocated(theta.device)
         torch.cuda.reset_peak_memory_stats(theta.device)
-        found = slope(theta, batch, loss, through=twice)
+        gradient = slope(theta, batch, loss, through=twice)
         if twice:
-            torch.autograd.grad(found.direction.sum(), theta)
+            torch.autograd.grad(gradient.direction.sum(), theta)
         return float(torch.cuda.max_memory_allocated(theta.device) - before)
     storages: dict[int, int] = {}
 
@@ -159,6 +159,6 @@ def _held(backbone: Backbone, theta: Prompts, batch: Batch, *, twice: bool) -> f
         return saved
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved):
-        found = slope(theta, batch, loss, through=twice)
-    del found
+        gradient = slope(theta, batch, loss, through=twice)
+    del gradient
     return float(sum(storages.values()))

@@ -28,14 +28,14 @@ class MetaJob:
 
     @cached_property
     def episodes(self) -> Episodes:
-        """The episodes of this run, in order."""
-        config, kind = self.config, method(self.config.method)
+        """Its episodes, in order."""
+        config, known = self.config, method(self.config.method)
         return Episodes(
             units=self.units,
             name=config.root,
-            inner_steps=config.inner.steps if kind.support else 0,
+            inner_steps=config.inner.steps if known.support else 0,
             inner_batch=config.inner.batch,
-            query=kind.query,
+            query=known.query,
             query_batch=config.outer.batch,
             habits=config.habits or Habits(),
         )
@@ -71,7 +71,7 @@ class FineTuneJob:
 
 
 def run_shape(config: RunConfig) -> Hashable:
-    """What runs must have in common to share a pass; their rates, tasks and lengths may differ."""
+    """Return what runs must have in common to share a pass; rates, tasks and lengths may differ."""
     return (
         config.backbone,
         config.weights,
@@ -79,18 +79,20 @@ def run_shape(config: RunConfig) -> Hashable:
         (config.inner.steps, config.inner.batch),
         (config.outer.optimiser, config.outer.episodes, config.outer.batch),
         config.habits,
+        # whole numbers are those of a whole pack, see ``mpt.methods.Arg``
+        tuple((n, v) for n, v in (config.method_args or {}).items() if isinstance(v, int)),
     )
 
 
 def cell_shape(config: CellConfig) -> Hashable:
-    """What cells must have in common to share a pass."""
+    """Return what cells must have in common to share a pass."""
     return (config.backbone, config.weights, config.tuning)
 
 
 def packs(
     work: Iterable[Work], *, shape: Callable[[Work], Hashable], size: int
 ) -> list[list[Work]]:
-    """Work grouped by shape, in order, at most ``size`` to a pack."""
+    """Group work by shape, in order, at most ``size`` to a pack."""
     groups: dict[Hashable, list[Work]] = {}
     for item in work:
         groups.setdefault(shape(item), []).append(item)

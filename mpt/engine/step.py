@@ -1,23 +1,28 @@
-"""One step of a pack: episodes or training rows in, a direction for every run out."""
+"""Compute one step of a pack: episodes or training rows in, a direction for every run out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+
+from torch import Tensor
 
 from mpt.backbone.batch import Batch, collate
 from mpt.backbone.frozen import Backbone
 from mpt.engine.buckets import PASS_COSTS, buckets
-from mpt.engine.memory import Relief
+from mpt.engine.memory import BackOff
 from mpt.engine.pack import CellJob, MetaJob
 from mpt.engine.plan import StepPlan, plan_step, when_short
 from mpt.engine.train import TrainState
 from mpt.gym.episodes import training_rows
 from mpt.gym.tokens import Row
-from mpt.methods import method
+from mpt.methods import AUTO, method
 from mpt.methods.inner import MetaGradient, slope
 from mpt.notation import Prompts
+
+Own = Mapping[str, Tensor | int]
+"""What a method takes by name: its arguments, and what it learns beside the prompt."""
 
 
 @dataclass
@@ -29,58 +34,83 @@ class MetaStep:
     its ``habits`` say so.
 
     Attributes:
-        engine: how the gradient is asked for: ``auto``, or an engine of the method.
+        engine: how the gradient is computed: ``auto``, or an engine of the method.
         plan: how steps are computed; if not given, made from a probe of the first one.
     """
 
     jobs: Sequence[MetaJob]
     backbone: Backbone
-    engine: str = "auto"
+    engine: str = AUTO
     plan: StepPlan | None = None
 
     def __call__(self, state: TrainState) -> MetaGradient:
-        """Directions and losses of the next step of every run."""
+        """Return directions and losses of the next step of every run."""
         size = self.jobs[0].config.outer.episodes
         episodes = [
-            self.jobs[lane].episodes[position * size + slot]
-            for lane, position in zip(state.lanes, state.position, strict=True)
-            for slot in range(size)
+            self.jobs[run].episodes[position * size + place]
+            for run, position in zip(state.runs, state.position, strict=True)
+            for place in range(size)
         ]
         inner = len(episodes[0].support)
         support = [collate([e.support[j] for e in episodes]) for j in range(inner)]
         query = collate([e.query for e in episodes]) if episodes[0].query else None
-        rates = [self.jobs[lane].config.inner.lr for lane in state.lanes]
-        alpha = state.theta.new_tensor(rates)[:, None, None].repeat_interleave(size, 0)
+        alpha = self._per_run([self.jobs[run].config.inner.lr for run in state.runs], state)
         phi = state.theta.repeat_interleave(size, 0)
-        found = self._gradient(phi, support, query, alpha)
-        runs, habits = len(state.lanes), self.jobs[0].config.habits
-        directions = found.direction.unflatten(0, (runs, size))
+        result = self._gradient(phi, support, query, alpha, self._own(state))
+        habits = self.jobs[0].config.habits
         added = habits is not None and habits.meta_batch == "sum"
+
+        def over_episodes(directions: Tensor) -> Tensor:
+            each = directions.unflatten(0, (len(state.runs), size))
+            return each.sum(1) if added else each.mean(1)
+
         return MetaGradient(
-            directions.sum(1) if added else directions.mean(1),
-            found.losses.unflatten(0, (runs, size)).mean(1),
+            over_episodes(result.direction),
+            result.losses.unflatten(0, (len(state.runs), size)).mean(1),
+            {name: over_episodes(tensor) for name, tensor in result.learned.items()},
         )
 
+    def _per_run(self, values: Sequence[float], state: TrainState) -> Tensor:
+        """``[R * E, 1, 1]``: a number of each run, for each of its episodes."""
+        size = self.jobs[0].config.outer.episodes
+        return state.theta.new_tensor(values)[:, None, None].repeat_interleave(size, 0)
+
+    def _own(self, state: TrainState) -> Own:
+        """What the method takes by name; a whole number is the same for the whole pack."""
+        size = self.jobs[0].config.outer.episodes
+        configs = [self.jobs[run].config for run in state.runs]
+        own: dict[str, Tensor | int] = {
+            name: tensor.repeat_interleave(size, 0) for name, tensor in state.learned.items()
+        }
+        for name, value in (configs[0].method_args or {}).items():
+            of_runs = [float((config.method_args or {})[name]) for config in configs]
+            own[name] = value if isinstance(value, int) else self._per_run(of_runs, state)
+        return own
+
     def _gradient(
-        self, phi: Prompts, support: Sequence[Batch], query: Batch | None, alpha: Prompts
+        self,
+        phi: Prompts,
+        support: Sequence[Batch],
+        query: Batch | None,
+        alpha: Prompts,
+        own: Own,
     ) -> MetaGradient:
-        kind, backbone = method(self.jobs[0].config.method), self.backbone
+        known, backbone = method(self.jobs[0].config.method), self.backbone
         if self.plan is None:
             batches = [batch.to(backbone.device) for batch in (*support, query) if batch]
-            self.plan = plan_step(backbone, phi, batches, asked=self.engine, kind=kind)
-        plan, relief = self.plan, Relief(self.plan.rows, len(self.jobs), backbone.device)
-        loss = backbone.curved if kind.order == 2 else backbone.losses
+            self.plan = plan_step(backbone, phi, batches, engine=self.engine, known=known)
+        plan, backoff = self.plan, BackOff(self.plan.rows, len(self.jobs), backbone.device)
+        loss = backbone.losses_twice_differentiable if known.order == 2 else backbone.losses
 
         def gradient(rows: int) -> MetaGradient:
-            engine = when_short(plan.engine, kind) if relief.halvings else plan.engine
+            engine = when_short(plan.engine, known) if backoff.halvings else plan.engine
             cut = partial(pieces_of, rows=rows, backbone=backbone)
-            return kind.by(engine)(
-                phi, [cut(b) for b in support], query and cut(query), loss, alpha
-            )
+            pieces = [cut(batch) for batch in support]
+            return known.by(engine)(phi, pieces, query and cut(query), loss, alpha, **own)
 
-        found = relief.run(gradient)
-        self.plan = plan.eased(relief, kind)
-        return found
+        result = backoff.run(gradient)
+        self.plan = plan.after(backoff, known)
+        return result
 
 
 @dataclass
@@ -92,28 +122,30 @@ class TuningStep:
     plan: StepPlan | None = None
 
     def __call__(self, state: TrainState) -> MetaGradient:
-        """Directions and losses of the next step of every cell."""
+        """Return directions and losses of the next step of every cell."""
         size, backbone = self.jobs[0].config.tuning.batch, self.backbone
         rows_of_run: list[list[Row]] = [
-            training_rows(self.jobs[lane].split.train, size, position, *self.jobs[lane].stream)
-            for lane, position in zip(state.lanes, state.position, strict=True)
+            training_rows(self.jobs[run].split.train, size, position, *self.jobs[run].stream)
+            for run, position in zip(state.runs, state.position, strict=True)
         ]
         batch = collate(rows_of_run)
         theta = state.theta.detach().requires_grad_()
         if self.plan is None:
             self.plan = plan_step(backbone, theta, [batch.to(backbone.device)])
-        relief = Relief(self.plan.rows, len(self.jobs), backbone.device)
-        found = relief.run(
+        backoff = BackOff(self.plan.rows, len(self.jobs), backbone.device)
+        result = backoff.run(
             lambda rows: slope(theta, pieces_of(batch, rows, backbone), backbone.losses)
         )
-        self.plan = self.plan.eased(relief)
-        return found
+        self.plan = self.plan.after(backoff)
+        return result
 
 
 def pieces_of(batch: Batch, rows: int, backbone: Backbone) -> tuple[Batch, ...]:
-    """The batch on the backbone's device: length buckets of at most ``rows`` rows each."""
-    place = backbone.device
-    found = buckets(batch, PASS_COSTS[place.type], whole_runs=backbone.shares_prompt)
-    if len(found) == 1 and rows >= len(batch):
-        return (batch.to(place),)
-    return tuple(piece.to(place) for bucket in found for piece in batch.rows(bucket).pieces(rows))
+    """Cut the batch into length buckets of at most ``rows`` rows, on the backbone's device."""
+    device = backbone.device
+    rows_of_bucket = buckets(batch, PASS_COSTS[device.type], whole_runs=backbone.shares_prompt)
+    if len(rows_of_bucket) == 1 and rows >= len(batch):
+        return (batch.to(device),)
+    return tuple(
+        piece.to(device) for bucket in rows_of_bucket for piece in batch.rows(bucket).pieces(rows)
+    )

@@ -1,10 +1,10 @@
-"""Training a pack: every lane takes its own steps at its own rate until it is done or diverges."""
+"""Train a pack: every run takes its own steps at its own rate until it is done or diverges."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -16,92 +16,139 @@ from mpt.notation import Losses, Prompts
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
-    """One run of a pack: its name (digest), start ``[P, H]``, learning rate and number of steps."""
+class Run:
+    """One run of a pack, as it begins.
+
+    Attributes:
+        name: its digest.
+        start: ``[P, H]``, its prompt.
+        rate: its learning rate.
+        steps: its updates in all.
+        learned: what its method learns beside the prompt, each tensor without the axis R.
+    """
 
     name: str
     start: Tensor
     rate: float
     steps: int
+    learned: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainState:
-    """The lanes still under way, and all that the next step depends on.
+    """The runs still training, and all that the next step depends on.
 
     Attributes:
-        lanes: which lane each row of the tensors belongs to.
-        theta: ``[R, P, H]``; moments: the optimiser's state, first axis R.
-        position: updates taken so far, one count per lane.
+        runs: which run of the pack each row of the tensors belongs to.
+        theta: ``[R, P, H]``.
+        learned: what is learned beside the prompts, by name, first axis R.
+        moments: the optimiser's state, first axis R; that of ``learned[name]`` as ``name.key``.
+        position: updates taken so far, one count per row.
     """
 
-    lanes: tuple[int, ...]
+    runs: tuple[int, ...]
     theta: Prompts
+    learned: Mapping[str, Tensor]
     moments: State
     position: tuple[int, ...]
 
     def keep(self, rows: Sequence[int]) -> TrainState:
-        """The state of some of the rows alone."""
+        """Return the state of some of the rows alone."""
         index = torch.tensor(rows, dtype=torch.int64, device=self.theta.device)
         return TrainState(
-            tuple(self.lanes[i] for i in rows),
+            tuple(self.runs[i] for i in rows),
             self.theta[index],
+            {name: tensor[index] for name, tensor in self.learned.items()},
             {name: tensor[index] for name, tensor in self.moments.items()},
             tuple(self.position[i] for i in rows),
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """Where a run ended: its prompt ``[P, H]``, and what was learned beside it."""
+
+    prompt: Tensor
+    learned: Mapping[str, Tensor]
+
+
 Gradient = Callable[[TrainState], MetaGradient]
-"""The direction ``[R, P, H]`` and losses ``[R]`` of the next step of every row of the state."""
+"""Computes directions and losses ``[R]`` of the next step of every row of the state."""
 
 Watch = Callable[[TrainState, Losses], None]
-"""Looks at the state after a step: curves, dev scores, checkpoints, progress."""
+"""Is called with the state after a step: curves, dev scores, checkpoints, progress."""
 
 
-def start(lanes: Sequence[Lane], optimiser: Optimiser) -> TrainState:
-    """The state before the first step of every lane."""
-    theta = torch.stack([lane.start for lane in lanes])
-    moments = optimiser.init(theta)
-    return TrainState(tuple(range(len(lanes))), theta, moments, (0,) * len(lanes))
+def start(runs: Sequence[Run], optimiser: Optimiser) -> TrainState:
+    """Return the state before the first step of every run."""
+    theta = torch.stack([run.start for run in runs])
+    learned = {name: torch.stack([run.learned[name] for run in runs]) for name in runs[0].learned}
+    moments = dict(optimiser.init(theta))
+    for name, tensor in learned.items():
+        moments |= {f"{name}.{key}": value for key, value in optimiser.init(tensor).items()}
+    return TrainState(tuple(range(len(runs))), theta, learned, moments, (0,) * len(runs))
 
 
 def train(
-    lanes: Sequence[Lane],
+    runs: Sequence[Run],
     state: TrainState,
     gradient: Gradient,
     *,
     optimiser: Optimiser,
     watch: Watch,
-) -> list[Prompts | Diverged]:
-    """Run every lane to its end; a finished or diverged lane leaves, the others go on.
+) -> list[Trained | Diverged]:
+    """Take every run to its end; a finished or diverged run leaves, the others continue.
 
     Returns:
-        Per lane its last prompt ``[P, H]``, or what went wrong and at which step.
+        Per run where it ended, or what went wrong and at which step.
 
     Raises:
         Exception: whatever a step or ``watch`` raises, its attribute ``step`` set.
     """
-    ended: dict[int, Prompts | Diverged] = {}
-    state = _retire(lanes, state, ended)
-    while state.lanes:
-        rates = [lanes[lane].rate for lane in state.lanes]
+    ended: dict[int, Trained | Diverged] = {}
+    state = _drop_finished(runs, state, ended)
+    while state.runs:
+        rates = [runs[run].rate for run in state.runs]
         rate = state.theta.new_tensor(rates)[:, None, None]
         with _at_step(max(state.position) + 1):
-            found = gradient(state)
-            theta, moments = optimiser.step(state.theta, found.direction, state.moments, rate)
-            state = replace(
-                state, theta=theta, moments=moments, position=tuple(p + 1 for p in state.position)
-            )
-            state, losses = _drop_diverged(lanes, state, found.losses, ended)
-            if state.lanes:
+            directions = gradient(state)
+            state = _updated(state, directions, optimiser, rate)
+            state, losses = _drop_diverged(runs, state, directions.losses, ended)
+            if state.runs:
                 watch(state, losses)
-        state = _retire(lanes, state, ended)
-    return [ended[lane] for lane in range(len(lanes))]
+        state = _drop_finished(runs, state, ended)
+    return [ended[run] for run in range(len(runs))]
+
+
+def _updated(
+    state: TrainState, directions: MetaGradient, optimiser: Optimiser, rate: Tensor
+) -> TrainState:
+    """The state after one update of the prompts, and of what is learned beside them."""
+    own = {name: f"{name}." for name in state.learned}
+    of_theta = {
+        key: value
+        for key, value in state.moments.items()
+        if not any(key.startswith(prefix) for prefix in own.values())
+    }
+    theta, moments = optimiser.step(state.theta, directions.direction, of_theta, rate)
+    learned, moments = {}, dict(moments)
+    for name, prefix in own.items():
+        known = {
+            key.removeprefix(prefix): value
+            for key, value in state.moments.items()
+            if key.startswith(prefix)
+        }
+        learned[name], after = optimiser.step(
+            state.learned[name], directions.learned[name], known, rate
+        )
+        moments |= {f"{prefix}{key}": value for key, value in after.items()}
+    position = tuple(count + 1 for count in state.position)
+    return replace(state, theta=theta, learned=learned, moments=moments, position=position)
 
 
 @contextmanager
 def _at_step(step: int) -> Iterator[None]:
-    """An error inside knows its ``step``, counted from 1, as ``Diverged`` does."""
+    """Note on an error inside its ``step``, counted from 1, as ``Diverged`` does."""
     try:
         yield
     except Exception as error:
@@ -109,31 +156,34 @@ def _at_step(step: int) -> Iterator[None]:
         raise
 
 
-def _retire(
-    lanes: Sequence[Lane], state: TrainState, ended: dict[int, Prompts | Diverged]
+def _drop_finished(
+    runs: Sequence[Run], state: TrainState, ended: dict[int, Trained | Diverged]
 ) -> TrainState:
-    going = []
-    for row, (lane, position) in enumerate(zip(state.lanes, state.position, strict=True)):
-        if position < lanes[lane].steps:
-            going.append(row)
+    unfinished = []
+    for row, (run, position) in enumerate(zip(state.runs, state.position, strict=True)):
+        if position < runs[run].steps:
+            unfinished.append(row)
         else:
-            ended[lane] = state.theta[row].clone()
-    return state if len(going) == len(state.lanes) else state.keep(going)
+            learned = {name: tensor[row].clone() for name, tensor in state.learned.items()}
+            ended[run] = Trained(state.theta[row].clone(), learned)
+    return state if len(unfinished) == len(state.runs) else state.keep(unfinished)
 
 
 def _drop_diverged(
-    lanes: Sequence[Lane],
+    runs: Sequence[Run],
     state: TrainState,
     losses: Losses,
-    ended: dict[int, Prompts | Diverged],
+    ended: dict[int, Trained | Diverged],
 ) -> tuple[TrainState, Losses]:
-    finite_loss = losses.isfinite()
-    healthy = (finite_loss & state.theta.isfinite().flatten(1).all(-1)).tolist()
+    finite_loss, finite = losses.isfinite(), losses.isfinite()
+    for tensor in (state.theta, *state.learned.values()):
+        finite = finite & tensor.isfinite().flatten(1).all(-1)
+    healthy = finite.tolist()
     if all(healthy):
         return state, losses
     for row in (row for row, good in enumerate(healthy) if not good):
-        lane = state.lanes[row]
+        run = state.runs[row]
         what = "its prompt" if bool(finite_loss[row]) else "its loss"
-        ended[lane] = Diverged(lanes[lane].name, state.position[row], what)
+        ended[run] = Diverged(runs[run].name, state.position[row], what)
     kept = [row for row, good in enumerate(healthy) if good]
     return state.keep(kept), losses[kept]

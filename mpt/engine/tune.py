@@ -1,4 +1,4 @@
-"""Downstream: a pack of few-shot cells tuned, chosen on dev and tested once."""
+"""Tune a pack of few-shot downstream cells, choose each prompt on dev, test it once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Tuned:
         prompt: ``[P, H]``, the one with the best dev score (the first, on ties).
         dev: its dev score; test: its test score.
         best_step: updates taken when it was found.
-        looks: (step, dev score) of every look.
+        evals: (step, dev score) of every evaluation on dev.
         curve: training loss (nats) of every step.
         plan: how its steps were computed.
     """
@@ -36,23 +36,23 @@ class Tuned:
     dev: float
     test: float
     best_step: int
-    looks: tuple[tuple[int, float], ...]
+    evals: tuple[tuple[int, float], ...]
     curve: tuple[float, ...]
     plan: StepPlan | None
 
 
 @dataclass
 class _Best:
-    """What a cell has shown so far."""
+    """The best prompt of a cell so far, and its scores and losses."""
 
     prompt: Tensor
-    looks: list[tuple[int, float]]
+    evals: list[tuple[int, float]]
     curve: list[float]
     dev: float = -float("inf")
     step: int = 0
 
-    def look(self, step: int, dev: float, prompt: Tensor) -> None:
-        self.looks.append((step, dev))
+    def note(self, step: int, dev: float, prompt: Tensor) -> None:
+        self.evals.append((step, dev))
         if dev > self.dev:
             self.dev, self.step, self.prompt = dev, step, prompt.clone()
 
@@ -68,34 +68,34 @@ def tune(
     A diverged cell keeps nothing: its score would be that of an accident.
     """
     tuning, limit = jobs[0].config.tuning, jobs[0].config.backbone.max_target
-    lanes = [train.Lane(job.config.digest, job.start, job.config.lr, tuning.steps) for job in jobs]
+    runs = [train.Run(job.config.digest, job.start, job.config.lr, tuning.steps) for job in jobs]
     optimiser = OPTIMISERS[tuning.optimiser]
     best = [_Best(job.start, [], []) for job in jobs]
-    look_at = looks(tuning.steps, tuning.num_evals)
+    at = eval_steps(tuning.steps, tuning.num_evals)
 
     def watch(state: train.TrainState, losses: Losses) -> None:
-        for lane, loss in zip(state.lanes, losses.tolist(), strict=True):
-            best[lane].curve.append(loss)
-        on_step(len(state.lanes))
-        if state.position[0] in look_at:
-            dev = [jobs[lane].split.questions("dev") for lane in state.lanes]
-            found = evaluate(backbone, state.theta, dev, limit=limit, beams=tuning.num_beams)
-            for row, lane in enumerate(state.lanes):
-                best[lane].look(state.position[row], found[row], state.theta[row])
+        for run, loss in zip(state.runs, losses.tolist(), strict=True):
+            best[run].curve.append(loss)
+        on_step(len(state.runs))
+        if state.position[0] in at:
+            dev = [jobs[run].split.questions("dev") for run in state.runs]
+            scores = evaluate(backbone, state.theta, dev, limit=limit, beams=tuning.num_beams)
+            for row, run in enumerate(state.runs):
+                best[run].note(state.position[row], scores[row], state.theta[row])
 
-    state = train.start(lanes, optimiser)
+    state = train.start(runs, optimiser)
     step = TuningStep(jobs, backbone)
-    ends = train.train(lanes, state, step, optimiser=optimiser, watch=watch)
-    alive = [lane for lane, end in enumerate(ends) if not isinstance(end, Diverged)]
-    tests = _tested(
-        [best[lane] for lane in alive], [jobs[lane] for lane in alive], backbone, step.plan
+    ends = train.train(runs, state, step, optimiser=optimiser, watch=watch)
+    alive = [run for run, end in enumerate(ends) if not isinstance(end, Diverged)]
+    tested = _tested(
+        [best[run] for run in alive], [jobs[run] for run in alive], backbone, step.plan
     )
-    found = dict(zip(alive, tests, strict=True))
-    return [end if isinstance(end, Diverged) else found[lane] for lane, end in enumerate(ends)]
+    tuned = dict(zip(alive, tested, strict=True))
+    return [end if isinstance(end, Diverged) else tuned[run] for run, end in enumerate(ends)]
 
 
-def looks(steps: int, count: int) -> frozenset[int]:
-    """After which updates dev is looked at: ``count`` times, evenly spaced, at the end too."""
+def eval_steps(steps: int, count: int) -> frozenset[int]:
+    """Return the updates after which dev is scored: ``count``, evenly spaced, the last included."""
     return frozenset(max(1, round(steps * (i + 1) / count)) for i in range(count))
 
 
@@ -109,6 +109,6 @@ def _tested(
     questions = [job.split.questions("test") for job in jobs]
     scores = evaluate(backbone, theta, questions, limit=limit, beams=beams)
     return [
-        Tuned(b.prompt.cpu(), b.dev, test, b.step, tuple(b.looks), tuple(b.curve), plan)
+        Tuned(b.prompt.cpu(), b.dev, test, b.step, tuple(b.evals), tuple(b.curve), plan)
         for b, test in zip(best, scores, strict=True)
     ]

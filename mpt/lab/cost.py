@@ -19,6 +19,7 @@ from mpt.config import VOCABULARY, CellConfig, FineTuneConfig, RunConfig
 from mpt.engine.pack import cell_shape, packs, run_shape
 from mpt.lab.run import Lab, PackSize
 from mpt.lab.workload import Workload
+from mpt.methods import method
 from mpt.store.unit import Unit
 
 STEPS = 4
@@ -104,7 +105,9 @@ def _learning(configs: Sequence[RunConfig], size: int, worker: Worker) -> list[T
         pack = [_short(config, "outer") for config in alike[:size]]
         step, _, unit = _timed(worker.learn, pack)
         steps = fmean(config.outer.steps for config in alike)
-        inner = "" if alike[0].method == "mtl" else f", {alike[0].inner.steps} inner steps"
+        inner = (
+            "" if not method(alike[0].method).support else f", {alike[0].inner.steps} inner steps"
+        )
         what = f"meta-training, {alike[0].method}{inner}"
         each = steps * step / len(pack)
         found.append(Timing(what, len(pack), step, each, len(alike), _kept(unit, steps, worker)))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from mpt.notation import Loss, Losses, Prompts, Rates
 
@@ -16,10 +18,12 @@ class MetaGradient(NamedTuple):
     Attributes:
         direction: ``[R, P, H]``, the (pseudo-)gradient of each run's initial prompt.
         losses: ``[R]``, the loss it was read off (query loss; for Reptile the last support loss).
+        learned: the directions of what the method learns beside the prompt, by name.
     """
 
     direction: Prompts
     losses: Losses
+    learned: Mapping[str, Tensor] = MappingProxyType({})
 
 
 class Adapted(NamedTuple):
@@ -86,8 +90,8 @@ def adapt(
     theta = phi if through else phi.detach().requires_grad_()
     slopes, losses = torch.zeros_like(phi), phi.new_zeros(phi.shape[0])
     for batch in support:
-        gradient, losses = slope(theta, batch, loss, through=through)
-        slopes = slopes + gradient.detach()
-        theta = theta - alpha * gradient
+        step = slope(theta, batch, loss, through=through)
+        slopes, losses = slopes + step.direction.detach(), step.losses
+        theta = theta - alpha * step.direction
         theta = theta if through else theta.detach().requires_grad_()
     return Adapted(theta, slopes, losses)

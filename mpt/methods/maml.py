@@ -35,10 +35,11 @@ def maml_by_recursion(
     path = [phi.detach()]
     for batch in support:
         path.append(adapt(path[-1], [batch], loss, alpha).prompts.detach())
-    v, losses = slope(path[-1].requires_grad_(), query, loss)
+    outer = slope(path[-1].requires_grad_(), query, loss)
+    v = outer.direction
     for phi_j, batch in zip(path[-2::-1], reversed(support), strict=True):
         v = v - alpha * hessian_product(phi_j, batch, loss, v)
-    return MetaGradient(v, losses)
+    return MetaGradient(v, outer.losses)
 
 
 def fomaml(

@@ -18,6 +18,7 @@ from mpt.lab.promote import Promotion
 from mpt.lab.retest import Retest
 from mpt.lab.run import Judged, scores
 from mpt.lab.similarity import gone, of_targets
+from mpt.methods import method
 from mpt.report.findings import Curve, Findings, UnitLine
 from mpt.report.paper import MAIN, paper_setting
 from mpt.report.results_table import ONE_SETTING, read_scores
@@ -281,7 +282,7 @@ def _loops(entrant: Entrant, like: RunConfig) -> str:
         f"{run.outer.steps} steps of {run.outer.optimiser} at {run.outer.lr:.4g}, "
         f"{run.outer.episodes} episodes each, batch {run.outer.batch}"
     )
-    return f"{entrant.origin}: {'' if entrant.method == 'mtl' else inner}{outer}"
+    return f"{entrant.origin}: {inner if method(entrant.method).support else ''}{outer}"
 
 
 def _software(units: Iterable[Unit]) -> dict[str, str]:

@@ -7,24 +7,20 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from mpt.methods import METHODS
+
 if TYPE_CHECKING:
     from mpt.stats.intervals import Interval
 
 CANNOT_SAY = "n/a"
 """What stands for a number that the data do not give."""
 
-_NAMES = {
-    "maml": "MAML",
-    "fomaml": "FoMAML",
-    "reptile": "Reptile",
-    "mtl": "MTL",
-    "FT": "Fine-tuning",
-}
+_BASELINES = {"FT": "Fine-tuning"}
 
 
 def method_name(method: str) -> str:
-    """A method of mpt's as the paper prints it; any other name as it is."""
-    return _NAMES.get(method, method)
+    """A method of mpt's as papers print it; any other name as it is."""
+    return METHODS[method].label if method in METHODS else _BASELINES.get(method, method)
 
 
 def method_names(methods: Iterable[str]) -> dict[str, str]:

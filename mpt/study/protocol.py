@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from mpt.config import Habits
+from mpt.methods import method as known_method
 
 ProtocolName = Literal["paper", "authors"]
 
@@ -29,15 +30,6 @@ the prompt behind the input, its first rows made of task names, the task's name 
 beam search, two devices with a batch of 8 each, and a cap on epochs by which tasks of 32 rows stop
 early. docs/study-file.md lists what is not taken over, and why."""
 
-_HABITS: Mapping[str, Habits] = MappingProxyType(
-    {
-        "maml": Habits(max_target=64, meta_batch="sum"),
-        "fomaml": Habits(max_target=64, meta_batch="sum"),
-        "reptile": Habits(max_target=64, draws="replacement"),
-        "mtl": Habits(pooled="epochs"),
-    }
-)
-
 
 def habits(protocol: ProtocolName, method: str, max_target: int) -> Habits | None:
     """How a protocol's meta-trainings go, where that is not mpt's own way.
@@ -47,8 +39,9 @@ def habits(protocol: ProtocolName, method: str, max_target: int) -> Habits | Non
         method: each had a program of its own.
         max_target: of the backbone; targets that are shorter anyway are not cut.
     """
-    found = _HABITS.get(method) if protocol == "authors" else None
-    if found is None or found.max_target is None or found.max_target < max_target:
-        return found
-    kept = Habits(**found.model_dump(exclude={"max_target"}))
-    return kept if kept != Habits() else None
+    if protocol != "authors":
+        return None
+    chosen = Habits.model_validate(dict(known_method(method).habits))
+    if chosen.max_target is not None and chosen.max_target >= max_target:
+        chosen = chosen.model_copy(update={"max_target": None})
+    return chosen if chosen != Habits() else None

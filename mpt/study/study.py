@@ -20,12 +20,15 @@ from mpt.config import (
     InnerLoop,
     MethodName,
     OuterLoop,
+    Rate,
     RunConfig,
     Shots,
     Tuning,
 )
+from mpt.errors import UnknownName
 from mpt.gym.partitions import Partitions
 from mpt.gym.splits import SEEDS
+from mpt.methods import method, revision
 from mpt.schema import Frozen, Schema, stored_as
 from mpt.seeding import stream
 from mpt.study.error_policy import Errors
@@ -52,14 +55,19 @@ class Space(Frozen):
     outer_lr: Rates | None = None
     inner_steps: Counts | None = None
     outer_steps: Counts | None = None
+    method_args: Mapping[str, Rates] | None = None
 
-    def dimensions(self, method: str) -> dict[str, Interval | tuple[float, ...] | tuple[int, ...]]:
-        """The searched dimensions that the method has; multi-task learning has no inner loop."""
-        found = {name: getattr(self, name) for name in type(self).model_fields}
-        if method == "mtl":
-            found.pop("inner_lr")
-            found.pop("inner_steps")
-        return {name: choice for name, choice in found.items() if choice is not None}
+    def dimensions(self, name: str) -> dict[str, Interval | tuple[float, ...] | tuple[int, ...]]:
+        """Return what is searched of a method: of an inner loop and arguments only its own."""
+        known = method(name)
+        searched = {
+            "inner_lr": self.inner_lr if known.support else None,
+            "outer_lr": self.outer_lr,
+            "inner_steps": self.inner_steps if known.support else None,
+            "outer_steps": self.outer_steps,
+            **{arg: of for arg, of in (self.method_args or {}).items() if arg in known.args},
+        }
+        return {key: choice for key, choice in searched.items() if choice is not None}
 
 
 class Validation(Frozen):
@@ -109,6 +117,7 @@ class Study(Frozen):
         protocol: whose habits are the defaults, see ``mpt.study.protocol``.
         partitions: settings of one's own instead of the gym's; in a file also the name of a YAML
             file beside it (docs/own-tasks.md).
+        method_args: arguments that the method has beside its inner and outer loop.
         setting: whose source tasks the trials learn on, by default R->R or the first of
             ``partitions``; ``sources`` overrides them.
         source_shots, target_shots: k of source tasks, and of tasks that are judged on, where it is
@@ -132,6 +141,7 @@ class Study(Frozen):
     sources: Names | None = None
     inner: InnerLoop = InnerLoop()
     outer: OuterLoop = OuterLoop()
+    method_args: Mapping[str, Count | Rate] | None = None
     space: Space = Space()
     tuning: Tuning = Tuning()
     source_seeds: Seeds = SEEDS
@@ -147,6 +157,21 @@ class Study(Frozen):
     pack: Count = 4
     cells_per_pack: Count | Literal["auto"] = 16
     errors: Errors = Errors()
+
+    @model_validator(mode="after")
+    def _method_has_its_args(self) -> Study:
+        known = method(self.method)
+        given: list[tuple[str, float]] = [*(self.method_args or {}).items()]
+        for name, choice in (self.space.method_args or {}).items():
+            ends = (choice.low, choice.high) if isinstance(choice, Interval) else choice
+            given += [(name, value) for value in ends]
+            if isinstance(choice, Interval) and known.counts(name):
+                raise ValueError(f"{name!r} is a whole number; give a list of values, not a range")
+        for name, value in given:
+            if name not in known.args:
+                raise ValueError(str(UnknownName(f"argument of {self.method}", name, known.args)))
+            known.arguments({name: value})
+        return self
 
     @model_validator(mode="after")
     def _grid_has_choices(self) -> Study:
@@ -234,8 +259,7 @@ class Study(Frozen):
         meta_seed: int = 0,
     ) -> RunConfig:
         """The meta-training that a choice of parameters stands for."""
-        from mpt.methods import revision  # late: a study is read where nothing is computed
-
+        args = method(self.method).arguments({**(self.method_args or {}), **params})
         inner = {"lr": params.get("inner_lr"), "steps": params.get("inner_steps")}
         outer = {"lr": params.get("outer_lr"), "steps": params.get("outer_steps")}
         return RunConfig(
@@ -251,6 +275,7 @@ class Study(Frozen):
             shots=self.source_shots,
             revision=revision(self.method),
             habits=self.habits,
+            method_args=args or None,
         )
 
 

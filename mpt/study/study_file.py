@@ -17,6 +17,7 @@ from mpt.errors import ConfigError
 from mpt.files.atomic import contained
 from mpt.files.reading import read_yaml
 from mpt.gym.partitions import Partitions, make_partitions, read_partitions
+from mpt.methods import METHODS
 from mpt.schema import by_field_names, models_in
 from mpt.study.places import absolute, expanded
 from mpt.study.protocol import PROTOCOLS
@@ -25,14 +26,6 @@ from mpt.study.study import Study
 
 _LOG = logging.getLogger("mpt.study")
 
-_STEPS: Mapping[str, tuple[list[int], list[int]]] = {
-    "maml": ([1, 2], [30, 60]),
-    "fomaml": ([1, 2], [60, 120]),
-    "reptile": ([3, 5], [40, 80]),
-    "mtl": ([1], [100, 200]),
-}
-"""Inner and outer steps by method, so that a trial of each costs about the same."""
-
 
 def defaults(gym: str, method: str) -> dict[str, Any]:
     """What is searched when no file says otherwise: sized for the embedded backbone on two cores.
@@ -40,13 +33,7 @@ def defaults(gym: str, method: str) -> dict[str, Any]:
     Rows of a folder of real tasks are longer than the embedded gym's, so more of them is read.
     """
     # an unknown method is refused when the study is made, with its near misses
-    inner_steps, outer_steps = _STEPS.get(method, _STEPS["reptile"])
-    space: dict[str, Any] = {
-        "inner_lr": {"low": 0.1, "high": 10.0},
-        "outer_lr": {"low": 0.03, "high": 0.5},
-        "inner_steps": inner_steps,
-        "outer_steps": outer_steps,
-    }
+    space = dict(METHODS[method].space) if method in METHODS else {}
     if gym != "mini":
         return {"space": space, "backbone": {"max_input": 96}}
     # full fine-tuning trains alone what prompt tuning trains sixteen at a time

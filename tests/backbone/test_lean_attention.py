@@ -91,7 +91,9 @@ def test_the_gradient_s_gradient_is_that_of_the_plain_model(lean, plain, crossed
     batch, given = pack(lean, 2), theta(lean)
 
     def curvature(model):
-        (first,) = torch.autograd.grad(model.curved(given, batch).sum(), given, create_graph=True)
+        (first,) = torch.autograd.grad(
+            model.losses_twice_differentiable(given, batch).sum(), given, create_graph=True
+        )
         (second,) = torch.autograd.grad(first.square().sum(), given)
         return second
 
@@ -107,13 +109,13 @@ def test_generation_keeps_its_keys_and_writes_the_same(lean, plain, crossed):
 
 def test_a_copy_for_fine_tuning_computes_with_its_own_weights(lean, crossed):
     batch, given = pack(lean, 2), torch.zeros(2, 0, 16, dtype=torch.float64)
-    copy, before = lean.thawed(), lean.losses(given, batch)
+    copy, before = lean.trainable_copy(), lean.losses(given, batch)
     torch.testing.assert_close(copy.losses(given, batch), before, rtol=0, atol=1e-12)
     copy.losses(given, batch).sum().backward()
-    unmoved = [name for name, weight in copy.trained.items() if weight.grad is None]
+    unmoved = [name for name, weight in copy.trainable_weights.items() if weight.grad is None]
     assert unmoved == []
     with torch.no_grad():
-        for weight in copy.trained.values():
+        for weight in copy.trainable_weights.values():
             weight.mul_(1.1)
     assert crossed
     assert not torch.allclose(copy.losses(given, batch), before)

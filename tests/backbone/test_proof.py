@@ -84,7 +84,7 @@ def test_kinds_beyond_those_of_the_contract_are_proved(tmp_path, kind):
 def curved_gradient_is_finite(backbone):
     theta = backbone.vocabulary_prompt(2, "x")[None].requires_grad_()
     ids, target = backbone.encode(["the cat"], 8)[0], backbone.encode(["yes"], 4, "target")[0]
-    loss = backbone.curved(theta, collate([[Row(ids, target)]])).sum()
+    loss = backbone.losses_twice_differentiable(theta, collate([[Row(ids, target)]])).sum()
     (slope,) = torch.autograd.grad(loss, theta, create_graph=True)
     (bend,) = torch.autograd.grad((slope**2).sum(), theta)
     assert bend.isfinite().all()

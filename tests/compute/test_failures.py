@@ -30,7 +30,12 @@ class Cramped:
 
     def __getattr__(self, name):
         found = getattr(self.backbone, name)
-        if name not in ("losses", "curved", "guess", "generate"):
+        if name not in (
+            "losses",
+            "losses_twice_differentiable",
+            "teacher_forced_argmax",
+            "generate",
+        ):
             return found
 
         def cramped(theta, *rest, **named):
@@ -120,7 +125,7 @@ def poison(monkeypatch, task, at):
     step = TuningStep.__call__
 
     def faulty(self, state):
-        tasks = {self.jobs[lane].config.task for lane in state.lanes}
+        tasks = {self.jobs[run].config.task for run in state.runs}
         if task in tasks and state.position[0] == at - 1:
             raise ZeroDivisionError("no rows")
         return step(self, state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from equations import bound
 from tiny import TINY
 
 from mpt.backbone.batch import collate
@@ -52,7 +53,9 @@ def test_losses_of_a_pack_are_those_of_each_run_alone(backbone, rows_of_run, the
 def test_curved_losses_are_the_losses(backbone, rows_of_run, theta):
     batch = collate(rows_of_run)
     losses = backbone.losses(theta, batch)
-    torch.testing.assert_close(backbone.curved(theta, batch), losses, rtol=0, atol=1e-9)
+    torch.testing.assert_close(
+        backbone.losses_twice_differentiable(theta, batch), losses, rtol=0, atol=1e-9
+    )
 
 
 def test_padding_never_changes_a_run(backbone, rows_of_run, theta):
@@ -76,28 +79,32 @@ def test_a_run_s_loss_depends_on_its_own_prompt_alone(backbone, rows_of_run, the
 def test_meta_gradients_of_a_pack_are_those_of_each_run_alone(backbone, rows_of_run, theta, name):
     batch = collate(rows_of_run)
     alpha = theta.new_tensor([0.1, 0.5, 0.01, 0.2])[:, None, None]
-    gradient = METHODS[name].gradient
-    together = gradient(theta, [batch, batch], batch, backbone.curved, alpha).direction
+    gradient = bound(METHODS[name])
+    together = gradient(
+        theta, [batch, batch], batch, backbone.losses_twice_differentiable, alpha
+    ).direction
     assert together.abs().max() > 0
     for r, rows in enumerate(rows_of_run):
         one, own = slice(r, r + 1), collate([rows])
-        alone = gradient(theta[one], [own, own], own, backbone.curved, alpha[one]).direction
+        alone = gradient(
+            theta[one], [own, own], own, backbone.losses_twice_differentiable, alpha[one]
+        ).direction
         scale = max(1.0, alone.abs().max().item())
         torch.testing.assert_close(together[one], alone, rtol=0, atol=1e-9 * scale)
 
 
 def test_a_thawed_copy_is_the_backbone_without_a_prompt(backbone, rows_of_run, theta):
-    thawed, batch = backbone.thawed(), collate(rows_of_run)
+    copy, batch = backbone.trainable_copy(), collate(rows_of_run)
     nothing = theta[:, :0]
-    losses = thawed.losses(nothing, batch)
+    losses = copy.losses(nothing, batch)
     torch.testing.assert_close(losses, backbone.losses(nothing, batch), rtol=0, atol=1e-9)
-    assert thawed.generate(nothing, batch, 4) == backbone.generate(nothing, batch, 4)
-    assert thawed.weights == backbone.weights
+    assert copy.generate(nothing, batch, 4) == backbone.generate(nothing, batch, 4)
+    assert copy.weights == backbone.weights
     losses.sum().backward()
-    assert all(weight.grad is not None for weight in thawed.trained.values())
-    assert not backbone.trained
+    assert all(weight.grad is not None for weight in copy.trainable_weights.values())
+    assert not backbone.trainable_weights
     with torch.no_grad():
-        for weight in thawed.trained.values():
+        for weight in copy.trainable_weights.values():
             weight.zero_()
     torch.testing.assert_close(backbone.losses(nothing, batch), losses.detach(), rtol=0, atol=1e-9)
 
@@ -122,7 +129,9 @@ def test_no_weight_asks_for_a_gradient(backbone):
 
 def exact(backbone, theta, batch):
     """Which rows the teacher-forced pass takes for greedy decoding's own answer."""
-    return ((backbone.guess(theta, batch) == batch.target) | (batch.target == -100)).all(-1)
+    return (
+        (backbone.teacher_forced_argmax(theta, batch) == batch.target) | (batch.target == -100)
+    ).all(-1)
 
 
 def test_a_row_guessed_whole_is_what_generate_writes(backbone, theta):
@@ -153,7 +162,7 @@ def test_greedy_decoding_follows_the_guesses_step_by_step(backbone, theta):
     for _ in range(limit):
         grown = [np.append(w, 0) for w in written]
         batch = collate([[Row(rows[r][0].input, grown[r])] for r in range(R)])
-        last = backbone.guess(theta, batch)[:, -1]
+        last = backbone.teacher_forced_argmax(theta, batch)[:, -1]
         written = [np.append(w, int(token)) for w, token in zip(written, last, strict=True)]
     end = backbone.encode([""], 8, "target")[0][-1]
     stepwise = [w[: list(w).index(end)] if end in w else w for w in written]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
+from equations import EQUATIONS, bound
+from mpt.lab.choices import Interval
+from mpt.lab.study_file import resolve
 
 from mpt.errors import UnknownName
 from mpt.methods import METHODS, method
-from mpt.methods.by_higher import maml_by_higher
-from mpt.methods.maml import maml_by_recursion
 
 R, P, H = 3, 2, 4
 
@@ -26,33 +30,31 @@ def given():
     return tensors[0], tensors[1:3], tensors[3], alpha
 
 
-GRADIENTS = {
-    **{name: known.gradient for name, known in METHODS.items()},
-    "maml by recursion": maml_by_recursion,
-    "maml by higher": maml_by_higher,
-}
-
-
-@pytest.mark.parametrize("name", GRADIENTS)
+@pytest.mark.parametrize("name", EQUATIONS)
 class TestMethodContract:
     def test_keeps_shapes(self, name, given):
         phi, support, query, alpha = given
-        found = GRADIENTS[name](phi, support, query, rough, alpha)
+        found = EQUATIONS[name](phi, support, query, rough, alpha)
         assert found.direction.shape == (R, P, H)
         assert found.losses.shape == (R,)
         assert not found.direction.requires_grad
         assert not found.losses.requires_grad
+        for beside in found.learned.values():
+            assert len(beside) == R
+            assert not beside.requires_grad
 
     def test_packing_is_invisible(self, name, given):
         phi, support, query, alpha = given
-        together = GRADIENTS[name](phi, support, query, rough, alpha)
+        together = EQUATIONS[name](phi, support, query, rough, alpha)
         for r in range(R):
             one = slice(r, r + 1)
-            alone = GRADIENTS[name](
+            alone = EQUATIONS[name](
                 phi[one], [s[one] for s in support], query[one], rough, alpha[one]
             )
             torch.testing.assert_close(together.direction[one], alone.direction, rtol=0, atol=1e-12)
             torch.testing.assert_close(together.losses[one], alone.losses, rtol=0, atol=1e-12)
+            for key, beside in together.learned.items():
+                torch.testing.assert_close(beside[one], alone.learned[key], rtol=0, atol=1e-12)
 
     def test_micro_batches_are_invisible(self, name, given):
         """Pieces whose losses add up to the whole batch's."""
@@ -65,15 +67,15 @@ class TestMethodContract:
         def cut(batch):
             return ((0.25, batch), (0.75, batch))
 
-        whole = GRADIENTS[name](phi, support, query, rough, alpha)
-        pieces = GRADIENTS[name](phi, [cut(b) for b in support], cut(query), shared, alpha)
+        whole = EQUATIONS[name](phi, support, query, rough, alpha)
+        pieces = EQUATIONS[name](phi, [cut(b) for b in support], cut(query), shared, alpha)
         torch.testing.assert_close(pieces.direction, whole.direction, rtol=1e-9, atol=1e-12)
         torch.testing.assert_close(pieces.losses, whole.losses, rtol=1e-9, atol=1e-12)
 
     def test_touches_nothing_it_was_given(self, name, given):
         phi, support, query, alpha = given
         before = [t.clone() for t in (phi, *support, query, alpha)]
-        GRADIENTS[name](phi, support, query, rough, alpha)
+        EQUATIONS[name](phi, support, query, rough, alpha)
         for old, new in zip(before, (phi, *support, query, alpha), strict=True):
             assert torch.equal(old, new)
         assert not phi.requires_grad
@@ -98,6 +100,54 @@ def test_maml_is_the_derivative_of_the_adapted_loss(given):
         up, down = ((phi + s * nudge).requires_grad_() for s in (1, -1))
         numeric = (adapted_loss(up) - adapted_loss(down)) / (2 * eps)
         assert found[index].item() == pytest.approx(numeric.item(), rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", METHODS)
+class TestRowContract:
+    def test_engines_have_the_same_direction(self, name, given):
+        """All are exact, so that which one computed a run is no part of its identity."""
+        known = METHODS[name]
+        expected = bound(known)(*given[:3], rough, given[3])
+        for engine in known.engines:
+            found = bound(known, engine)(*given[:3], rough, given[3])
+            torch.testing.assert_close(found.direction, expected.direction, rtol=1e-9, atol=1e-9)
+            for key, beside in expected.learned.items():
+                torch.testing.assert_close(found.learned[key], beside, rtol=1e-9, atol=1e-9)
+
+    def test_an_engine_that_keeps_the_graph_falls_back_on_one_that_does_not(self, name):
+        engines = METHODS[name].engines
+        for engine in engines.values():
+            if engine.fallback:
+                assert engine.keeps_graph
+                assert not engines[engine.fallback].keeps_graph
+
+    def test_what_is_learned_beside_the_prompt_has_a_direction_of_its_shape(self, name, given):
+        known, phi = METHODS[name], given[0]
+        beside = known.begin(phi)
+        directions = bound(known)(*given[:3], rough, given[3]).learned
+        assert beside.keys() == directions.keys()
+        for key, tensor in beside.items():
+            assert tensor.shape == directions[key].shape
+            assert tensor.dtype == phi.dtype
+
+    def test_a_study_of_it_can_be_made_without_a_file(self, name):
+        study = resolve(None, {"method": name})
+        dimensions = study.space.dimensions(name)
+        assert "outer_lr" in dimensions
+        assert ("inner_lr" in dimensions) == METHODS[name].support
+        lowest = {
+            key: of.low if isinstance(of, Interval) else of[0] for key, of in dimensions.items()
+        }
+        run = study.run(lowest, sources=("a",), weights="w", data="d")
+        assert run.outer.lr == lowest["outer_lr"]
+        assert set(run.method_args or {}) == set(METHODS[name].args)
+        assert not {"inner_lr", "inner_steps", "outer_lr", "outer_steps"} & set(METHODS[name].args)
+
+
+def test_the_table_is_read_without_torch():
+    code = "import sys, mpt.methods, mpt.commands.app; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_a_slip_in_the_name_gets_the_right_name_back():

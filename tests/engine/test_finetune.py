@@ -11,8 +11,8 @@ from tiny import TINY, WORDS
 
 from mpt.backbone.batch import collate
 from mpt.backbone.frozen import load_backbone
+from mpt.backbone.interleave import appended, interleaved, mask_of
 from mpt.backbone.toy import ToyBackbone
-from mpt.backbone.weave import behind, mask_of, woven
 from mpt.config import BackboneConfig, FineTuneConfig, FineTuning
 from mpt.engine import finetune
 from mpt.engine.finetune import FineTuned, FineTuneStep, fine_tune
@@ -52,9 +52,9 @@ def loss_of(model, batch):
         labels = batch.target.contiguous()
         return model(batch.input, attention_mask=batch.input_mask, labels=labels).loss
     inputs = batch.input_mask.sum(1)
-    order = behind(inputs, batch.input.shape[1], batch.target.shape[1])
-    ids = woven(torch.cat([batch.input, batch.target.clamp_min(0)], 1), order)
-    labels = woven(torch.cat([torch.full_like(batch.input, -100), batch.target], 1), order)
+    order = appended(inputs, batch.input.shape[1], batch.target.shape[1])
+    ids = interleaved(torch.cat([batch.input, batch.target.clamp_min(0)], 1), order)
+    labels = interleaved(torch.cat([torch.full_like(batch.input, -100), batch.target], 1), order)
     mask = mask_of(inputs + (batch.target != -100).sum(1), ids.shape[1])
     logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1]
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten())
@@ -121,11 +121,11 @@ def test_it_is_the_obvious_loop(kind):
     # the keys' biases of GPT-2 have no gradient but rounding, which Adafactor makes a step of
     assert found.curve == pytest.approx(curve, rel=1e-5 if kind == "gpt2" else 1e-9)
     assert found.curve[0] > 1.2 * found.curve[-1], "it learns"
-    assert (list(found.looks), found.dev, found.test) == (looks, dev, test)
+    assert (list(found.evals), found.dev, found.test) == (looks, dev, test)
 
 
 class Watched:
-    """A backbone that remembers the copy it was thawed to, which may have room for few rows."""
+    """A backbone that remembers the copy it was copy to, which may have room for few rows."""
 
     def __init__(self, backbone, rows=1000, error=None):
         self.backbone, self.rows, self.refused = backbone, rows, 0
@@ -134,8 +134,8 @@ class Watched:
     def __getattr__(self, name):
         return getattr(self.backbone, name)
 
-    def thawed(self):
-        copy = self.backbone.thawed()
+    def trainable_copy(self):
+        copy = self.backbone.trainable_copy()
         losses = copy.losses
 
         def narrow(theta, batch):
@@ -146,7 +146,7 @@ class Watched:
 
         copy.losses = narrow
         self.model = weakref.ref(copy.model)
-        self.trained = weakref.WeakSet(copy.trained.values())
+        self.trainable_weights = weakref.WeakSet(copy.trainable_weights.values())
         return copy
 
 
@@ -161,7 +161,7 @@ def test_the_shared_backbone_stays_as_it_was_and_the_copy_is_gone(kind):
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert not any(w.requires_grad or w.grad is not None for w in backbone.model.parameters())
     assert watched.model() is None
-    assert not watched.trained
+    assert not watched.trainable_weights
 
 
 @pytest.mark.parametrize("kind", ["t5", "gemma"])
@@ -173,7 +173,7 @@ def test_short_of_memory_it_ends_as_if_it_were_not(kind):
     assert isinstance(scarce, FineTuned)
     assert narrow.refused
     assert scarce.curve == pytest.approx(plenty.curve, rel=1e-9)
-    assert (scarce.looks, scarce.test) == (plenty.looks, plenty.test)
+    assert (scarce.evals, scarce.test) == (plenty.looks, plenty.test)
 
 
 @pytest.mark.parametrize("where", ["a step", "the copy"])
@@ -185,7 +185,7 @@ def test_what_does_not_fit_at_all_is_told_with_advice(where, monkeypatch):
         def full_up():
             raise full.error
 
-        monkeypatch.setattr(full, "thawed", full_up)
+        monkeypatch.setattr(full, "trainable_copy", full_up)
     with pytest.raises(OutOfMemory, match=r"out of memory on cpu .* or a smaller backbone"):
         fine_tune(job(backbone), full)
 
@@ -212,7 +212,9 @@ def test_the_best_state_is_tested_and_not_the_last(monkeypatch):
     states, devs = [], iter([0.2, 0.9, 0.9, 0.1])
 
     def seen(model, theta, questions, *, limit, beams):
-        states.append({name: weight.detach().clone() for name, weight in model.trained.items()})
+        states.append(
+            {name: weight.detach().clone() for name, weight in model.trainable_weights.items()}
+        )
         return [next(devs, 0.5)]
 
     monkeypatch.setattr(finetune, "evaluate", seen)
@@ -243,14 +245,16 @@ def held(model, batch):
 def test_layers_are_recomputed_with_the_same_gradients(kind, monkeypatch):
     backbone = TINY[kind]()
     batch = collate([training_rows(job(backbone).split.train, 4, 0, "x")])
-    thawed = backbone.thawed()
-    less = held(thawed, batch)
-    monkeypatch.setattr("mpt.backbone.thaw.hub.layers", lambda model: [])
-    plain = backbone.thawed()
+    copy = backbone.trainable_copy()
+    less = held(copy, batch)
+    monkeypatch.setattr("mpt.backbone.trainable.hub.layers", lambda model: [])
+    plain = backbone.trainable_copy()
     assert less < 0.6 * held(plain, batch)
-    for name, weight in plain.trained.items():
+    for name, weight in plain.trainable_weights.items():
         assert weight.grad is not None
-        torch.testing.assert_close(thawed.trained[name].grad, weight.grad, rtol=0, atol=1e-12)
+        torch.testing.assert_close(
+            copy.trainable_weights[name].grad, weight.grad, rtol=0, atol=1e-12
+        )
 
 
 def test_bfloat16_is_for_the_layers_and_not_for_the_weights():
@@ -258,8 +262,8 @@ def test_bfloat16_is_for_the_layers_and_not_for_the_weights():
         TINY["t5"](0, torch.bfloat16, spread=1.0),
         TINY["t5"](0, torch.float32, spread=1.0),
     )
-    thawed = narrow.thawed()
-    assert {weight.dtype for weight in thawed.trained.values()} == {torch.float32}
+    copy = narrow.trainable_copy()
+    assert {weight.dtype for weight in copy.trainable_weights.values()} == {torch.float32}
     one, other = fine_tune(job(narrow), narrow), fine_tune(job(wide), wide)
     assert isinstance(one, FineTuned)
     assert isinstance(other, FineTuned)

@@ -1,4 +1,4 @@
-"""Plans from probes, and relief when memory runs out all the same."""
+"""Plans from probes, and backoff when memory runs out all the same."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from mpt.config import BackboneConfig, CellConfig, InnerLoop, OuterLoop, RunConf
 from mpt.engine import plan as planning
 from mpt.engine.checkpoint import Checkpoints
 from mpt.engine.learn import Learned, learn
-from mpt.engine.memory import Relief, footprint, is_out_of_memory
+from mpt.engine.memory import BackOff, footprint, is_out_of_memory
 from mpt.engine.pack import CellJob, MetaJob
-from mpt.engine.plan import META_ENGINES, cells_that_fit, known_engine, plan_step
+from mpt.engine.plan import cells_that_fit, known_engine, plan_step
 from mpt.engine.tune import Tuned, tune
 from mpt.errors import OutOfMemory, UnknownName
 from mpt.gym.episodes import training_rows
 from mpt.gym.splits import Example, FewShotSplit
 from mpt.gym.tokens import Row, TokenSplit
-from mpt.methods import method
+from mpt.methods import engine_names, method
 from mpt.methods.inner import slope
 
 CHOSEN = BackboneConfig(name="tiny", prompt_tokens=3, max_input=12, max_target=4)
@@ -36,7 +36,12 @@ class Narrow:
 
     def __getattr__(self, name):
         found = getattr(self.backbone, name)
-        if name not in ("losses", "curved", "guess", "generate"):
+        if name not in (
+            "losses",
+            "losses_twice_differentiable",
+            "teacher_forced_argmax",
+            "generate",
+        ):
             return found
 
         def narrow(theta, batch, *rest):
@@ -118,7 +123,7 @@ def test_cells_short_of_memory_end_as_if_they_were_not():
 
 
 def test_a_row_that_does_not_fit_is_told_with_advice():
-    relief = Relief(8, 3, torch.device("cpu"))
+    backoff = BackOff(8, 3, torch.device("cpu"))
     tried = []
 
     def never(rows):
@@ -126,7 +131,7 @@ def test_a_row_that_does_not_fit_is_told_with_advice():
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory\nmore")
 
     with pytest.raises(OutOfMemory, match=r"on cpu with 3 runs in a pack, .* give a smaller pack"):
-        relief.run(never)
+        backoff.run(never)
     assert tried == [8, 4, 2, 1]
 
 
@@ -198,15 +203,15 @@ def test_what_allocators_say_is_a_lack_of_memory(error):
             raise error
         return rows
 
-    relief = Relief(8, 1, torch.device("cpu"))
-    assert relief.run(roomy) == 2
-    assert (tried, relief.halvings) == ([8, 4, 2], 2)
+    backoff = BackOff(8, 1, torch.device("cpu"))
+    assert backoff.run(roomy) == 2
+    assert (tried, backoff.halvings) == ([8, 4, 2], 2)
 
     def never(rows):
         raise error
 
     with pytest.raises(OutOfMemory, match=r"out of memory on cpu .*give a smaller pack"):
-        Relief(1, 1, torch.device("cpu")).run(never)
+        BackOff(1, 1, torch.device("cpu")).run(never)
 
 
 @pytest.mark.parametrize("error", OTHER, ids=named)
@@ -219,14 +224,14 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(error):
         raise error
 
     with pytest.raises(type(error)) as raised:
-        Relief(8, 1, torch.device("cpu")).run(broken)
+        BackOff(8, 1, torch.device("cpu")).run(broken)
     assert raised.value is error
     assert tried == [8], "fewer rows would only hide it"
 
 
 def test_a_product_of_two_types_is_no_lack_of_memory():
     with pytest.raises(RuntimeError, match="same dtype"):
-        Relief(8, 1, torch.device("cpu")).run(lambda rows: torch.ones(2) @ torch.ones(2).double())
+        BackOff(8, 1, torch.device("cpu")).run(lambda rows: torch.ones(2) @ torch.ones(2).double())
 
 
 def rows_of(backbone, count):
@@ -270,13 +275,13 @@ def test_the_graph_is_kept_where_it_fits(monkeypatch, free, asked, engine, rows)
     monkeypatch.setattr(planning, "free_memory", lambda device: free)
     theta = backbone.vocabulary_prompt(3, "x")[None]
     batches = [collate([rows_of(backbone, 8)])] * 3
-    found = plan_step(backbone, theta, batches, asked=asked, kind=method("maml"))
+    found = plan_step(backbone, theta, batches, engine=asked, known=method("maml"))
     assert (found.engine, found.rows) == (engine, rows)
     assert " of " in found.why
 
 
 def test_engines_are_named_with_near_misses():
-    assert all(known_engine(name, ["maml"]) == name for name in META_ENGINES)
+    assert all(known_engine(name, ["maml"]) == name for name in engine_names())
     with pytest.raises(UnknownName, match="unknown meta engine 'recusion' - did you mean"):
         known_engine("recusion", ["maml"])
 

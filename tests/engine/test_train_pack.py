@@ -20,7 +20,7 @@ from mpt.engine.learn import Learned, learn
 from mpt.engine.optim import OPTIMISERS
 from mpt.engine.pack import CellJob, MetaJob, packs, run_shape
 from mpt.engine.step import MetaStep
-from mpt.engine.tune import Tuned, looks, tune
+from mpt.engine.tune import Tuned, eval_steps, tune
 from mpt.errors import Diverged
 from mpt.files.tensor_file import notes_of, tensor_bytes
 from mpt.gym.splits import Example, FewShotSplit
@@ -282,16 +282,16 @@ def test_cells_together_are_cells_alone_and_keep_their_best(toy):
         assert isinstance(packed, Tuned)
         assert isinstance(alone, Tuned)
         torch.testing.assert_close(packed.prompt, alone.prompt, rtol=0, atol=1e-9)
-        assert (packed.dev, packed.test, packed.looks) == (alone.dev, alone.test, alone.looks)
-        assert packed.dev == max(score for _, score in packed.looks)
-        first_best = next(step for step, score in packed.looks if score == packed.dev)
+        assert (packed.dev, packed.test, packed.evals) == (alone.dev, alone.test, alone.looks)
+        assert packed.dev == max(score for _, score in packed.evals)
+        first_best = next(step for step, score in packed.evals if score == packed.dev)
         assert packed.best_step == first_best
 
 
 def test_looks_are_even_and_end_at_the_end():
-    assert looks(40, 4) == {10, 20, 30, 40}
-    assert looks(10, 3) == {3, 7, 10}
-    assert looks(2, 5) == {1, 2}
+    assert eval_steps(40, 4) == {10, 20, 30, 40}
+    assert eval_steps(10, 3) == {3, 7, 10}
+    assert eval_steps(2, 5) == {1, 2}
 
 
 def test_packs_group_by_shape_and_keep_order(toy):
@@ -300,16 +300,17 @@ def test_packs_group_by_shape_and_keep_order(toy):
     assert [[jobs.index(job) for job in pack] for pack in grouped] == [[0, 2], [3], [1]]
 
 
-def test_a_lane_without_steps_ends_where_it_starts(toy):
+def test_a_run_without_steps_ends_where_it_starts(toy):
     from mpt.engine.optim import SGD
 
-    lane = train.Lane("none", torch.ones(2, 3), 0.1, 0)
-    state = train.start([lane], SGD())
+    empty = train.Run("none", torch.ones(2, 3), 0.1, 0)
+    state = train.start([empty], SGD())
     (end,) = train.train(
-        [lane],
+        [empty],
         state,
         lambda state: pytest.fail("no step was due"),
         optimiser=SGD(),
         watch=lambda state, losses: None,
     )
-    assert torch.equal(end, lane.start)
+    assert isinstance(end, train.Trained)
+    assert torch.equal(end.prompt, empty.start)

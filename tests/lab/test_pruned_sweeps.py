@@ -321,15 +321,15 @@ def test_a_trial_that_diverges_on_its_way_is_told_as_diverged(study, home, monke
 
     step = train.train
 
-    def exploding(lanes, state, gradient, **rest):
+    def exploding(runs, state, gradient, **rest):
         def blown(at):
             found = gradient(at)
-            for row, lane in enumerate(at.lanes):
-                if lanes[lane].rate == RATES[-1] and at.position[row] >= 1:
+            for row, run in enumerate(at.runs):
+                if runs[run].rate == RATES[-1] and at.position[row] >= 1:
                     found.losses[row] = float("nan")
             return found
 
-        return step(lanes, state, blown, **rest)
+        return step(runs, state, blown, **rest)
 
     monkeypatch.setattr(train, "train", exploding)
     trials, _ = run(study(**HYPERBAND), home)

@@ -32,7 +32,7 @@ def as_before(monkeypatch):
     """Calls what it is given with Reptile as it was at first."""
 
     def call(*words, home):
-        old = replace(METHODS["reptile"], gradient=by_difference, revision=None)
+        old = replace(METHODS["reptile"], equation=by_difference, revision=None)
         with monkeypatch.context() as patch:
             patch.setattr(methods, "METHODS", {**METHODS, "reptile": old})
             return mpt(*words, home=home)

@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from equations import EQUATIONS
 from tiny import tiny_t5
 
 from mpt.backbone.batch import collate
 from mpt.gym.tokens import Row
 from mpt.methods import METHODS
 from mpt.methods.inner import MetaGradient, adapt
-from mpt.methods.maml import maml_by_recursion
 
 ALPHA, SPREAD, STEPS = 3e-5, 20.0, 10
-GRADIENTS = {
-    **{name: known.gradient for name, known in METHODS.items()},
-    "maml by recursion": maml_by_recursion,
-}
 
 
 TEXTS = (("the cat sat", "yes"), ("very good dog", "no"), ("blue hill", "bad"), ("a mat", "red"))
@@ -47,7 +43,9 @@ def problem(dtype: torch.dtype):
 
 def direction(gradient, dtype: torch.dtype):
     backbone, phi, support, query, alpha = problem(dtype)
-    return gradient(phi, support, query, backbone.curved, alpha).direction.double()
+    return gradient(
+        phi, support, query, backbone.losses_twice_differentiable, alpha
+    ).direction.double()
 
 
 def by_difference(phi, support, query, loss, alpha):
@@ -60,11 +58,11 @@ def error(found, exact) -> float:
     return ((found - exact).norm() / exact.norm()).item()
 
 
-@pytest.mark.parametrize("name", GRADIENTS)
+@pytest.mark.parametrize("name", EQUATIONS)
 def test_float32_has_the_direction_of_float64(name):
-    exact = direction(GRADIENTS[name], torch.float64)
+    exact = direction(EQUATIONS[name], torch.float64)
     assert exact.norm() > 1e-4
-    assert error(direction(GRADIENTS[name], torch.float32), exact) < 2e-6
+    assert error(direction(EQUATIONS[name], torch.float32), exact) < 2e-6
 
 
 def test_the_difference_of_prompts_is_that_of_float64_and_mere_rounding_in_float32():

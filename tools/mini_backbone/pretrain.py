@@ -121,7 +121,7 @@ def pretrain(
     Returns:
         ``out``.
     """
-    hub.hush()
+    hub.silence_logging()
     torch.manual_seed(entropy("pretrain", recipe.seed) % 2**63)
     if begin:
         tokenizer, model = _begun(begin, recipe)

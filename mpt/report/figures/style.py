@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mpt.errors import InputError
 from mpt.files.atomic import write_whole
 from mpt.files.escaping import name, written_out
+from mpt.methods import METHODS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,14 +33,8 @@ class Look:
     marker: str
 
 
-_KNOWN = {
-    "maml": Look("#0072B2", "o"),
-    "fomaml": Look("#D55E00", "s"),
-    "reptile": Look("#009E73", "^"),
-    "mtl": Look("#CC79A7", "D"),
-    "fine-tuning": Look("#6F4E37", "v"),
-    "ft": Look("#6F4E37", "v"),
-}
+_KNOWN = {name: Look(known.colour, known.marker) for name, known in METHODS.items()}
+_KNOWN |= {name: Look("#6F4E37", "v") for name in ("fine-tuning", "ft")}
 _OTHERS = (Look("#56B4E9", "P"), Look("#000000", "X"), Look("#E69F00", "*"), Look("#882255", "h"))
 
 _MARKERS = "<>pdH8"

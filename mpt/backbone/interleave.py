@@ -1,6 +1,6 @@
-"""Padded sequences joined without padding between them, by gathering.
+"""Join padded sequences without padding between them, by gathering.
 
-An order ``[N, W]`` says which place of a joined tensor stands at each place of the woven one.
+An order ``[N, W]`` says which place of a joined tensor stands at each place of the interleaved one.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 
-def behind(lengths: Tensor, first: int, second: int) -> Tensor:
-    """The order that puts a second sequence right behind the real tokens of the first.
+def appended(lengths: Tensor, first: int, second: int) -> Tensor:
+    """Return the order that appends a second sequence to the real tokens of the first.
 
     Args:
         lengths: ``[N]``, real tokens of each row's first sequence, padded on the right.
@@ -26,18 +26,18 @@ def behind(lengths: Tensor, first: int, second: int) -> Tensor:
 
 
 def padded_left(lengths: Tensor, width: int) -> Tensor:
-    """The order ``[N, width]`` that moves the padding of right-padded rows to the left."""
+    """Return the order ``[N, width]`` that moves the padding of right-padded rows to the left."""
     place = torch.arange(width, device=lengths.device)[None]
     return (place - (width - lengths[:, None])) % width
 
 
-def woven(joined: Tensor, order: Tensor) -> Tensor:
-    """``[N, W]`` ids or ``[N, W, H]`` states in the given order ``[N, W']``."""
+def interleaved(joined: Tensor, order: Tensor) -> Tensor:
+    """Return ``[N, W]`` ids or ``[N, W, H]`` states in the given order ``[N, W']``."""
     if joined.ndim == 2:
         return joined.gather(1, order)
     return joined.gather(1, order[..., None].expand(-1, -1, joined.shape[-1]))
 
 
 def mask_of(lengths: Tensor, width: int) -> Tensor:
-    """``[N, width]``: 1 on each row's first ``lengths`` places."""
+    """Return ``[N, width]``: 1 on each row's first ``lengths`` places."""
     return (torch.arange(width, device=lengths.device)[None] < lengths[:, None]).long()

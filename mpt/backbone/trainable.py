@@ -1,4 +1,4 @@
-"""A language model that may be trained: a copy, whose layers are recomputed on the way back."""
+"""Copy a language model to train it; its layers are recomputed in the backward pass."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mpt.backbone import hub
 
 
 def trainable(model: Any) -> Any:
-    """A copy of a model in float32 at least, ready to be trained; the model stays as it is.
+    """Return a copy of a model, in float32 at least, ready to be trained.
 
     Gradient checkpointing (Chen et al. 2016): of every layer the input alone is kept. A model in
     bfloat16 is copied to float32, as steps of a fine-tuning are smaller than bfloat16 can tell,
-    and its layers go on computing in bfloat16 under autocast. Dropout stays off, so that cutting a
+    and its layers still compute in bfloat16 under autocast. Dropout stays off, so that cutting a
     batch into micro-batches changes nothing.
     """
     narrow = model.dtype == torch.bfloat16
@@ -29,8 +29,8 @@ def trainable(model: Any) -> Any:
     return copy
 
 
-def asking(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The weights of a model that ask for gradients, by name."""
+def trainable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the weights of a model that require gradients, by name."""
     return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 

@@ -38,6 +38,11 @@ def _known_method(name: str) -> str:
 MethodName = Annotated[str, AfterValidator(_known_method)]
 """A name of the table ``mpt.methods.METHODS``."""
 
+NotStoredUnset = Field(exclude_if=lambda value: value is None)
+"""Annotates a field that is younger than stored configurations: unset, it is not written."""
+
+MethodArgs = Annotated[Mapping[str, Count | Rate] | None, NotStoredUnset]
+
 PROMPT_INITS = ("vocabulary", "tasks", "random", "text:WORDS", "prompt:DIGEST")
 """What a prompt can be initialised with, see ``mpt.backbone.prompt.begin``."""
 INIT_PATTERN = r"^(vocabulary|tasks|random|text:.*\S.*|prompt:[0-9a-f]{12})$"
@@ -152,7 +157,7 @@ class RunConfig(Frozen):
     shots: Shots | None = None
     revision: Count | None = None
     habits: Habits | None = None
-    method_args: Mapping[str, Count | Rate] | None = None
+    method_args: MethodArgs = None
     place: str | None = None
 
     @property

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pkgutil import resolve_name
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from mpt.errors import UnknownName
 
@@ -234,8 +234,13 @@ def engine_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys((AUTO, *names)))
 
 
-def _imported(function: Callable[..., object] | str) -> Callable[..., object]:
+Function = TypeVar("Function", bound="Callable[..., object]")
+
+
+def _imported(function: Function | str) -> Function:
     return _at(function) if isinstance(function, str) else function
 
 
-_at = cache(resolve_name)
+@cache
+def _at(place: str) -> Any:
+    return resolve_name(place)

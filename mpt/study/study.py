@@ -18,9 +18,10 @@ from mpt.config import (
     FineTuning,
     Habits,
     InnerLoop,
+    MethodArgs,
     MethodName,
+    NotStoredUnset,
     OuterLoop,
-    Rate,
     RunConfig,
     Shots,
     Tuning,
@@ -55,7 +56,7 @@ class Space(Frozen):
     outer_lr: Rates | None = None
     inner_steps: Counts | None = None
     outer_steps: Counts | None = None
-    method_args: Mapping[str, Rates] | None = None
+    method_args: Annotated[Mapping[str, Rates] | None, NotStoredUnset] = None
 
     def dimensions(self, name: str) -> dict[str, Interval | tuple[float, ...] | tuple[int, ...]]:
         """Return what is searched of a method: of an inner loop and arguments only its own."""
@@ -141,7 +142,7 @@ class Study(Frozen):
     sources: Names | None = None
     inner: InnerLoop = InnerLoop()
     outer: OuterLoop = OuterLoop()
-    method_args: Mapping[str, Count | Rate] | None = None
+    method_args: MethodArgs = None
     space: Space = Space()
     tuning: Tuning = Tuning()
     source_seeds: Seeds = SEEDS

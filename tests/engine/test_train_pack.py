@@ -282,7 +282,7 @@ def test_cells_together_are_cells_alone_and_keep_their_best(toy):
         assert isinstance(packed, Tuned)
         assert isinstance(alone, Tuned)
         torch.testing.assert_close(packed.prompt, alone.prompt, rtol=0, atol=1e-9)
-        assert (packed.dev, packed.test, packed.evals) == (alone.dev, alone.test, alone.looks)
+        assert (packed.dev, packed.test, packed.evals) == (alone.dev, alone.test, alone.evals)
         assert packed.dev == max(score for _, score in packed.evals)
         first_best = next(step for step, score in packed.evals if score == packed.dev)
         assert packed.best_step == first_best

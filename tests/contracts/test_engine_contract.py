@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 import torch
 from equations import own
-from mpt.lab.study_file import make_study
 from tiny import tiny_t5
 
 from mpt import methods
@@ -22,6 +21,7 @@ from mpt.gym.splits import Example, FewShotSplit
 from mpt.gym.tokens import TokenSplit
 from mpt.methods import METHODS, Arg, Engine, Method, engine_names
 from mpt.methods.inner import MetaGradient, adapt, slope
+from mpt.study.study_file import make_study
 
 CHOSEN = BackboneConfig(name="tiny", prompt_tokens=3, max_input=12, max_target=4)
 

@@ -8,11 +8,11 @@ import sys
 import pytest
 import torch
 from equations import EQUATIONS, bound
-from mpt.lab.choices import Interval
-from mpt.lab.study_file import resolve
 
 from mpt.errors import UnknownName
 from mpt.methods import METHODS, method
+from mpt.study.space import Interval
+from mpt.study.study_file import resolve
 
 R, P, H = 3, 2, 4
 

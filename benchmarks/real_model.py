@@ -55,7 +55,7 @@ def main() -> None:
     print(f"{given.task}, seed {given.seed}, {parts[0].metric}, rate {given.lr}, {seconds:.0f} s")
     print(f"untuned  dev {before[0]:.3f}  test {before[1]:.3f}")
     print(f"tuned    dev {end.dev:.3f}  test {end.test:.3f}  (best after {end.best_step} steps)")
-    print(f"looks {list(end.looks)}; loss {end.curve[0]:.2f} -> {end.curve[-1]:.2f}")
+    print(f"evals {list(end.evals)}; loss {end.curve[0]:.2f} -> {end.curve[-1]:.2f}")
 
 
 if __name__ == "__main__":

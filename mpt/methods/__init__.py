@@ -210,6 +210,40 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             space=_space([1], [100, 200]),
             habits={"pooled": "epochs"},
         ),
+        "metasgd": Method(
+            equation="mpt.methods.metasgd:metasgd",
+            label="Meta-SGD",
+            summary="MAML that learns an inner rate for every prompt row (Li et al. 2017)",
+            colour="#332288",
+            marker="p",
+            support=True,
+            query="dev",
+            order=2,
+            engines={
+                "graph": Engine(
+                    "mpt.methods.metasgd:metasgd", keeps_graph=True, fallback="recursion"
+                ),
+                "recursion": Engine("mpt.methods.metasgd:metasgd_by_recursion"),
+            },
+            space=_space([1, 2], [30, 60]),
+            learned="mpt.methods.metasgd:begin",
+        ),
+        "imaml": Method(
+            equation="mpt.methods.imaml:imaml",
+            label="iMAML",
+            summary="MAML by the implicit function theorem (Rajeswaran et al. 2019)",
+            colour="#5A5A5A",
+            marker="H",
+            support=True,
+            query="dev",
+            order=2,
+            args={
+                "strength": Arg(1.0, "lambda, how strongly the inner loop is held to phi"),
+                "cg_steps": Arg(3, "steps of conjugate gradients"),
+            },
+            # an update costs about three of MAML's
+            space=_space([2, 3], [15, 30], strength={"low": 0.1, "high": 10.0}),
+        ),
     }
 )
 

@@ -173,7 +173,7 @@ def test_short_of_memory_it_ends_as_if_it_were_not(kind):
     assert isinstance(scarce, FineTuned)
     assert narrow.refused
     assert scarce.curve == pytest.approx(plenty.curve, rel=1e-9)
-    assert (scarce.evals, scarce.test) == (plenty.looks, plenty.test)
+    assert (scarce.evals, scarce.test) == (plenty.evals, plenty.test)
 
 
 @pytest.mark.parametrize("where", ["a step", "the copy"])

@@ -7,9 +7,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from mpt import methods
 from mpt.report.figures.style import Look, looks
 
-METHODS = ("maml", "fomaml", "reptile", "mtl", "FT")
+METHODS = (*methods.METHODS, "FT")
 
 # Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB
 VISION = {

@@ -37,7 +37,7 @@ _KNOWN = {name: Look(known.colour, known.marker) for name, known in METHODS.item
 _KNOWN |= {name: Look("#6F4E37", "v") for name in ("fine-tuning", "ft")}
 _OTHERS = (Look("#56B4E9", "P"), Look("#000000", "X"), Look("#E69F00", "*"), Look("#882255", "h"))
 
-_MARKERS = "<>pdH8"
+_MARKERS = "<>d8"
 """Once the looks of others are used up, their colours come back with these."""
 
 

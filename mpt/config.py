@@ -13,7 +13,15 @@ from functools import cached_property
 from math import ceil
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticKnownError
 
 from mpt import methods
@@ -159,6 +167,14 @@ class RunConfig(Frozen):
     habits: Habits | None = None
     method_args: MethodArgs = None
     place: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_every_arg(cls, given: Any) -> Any:
+        known = methods.METHODS.get(given.get("method", "")) if isinstance(given, Mapping) else None
+        if known is None or not known.args:
+            return given
+        return {**given, "method_args": known.arguments(given.get("method_args") or {})}
 
     @property
     def whole(self) -> RunConfig:

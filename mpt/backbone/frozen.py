@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -11,11 +11,10 @@ from torch import Tensor, nn
 
 from mpt.backbone import hub
 from mpt.backbone.batch import Batch
-from mpt.backbone.causal import FrozenCausal
+from mpt.backbone.kinds import kind_of
 from mpt.backbone.proof import expect_finite, expect_room, prove
 from mpt.backbone.proved import keep_proof, proof_name, was_proved
-from mpt.backbone.seq2seq import FrozenSeq2Seq
-from mpt.config import BackboneConfig
+from mpt.config import BackboneConfig, Place
 from mpt.errors import ConfigError
 from mpt.gym.tokens import Role
 from mpt.notation import Losses, Prompts
@@ -98,10 +97,20 @@ class TrainableCopy(Backbone, Protocol):
         ...
 
 
+class LoadedBackbone(Backbone, Protocol):
+    """A backbone around a model of transformers, as rows of ``mpt.backbone.kinds`` make it."""
+
+    model: Any
+    tokenizer: Any
+    embed: nn.Embedding
+    place: Place
+    """Of the prompt."""
+
+
 def load_backbone(
     chosen: BackboneConfig | str = "mini", device: str | None = None, prove_anew: bool = False
 ) -> Backbone:
-    """The frozen language model of a configuration, or of a name with all else at its default.
+    """Load the frozen model of a configuration, or of a name with all else at its default.
 
     Args:
         chosen: ``mini``, a Hub id, a folder or a GGUF file, with prompt place and precision.
@@ -118,9 +127,8 @@ def load_backbone(
         raise ConfigError(f"device {place!r} was asked for, but torch sees no CUDA device; use cpu")
     model, tokenizer, weights = hub.load(config.name)
     expect_room(config.name, config, model, tokenizer)
-    kind = FrozenSeq2Seq if model.config.is_encoder_decoder else FrozenCausal
     model = model.to(place, torch.bfloat16 if config.precision == "bf16" else torch.float32)
-    loaded = kind(model, tokenizer, weights, config.prompt_position)
+    loaded = kind_of(model.config).freeze(model, tokenizer, weights, config.prompt_position)
     expect_finite(config.name, model)
     proof = proof_name(loaded)
     if prove_anew or not was_proved(proof):

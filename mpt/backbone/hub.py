@@ -29,6 +29,7 @@ from mpt.backbone.folder import (
     folder_identity,
     shards,
 )
+from mpt.backbone.kinds import kind_of, kinds_listed
 from mpt.errors import ConfigError
 
 EMBEDDED = Path(__file__).parent / "mini"
@@ -41,14 +42,14 @@ SHOWN = 3
 
 
 def where(name: str) -> str:
-    """The Hub id or folder behind a backbone's name; ``mini`` is the embedded one."""
+    """Return the Hub id or folder that a name stands for; ``mini`` is the embedded backbone."""
     if name == "mini":
         return str(EMBEDDED)
     return str(Path(name).expanduser()) if name.startswith("~") else name
 
 
 def load(name: str) -> tuple[Any, Any, str]:
-    """Model (float32), tokenizer and identity of a backbone; a GGUF file is dequantised.
+    """Load model (float32), tokenizer and identity of a backbone; a GGUF file is dequantised.
 
     Code that lies beside a model is never run, and no pickle is opened. What transformers warns of
     is logged.
@@ -73,8 +74,8 @@ def load(name: str) -> tuple[Any, Any, str]:
             config = AutoConfig.from_pretrained(place, **extra)
             expect_own_weights(name, vars(config))
             auto, options = _kind(name, config)
-            model, found = auto.from_pretrained(place, **options, **extra)
-            _expect_whole(name, model, found)
+            model, loading = auto.from_pretrained(place, **options, **extra)
+            _expect_whole(name, model, loading)
             tokenizer = AutoTokenizer.from_pretrained(place, **extra)
     except (ConfigError, torch.OutOfMemoryError):
         raise
@@ -142,36 +143,28 @@ def _expect_no_adapter(name: str, place: str) -> None:
 
 
 def _kind(name: str, config: Any) -> tuple[Any, dict[str, Any]]:
-    """The class that loads models of a configuration, and the options to load them with.
+    """Return the class that loads models of a configuration, and the options to load them with.
 
     Raises:
         ConfigError: a kind that writes no text, or that reads ahead.
     """
-    from transformers import (
-        MODEL_FOR_CAUSAL_LM_MAPPING,
-        MODEL_FOR_MASKED_LM_MAPPING,
-        MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
-        AutoModelForCausalLM,
-        AutoModelForSeq2SeqLM,
-    )
+    import transformers
 
-    if getattr(config, "is_encoder_decoder", False):
-        auto, mapping = AutoModelForSeq2SeqLM, MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
-    else:
-        auto, mapping = AutoModelForCausalLM, MODEL_FOR_CAUSAL_LM_MAPPING
+    kind = kind_of(config)
+    mapping = getattr(transformers, kind.models)
     is_encoder = (
-        auto is AutoModelForCausalLM
-        and type(config) in MODEL_FOR_MASKED_LM_MAPPING
+        kind.one_sequence
+        and type(config) in transformers.MODEL_FOR_MASKED_LM_MAPPING
         and getattr(config, "is_decoder", None) is False
     )
     if type(config) not in mapping or is_encoder:
         raise ConfigError(
             f"backbone {name!r} is of the kind {config.model_type!r}, which does not write text "
-            "after text; give an encoder-decoder (T5, BART) or a causal model (GPT-2, Llama)"
+            f"after text; give {kinds_listed()}"
         )
     classes = mapping[type(config)]
     chosen = classes[0] if isinstance(classes, tuple) else classes
-    return auto, {
+    return getattr(transformers, kind.auto), {
         "dtype": torch.float32,
         # eager attention where a kind has no other
         "attn_implementation": "sdpa" if getattr(chosen, "_supports_sdpa", False) else "eager",
@@ -183,25 +176,25 @@ def _kind(name: str, config: Any) -> tuple[Any, dict[str, Any]]:
     }
 
 
-def _expect_whole(name: str, model: Any, found: Mapping[str, Any]) -> None:
+def _expect_whole(name: str, model: Any, loading: Mapping[str, Any]) -> None:
     """Raise ``ConfigError`` unless the weights on disk were those of the model, each of them.
 
     transformers draws what is missing at random and leaves out what it has no place for.
     """
     shapes = [
         f"{key} {list(there)} instead of {list(here)}"
-        for key, there, here in sorted(found["mismatched_keys"])
+        for key, there, here in sorted(loading["mismatched_keys"])
     ]
     wrong = {
-        "missing": sorted(found["missing_keys"]),
+        "missing": sorted(loading["missing_keys"]),
         "of another shape": shapes,
-        "not part of it": sorted(found["unexpected_keys"]),
-        "not read": list(found.get("error_msgs", ())),
+        "not part of it": sorted(loading["unexpected_keys"]),
+        "not read": list(loading.get("error_msgs", ())),
     }
-    told = "; ".join(f"{what}: {_listed(names)}" for what, names in wrong.items() if names)
-    if told:
+    faults = "; ".join(f"{what}: {_listed(names)}" for what, names in wrong.items() if names)
+    if faults:
         raise ConfigError(
-            f"backbone {name!r} does not hold the weights of a {type(model).__name__} ({told}); "
+            f"backbone {name!r} does not hold the weights of a {type(model).__name__} ({faults}); "
             "save the whole model, its head too, with save_pretrained of that class"
         )
 
@@ -298,7 +291,7 @@ RMS_NORMS = ("T5LayerNorm", "MT5LayerNorm", "LlamaRMSNorm", "MistralRMSNorm", "Q
 
 
 def native_kernels(model: Any) -> Any:
-    """The model with its own root-mean-square norms and GELU replaced by torch's, in place.
+    """Replace the model's own root-mean-square norms and GELU by torch's, in place.
 
     The same functions and weights, each in one kernel; and unlike theirs the norm stays in
     float64, where tests tell a packing error from rounding.
@@ -319,8 +312,9 @@ def native_kernels(model: Any) -> Any:
 
 
 def identity(place: str, commit: str | None = None, vocabularies: Iterable[str] = ()) -> str:
-    """12 hex digits that name weights, configuration and tokenizer: prompts, units of work and
-    kept token ids are taken to belong together by it.
+    """Return 12 hex digits that name weights, configuration and tokenizer.
+
+    Prompts, units of work and cached token ids belong together where it is the same.
 
     Args:
         place: a folder or GGUF file, named by its bytes, or a Hub id, named by its commit.
@@ -345,27 +339,27 @@ def identity(place: str, commit: str | None = None, vocabularies: Iterable[str] 
 
 
 def earlier_weights(name: str) -> str | None:
-    """The identity that a folder had while configuration and part of its tokenizer were left out
-    of it; None for all that is named as ever."""
+    """Return the identity of a folder by earlier versions, which left out its configuration and
+    part of its tokenizer; None for what they named as this one does."""
     folder = Path(where(name))
     return earlier_identity(folder) if folder.is_dir() and folder != EMBEDDED else None
 
 
 def tokenizer_software() -> str:
-    """Versions of what turns texts into ids: another one may do it otherwise."""
+    """Return the versions of what turns texts into ids: another one may do it otherwise."""
     return " ".join(f"{one} {version(one)}" for one in TOKENIZERS)
 
 
 def encoder_output(hidden: Any) -> Any:
-    """Encoder states ``[N, T, H]`` as ``generate`` wants to be given them."""
+    """Wrap encoder states ``[N, T, H]`` as ``generate`` takes them."""
     from transformers.modeling_outputs import BaseModelOutput
 
     return BaseModelOutput(last_hidden_state=hidden)
 
 
 def max_positions(model: Any) -> tuple[int | None, int | None]:
-    """Tokens that the model can read at most, and its decoder; None where positions are relative
-    or without bound."""
+    """Return the tokens that the model can read at most, and its decoder write; None where
+    positions are relative or without bound."""
     config = model.config
     if hasattr(config, "relative_attention_num_buckets"):
         return None, None
@@ -377,7 +371,7 @@ def max_positions(model: Any) -> tuple[int | None, int | None]:
 
 
 def decoder_start(model: Any) -> int | None:
-    """The token before a decoder's first, from the configuration or that of generation."""
+    """Return the token before a decoder's first, from the configuration or that of generation."""
     for config in (model.config, model.generation_config):
         start = getattr(config, "decoder_start_token_id", None)
         if start is not None:
@@ -386,21 +380,21 @@ def decoder_start(model: Any) -> int | None:
 
 
 def bos_ids(tokenizer: Any) -> list[int]:
-    """The ids that a tokenizer puts before every text: ``<bos>`` for Gemma, nothing for GPT-2."""
+    """Return the ids that a tokenizer puts before every text: Gemma's ``<bos>``, none of GPT-2."""
     begin = tokenizer.bos_token_id
     ids = tokenizer("")["input_ids"]
     return [begin] if begin is not None and ids[:1] == [begin] else []
 
 
 def new_cache() -> Any:
-    """An empty key-value cache that grows with what is read."""
+    """Make an empty key-value cache, which grows with what is read."""
     from transformers import DynamicCache
 
     return DynamicCache()
 
 
 def read(model: Any, embeds: Any, cache: Any | None = None) -> Any:
-    """Last hidden states ``[N, T, H]`` of a causal model's body; a cache is read and added to."""
+    """Return last hidden states ``[N, T, H]`` of a causal model; a cache is read and extended."""
     body = model.base_model
     if cache is None:
         return body(inputs_embeds=embeds, use_cache=False).last_hidden_state
@@ -409,7 +403,7 @@ def read(model: Any, embeds: Any, cache: Any | None = None) -> Any:
 
 
 def expand_kv_cache(cache: Any, place_of_row: Any) -> None:
-    """Give every row ``[N]`` the keys and values of its place ``[S]``; gradients flow back."""
+    """Expand the cache of S prompts to the N rows that continue from them; gradients flow back."""
     for layer in cache.layers:
         layer.keys = spread(layer.keys, place_of_row)
         layer.values = spread(layer.values, place_of_row)
@@ -430,7 +424,7 @@ def plain_generation(model: Any, tokenizer: Any) -> None:
 
 
 def decoding(model: Any, limit: int, beams: int) -> Any:
-    """Greedy decoding of at most ``limit`` tokens, or the authors' beam search."""
+    """Configure greedy decoding of at most ``limit`` tokens, or the authors' beam search."""
     from transformers import GenerationConfig
 
     search = {"early_stopping": True, "repetition_penalty": 2.5} if beams > 1 else {}
@@ -441,17 +435,16 @@ def decoding(model: Any, limit: int, beams: int) -> Any:
 
 
 def new_model(kind: str, **dims: Any) -> Any:
-    """A randomly initialised ``bart``, ``gpt2``, ``llama`` or ``gemma``; ``dims`` as its
+    """Make a randomly initialised ``bart``, ``gpt2``, ``llama`` or ``gemma``; ``dims`` as its
     configuration takes them."""
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+    import transformers
 
-    config = AutoConfig.for_model(kind, **dims)
-    auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-    return auto.from_config(config)
+    config = transformers.AutoConfig.for_model(kind, **dims)
+    return getattr(transformers, kind_of(config).auto).from_config(config)
 
 
 def new_t5(**dims: Any) -> Any:
-    """A randomly initialised T5 v1.1 (gated GELU); ``dims`` as ``T5Config`` takes.
+    """Make a randomly initialised T5 v1.1 (gated GELU); ``dims`` as ``T5Config`` takes.
 
     transformers ties input and output tables of a new model whatever the config says; weights on
     disk that hold both stay apart (`tests/backbone/test_hub_loading.py`).
@@ -470,15 +463,15 @@ def new_t5(**dims: Any) -> Any:
 
 
 def layers(model: Any) -> list[Any]:
-    """The layers of a model, each of which maps hidden states to hidden states."""
+    """Return the layers of a model, each of which maps hidden states to hidden states."""
     from transformers.modeling_layers import GradientCheckpointingLayer
 
     return [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer)]
 
 
 def adafactor(weights: Mapping[str, Any], rate: float) -> Any:
-    """The optimiser of full fine-tuning as the paper's authors set it: as for prompts, and biases
-    do not decay.
+    """Make the optimiser of full fine-tuning as the paper's authors set it: as for prompts, and
+    biases do not decay.
 
     Args:
         weights: parameters by name.
@@ -503,7 +496,7 @@ def adafactor(weights: Mapping[str, Any], rate: float) -> Any:
 
 
 def wrap_tokenizer(tokenizer: Any, **special: Any) -> Any:
-    """A ``tokenizers.Tokenizer`` as a transformers tokenizer, ready for ``save_pretrained``."""
+    """Wrap a ``tokenizers.Tokenizer`` for transformers, ready for ``save_pretrained``."""
     from transformers import PreTrainedTokenizerFast
 
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)

@@ -1,7 +1,7 @@
-"""One proof that a loaded model can do all that a run asks of it, before anything is computed.
+"""Prove that a loaded model can do all that a run needs, before anything is computed.
 
 Tokens and positions are checked against the model's tables. Then two short rows are read, learned
-from and answered behind a prompt, and compared with the model's own plain reading of the same
+from and answered after a prompt, and compared with the model's own plain reading of the same
 tokens, row by row and without a cache: kinds that scale embeddings or logits in ways of their own,
 see what follows, or lose count of positions differ there, and are refused.
 """
@@ -9,7 +9,7 @@ see what follows, or lose count of positions differ there, and are refused.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,9 +18,13 @@ from torch import Tensor
 
 from mpt.backbone import hub
 from mpt.backbone.batch import collate
+from mpt.backbone.kinds import kind_of
 from mpt.config import BackboneConfig
 from mpt.errors import ConfigError
 from mpt.gym.tokens import Row
+
+if TYPE_CHECKING:
+    from mpt.backbone.frozen import LoadedBackbone
 
 KINDS = "give an encoder-decoder as T5 or BART, or a causal model as GPT-2, Llama or Gemma"
 LIMIT, BEAMS = 2, 2
@@ -30,7 +34,7 @@ precision of the weights."""
 
 
 def expect_room(name: str, config: BackboneConfig, model: Any, tokenizer: Any) -> None:
-    """Raise ``ConfigError`` unless tables hold every token and position that is asked for."""
+    """Raise ``ConfigError`` unless tables hold every token and position that is needed."""
     rows = model.get_input_embeddings().weight.shape[0]
     special = {tokenizer.eos_token_id, tokenizer.pad_token_id, *tokenizer.all_special_ids} - {None}
     ids = {*tokenizer.get_vocab().values(), *special}
@@ -47,23 +51,23 @@ def expect_room(name: str, config: BackboneConfig, model: Any, tokenizer: Any) -
             f"the model's embedding table ({', '.join(map(repr, names))}); give the tokenizer that "
             "the model was trained with, or resize_token_embeddings of the model and save it"
         )
-    seq2seq = model.config.is_encoder_decoder
+    one_sequence = kind_of(model.config).one_sequence
     reads, writes = hub.max_positions(model)
-    first = 0 if seq2seq else len(hub.bos_ids(tokenizer))
+    first = len(hub.bos_ids(tokenizer)) if one_sequence else 0
     parts = {"prompt_tokens": config.prompt_tokens, "max_input": config.max_input}
-    parts |= {} if seq2seq else {"max_target": config.max_target}
+    parts |= {"max_target": config.max_target} if one_sequence else {}
     parts |= {"first token": first} if first else {}
     if reads is not None and (wanted := sum(parts.values())) > reads:
-        told = " + ".join(f"{part} {count}" for part, count in parts.items())
+        total = " + ".join(f"{part} {count}" for part, count in parts.items())
         raise ConfigError(
-            f"backbone {name!r} reads at most {reads} tokens, but {told} = {wanted}; lower them"
+            f"backbone {name!r} reads at most {reads} tokens, but {total} = {wanted}; lower them"
         )
-    if seq2seq and writes is not None and config.max_target > writes:
+    if not one_sequence and writes is not None and config.max_target > writes:
         raise ConfigError(
             f"backbone {name!r} writes at most {writes} tokens, but max_target is "
             f"{config.max_target}; lower it"
         )
-    if seq2seq:
+    if not one_sequence:
         _expect_start(name, model, tokenizer, rows)
 
 
@@ -94,12 +98,11 @@ def expect_finite(name: str, model: Any) -> None:
             )
 
 
-def prove(name: str, backbone: Any) -> None:
+def prove(name: str, backbone: LoadedBackbone) -> None:
     """Raise ``ConfigError`` unless a frozen model learns and answers as the model itself reads.
 
     Args:
         name: of the backbone, as the user gave it.
-        backbone: a ``FrozenSeq2Seq`` or ``FrozenCausal``.
     """
     model = backbone.model
     kind = model.config.model_type
@@ -122,7 +125,7 @@ def prove(name: str, backbone: Any) -> None:
         raise ConfigError(f"backbone {name!r}: {trouble.format(kind=kind)}; {KINDS}")
 
 
-def _trouble(backbone: Any) -> str:
+def _trouble(backbone: LoadedBackbone) -> str:
     """What is wrong with a backbone, ``{kind}`` standing for its kind; empty if nothing is."""
     prompt, rows = _tokens(backbone)
     batch = collate([rows]).to(backbone.device)
@@ -158,7 +161,7 @@ def _trouble(backbone: Any) -> str:
     return ""
 
 
-def _tokens(backbone: Any) -> tuple[list[int], tuple[Row, Row]]:
+def _tokens(backbone: LoadedBackbone) -> tuple[list[int], tuple[Row, Row]]:
     """Ids of a prompt, and two rows of unlike lengths; tokens of all parts of the vocabulary."""
     ordinary = backbone._ordinary()
     ids = ordinary[torch.linspace(0, len(ordinary) - 1, 12).long()].tolist()
@@ -167,7 +170,9 @@ def _tokens(backbone: Any) -> tuple[list[int], tuple[Row, Row]]:
     return ids[:2], (Row(long, np.array([*ids[9:11], end])), Row(short, np.array([ids[11], end])))
 
 
-def _plain(backbone: Any, prompt: Sequence[int], row: Row, target: Iterable[int]) -> Tensor:
+def _plain(
+    backbone: LoadedBackbone, prompt: Sequence[int], row: Row, target: Iterable[int]
+) -> Tensor:
     """``[U, V]``: the model's own logits for a target, all read as tokens, in one go."""
     read = [*prompt, *row.input] if backbone.place == "before" else [*row.input, *prompt]
 
@@ -176,7 +181,7 @@ def _plain(backbone: Any, prompt: Sequence[int], row: Row, target: Iterable[int]
     def ids(tokens: Iterable[int]) -> Tensor:
         return torch.tensor([[int(token) for token in tokens]], device=backbone.device)
 
-    if backbone.model.config.is_encoder_decoder:
+    if not kind_of(backbone.model.config).one_sequence:
         given = [hub.decoder_start(backbone.model), *target[:-1]]
         logits = backbone.model(
             input_ids=ids(read), decoder_input_ids=ids(given), use_cache=False
@@ -187,7 +192,7 @@ def _plain(backbone: Any, prompt: Sequence[int], row: Row, target: Iterable[int]
     return logits[0, -len(target) :].to(backbone.dtype)
 
 
-def _greedy(backbone: Any, prompt: Sequence[int], row: Row) -> tuple[bool, list[int]]:
+def _greedy(backbone: LoadedBackbone, prompt: Sequence[int], row: Row) -> tuple[bool, list[int]]:
     """Greedy decoding by plain reading, and whether each token was far ahead of the next best."""
     ids: list[int] = []
     sure = True

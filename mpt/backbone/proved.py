@@ -1,4 +1,4 @@
-"""Models that were proved on this machine: what a proof depends on, and what it said, on disk.
+"""Remember which models were proved on this machine: what a proof depends on, kept on disk.
 
 A proof asks nothing but what files, software and device decide. The weights' identity is computed
 at every load anyway, so a proof that was made once under the same name need not be made again.
@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from mpt.backbone.causal import FrozenCausal
-    from mpt.backbone.seq2seq import FrozenSeq2Seq
+    from mpt.backbone.frozen import LoadedBackbone
 
 SOFTWARE = ("torch", "transformers", "tokenizers", "numpy")
 
 
-def proof_name(backbone: FrozenSeq2Seq | FrozenCausal) -> str:
-    """64 hex digits over all that the proof of a loaded model depends on."""
+def proof_name(backbone: LoadedBackbone) -> str:
+    """Return 64 hex digits over all that the proof of a loaded model depends on."""
     device = backbone.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     parts = (

@@ -11,8 +11,7 @@ from typing import Any
 import torch
 
 from mpt.backbone import hub
-from mpt.backbone.causal import FrozenCausal
-from mpt.backbone.seq2seq import FrozenSeq2Seq
+from mpt.backbone.kinds import kind_of
 from mpt.errors import UnknownName
 
 VOCABULARY = 32_000
@@ -97,9 +96,10 @@ def make(name: str, device: str, *, bf16: bool = False) -> Measured:
     model = model.to(device, torch.bfloat16 if bf16 else torch.float32)
     stock = deepcopy(model).eval().requires_grad_(False)
     hub.plain_generation(stock, tokenizer)
-    frozen = FrozenSeq2Seq if model.config.is_encoder_decoder else FrozenCausal
     prompt, words = (10, 24) if name == "mini" else (100, 128 if large else 64)
-    return Measured(name, frozen(model, tokenizer, name), stock, prompt, words)
+    return Measured(
+        name, kind_of(model.config).freeze(model, tokenizer, name), stock, prompt, words
+    )
 
 
 def _numbers() -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from mpt.backbone.frozen import load_backbone
+from mpt.backbone.load import load_backbone
 from mpt.config import VOCABULARY, BackboneConfig, CellConfig, Tuning
 from mpt.engine.evaluate import evaluate
 from mpt.engine.pack import CellJob

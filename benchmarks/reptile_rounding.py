@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 
 from mpt.backbone.batch import collate
-from mpt.backbone.frozen import load_backbone
+from mpt.backbone.load import load_backbone
 from mpt.config import BackboneConfig
 from mpt.engine.optim import Adafactor
 from mpt.gym.episodes import Episodes

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny import TINY
 
-from mpt.backbone.frozen import load_backbone
+from mpt.backbone.load import load_backbone
 from mpt.config import BackboneConfig
 from mpt.errors import ConfigError
 

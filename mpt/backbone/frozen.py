@@ -1,4 +1,4 @@
-"""A frozen language model that reads soft prompts: one contract, one implementation per kind."""
+"""The contract of a frozen language model that reads soft prompts; ``kinds`` lists who keeps it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mpt.backbone import hub
 from mpt.backbone.batch import Batch
-from mpt.backbone.kinds import kind_of
-from mpt.backbone.proof import expect_finite, expect_room, prove
-from mpt.backbone.proved import keep_proof, proof_name, was_proved
-from mpt.config import BackboneConfig, Place
-from mpt.errors import ConfigError
+from mpt.config import Place
 from mpt.gym.tokens import Role
 from mpt.notation import Losses, Prompts
 from mpt.seeding import Name
@@ -105,33 +100,3 @@ class LoadedBackbone(Backbone, Protocol):
     embed: nn.Embedding
     place: Place
     """Of the prompt."""
-
-
-def load_backbone(
-    chosen: BackboneConfig | str = "mini", device: str | None = None, prove_anew: bool = False
-) -> Backbone:
-    """Load the frozen model of a configuration, or of a name with all else at its default.
-
-    Args:
-        chosen: ``mini``, a Hub id, a folder or a GGUF file, with prompt place and precision.
-        device: default CUDA if there is one, else CPU.
-        prove_anew: whether a proof kept from an earlier load is not taken for this one.
-
-    Raises:
-        ConfigError: no such model, not the whole of one, a device that is not there, a model too
-            short for the prompt and the inputs, or a kind that mpt cannot prompt.
-    """
-    config = chosen if isinstance(chosen, BackboneConfig) else BackboneConfig(name=chosen)
-    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if place.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(f"device {place!r} was asked for, but torch sees no CUDA device; use cpu")
-    model, tokenizer, weights = hub.load(config.name)
-    expect_room(config.name, config, model, tokenizer)
-    model = model.to(place, torch.bfloat16 if config.precision == "bf16" else torch.float32)
-    loaded = kind_of(model.config).freeze(model, tokenizer, weights, config.prompt_position)
-    expect_finite(config.name, model)
-    proof = proof_name(loaded)
-    if prove_anew or not was_proved(proof):
-        prove(config.name, loaded)
-        keep_proof(proof)
-    return loaded

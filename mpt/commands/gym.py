@@ -94,7 +94,7 @@ def show(
 
 def _reaches(task: str, folder: str, study: Path | None, backbone: str | None) -> tuple[Reach, ...]:
     """What of the task's rows the study's backbone can read and write."""
-    from mpt.backbone.frozen import load_backbone
+    from mpt.backbone.load import load_backbone
     from mpt.doctor.token_reach import reaches
     from mpt.gym.source import open_gym
     from mpt.study.study_file import resolve

@@ -83,7 +83,7 @@ def show(
 
 
 def _view(unit: Unit, home: Home, ledger: Ledger) -> PromptView:
-    from mpt.backbone.frozen import load_backbone
+    from mpt.backbone.load import load_backbone
     from mpt.compute.prompt_starts import sums_of
     from mpt.config import located
     from mpt.serve.prompt_view import learned_by, view_prompt

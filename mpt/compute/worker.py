@@ -15,8 +15,9 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any
 
-from mpt.backbone.frozen import Backbone, load_backbone
+from mpt.backbone.frozen import Backbone
 from mpt.backbone.hub import earlier_weights, tokenizer_software
+from mpt.backbone.load import load_backbone
 from mpt.compute.progress import OnStep
 from mpt.compute.prompt_starts import start_of
 from mpt.compute.stopping import Stopping

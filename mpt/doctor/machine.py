@@ -180,7 +180,7 @@ def _opened(where: str) -> Gym | None:
 
 
 def _load(config: BackboneConfig, device: str | None) -> Backbone:
-    from mpt.backbone.frozen import load_backbone
+    from mpt.backbone.load import load_backbone
 
     return load_backbone(config, device, prove_anew=True)
 

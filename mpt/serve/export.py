@@ -7,8 +7,8 @@ from pathlib import Path
 
 from safetensors.torch import save
 
-from mpt.backbone.frozen import load_backbone
 from mpt.backbone.hub import opening, where
+from mpt.backbone.load import load_backbone
 from mpt.backbone.seq2seq import FrozenSeq2Seq
 from mpt.compute.prompt_starts import for_backbone
 from mpt.config import located

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from mpt.backbone.frozen import Backbone, load_backbone
+from mpt.backbone.frozen import Backbone
 from mpt.backbone.hub import earlier_weights
+from mpt.backbone.load import load_backbone
 from mpt.compute.prompt_starts import for_backbone
 from mpt.config import BackboneConfig, located_in
 from mpt.engine.evaluate import answer

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from mpt.backbone.batch import collate
-from mpt.backbone.frozen import Backbone, load_backbone
+from mpt.backbone.frozen import Backbone
+from mpt.backbone.load import load_backbone
 from mpt.config import BackboneConfig
 from mpt.gym.tokens import Row
 

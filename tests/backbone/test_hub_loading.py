@@ -9,7 +9,7 @@ from tiny import TINY, tiny_t5, word_tokenizer
 
 from mpt.backbone import hub
 from mpt.backbone.batch import collate
-from mpt.backbone.frozen import load_backbone
+from mpt.backbone.load import load_backbone
 from mpt.config import BackboneConfig
 from mpt.errors import ConfigError
 from mpt.gym.tokens import Row

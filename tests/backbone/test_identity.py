@@ -9,8 +9,8 @@ import pytest
 import torch
 from tiny import TINY
 
-from mpt.backbone.frozen import load_backbone
 from mpt.backbone.hub import EMBEDDED, earlier_weights, identity
+from mpt.backbone.load import load_backbone
 from mpt.errors import ConfigError
 
 

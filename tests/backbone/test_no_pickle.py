@@ -13,7 +13,7 @@ import torch
 from folders import change, loaded, refused, save
 from safetensors.torch import load_file
 
-from mpt.backbone.frozen import load_backbone
+from mpt.backbone.load import load_backbone
 from mpt.errors import ConfigError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from tiny import SIZE, tiny_causal, word_tokenizer
 
 from mpt.backbone.batch import collate
-from mpt.backbone.frozen import load_backbone
+from mpt.backbone.load import load_backbone
 from mpt.config import BackboneConfig
 from mpt.errors import ConfigError
 from mpt.gym.tokens import Row

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from folders import change, refused, save
 
-from mpt.backbone import frozen, proved
-from mpt.backbone.frozen import load_backbone
+from mpt.backbone import load as loading
+from mpt.backbone import proved
+from mpt.backbone.load import load_backbone
 from mpt.config import BackboneConfig
 
 
@@ -22,8 +23,10 @@ def cache(tmp_path, monkeypatch):
 def proofs(monkeypatch):
     """The names of backbones that were proved, in order."""
     made = []
-    plain = frozen.prove
-    monkeypatch.setattr(frozen, "prove", lambda name, loaded: (plain(name, loaded), made.append(1)))
+    plain = loading.prove
+    monkeypatch.setattr(
+        loading, "prove", lambda name, loaded: (plain(name, loaded), made.append(1))
+    )
     return made
 
 

@@ -12,7 +12,7 @@ from terminal import mpt, study_file
 from tiny import TINY, tiny_t5
 
 from mpt.backbone.batch import collate
-from mpt.backbone.frozen import load_backbone
+from mpt.backbone.load import load_backbone
 from mpt.config import VOCABULARY, BackboneConfig, CellConfig, Tuning
 from mpt.errors import ConfigError, InputError
 from mpt.gym.tokens import Row

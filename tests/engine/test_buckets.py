@@ -8,7 +8,7 @@ import torch
 from tiny import TINY
 
 from mpt.backbone.batch import Batch, collate
-from mpt.backbone.frozen import load_backbone
+from mpt.backbone.load import load_backbone
 from mpt.engine.buckets import buckets
 from mpt.engine.step import pieces_of
 from mpt.gym.episodes import training_rows

@@ -10,8 +10,8 @@ import torch
 from tiny import TINY, WORDS
 
 from mpt.backbone.batch import collate
-from mpt.backbone.frozen import load_backbone
 from mpt.backbone.interleave import appended, interleaved, mask_of
+from mpt.backbone.load import load_backbone
 from mpt.backbone.toy import ToyBackbone
 from mpt.config import BackboneConfig, FineTuneConfig, FineTuning
 from mpt.engine import finetune

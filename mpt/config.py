@@ -14,7 +14,6 @@ from math import ceil
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
-    AfterValidator,
     Field,
     StrictBool,
     StrictFloat,
@@ -22,10 +21,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticKnownError
 
 from mpt import methods
-from mpt.schema import PLACE, Frozen, Schema, stored_as
+from mpt.schema import PLACE, Frozen, Schema, key_of, stored_as
 
 # true is no number, 2.0 no count and '3' neither: a file means what its reader sees
 Count = Annotated[StrictInt, Field(ge=1)]
@@ -36,14 +34,7 @@ Precision = Literal["fp32", "bf16"]
 Shots = Count | Literal["all"]
 
 
-def _known_method(name: str) -> str:
-    if name not in methods.METHODS:
-        known = ", ".join(map(repr, methods.METHODS))
-        raise PydanticKnownError("literal_error", {"expected": known})
-    return name
-
-
-MethodName = Annotated[str, AfterValidator(_known_method)]
+MethodName = Annotated[str, key_of(lambda: methods.METHODS)]
 """A name of the table ``mpt.methods.METHODS``."""
 
 NotStoredUnset = Field(exclude_if=lambda value: value is None)

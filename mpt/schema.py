@@ -9,13 +9,14 @@ changes only where a schema is changed on purpose.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, ClassVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticKnownError
 
 from mpt.errors import ConfigError
 
@@ -140,6 +141,17 @@ def by_field_names(
             paths += below
         renamed[name] = value
     return renamed, paths
+
+
+def key_of(table: Callable[[], Mapping[str, object]]) -> AfterValidator:
+    """Annotate a text that is a key of a table, which is looked at when a value is read."""
+
+    def known(name: str) -> str:
+        if name not in table():
+            raise PydanticKnownError("literal_error", {"expected": ", ".join(map(repr, table()))})
+        return name
+
+    return AfterValidator(known)
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:

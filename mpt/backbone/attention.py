@@ -1,4 +1,4 @@
-"""Which attention kernel computes what.
+"""Choose and describe the attention kernels of what is computed.
 
 Fused kernels are the fastest, but refuse to be differentiated twice; exact MAML asks for plain
 matrix products there, and there alone.
@@ -12,24 +12,24 @@ from typing import Any
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-CURVED = "sdpa math"
+TWICE = "sdpa math"
 """The kernel of losses that are differentiated twice."""
 
 
 def differentiable_twice() -> AbstractContextManager[object]:
-    """Within it, attention is computed so that its gradient can be differentiated again."""
+    """Compute attention within it so that its gradient can be differentiated again."""
     return sdpa_kernel(SDPBackend.MATH)
 
 
 def described(config: Any, device: torch.device) -> str:
-    """The kernels of a model with this configuration: for one gradient, and for two."""
+    """Name the kernels of a model with this configuration: for one gradient, and for two."""
     if config._attn_implementation == "eager":
         return f"eager ({config.model_type} has no sdpa)"
-    return f"{fused(device)}; twice: {CURVED}"
+    return f"{fused(device)}; twice: {TWICE}"
 
 
 def fused(device: torch.device) -> str:
-    """The kernels that torch may choose from where one gradient is enough."""
+    """Name the kernels that torch may choose from where one gradient is enough."""
     if device.type != "cuda":
         return "sdpa flash (cpu)"
     on = {

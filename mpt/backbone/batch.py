@@ -1,4 +1,4 @@
-"""The padded batch of a pack, and its cut into micro-batches whose losses add up."""
+"""Pad the rows of a pack into a batch, and cut it into micro-batches whose losses add up."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ class Batch:
 
     @property
     def runs(self) -> int:
-        """R."""
+        """Return R."""
         return len(self.tokens)
 
     def __len__(self) -> int:
         return len(self.input)
 
     def to(self, device: torch.device) -> Batch:
-        """The same batch on another device."""
+        """Return the same batch on another device."""
         tensors = [f.name for f in fields(self) if f.name != "widest"]
         return replace(
             self, **{name: getattr(self, name).to(device, non_blocking=True) for name in tensors}
         )
 
     def rows(self, rows: Sequence[int]) -> Batch:
-        """Some of the rows; runs, token counts and padding stay."""
+        """Return some of the rows; runs, token counts and padding stay."""
         index = torch.tensor(rows, dtype=torch.int64, device=self.input.device)
         run_of_row = self.run_of_row[index]
         present, place_of_row = run_of_row.unique(return_inverse=True)
@@ -68,7 +68,7 @@ class Batch:
         )
 
     def pieces(self, rows: int) -> tuple[Batch, ...]:
-        """Micro-batches of at most ``rows`` rows, each padded to its own longest row."""
+        """Cut into micro-batches of at most ``rows`` rows, each padded to its own longest row."""
         cuts = range(0, len(self), rows)
         return tuple(self.rows(range(len(self))[cut : cut + rows])._trimmed() for cut in cuts)
 
@@ -86,7 +86,7 @@ class Batch:
 
 
 def collate(rows_of_run: Sequence[Sequence[Row]]) -> Batch:
-    """One batch of all runs' rows; ``rows_of_run[r]`` are those of run r, kept together."""
+    """Make one batch of all runs' rows; ``rows_of_run[r]`` are those of run r, kept together."""
     rows = [row for rows in rows_of_run for row in rows]
     run_of_row = np.repeat(np.arange(len(rows_of_run)), [len(rows) for rows in rows_of_run])
     present, place_of_row = np.unique(run_of_row, return_inverse=True)
@@ -104,9 +104,9 @@ def collate(rows_of_run: Sequence[Sequence[Row]]) -> Batch:
 
 
 def per_run(row_losses: Tensor, batch: Batch) -> Losses:
-    """``[R]``: rows' summed losses ``[N]`` as each run's mean over its own target tokens.
+    """Return ``[R]``: rows' summed losses ``[N]`` as each run's mean over its own target tokens.
 
-    Of a micro-batch it is the run's share of that mean; a run without rows has 0.
+    Of a micro-batch it is the run's part of that mean; a run without rows has 0.
     """
     total = row_losses.new_zeros(batch.runs)
     if total.is_cuda:
@@ -117,7 +117,7 @@ def per_run(row_losses: Tensor, batch: Batch) -> Losses:
 
 
 def spread(values: Tensor, place_of_row: Tensor) -> Tensor:
-    """``[N, ...]``: each row's own of ``values [S, ...]``, such as its run's prompt.
+    """Return ``[N, ...]``: each row's own of ``values [S, ...]``, such as its run's prompt.
 
     Gradients of rows are added up in the order of the rows, whatever runs beside it. Of the two
     ways to pick rows, one adds by atomics on a CPU of several threads, in the order in which they

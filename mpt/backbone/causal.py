@@ -45,7 +45,7 @@ class FrozenCausal(Vocabulary):
 
     def losses(self, theta: Prompts, batch: Batch) -> Losses:
         """See ``Backbone.losses``."""
-        logits = self._logits(theta, batch)
+        logits = self.logits(theta, batch)
         flat = F.cross_entropy(
             logits.flatten(0, 1), batch.target.flatten(), reduction="none", ignore_index=-100
         )
@@ -59,7 +59,7 @@ class FrozenCausal(Vocabulary):
     @torch.inference_mode()
     def teacher_forced_argmax(self, theta: Prompts, batch: Batch) -> Tensor:
         """See ``Backbone.teacher_forced_argmax``."""
-        return self._logits(theta, batch).argmax(-1)
+        return self.logits(theta, batch).argmax(-1)
 
     @torch.inference_mode()
     def generate(self, theta: Prompts, batch: Batch, limit: int, beams: int = 1) -> list[str]:
@@ -95,8 +95,8 @@ class FrozenCausal(Vocabulary):
         """See ``TrainableCopy.trainable_weights``; none of a frozen model."""
         return trainable_weights(self.model)
 
-    def _logits(self, theta: Prompts, batch: Batch) -> Tensor:
-        """``[N, U, V]``: what the model expects at every place of the target."""
+    def logits(self, theta: Prompts, batch: Batch) -> Tensor:
+        """See ``LoadedBackbone.logits``."""
         theta = theta.to(self._width)
         states, first = (
             self._after_prompt(theta, batch)

@@ -1,4 +1,4 @@
-"""A model folder as it lies on disk: what it must hold, and the name of all that it holds."""
+"""Check a model folder as it lies on disk, and name all that it holds."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def check_folder(name: str, folder: Path) -> None:
 
 
 def weight_files(name: str, folder: Path) -> list[Path]:
-    """The files that weights are read from: one, or the shards that the index names.
+    """Return the files that weights are read from: one, or the shards that the index names.
 
     Raises:
         ConfigError: there are none, or none that mpt reads.
@@ -102,7 +102,7 @@ def weight_files(name: str, folder: Path) -> list[Path]:
 
 
 def shards(name: str, index: Path) -> list[str]:
-    """The files that an index names, each beside it and in safetensors.
+    """Return the files that an index names, each beside it and in safetensors.
 
     Raises:
         ConfigError: it names none, or others; transformers opens every other file as a pickle.
@@ -134,7 +134,7 @@ def expect_own_weights(name: str, config: Mapping[str, Any]) -> None:
 
 
 def conversion(place: str) -> str:
-    """How the pickled weights of a folder or Hub id become a folder of safetensors.
+    """Say how the pickled weights of a folder or Hub id become a folder of safetensors.
 
     transformers reads them with PyTorch's restricted unpickler there, which refuses most code.
     """
@@ -172,7 +172,7 @@ def check_tokenizer(name: str, folder: Path, tokenizer: Any) -> None:
 
 
 def folder_identity(folder: Path, vocabularies: Iterable[str] = ()) -> str:
-    """12 hex digits over all that answers depend on: weights, configuration, tokenizer, generation.
+    """Return 12 hex digits over weights, configuration, tokenizer and generation settings.
 
     Args:
         vocabularies: names of files that this kind of tokenizer reads, beyond ``TOKENIZER``.
@@ -189,7 +189,7 @@ def folder_identity(folder: Path, vocabularies: Iterable[str] = ()) -> str:
 
 
 def earlier_identity(folder: Path) -> str:
-    """The name that a folder had before configuration and every vocabulary counted.
+    """Return the name that a folder had before configuration and every vocabulary counted.
 
     The embedded backbone keeps it, so that its recorded units stay its own; by it mpt also tells
     that a folder's units were recorded under another name.
@@ -202,7 +202,7 @@ def earlier_identity(folder: Path) -> str:
 
 
 def file_identity(path: Path) -> str:
-    """12 hex digits over a file's name and bytes."""
+    """Return 12 hex digits over a file's name and bytes."""
     seen = sha256(path.name.encode())
     _add(seen, path)
     return seen.hexdigest()[:12]
@@ -220,7 +220,7 @@ def _add(seen: Any, path: Path) -> None:
 
 
 def _read(name: str, path: Path) -> dict[str, Any]:
-    """A JSON object. Raises ``ConfigError`` where the file is none, or means two things."""
+    """Read a JSON object. Raises ``ConfigError`` where the file is none, or means two things."""
     try:
         # some kinds of models have infinite limits in their configuration
         found = parse_json(text_of(path.read_bytes()), finite=False)

@@ -36,19 +36,19 @@ class Backbone(Protocol):
     """Whether a run's rows in a batch share the work on its prompt."""
 
     def losses(self, theta: Prompts, batch: Batch) -> Losses:
-        """``[R]``: each run's mean cross-entropy over its own target tokens."""
+        """Return ``[R]``: each run's mean cross-entropy over its own target tokens."""
         ...
 
     def losses_twice_differentiable(self, theta: Prompts, batch: Batch) -> Losses:
-        """``losses``, computed so that their gradient can be differentiated again."""
+        """Return ``losses``, computed so that their gradient can be differentiated again."""
         ...
 
     def teacher_forced_argmax(self, theta: Prompts, batch: Batch) -> Tensor:
-        """``[N, U]``: the likeliest token at every place of the target, given those before it."""
+        """Return ``[N, U]``: the likeliest token at each place of the target, given the ones before."""
         ...
 
     def generate(self, theta: Prompts, batch: Batch, limit: int, beams: int = 1) -> list[str]:
-        """N texts of at most ``limit`` tokens, specials skipped, stripped.
+        """Generate N texts of at most ``limit`` tokens, specials skipped, stripped.
 
         Greedy by default; with ``beams``, the beam search of the paper's authors (length penalty
         1, repetition penalty 2.5, early stopping).
@@ -56,30 +56,30 @@ class Backbone(Protocol):
         ...
 
     def encode(self, texts: Sequence[str], limit: int, role: Role = "input") -> list[np.ndarray]:
-        """Token ids of each text, at most ``limit``; a target ends with the end of sequence."""
+        """Return texts as token ids, at most ``limit``; a target ends with the end of sequence."""
         ...
 
     def decode(self, ids: Sequence[np.ndarray]) -> list[str]:
-        """Texts of token ids, specials skipped, stripped."""
+        """Return the texts of token ids, specials skipped, stripped."""
         ...
 
     def words(self, texts: Sequence[str]) -> list[Tensor]:
-        """``[T, H]`` embeddings of each text's tokens, no specials among them."""
+        """Return ``[T, H]`` embeddings of each text's tokens, no specials among them."""
         ...
 
     def vocabulary_prompt(self, length: int, *stream: Name) -> Tensor:
-        """``[P, H]`` copied from frequent rows of the embedding table."""
+        """Copy ``[P, H]`` frequent rows of the embedding table."""
         ...
 
     def nearest(self, prompt: Tensor, count: int) -> list[list[tuple[str, float]]]:
-        """The tokens, no specials, whose embeddings are nearest to each row ``[P, H]`` by cosine.
+        """Find the tokens, no specials, with embeddings nearest to each row ``[P, H]`` by cosine.
 
         A list of (token, cosine) a row, the nearest first.
         """
         ...
 
     def trainable_copy(self) -> TrainableCopy:
-        """A copy whose weights can be trained; this one stays frozen."""
+        """Return a copy whose weights can be trained; this one stays frozen."""
         ...
 
 
@@ -100,3 +100,11 @@ class LoadedBackbone(Backbone, Protocol):
     embed: nn.Embedding
     place: Place
     """Of the prompt."""
+
+    def logits(self, theta: Prompts, batch: Batch) -> Tensor:
+        """Return ``[N, U, V]``: what the model expects at every place of the target."""
+        ...
+
+    def ordinary_ids(self) -> Tensor:
+        """Return the ids of the tokens that are not special."""
+        ...

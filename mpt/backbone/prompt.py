@@ -1,4 +1,4 @@
-"""Where a soft prompt begins: the first rows ``[P, H]`` before anything is learned."""
+"""Initialise a soft prompt: the rows ``[P, H]`` before anything is learned."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Words(Protocol):
 
 
 def from_vocabulary(ordinary: Tensor, length: int, *stream: Name) -> Tensor:
-    """Ids of ``length`` frequent tokens, without repetition where possible.
+    """Draw ids of ``length`` frequent tokens, without repetition where possible.
 
     Args:
         ordinary: ids of ordinary tokens (no specials), most frequent first.
@@ -53,7 +53,7 @@ def begin(
     tasks: Sequence[str] = (),
     saved: Callable[[str], Tensor] | None = None,
 ) -> Tensor:
-    """The initial prompt ``[P, H]`` that ``BackboneConfig.prompt_init`` asks for.
+    """Make the initial prompt ``[P, H]`` that ``BackboneConfig.prompt_init`` names.
 
     Args:
         backbone: whose embedding table it is made of.

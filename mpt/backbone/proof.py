@@ -139,7 +139,7 @@ def _trouble(backbone: LoadedBackbone) -> str:
     if not slope.any():
         return "the prompt changes nothing that this {kind} model writes"
     with torch.no_grad():
-        ours = backbone._logits(theta, batch)
+        ours = backbone.logits(theta, batch)
         long, short = rows
         limit = TOLERANCE[backbone.embed.weight.dtype]
         plain = [_plain(backbone, prompt, row, row.target) for row in rows]
@@ -163,7 +163,7 @@ def _trouble(backbone: LoadedBackbone) -> str:
 
 def _tokens(backbone: LoadedBackbone) -> tuple[list[int], tuple[Row, Row]]:
     """Ids of a prompt, and two rows of unlike lengths; tokens of all parts of the vocabulary."""
-    ordinary = backbone._ordinary()
+    ordinary = backbone.ordinary_ids()
     ids = ordinary[torch.linspace(0, len(ordinary) - 1, 12).long()].tolist()
     end = backbone.tokenizer.eos_token_id
     long, short = np.array(ids[2:7]), np.array(ids[7:9])

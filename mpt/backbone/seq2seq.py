@@ -42,7 +42,7 @@ class FrozenSeq2Seq(Vocabulary):
 
     def losses(self, theta: Prompts, batch: Batch) -> Losses:
         """See ``Backbone.losses``."""
-        logits = self._logits(theta, batch)
+        logits = self.logits(theta, batch)
         flat = F.cross_entropy(
             logits.flatten(0, 1), batch.target.flatten(), reduction="none", ignore_index=-100
         )
@@ -56,7 +56,7 @@ class FrozenSeq2Seq(Vocabulary):
     @torch.inference_mode()
     def teacher_forced_argmax(self, theta: Prompts, batch: Batch) -> Tensor:
         """See ``Backbone.teacher_forced_argmax``."""
-        return self._logits(theta, batch).argmax(-1)
+        return self.logits(theta, batch).argmax(-1)
 
     @torch.inference_mode()
     def generate(self, theta: Prompts, batch: Batch, limit: int, beams: int = 1) -> list[str]:
@@ -80,7 +80,8 @@ class FrozenSeq2Seq(Vocabulary):
         """See ``TrainableCopy.trainable_weights``; none of a frozen model."""
         return trainable_weights(self.model)
 
-    def _logits(self, theta: Prompts, batch: Batch) -> Tensor:
+    def logits(self, theta: Prompts, batch: Batch) -> Tensor:
+        """See ``LoadedBackbone.logits``."""
         hidden, mask = self._encode(theta, batch)
         start = torch.full_like(batch.target[:, :1], self._start)
         given = torch.cat([start, batch.target[:, :-1]], 1).clamp_min(0)

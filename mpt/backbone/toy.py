@@ -1,4 +1,4 @@
-"""A backbone small enough to check by hand: one linear layer over summed embeddings, for tests.
+"""Provide a backbone that can be checked by hand: one linear layer over embeddings, for tests.
 
 The state of a row is its prompt's mean plus its input's mean embedding; target token u is read from
 that state plus the embedding of the target token before it. It obeys the whole ``Backbone``

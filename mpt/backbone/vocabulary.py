@@ -1,4 +1,4 @@
-"""Texts in and out of a backbone: token ids, and rows of its embedding table."""
+"""Turn texts into token ids and embeddings of a backbone, and ids into texts."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ class Vocabulary:
     def vocabulary_prompt(self, length: int, *stream: Name) -> Tensor:
         """See ``Backbone.vocabulary_prompt``; token ids fall in about the order of frequency, by
         the likelihood of SentencePiece's pieces and by the merges of byte-pair encoding."""
-        return self._rows(from_vocabulary(self._ordinary(), length, *stream))
+        return self._rows(from_vocabulary(self.ordinary_ids(), length, *stream))
 
     def nearest(self, prompt: Tensor, count: int) -> list[list[tuple[str, float]]]:
         """See ``Backbone.nearest``; tokens as the tokenizer writes them, its space marks too."""
-        ordinary = self._ordinary()
+        ordinary = self.ordinary_ids()
         table = F.normalize(self._rows(ordinary).float(), dim=-1)
         cosines = F.normalize(prompt.to(table), dim=-1) @ table.T
         values, places = cosines.topk(min(count, len(ordinary)))
@@ -77,8 +77,8 @@ class Vocabulary:
             for row, near in zip(names, values.tolist(), strict=True)
         ]
 
-    def _ordinary(self) -> Tensor:
-        """Ids of the tokens that are not special."""
+    def ordinary_ids(self) -> Tensor:
+        """Return the ids of the tokens that are not special."""
         special = set(self.tokenizer.all_special_ids)
         size = min(len(self.tokenizer), int(self.embed.weight.shape[0]))
         return torch.tensor([i for i in range(size) if i not in special])

@@ -14,9 +14,6 @@ from mpt.methods import METHODS, engine_names
 if TYPE_CHECKING:
     from mpt.store.home import Home
 
-SERVERS = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
-"""What an address of MLflow begins with."""
-
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")]
 
 
@@ -61,12 +58,12 @@ def find_home(tracking_uri: str | None = None) -> Home:
     from mpt.errors import ConfigError
     from mpt.store import address
     from mpt.store.home import TRACKING, Home, tracking_variable
+    from mpt.tracking.trackers import TRACKERS, scheme
 
     home = Home.find()
     uri = address.from_home(tracking_uri or home.tracking_uri)
     home = replace(home, tracking_uri=uri)
-    kind = home.tracking_uri.partition("://")[0].partition("+")[0]
-    if "://" not in home.tracking_uri or kind not in SERVERS:
+    if scheme(home.tracking_uri) not in TRACKERS:
         is_theirs = not tracking_uri and tracking_variable() == TRACKING[1]
         by = f"; {TRACKING[1]} says so, and {TRACKING[0]} goes before it" if is_theirs else ""
         raise ConfigError(

@@ -35,13 +35,13 @@ def reap(
     from mpt.commands.options import find_home
     from mpt.lab.projection import Projection
     from mpt.search.stale_trials import reap as run
-    from mpt.tracking.mlflow_tracker import MlflowTracker
+    from mpt.tracking.trackers import open_tracker
 
     home = find_home(tracking_uri)
     with _held(home, name) as (search, _):
         study = search.study
         numbers = run(search, study)
-        with MlflowTracker(home.tracking_uri, "mpt", home.open(), warn=_warn) as tracker:
+        with open_tracker(home.open(), warn=_warn) as tracker:
             Projection(tracker, study, home).close_study(search.trials)
     fail = study.errors.killed == "fail"
     if json:

@@ -22,8 +22,8 @@ from mpt.store.lease import Lease
 from mpt.store.ledger import Ledger
 from mpt.study.places import is_on_disk
 from mpt.study.study import Study
-from mpt.tracking.mlflow_tracker import MlflowTracker
 from mpt.tracking.tracker import Tracker
+from mpt.tracking.trackers import open_tracker
 
 
 class Session:
@@ -94,9 +94,7 @@ class Session:
         """The tracker; what a dead server cannot take waits on disk."""
         if self._tracker is None:
             self.home.open()
-            self._tracker = self._open.enter_context(
-                MlflowTracker(self.home.tracking_uri, "mpt", self.home, warn=self._warn)
-            )
+            self._tracker = self._open.enter_context(open_tracker(self.home, warn=self._warn))
         return self._tracker
 
     def alone(self, name: str) -> Lease:

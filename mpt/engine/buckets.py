@@ -1,4 +1,4 @@
-"""Length buckets: a batch cut where rows of like length save more padding than a pass costs."""
+"""Cut a batch into length buckets, where that saves more padding than a pass costs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ more."""
 
 
 def buckets(batch: Batch, cost: int, *, whole_runs: bool) -> list[list[int]]:
-    """Rows of the batch by length, cut so that padding and passes together cost least, greedily.
+    """Cut rows sorted by length so that padding and passes together cost least, greedily.
 
     Args:
         batch: rows of any lengths, on the CPU.

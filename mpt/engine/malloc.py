@@ -1,4 +1,4 @@
-"""The C library's allocator, told to keep large blocks instead of giving them back each step."""
+"""Let the C library's allocator keep large blocks instead of giving them back each step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optimisers of a pack: every run has its own state, clipping, learning rate and step count.
+"""Update the runs of a pack, each with its own state, clipping, learning rate and step count.
 
 Each is a pure function of (theta, gradient, state, rate); the state is a mapping of tensors whose
 first axis is R, so that runs can leave a pack and be checkpointed one by one.
@@ -23,13 +23,13 @@ class Optimiser(Protocol):
     """Contract (``tests/contracts/test_optimiser_contract.py``): R runs together = R runs alone."""
 
     def init(self, theta: Prompts) -> State:
-        """The state before the first step."""
+        """Return the state before the first step."""
         ...
 
     def step(
         self, theta: Prompts, gradient: Prompts, state: State, rate: Rates
     ) -> tuple[Prompts, State]:
-        """New prompts and state; nothing it was given is changed."""
+        """Return new prompts and state; nothing it was given is changed."""
         ...
 
 
@@ -48,7 +48,7 @@ class Adafactor:
     eps: float = 1e-30
 
     def init(self, theta: Prompts) -> State:
-        """Zero row means ``[R, P]``, column means ``[R, H]`` and step counts ``[R]``."""
+        """Return zero row means ``[R, P]``, column means ``[R, H]`` and step counts ``[R]``."""
         return {
             "rows": torch.zeros_like(theta[..., 0]),
             "columns": torch.zeros_like(theta[:, 0]),
@@ -58,7 +58,7 @@ class Adafactor:
     def step(
         self, theta: Prompts, gradient: Prompts, state: State, rate: Rates
     ) -> tuple[Prompts, State]:
-        """One update; see the class."""
+        """Compute one update; see the class."""
         steps = state["steps"] + 1
         keep = (1.0 - steps.to(torch.float64) ** self.decay).to(theta.dtype)[:, None]
         square = gradient.square() + self.eps
@@ -81,7 +81,7 @@ class AdamW:
     weight_decay: float = 0.01
 
     def init(self, theta: Prompts) -> State:
-        """Zero moments ``[R, P, H]`` and step counts ``[R]``."""
+        """Return zero moments ``[R, P, H]`` and step counts ``[R]``."""
         return {
             "first": torch.zeros_like(theta),
             "second": torch.zeros_like(theta),
@@ -91,7 +91,7 @@ class AdamW:
     def step(
         self, theta: Prompts, gradient: Prompts, state: State, rate: Rates
     ) -> tuple[Prompts, State]:
-        """One update; see the class."""
+        """Compute one update; see the class."""
         steps = state["steps"] + 1
         count = steps.to(torch.float64)[:, None, None]
         first = self.beta1 * state["first"] + (1 - self.beta1) * gradient
@@ -107,13 +107,13 @@ class SGD:
     """theta - rate * gradient."""
 
     def init(self, theta: Prompts) -> State:
-        """Step counts ``[R]`` alone."""
+        """Return step counts ``[R]`` alone."""
         return {"steps": torch.zeros(theta.shape[0], dtype=torch.int64, device=theta.device)}
 
     def step(
         self, theta: Prompts, gradient: Prompts, state: State, rate: Rates
     ) -> tuple[Prompts, State]:
-        """One update; see the class."""
+        """Compute one update; see the class."""
         return theta - rate * gradient, {"steps": state["steps"] + 1}
 
 

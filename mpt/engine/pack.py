@@ -1,4 +1,4 @@
-"""A pack: units of work of one shape that share every forward and backward pass."""
+"""Group units of work of one shape into packs, which share every forward and backward pass."""
 
 from __future__ import annotations
 

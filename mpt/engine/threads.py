@@ -1,4 +1,4 @@
-"""The threads of a process, held at one number, and what else the last bits of its results hang on.
+"""Fix the number of threads, and record what else the last bits of results depend on.
 
 In float32 a sum depends on how it is cut, and kernels cut their work by the number of threads and
 by what the processor has. All of it is a function of the machine and the environment, and none of
@@ -39,7 +39,7 @@ def hold_threads() -> int:
 
 
 def numerics(device: torch.device) -> dict[str, object]:
-    """What two runs must have in common to have the same bits, beside configuration and software.
+    """Return what two runs need in common for the same bits, beside configuration and software.
 
     Returns:
         ``device``: ``cpu`` or the name of the GPU; ``threads``; ``processor``: the instructions

@@ -17,6 +17,7 @@ from mpt.seeding import stream
 from mpt.store.ledger import Ledger
 from mpt.store.row_checks import expect_sound
 from mpt.store.unit import Unit
+from mpt.study.samplers import SAMPLERS
 from mpt.study.space import Interval
 from mpt.study.study import Study
 
@@ -148,7 +149,7 @@ def _workload(study: Study, rows: Sequence[Row], ledger: Ledger, about: Sequence
 
 def _stand_in(study: Study, number: int) -> dict[str, float]:
     """Parameters as trial ``number`` may have them; those of a grid are known."""
-    if study.sampler == "grid":
+    if SAMPLERS[study.sampler].exhausts:
         return dict(study.grid[number])
     rng, found = stream("stand-in", study.seed, number), {}
     for name, choice in study.space.dimensions(study.method).items():

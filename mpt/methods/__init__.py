@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pkgutil import resolve_name
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mpt.errors import UnknownName
 
@@ -268,13 +268,10 @@ def engine_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys((AUTO, *names)))
 
 
-Function = TypeVar("Function", bound="Callable[..., object]")
-
-
-def _imported(function: Function | str) -> Function:
+def _imported(function: Callable[..., Any] | str) -> Callable[..., Any]:
     return _at(function) if isinstance(function, str) else function
 
 
 @cache
-def _at(place: str) -> Any:
+def _at(place: str) -> Callable[..., Any]:
     return resolve_name(place)

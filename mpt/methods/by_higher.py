@@ -22,7 +22,7 @@ class Prompted(torch.nn.Module):
         self.loss = loss
 
     def forward(self, batch: object) -> Losses:
-        """``[R]``: the loss at the prompts as they are now."""
+        """Return ``[R]``: the loss at the prompts as they are now."""
         losses = [self.loss(self.phi, piece) for piece in pieces(batch)]
         return torch.stack(losses).sum(0)
 
@@ -30,7 +30,7 @@ class Prompted(torch.nn.Module):
 def maml_by_higher(
     phi: Prompts, support: Sequence[object], query: object, loss: Loss, alpha: Rates
 ) -> MetaGradient:
-    """g = dL(U(phi; S); Q) / dphi as ``higher`` computes it; slow, and kept to be compared with.
+    """Compute g = dL(U(phi; S); Q) / dphi by ``higher``; slow, and kept to be compared with.
 
     ``higher`` knows one rate per parameter group, so a run's rate scales its loss instead: a step
     of SGD at rate 1 on alpha L is a step at rate alpha on L.

@@ -21,7 +21,7 @@ def imaml(
     strength: Rates,
     cg_steps: int,
 ) -> MetaGradient:
-    """g = (I + Hess L(phi_J; S) / lambda)^-1 dL(phi_J; Q), the paper's equation 6.
+    """Compute g = (I + Hess L(phi_J; S) / lambda)^-1 dL(phi_J; Q), the paper's equation 6.
 
     phi_J is where J steps from phi lead towards the minimum of L(theta; S) + lambda/2 |theta -
     phi|^2, L(theta; S) the mean over the support batches. The pull to phi is taken implicitly,

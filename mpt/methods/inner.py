@@ -1,4 +1,4 @@
-"""U(phi; S): adaptation to one episode by plain gradient descent on the prompt."""
+"""Adapt a prompt to one episode by plain gradient descent: U(phi; S)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Adapted(NamedTuple):
 
 
 def slope(theta: Prompts, batch: object, loss: Loss, *, through: bool = False) -> MetaGradient:
-    """dL(theta; batch) / dtheta; ``through`` keeps the graph, to be differentiated again.
+    """Compute dL(theta; batch) / dtheta; ``through`` keeps the graph, to differentiate it again.
 
     The sum over runs has each run's own gradient, since run r's loss depends on ``theta[r]`` alone.
     A batch given as a tuple of micro-batches, whose losses add up, is read one by one: the graph
@@ -58,7 +58,7 @@ def slope(theta: Prompts, batch: object, loss: Loss, *, through: bool = False) -
 
 
 def hessian_product(theta: Prompts, batch: object, loss: Loss, vector: Prompts) -> Prompts:
-    """Hess L(theta; batch) v, by differentiating the gradient along v (Pearlmutter 1994).
+    """Compute Hess L(theta; batch) v, the gradient's derivative along v (Pearlmutter 1994).
 
     The Hessian is never made: a product costs about 2.4 gradients. Micro-batches as in ``slope``.
     """
@@ -72,14 +72,14 @@ def hessian_product(theta: Prompts, batch: object, loss: Loss, vector: Prompts) 
 
 
 def pieces(batch: object) -> tuple[object, ...]:
-    """The micro-batches of a batch; one that is not cut is its own only piece."""
+    """Return the micro-batches of a batch; one that is not cut is its own only piece."""
     return batch if isinstance(batch, tuple) else (batch,)
 
 
 def adapt(
     phi: Prompts, support: Sequence[object], loss: Loss, alpha: Rates, *, through: bool = False
 ) -> Adapted:
-    """phi_{j+1} = phi_j - alpha dL(phi_j; S_j), one step per support batch.
+    """Compute phi_{j+1} = phi_j - alpha dL(phi_j; S_j), one step per support batch.
 
     Args:
         phi: ``[R, P, H]``, the initial prompts; they must ask for gradients if ``through``.

@@ -11,7 +11,7 @@ from mpt.notation import Loss, Prompts, Rates
 def maml(
     phi: Prompts, support: Sequence[object], query: object, loss: Loss, alpha: Rates
 ) -> MetaGradient:
-    """g = dL(U(phi; S); Q) / dphi, exact: differentiated through every inner step.
+    """Compute g = dL(U(phi; S); Q) / dphi, exact: differentiated through every inner step.
 
     The graph of all inner steps is kept: the fastest form where it fits in memory.
     """
@@ -26,7 +26,7 @@ def maml(
 def maml_by_recursion(
     phi: Prompts, support: Sequence[object], query: object, loss: Loss, alpha: Rates
 ) -> MetaGradient:
-    """The same g by the chain rule, walked back one inner step at a time.
+    """Compute the same g by the chain rule, walked back one inner step at a time.
 
     With v_J = dL(phi_J; Q) / dphi_J: v_j = v_{j+1} - alpha Hess L(phi_j; S_j) v_{j+1}, and g = v_0.
     Only the prompts phi_0 .. phi_J are kept and every step is recomputed, so that memory does not
@@ -45,5 +45,5 @@ def maml_by_recursion(
 def fomaml(
     phi: Prompts, support: Sequence[object], query: object, loss: Loss, alpha: Rates
 ) -> MetaGradient:
-    """g = dL(phi_J; Q) / dphi_J: the inner steps count as constant (same paper, section 5.2)."""
+    """Compute g = dL(phi_J; Q) / dphi_J: inner steps count as constant (ibid., section 5.2)."""
     return slope(adapt(phi, support, loss, alpha).prompts, query, loss)

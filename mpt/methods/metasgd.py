@@ -28,7 +28,7 @@ def metasgd(
     *,
     rate_scale: Tensor,
 ) -> MetaGradient:
-    """dL(phi_J; Q) with respect to phi and s, where phi_{j+1} = phi_j - alpha s dL(phi_j; S_j).
+    """Compute dL(phi_J; Q) / dphi and / ds, where phi_{j+1} = phi_j - alpha s dL(phi_j; S_j).
 
     Equation 2 of the paper with a rate per row of the prompt, alpha s, in place of one per weight.
     The graph of all inner steps is kept.
@@ -53,7 +53,7 @@ def metasgd_by_recursion(
     *,
     rate_scale: Tensor,
 ) -> MetaGradient:
-    """The same, walked back one inner step at a time as in ``mpt.methods.maml``.
+    """Compute the same, walked back one inner step at a time as in ``mpt.methods.maml``.
 
     With v_J = dL(phi_J; Q) and a = alpha s: v_j = v_{j+1} - Hess L(phi_j; S_j) (a v_{j+1}), and s
     has the direction - sum_j alpha dL(phi_j; S_j) v_{j+1}, summed over each row.

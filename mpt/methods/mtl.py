@@ -11,5 +11,5 @@ from mpt.notation import Loss, Prompts, Rates
 def mtl(
     phi: Prompts, support: Sequence[object], query: object, loss: Loss, alpha: Rates
 ) -> MetaGradient:
-    """g = dL(phi; Q), where an episode's query is drawn from support and query sets pooled."""
+    """Compute g = dL(phi; Q), an episode's query drawn from support and query sets pooled."""
     return slope(phi.detach().requires_grad_(), query, loss)

@@ -11,6 +11,6 @@ from mpt.notation import Loss, Prompts, Rates
 def reptile(
     phi: Prompts, support: Sequence[object], query: object, loss: Loss, alpha: Rates
 ) -> MetaGradient:
-    """g = sum_j dL(phi_j; S_j) / dphi_j = (phi - phi_J) / alpha; the query set is not used."""
+    """Compute g = sum_j dL(phi_j; S_j) / dphi_j = (phi - phi_J) / alpha; Q is not used."""
     _, slopes, losses = adapt(phi, support, loss, alpha)
     return MetaGradient(slopes, losses)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from math import exp, log
+from pkgutil import resolve_name
 from typing import Any
 
 import optuna
@@ -16,6 +17,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from mpt.seeding import entropy
+from mpt.study.samplers import SAMPLERS
 from mpt.study.space import Interval
 from mpt.study.study import Study
 
@@ -24,28 +26,51 @@ FIRST = 4
 
 
 def sampler(study: Study, number: int, seen: Sequence[FrozenTrial]) -> optuna.samplers.BaseSampler:
-    """What draws the trial of this number, which may know of the trials ``seen``."""
-    seed = entropy("sampler", study.seed, number) % 2**32
+    """Make what draws the trial of this number, which may know of the trials ``seen``."""
     with warnings.catch_warnings():
         # Optuna calls multivariate TPE experimental
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        match study.sampler:
-            case "tpe":
-                model = optuna.samplers.TPESampler(
-                    seed=seed, n_startup_trials=FIRST, multivariate=True, constant_liar=True
-                )
-                return _Draw(seed, model)
-            case "gp":
-                return _Draw(seed, optuna.samplers.GPSampler(seed=seed, n_startup_trials=FIRST))
-            case "random":
-                return _Draw(seed)
-            case "qmc":
-                return _Draw(seed, fixed=sobol(study, number))
-            case "grid":
-                return _Draw(seed, fixed=_cell(study, seen))
+        return resolve_name(SAMPLERS[study.sampler].draw)(study, number, seen)
 
 
-class _Draw(optuna.samplers.BaseSampler):
+def seed_of(study: Study, number: int) -> int:
+    """Return the seed of a trial's draw."""
+    return entropy("sampler", study.seed, number) % 2**32
+
+
+def tpe(study: Study, number: int, seen: Sequence[FrozenTrial]) -> optuna.samplers.BaseSampler:
+    """Draw by tree-structured Parzen estimators of all parameters at once."""
+    seed = seed_of(study, number)
+    model = optuna.samplers.TPESampler(
+        seed=seed, n_startup_trials=FIRST, multivariate=True, constant_liar=True
+    )
+    return Draw(seed, model)
+
+
+def gp(study: Study, number: int, seen: Sequence[FrozenTrial]) -> optuna.samplers.BaseSampler:
+    """Draw by a Gaussian process."""
+    seed = seed_of(study, number)
+    return Draw(seed, optuna.samplers.GPSampler(seed=seed, n_startup_trials=FIRST))
+
+
+def at_random(
+    study: Study, number: int, seen: Sequence[FrozenTrial]
+) -> optuna.samplers.BaseSampler:
+    """Draw every parameter by itself."""
+    return Draw(seed_of(study, number))
+
+
+def qmc(study: Study, number: int, seen: Sequence[FrozenTrial]) -> optuna.samplers.BaseSampler:
+    """Take the point of this number of a Sobol sequence."""
+    return Draw(seed_of(study, number), fixed=sobol(study, number))
+
+
+def grid(study: Study, number: int, seen: Sequence[FrozenTrial]) -> optuna.samplers.BaseSampler:
+    """Take the first combination of the grid that no other trial holds."""
+    return Draw(seed_of(study, number), fixed=_cell(study, seen))
+
+
+class Draw(optuna.samplers.BaseSampler):
     """One trial's parameters: as ``fixed``, or by a model of what was seen, or at random.
 
     A parameter drawn at random depends on its name and on no other draw, so that a trial whose
@@ -64,11 +89,13 @@ class _Draw(optuna.samplers.BaseSampler):
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
+        """See ``optuna.samplers.BaseSampler``."""
         return self._model.infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
+        """See ``optuna.samplers.BaseSampler``."""
         return self._model.sample_relative(study, trial, search_space)
 
     def sample_independent(
@@ -78,6 +105,7 @@ class _Draw(optuna.samplers.BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
+        """See ``optuna.samplers.BaseSampler``."""
         if self._fixed is not None:
             return self._fixed[param_name]
         own = optuna.samplers.RandomSampler(seed=entropy(self._seed, param_name) % 2**32)
@@ -90,13 +118,13 @@ def sobol(study: Study, number: int) -> dict[str, float]:
     Not Optuna's: its sampler counts points in the study, so that an ask which was interrupted
     leaves a gap, and draws the first point from another generator.
     """
-    from scipy.stats import qmc
+    from scipy.stats.qmc import Sobol
 
     dimensions = study.space.dimensions(study.method)
     if not dimensions:
         return {}
     rng = entropy("sobol", study.seed) % 2**32
-    points = qmc.Sobol(len(dimensions), scramble=True, rng=rng)
+    points = Sobol(len(dimensions), scramble=True, rng=rng)
     (place,) = points.fast_forward(number).random(1) if number else points.random(1)
     return {
         name: _at(float(share), choice)

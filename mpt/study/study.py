@@ -35,6 +35,7 @@ from mpt.seeding import stream
 from mpt.study.error_policy import Errors
 from mpt.study.protocol import ProtocolName, habits
 from mpt.study.pruning import Hyperband, Pruner, Wilcoxon
+from mpt.study.samplers import SAMPLERS, SamplerName
 from mpt.study.space import (
     Baselines,
     Counts,
@@ -150,7 +151,7 @@ class Study(Frozen):
     target_shots: Shots | None = None
     validation: Validation = Validation()
     final: Final = Final()
-    sampler: Literal["tpe", "gp", "random", "qmc", "grid"] = "tpe"
+    sampler: SamplerName = "tpe"
     pruner: Pruner = None
     seed: StrictInt = 0
     trials: Count = 8
@@ -181,10 +182,10 @@ class Study(Frozen):
             for name, choice in self.space.dimensions(self.method).items()
             if isinstance(choice, Interval)
         ]
-        if self.sampler == "grid" and ranges:
+        if SAMPLERS[self.sampler].exhausts and ranges:
             raise ValueError(
-                f"a grid needs lists of values, but {', '.join(ranges)} is a range; give a list "
-                "or another sampler"
+                f"a {self.sampler} needs lists of values, but {', '.join(ranges)} is a range; give "
+                "a list or another sampler"
             )
         return self
 
@@ -221,7 +222,8 @@ class Study(Frozen):
     @property
     def total(self) -> int:
         """Trials in all; a grid ends with its last cell."""
-        return min(self.trials, len(self.grid)) if self.sampler == "grid" else self.trials
+        is_finite = SAMPLERS[self.sampler].exhausts
+        return min(self.trials, len(self.grid)) if is_finite else self.trials
 
     @property
     def title(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import count
 from math import log
-from typing import get_args
 
 import pytest
 
@@ -13,10 +12,9 @@ from mpt.search.patient_storage import PatientStorage
 from mpt.search.search import Search
 from mpt.search.trial import Trial
 from mpt.store.home import Home
-from mpt.study.study import Study
+from mpt.study.samplers import SAMPLERS
 from mpt.study.study_file import make_study
 
-SAMPLERS = get_args(Study.model_fields["sampler"].annotation)
 LISTS = {"inner_lr": [0.1, 0.3, 1.0], "outer_lr": [0.1, 0.2, 0.4, 0.8], "outer_steps": [10, 20]}
 RANGES = {"inner_lr": {"low": 0.1, "high": 1.0}, "outer_lr": {"low": 0.1, "high": 0.8}}
 NAMES = count()
@@ -34,8 +32,8 @@ def home(tmp_path_factory):
 
 @pytest.fixture(params=SAMPLERS, scope="module")
 def study(request):
-    grid = request.param == "grid"
-    space = LISTS if grid else {**RANGES, "outer_steps": [10, 20]}
+    exhausts = SAMPLERS[request.param].exhausts
+    space = LISTS if exhausts else {**RANGES, "outer_steps": [10, 20]}
     return make_study({"sampler": request.param, "space": space, "trials": 9})
 
 

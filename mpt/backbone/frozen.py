@@ -44,7 +44,7 @@ class Backbone(Protocol):
         ...
 
     def teacher_forced_argmax(self, theta: Prompts, batch: Batch) -> Tensor:
-        """Return ``[N, U]``: the likeliest token at each place of the target, given the ones before."""
+        """Return ``[N, U]``: the likeliest token at each place, given the target before it."""
         ...
 
     def generate(self, theta: Prompts, batch: Batch, limit: int, beams: int = 1) -> list[str]:

@@ -12,6 +12,9 @@ import yaml
 from terminal import mpt
 
 from mpt.gym.source import open_gym
+from mpt.methods import METHODS
+from mpt.store.home import Home
+from mpt.store.ledger import Ledger
 
 pytestmark = pytest.mark.slow
 
@@ -87,3 +90,23 @@ def test_prompt_tuning_beats_the_majority_class_on_an_easy_task(tmp_path):
         assert one.score is not None
         above[one.cell.task] = one.score.test - most / len(test)
     assert max(above.values()) > 0.05, above
+
+
+@pytest.mark.parametrize("method", ["metasgd", "imaml"])
+def test_methods_that_learn_or_take_more_than_a_prompt_are_swept(method, swept, home, tmp_path):
+    """Beside the sweep of Reptile, whose plain prompt tuning they find in the ledger."""
+    study = tmp_path / "study.yaml"
+    study.write_text(yaml.safe_dump({**TINY, "name": f"tiny-{method}", "method": method}))
+    said = mpt("sweep", "--study", study, home=home)
+    assert said.code == 0, said.err
+    assert sum("complete" in line for line in said.out.splitlines()) == 2
+    with Ledger(Home.find({"MPT_HOME": str(home)}).ledger_url) as ledger:
+        units = [unit for unit in ledger.units() if unit.config.get("method") == method]
+    assert len(units) == 2
+    for unit in units:
+        args = METHODS[method].arguments({})
+        assert unit.config.get("method_args", {}) == args
+        learned = unit.result.get("learned", {})
+        assert set(learned) == ({"rate_scale"} if method == "metasgd" else set())
+        for of in learned.values():
+            assert of["min"] < of["mean"] < of["max"]

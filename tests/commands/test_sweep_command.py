@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from terminal import contents, mpt, study_file
 
+from mpt.methods import METHODS
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
 

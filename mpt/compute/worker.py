@@ -322,13 +322,9 @@ def _result(end: Learned | Tuned | FineTuned | Diverged, made: Numerics) -> Resu
         return DivergedResult(step=end.step, reason=str(end), software=software(), numerics=made)
     plan = StepRecord.model_validate(asdict(end.plan)) if end.plan else None
     if isinstance(end, Learned):
-        return MetaResult(
-            curve=end.curve,
-            plan=plan,
-            learned=end.learned or None,
-            software=software(),
-            numerics=made,
-        )
+        # written only where there is any
+        learned = {"learned": end.learned} if end.learned else {}
+        return MetaResult(curve=end.curve, plan=plan, software=software(), numerics=made, **learned)
     return CellResult(
         dev=end.dev,
         test=end.test,

@@ -43,6 +43,7 @@ _DevEvals = Annotated[
     Field(description="a list of steps and scores"),
     stored_as("looks"),
 ]
+_Extremes = Annotated[Mapping[str, Mapping[str, _Loss]], Field(description="finite numbers")]
 _Hash = Annotated[StrictStr | None, Field(description="a SHA-256")]
 
 
@@ -125,11 +126,13 @@ class MetaResult(Result):
 
     Attributes:
         curve: the loss (nats) of every update.
+        learned: least, mean and greatest number of what its method learned beside the prompt.
         prompt_sha256: of its prompt's file; units of older ledgers have none.
     """
 
     curve: _Curve
     plan: Annotated[StepRecord | None, Field(description="a plan")] = None
+    learned: _Extremes = {}
     prompt_sha256: _Hash = None
 
 

@@ -34,7 +34,8 @@ def refused(*words, home, **variables):
 OPTIONS = {
     "a near miss of a method": (
         ["--method", "reptil"],
-        "unknown method 'reptil' - did you mean 'reptile'? Known: fomaml, imaml, maml, metasgd, mtl, reptile.",
+        "unknown method 'reptil' - did you mean 'reptile'? "
+        "Known: fomaml, imaml, maml, metasgd, mtl, reptile.",
     ),
     "a gym by a name": (["--gym", "min"], "unknown gym 'min' - did you mean 'mini'?"),
     "an unknown meta engine": (

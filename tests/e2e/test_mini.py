@@ -11,10 +11,12 @@ import pytest
 import yaml
 from terminal import mpt
 
+from mpt.config import RunConfig
 from mpt.gym.source import open_gym
 from mpt.methods import METHODS
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
+from mpt.store.results import MetaResult
 
 pytestmark = pytest.mark.slow
 
@@ -101,12 +103,12 @@ def test_methods_that_learn_or_take_more_than_a_prompt_are_swept(method, swept, 
     assert said.code == 0, said.err
     assert sum("complete" in line for line in said.out.splitlines()) == 2
     with Ledger(Home.find({"MPT_HOME": str(home)}).ledger_url) as ledger:
-        units = [unit for unit in ledger.units() if unit.config.get("method") == method]
+        units = [unit for unit in ledger.units() if getattr(unit.config, "method", "") == method]
     assert len(units) == 2
     for unit in units:
-        args = METHODS[method].arguments({})
-        assert unit.config.get("method_args", {}) == args
-        learned = unit.result.get("learned", {})
-        assert set(learned) == ({"rate_scale"} if method == "metasgd" else set())
-        for of in learned.values():
+        assert isinstance(unit.config, RunConfig)
+        assert isinstance(unit.result, MetaResult)
+        assert (unit.config.method_args or {}) == METHODS[method].arguments({})
+        assert set(unit.result.learned) == ({"rate_scale"} if method == "metasgd" else set())
+        for of in unit.result.learned.values():
             assert of["min"] < of["mean"] < of["max"]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from terminal import contents, mpt, study_file, world
 
 from mpt.errors import InputError
+from mpt.methods import METHODS
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ OPTIONS = {
     "a near miss of a method": (
         ["--method", "reptil"],
         "unknown method 'reptil' - did you mean 'reptile'? "
-        "Known: fomaml, imaml, maml, metasgd, mtl, reptile.",
+        f"Known: {', '.join(sorted(METHODS))}.",
     ),
     "a gym by a name": (["--gym", "min"], "unknown gym 'min' - did you mean 'mini'?"),
     "an unknown meta engine": (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from safetensors.torch import save
 
-from mpt.backbone.hub import opening, where
+from mpt.backbone.hub import bos_ids, where
 from mpt.backbone.load import load_backbone
 from mpt.backbone.seq2seq import FrozenSeq2Seq
 from mpt.compute.prompt_starts import for_backbone
@@ -56,7 +56,7 @@ def export_peft(unit: Unit, home: Home, folder: Path) -> str:
     backbone = load_backbone(chosen, "cpu")
     same_weights(backbone, chosen, config.weights)
     seq2seq = isinstance(backbone, FrozenSeq2Seq)
-    if not seq2seq and opening(backbone.tokenizer):  # type: ignore[attr-defined]
+    if not seq2seq and bos_ids(backbone.tokenizer):  # type: ignore[attr-defined]
         raise ConfigError(
             f"the tokenizer of {chosen.name!r} puts a token before every text, and the prompt of "
             f"unit {unit.digest} stands behind it, where PEFT cannot put it; "

@@ -35,8 +35,7 @@ def refused(*words, home, **variables):
 OPTIONS = {
     "a near miss of a method": (
         ["--method", "reptil"],
-        "unknown method 'reptil' - did you mean 'reptile'? "
-        f"Known: {', '.join(sorted(METHODS))}.",
+        f"unknown method 'reptil' - did you mean 'reptile'? Known: {', '.join(sorted(METHODS))}.",
     ),
     "a gym by a name": (["--gym", "min"], "unknown gym 'min' - did you mean 'mini'?"),
     "an unknown meta engine": (

@@ -1,4 +1,4 @@
-"""A length of time as people type it: 8h, 90m, 45s or 1h30m."""
+"""Lengths of time as people type them: 8h, 90m, 45s or 1h30m."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _WORDS = (("h", "hours|hour|hrs|hr"), ("m", "minutes|minute|mins|min"), ("s", "s
 
 
 def duration(text: str) -> float:
-    """Seconds of ``8h``, ``90m``, ``45s`` or ``1h30m``. Raises ``ConfigError``."""
-    found = re.fullmatch(_TIME, text)
+    """Parse ``8h``, ``90m``, ``45s`` or ``1h30m`` into seconds. Raises ``ConfigError``."""
+    match = re.fullmatch(_TIME, text)
     seconds = sum(
         int(number or 0) * unit
-        for number, unit in zip(found.groups() if found else (), _UNITS.values(), strict=False)
+        for number, unit in zip(match.groups() if match else (), _UNITS.values(), strict=False)
     )
     if seconds:
         return float(seconds)
@@ -32,5 +32,5 @@ def _advice(text: str) -> str:
     meant = re.sub(r"(\d{1,4})(?:days|day|d)", lambda days: f"{24 * int(days[1])}h", meant)
     meant = re.sub(r"(\d{0,4}\.\d{1,9})h", lambda hours: f"{round(60 * float(hours[1]))}m", meant)
     if meant != text and re.fullmatch(_TIME, meant) and meant.strip("0hms"):
-        return f"is not a time that mpt reads - did you mean {meant!r}?"
-    return "is no time to work in; give one such as 8h, 90m, 45s or 1h30m"
+        return f"is not a time that mpt reads; did you mean {meant!r}?"
+    return "is not a length of time; give one such as 8h, 90m, 45s or 1h30m"

@@ -1,4 +1,4 @@
-"""A pack that failed: the class of its error, and the units that stand for it in the ledger."""
+"""Packs that failed: the class of the error, and the failed units that the ledger records."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ Config = TypeVar("Config", RunConfig, CellConfig, FineTuneConfig)
 
 
 class DivergedTrial(MptError):
-    """A trial diverged, and the study's table of errors says stop."""
+    """Signal that a trial diverged, and that the study's error policy says to stop."""
 
 
 @dataclass(frozen=True)
 class Failure(Generic[Config]):
-    """A pack that was not computed, and why."""
+    """Describe a pack that could not be computed, and why."""
 
     pack: Sequence[Config]
     error: Exception
 
     @property
     def kind(self) -> ErrorClass:
-        """See ``error_class``."""
+        """Class of the error, see ``error_class``."""
         return error_class(self.error)
 
     @property
     def shown(self) -> str:
-        """The class in words."""
+        """Class of the error in words."""
         return "out of memory" if self.kind == "out_of_memory" else f"{self.kind} error"
 
     @property
@@ -46,12 +46,12 @@ class Failure(Generic[Config]):
         return blame(self.error)[1]
 
     def halves(self) -> list[Sequence[Config]]:
-        """The pack in two, so that less is tried at once; nothing if it is of one run."""
+        """Split the pack in two, so that it needs less memory; empty for a pack of one run."""
         half = len(self.pack) // 2
         return [self.pack[:half], self.pack[half:]] if half else []
 
     def units(self) -> list[Unit]:
-        """A failed unit for every run of the pack: its result is the class, reason and step."""
+        """Build a failed unit, with the error's class, reason and step, for every run."""
         step = getattr(self.error, "step", None)
         result = FailedResult(error=self.kind, reason=self.reason, step=step, software=software())
         return [
@@ -70,15 +70,18 @@ class Failure(Generic[Config]):
 
 
 def blame(error: BaseException) -> tuple[ErrorClass | Literal[""], str]:
-    """The class of an error, and its reason in words; both empty for what is no failure."""
+    """Return the class and the reason of an error; both are empty for what is not a failure.
+
+    Not failures: a requested stop, a store that cannot be used, and Ctrl-C.
+    """
     if isinstance(error, Stopped | StoreError | KeyboardInterrupt):
         return "", ""
-    named = "" if isinstance(error, MptError) else f"{type(error).__name__}: "
-    return error_class(error), f"{named}{error}"
+    prefix = "" if isinstance(error, MptError) else f"{type(error).__name__}: "
+    return error_class(error), f"{prefix}{error}"
 
 
 def error_class(error: BaseException) -> ErrorClass:
-    """Which row of ``mpt.study.error_policy.Errors`` an exception of a pack falls under."""
+    """Return the row of ``mpt.study.error_policy.Errors`` that an exception belongs to."""
     if isinstance(error, OutOfMemory) or is_out_of_memory(error):
         return "out_of_memory"
     if isinstance(error, DivergedTrial):

@@ -1,4 +1,4 @@
-"""Where packs are computed."""
+"""Fleets: where packs are computed, and the fleet of this process alone."""
 
 from __future__ import annotations
 
@@ -10,35 +10,43 @@ from mpt.compute.progress import OnStep
 Work = TypeVar("Work")
 Result = TypeVar("Result")
 Job = Callable[[Sequence[Work], OnStep], Result]
-"""Computes a pack, telling of its steps; it can be pickled."""
+"""Computes a pack and reports its steps; must be picklable."""
 
 
 class Fleet(Protocol):
-    """Contract (``tests/contracts/test_fleet_contract.py``): each pack's result comes back once."""
+    """Compute packs; each pack's result comes back exactly once.
+
+    The contract is tested in ``tests/contracts/test_fleet_contract.py``.
+    """
 
     @property
     def slots(self) -> int:
-        """Packs that can be computed at the same time, at least 1."""
+        """Number of packs that can be computed at the same time, at least 1."""
         ...
 
     def map(
         self, job: Job[Work, Result], packs: Iterable[Sequence[Work]], on_step: OnStep
     ) -> Iterator[Result]:
-        """Results in the order in which packs are finished.
+        """Yield results in the order in which packs complete.
 
-        A pack is taken when there is a slot for it. All its steps are told by the time its result
-        is handed over. An error of the job is raised as it is.
+        A pack is taken from ``packs`` when there is a slot for it. All of its steps are reported
+        before its result is yielded. Whatever the job raises is raised unchanged.
+
+        Args:
+            job: computes one pack.
+            packs: read lazily.
+            on_step: called with numbers of steps taken.
         """
         ...
 
 
 class LocalFleet:
-    """One pack after the other, in this process, on its device."""
+    """Compute one pack after another, in this process, on its device."""
 
     slots = 1
 
     def map(
         self, job: Job[Work, Result], packs: Iterable[Sequence[Work]], on_step: OnStep
     ) -> Iterator[Result]:
-        """See ``Fleet.map``; a pack is started when its predecessor's result has been taken."""
+        """Yield results as ``Fleet.map``; a pack starts when its predecessor's result was taken."""
         return (job(pack, on_step) for pack in packs)

@@ -1,4 +1,4 @@
-"""How long work tells that it is under way, without knowing who listens."""
+"""How long-running work reports progress, without knowing who displays it."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 OnStep = Callable[[int], None]
-"""Told of steps just taken."""
+"""Called with the number of steps just taken."""
 
 
 class Progress(Protocol):
-    """A listener; the command line shows bars with an ETA, or plain lines without a terminal."""
+    """Display progress: the command line shows bars with an ETA, or lines without a terminal."""
 
     def stage(self, title: str, total: int) -> AbstractContextManager[OnStep]:
-        """A piece of work of ``total`` steps; the function it yields is told of steps taken."""
+        """Begin a piece of work of ``total`` steps; yield the function that counts steps taken."""
         ...
 
     def say(self, line: str) -> None:
-        """A line worth keeping."""
+        """Show a line that stays on the screen."""
         ...
 
 
 class Silent:
-    """Nobody listens."""
+    """Display nothing."""
 
     @contextmanager
     def stage(self, title: str, total: int) -> Iterator[OnStep]:
-        """See ``Progress.stage``."""
+        """Yield a function that ignores steps."""
         yield lambda steps: None
 
     def say(self, line: str) -> None:
-        """See ``Progress.say``."""
+        """Ignore the line."""

@@ -1,4 +1,4 @@
-"""Where the prompt of a unit of work began, before its first update."""
+"""Initial prompts of units of work, as they are before the first update."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from mpt.store.home import Home
 from mpt.store.row_checks import config_of
 
 if TYPE_CHECKING:
-    # where a registered prompt answers there is no ledger, nor what it needs
+    # serving a registered prompt needs no ledger, and must not import its dependencies
     from mpt.store.ledger import Ledger
     from mpt.store.unit import Unit
 
 Sums = Mapping[str, str]
-"""SHA-256 of the prompts of units, by digest, as far as the ledger has them."""
+"""SHA-256 of prompt files by the digest of their unit, where the ledger has it."""
 
 
 def learned_start(config: UnitConfig) -> str:
-    """The digest of the unit whose prompt a unit begins from; empty where it is from none."""
+    """Return the digest of the unit whose prompt a unit starts from; empty for other starts."""
     if isinstance(config, FineTuneConfig):
         return ""
     if isinstance(config, CellConfig) and config.start != VOCABULARY:
@@ -42,17 +42,17 @@ def learned_start(config: UnitConfig) -> str:
 
 
 def learned_from(backbone: BackboneConfig) -> str:
-    """The digest of the prompt that prompts of a backbone begin from; empty for any other start."""
+    """Return the digest of the prompt that ``prompt_init`` names; empty for other starts."""
     kind, _, digest = backbone.prompt_init.partition(":")
     return digest if kind == "prompt" else ""
 
 
 def sums_of(configs: Sequence[UnitConfig], ledger: Ledger) -> dict[str, str]:
-    """SHA-256 of the prompts that units begin from, by digest, as far as the ledger has them.
+    """Return the SHA-256 of the prompts that units start from, by digest, if the ledger has them.
 
     Raises:
-        DataError: a prompt that was learned for other weights, or on the very task that a unit is
-            tuned and scored on, itself or one that it began from in turn.
+        DataError: such a prompt, or one that it started from in turn, was learned for other
+            weights, or on the same task that a unit is tuned and scored on.
     """
     starts = {learned_start(config) for config in configs} - {""}
     units = _lineage(starts, ledger)
@@ -62,48 +62,51 @@ def sums_of(configs: Sequence[UnitConfig], ledger: Ledger) -> dict[str, str]:
 
 
 def _lineage(starts: set[str], ledger: Ledger) -> dict[str, Unit]:
-    """The units of learned prompts, of those that they began from, and so on to the first."""
-    known: dict[str, Unit] = {}
+    """Return the units of learned prompts and of all prompts that these started from."""
+    lineage: dict[str, Unit] = {}
     while starts:
-        found = ledger.get_many(starts)
-        known |= found
-        starts = {learned_start(config_of(unit)) for unit in found.values()} - {"", *known}
-    return known
+        units = ledger.get_many(starts)
+        lineage |= units
+        starts = {learned_start(config_of(unit)) for unit in units.values()} - {"", *lineage}
+    return lineage
 
 
 def _expect_apt(config: UnitConfig, units: Mapping[str, Unit]) -> None:
-    """Raise ``DataError`` for a start of other weights, or one that saw what is to be scored."""
+    """Raise ``DataError`` for a prompt of other weights, or one learned on the scored task."""
     digest = start = learned_start(config)
     if digest in units and (learned := config_of(units[digest])).weights != config.weights:
         name = located(config).name
         raise DataError(
             f"the prompt of {digest} was learned for weights {learned.weights}, "
-            f"but backbone {name!r} has {config.weights}; begin from a prompt that "
+            f"but backbone {name!r} has {config.weights}; start from a prompt that "
             "was learned with this backbone (`mpt run` prints its digest), or from `vocabulary`"
         )
     while isinstance(config, CellConfig) and digest in units:
-        begun = config_of(units[digest])
-        sources = begun.sources if isinstance(begun, RunConfig) else (begun.task,)
+        ancestor = config_of(units[digest])
+        sources = ancestor.sources if isinstance(ancestor, RunConfig) else (ancestor.task,)
         if config.task in sources:
-            by = "" if digest == start else f" (it began from that of {digest})"
+            by = "" if digest == start else f" (it started from that of {digest})"
             raise DataError(
                 f"the prompt of {start} was learned on {config.task}{by}, so that its score there "
-                "would say nothing of unseen tasks; leave that task out, or begin from a prompt "
+                "would say nothing about unseen tasks; leave that task out, or start from a prompt "
                 "that was learned on others"
             )
-        digest = learned_start(begun)
+        digest = learned_start(ancestor)
 
 
 def start_of(
     config: RunConfig | CellConfig, backbone: Backbone, home: Home, sums: Sums | None = None
 ) -> Tensor:
-    """The initial prompt ``[P, H]``: drawn again from its stream, or read where it was learned.
+    """Return the initial prompt ``[P, H]`` of a unit: drawn from its random stream, or loaded.
 
     Args:
-        sums: what the files of learned prompts must have.
+        config: of the unit.
+        backbone: whose device, dtype and vocabulary are used.
+        home: where learned prompts are stored.
+        sums: SHA-256 that the files of learned prompts must have.
 
     Raises:
-        DataError: a learned prompt that cannot be read, or is not as it was recorded.
+        DataError: a learned prompt cannot be read, or is not the one that was recorded.
     """
 
     def saved(digest: str) -> Tensor:
@@ -123,13 +126,16 @@ def start_of(
 
 
 def for_backbone(prompt: Tensor, backbone: Backbone, tokens: int, digest: str) -> Tensor:
-    """A prompt where the backbone is, if it has the backbone's ``[P, H]`` and type.
+    """Move a prompt to the backbone's device after checking its shape ``[P, H]`` and dtype.
 
     Args:
-        tokens: P. digest: of the prompt's unit, for the error.
+        prompt: loaded from a file.
+        backbone: says H and the dtype.
+        tokens: P.
+        digest: of the prompt's unit, for the error.
 
     Raises:
-        DataError: it has not.
+        DataError: the shape or dtype is not the backbone's.
     """
     like = backbone.vocabulary_prompt(tokens, "shape")
     if prompt.shape != like.shape or prompt.dtype != backbone.dtype:

@@ -1,4 +1,4 @@
-"""Joining a Ray cluster, or starting one for this process alone; what its machines offer."""
+"""Ray clusters: join one, or start one for this process alone; count what its machines offer."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _QUIET = {
     "RAY_BACKEND_LOG_LEVEL": "error",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",
 }
-"""Nothing is sent home, and no log lines of Ray's come up among a command's own."""
+"""Settings that disable Ray's telemetry and keep its log out of a command's output."""
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Elsewhere than on Linux it is Ray's default that all ports are on the loopback interface."""
+"""Keep all ports on the loopback interface, which is Ray's default except on Linux."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """What a pack takes of a machine, as Ray counts it: one CPU, and these GPUs."""
+    """Say what a pack takes of a machine, in Ray's units: one CPU and ``gpus`` GPUs."""
 
     gpus: float
 
 
 @contextmanager
 def joined(where: str) -> Iterator[None]:
-    """Be a driver of the cluster, which ends afterwards if it was started here.
+    """Join a cluster as its driver; a cluster that was started here ends with the context.
 
     Args:
         where: ``auto`` (the cluster of ``RAY_ADDRESS`` or of this machine), ``local`` (one for
@@ -53,7 +53,7 @@ def joined(where: str) -> Iterator[None]:
 
 @contextmanager
 def _token() -> Iterator[None]:
-    """Lock a cluster with a token that stands in no file; Ray's own file is open to all users."""
+    """Protect a cluster with a token in the environment; Ray's own file is open to all users."""
     names = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
     if any(os.environ.get(name) for name in names):
         yield
@@ -75,7 +75,7 @@ def _driver(address: str) -> Iterator[None]:
         raise InputError("could not import ray; pip install -e '.[ray]'") from None
     _knock(address)
     if address != "local" and not _is_member():
-        raise InputError(_no_cluster(address, "this machine is no part of a cluster"))
+        raise InputError(_no_cluster(address, "this machine is not part of a cluster"))
     before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
@@ -87,7 +87,7 @@ def _driver(address: str) -> Iterator[None]:
     except (OSError, RuntimeError, ValueError, RayError) as error:
         raise InputError(_no_cluster(address, str(error))) from None
     finally:
-        # Ray leaves one of its own, which exits at once
+        # Ray installs a handler that exits at once
         signal.signal(signal.SIGTERM, before)
     try:
         yield
@@ -96,38 +96,38 @@ def _driver(address: str) -> Iterator[None]:
 
 
 def share(gpus: float | None, device: str | None) -> Share:
-    """What a pack takes in the cluster that was joined.
+    """Return what a pack takes in the cluster that was joined.
 
     Args:
-        gpus: of which a pack takes so many; by default 1, or none where the cluster has none.
+        gpus: per pack; by default 1, or 0 where the cluster has none.
         device: ``cpu`` leaves GPUs alone.
 
     Raises:
-        ConfigError: no machine of the cluster has that much.
+        ConfigError: no machine of the cluster has that much, or Ray cannot divide GPUs so.
     """
     if gpus is not None and not (0 < gpus <= 1 or (gpus > 1 and gpus % 1 == 0)):
         raise ConfigError(
-            f"--gpus-per-pack {gpus:g} is nothing that Ray can give; give a part of one GPU such "
-            "as 0.5, or a whole number"
+            f"--gpus-per-pack {gpus:g} is not a number of GPUs that Ray can assign; give a "
+            "fraction of one GPU such as 0.5, or a whole number"
         )
     machines = _machines()
     if device == "cpu":
         gpus = 0
     elif gpus is None:
         gpus = 1 if any(machine.get("GPU") for machine in machines) else 0
-    chosen = Share(gpus)
-    if not places(chosen):
-        have = "; ".join(f"{m.get('CPU', 0):g} CPUs, {m.get('GPU', 0):g} GPUs" for m in machines)
+    pack_share = Share(gpus)
+    if not places(pack_share):
+        have = ", ".join(f"{m.get('CPU', 0):g} CPUs and {m.get('GPU', 0):g} GPUs" for m in machines)
         raise ConfigError(
             f"a pack takes 1 CPU{f' and {gpus:g} GPUs' if gpus else ''}, which no machine of the "
             f"Ray cluster has (they have: {have}); add a machine that does with `ray start`, or "
             "change --gpus-per-pack or --device"
         )
-    return chosen
+    return pack_share
 
 
 def places(taken: Share) -> int:
-    """How many such shares the machines of the cluster have at the same time."""
+    """Return how many packs of this size the machines of the cluster hold at the same time."""
     return sum(_places(machine, taken.gpus) for machine in _machines())
 
 
@@ -145,17 +145,17 @@ def _places(machine: dict[str, float], gpus: float) -> int:
 
 
 def is_head(address: str) -> bool:
-    """Whether an address can be a head's: HOST:PORT, with no user and no scheme."""
+    """Return whether an address is HOST:PORT, as a head's is, with no user and no scheme."""
     return re.fullmatch(r"[^\s@/]+:[0-9]{1,5}", address) is not None
 
 
 def _knock(address: str) -> None:
-    """Raise ``InputError`` where nothing listens: Ray itself would wait for minutes."""
+    """Raise ``InputError`` if nothing listens: Ray itself would wait for minutes."""
     if address in ("auto", "local"):
         return
     if not is_head(address):
-        # Ray would quote it, password and all
-        raise InputError(_no_cluster(address, "no address of a head"))
+        # Ray's own error would quote the address, with its password
+        raise InputError(_no_cluster(address, "not the address of a head"))
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
@@ -167,19 +167,19 @@ def _knock(address: str) -> None:
 
 
 def _is_member() -> bool:
-    """Whether Ray's daemon runs here: without one, joining ends the process with a stack trace."""
+    """Return whether Ray's daemon runs here: joining without it kills the process with a trace."""
     names = set()
     for process in Path("/proc").glob("[0-9]*/comm"):
         with suppress(OSError):
             names.add(process.read_text(encoding="utf-8", errors="replace").strip())
-    # without /proc nothing is known of anybody
+    # without /proc there is no way to know
     return not names or "raylet" in names
 
 
 def _no_cluster(address: str, cause: str) -> str:
     if address == "auto":
         return (
-            "--ray auto finds no Ray cluster on this machine; set RAY_ADDRESS, begin one with "
+            "--ray auto finds no Ray cluster on this machine; set RAY_ADDRESS, start one with "
             "`ray start --head`, or give --ray local"
         )
     first = Home.shown(cause.strip().partition("\n")[0])

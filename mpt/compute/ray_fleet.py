@@ -1,4 +1,4 @@
-"""Packs as tasks of a Ray cluster."""
+"""Compute packs as tasks of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from mpt.compute.ray_cluster import Share, places
 from mpt.errors import MptError
 
 RETRIES = 3
-"""How often Ray starts a pack anew that was lost with its machine or process."""
+"""How often Ray restarts a pack that was lost with its machine or process."""
 PATIENCE = 30.0
-"""Seconds without a result after which it is looked which machines are left."""
+"""Seconds without a result after which the machines of the cluster are counted again."""
 GRACE = 10.0
-"""Seconds that packs have to write their checkpoints when they are called off."""
+"""Seconds that packs have to write their checkpoints when they are cancelled."""
 
 
 class RayFleet:
-    """A pack is a Ray task; one that was lost with its machine is computed on another one.
+    """Compute each pack as a Ray task; a pack that is lost with its machine moves to another one.
 
-    Results come back through Ray; prompts and checkpoints lie in the home folder, which all
+    Results come back through Ray; prompts and checkpoints are in the home folder, which all
     machines of the cluster share.
 
     Args:
         share: what a pack takes of a machine of the cluster that was joined.
-        warn: told when packs wait for a machine.
+        warn: called with a message when the cluster has lost a machine.
     """
 
     def __init__(self, share: Share, warn: Callable[[str], None]) -> None:
@@ -39,25 +39,27 @@ class RayFleet:
 
     @property
     def slots(self) -> int:
-        """See ``Fleet.slots``; it changes with the machines of the cluster."""
+        """Number of packs at the same time; changes with the machines of the cluster."""
         return max(1, self._look())
 
     def map(
         self, job: Job[Work, Result], packs: Iterable[Sequence[Work]], on_step: OnStep
     ) -> Iterator[Result]:
-        """See ``Fleet.map``; steps are told when a pack is back.
+        """Yield results as ``Fleet.map``; a pack's steps are reported with its result.
 
         Raises:
             MptError: a pack was lost more than ``RETRIES`` times.
         """
         import ray
 
-        # not left to Ray, which would hide what opening the worker on a machine raises
-        sent, left, running = pickle.dumps(job), iter(packs), set()
+        # pickled here: Ray would hide what opening the worker on a machine raises
+        pickled_job, remaining, running = pickle.dumps(job), iter(packs), set()
         try:
             while True:
                 free = max(0, self.slots - len(running))
-                running.update(self._task.remote(sent, pack) for pack in islice(left, free))
+                running.update(
+                    self._task.remote(pickled_job, pack) for pack in islice(remaining, free)
+                )
                 if not running:
                     return
                 done = self._first(running)
@@ -72,7 +74,7 @@ class RayFleet:
                 ray.wait(list(running), num_returns=len(running), timeout=GRACE)
 
     def _first(self, running: set[Any]) -> Any:
-        """The next one to be finished."""
+        """Wait for the next task to complete and return it."""
         import ray
 
         while True:
@@ -82,28 +84,28 @@ class RayFleet:
             self._look()
 
     def _look(self) -> int:
-        """Places for packs in the cluster; it is told when they become fewer."""
-        now = places(self._share)
-        if now < self._seen:
-            until = "" if now else "; waiting for a machine"
+        """Count the places for packs in the cluster; warn when they have become fewer."""
+        available = places(self._share)
+        if available < self._seen:
+            until = "" if available else " as soon as there is a machine"
             self._warn(
-                f"the Ray cluster has lost a machine: room for {now} packs at a time, after "
-                f"{self._seen}; what it held is computed again{until}"
+                f"the Ray cluster has lost a machine: room for {available} packs at a time, after "
+                f"{self._seen}; what it was computing is computed again{until}"
             )
-        self._seen = now
-        return now
+        self._seen = available
+        return available
 
 
-def compute_pack(sent: bytes, pack: Sequence[Any]) -> tuple[Any, int]:
-    """On a machine of the cluster: a pack's result, and the steps that it took."""
+def compute_pack(pickled_job: bytes, pack: Sequence[Any]) -> tuple[Any, int]:
+    """Compute a pack on a machine of the cluster; return its result and the steps it took."""
     steps: list[int] = []
-    # made by the driver and brought by Ray, which itself sends nothing but pickles
-    result = pickle.loads(sent)(pack, steps.append)  # noqa: S301
+    # the bytes come from the driver through Ray, which sends nothing but pickles anyway
+    result = pickle.loads(pickled_job)(pack, steps.append)  # noqa: S301
     return result, sum(steps)
 
 
 def _get(done: Any) -> tuple[Any, int]:
-    """What came back, or the error of the job as it was raised."""
+    """Return a task's result. Raises the error of its job, or ``MptError`` for a lost pack."""
     import ray
     from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 

@@ -1,4 +1,4 @@
-"""Check that a worker on another machine has the inputs, and leaves the outputs, of its driver."""
+"""Check that a worker on another machine reads and writes the same files as its driver."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mpt.store.unit import Unit
 
 
 def expect_inputs(worker: Worker, config: UnitConfig) -> None:
-    """Raise ``DataError`` where a worker has other rows or weights than its driver meant."""
+    """Raise ``DataError`` if a worker has other rows or weights than its driver."""
     if isinstance(config, RunConfig):
         rows = worker.data_digest(config.sources, config.data_seeds, config.shots)
     else:
         rows = worker.split_digest(config.task, config.data_seed, config.shots)
     name = located(config).name
-    for what, here, meant in (
+    for what, actual, expected in (
         (f"rows in gym {worker.gym.name}", rows, config.data),
         (
             f"weights of {name}",
@@ -27,15 +27,15 @@ def expect_inputs(worker: Worker, config: UnitConfig) -> None:
             config.weights,
         ),
     ):
-        if here != meant:
+        if actual != expected:
             raise DataError(
-                f"the {what} on {gethostname()} are {here}, but the run is to be on {meant}; give "
-                "every machine the same gym and backbone"
+                f"the {what} on {gethostname()} are {actual}, but the driver's are {expected}; "
+                "give every machine the same gym and backbone"
             )
 
 
 def expect_artefact(home: Home, unit: Unit) -> None:
-    """Raise ``StoreError`` where the prompt of a unit that was just computed is not here, whole."""
+    """Raise ``StoreError`` if the prompt of a unit that was just computed cannot be read here."""
     if unit.artefact is None:
         return
     if not (home.root / unit.artefact).is_file():
@@ -47,6 +47,6 @@ def expect_artefact(home: Home, unit: Unit) -> None:
         prompt_of(home, unit)
     except DataError as error:
         raise StoreError(
-            f"what was just written is not what lies there: {str(error).partition(';')[0]}; see "
+            f"what was just written cannot be read back: {str(error).partition(';')[0]}; check "
             f"the disk of {home.root}, then run the same command"
         ) from None

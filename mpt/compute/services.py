@@ -1,6 +1,6 @@
-"""What a team's sweeps stand on, as plain commands: PostgreSQL, an MLflow server, a Ray head.
+"""The services of a team's sweeps as plain commands: PostgreSQL, an MLflow server, a Ray head.
 
-docker/compose.yaml says the same for machines with Docker; a test keeps the two equal.
+docker/compose.yaml describes the same services for machines with Docker; a test compares the two.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mpt.store.address import sqlite_url
 HOST = "127.0.0.1"
 POSTGRES, MLFLOW, RAY = 5432, 5000, 6379
 DATABASES = ("studies", "ledger", "mlflow")
-"""Of Optuna, the ledger and MLflow: each needs one of its own."""
+"""For Optuna, the ledger and MLflow, each of which needs a database of its own."""
 
 SECRETS = (
     "PGPASSWORD",
@@ -27,7 +27,7 @@ SECRETS = (
     "MLFLOW_FLASK_SERVER_SECRET_KEY",
     "RAY_AUTH_TOKEN",
 )
-"""Variables that the commands refer to; their values stand nowhere."""
+"""Environment variables that the commands refer to; their values are never printed."""
 
 _SCRIPT = """\
 # PostgreSQL, MLflow and Ray on this machine, open to this machine alone. Set four secrets first, in
@@ -71,7 +71,11 @@ COMPOSE = Path(__file__).resolve().parents[2] / "docker" / "compose.yaml"
 
 
 def compose() -> NoReturn:
-    """Become `docker compose up` for the services. Raises ``InputError`` where that cannot be."""
+    """Replace this process by `docker compose up` for the services.
+
+    Raises:
+        InputError: there is no clone, no Docker, or a secret is not set.
+    """
     instead = "`mpt up --print` prints the same services as plain commands"
     if not COMPOSE.is_file():
         raise InputError(f"mpt is not run from a clone, so there is no {COMPOSE}; {instead}")
@@ -88,7 +92,7 @@ def compose() -> NoReturn:
 
 
 def server_environment(root: Path) -> dict[str, str]:
-    """What the MLflow server is told; a value with ``$`` is a reference to a secret."""
+    """Return the MLflow server's environment; a value that begins with ``$`` names a secret."""
     return {
         "MLFLOW_BACKEND_STORE_URI": database_url("mlflow"),
         "MLFLOW_AUTH_CONFIG_PATH": str(root / "auth.ini"),
@@ -99,7 +103,7 @@ def server_environment(root: Path) -> dict[str, str]:
 
 
 def server_words(root: Path) -> list[str]:
-    """The MLflow server's command: who it lets in, where it listens, where its files go."""
+    """Build the MLflow server's command: authentication, address, allowed hosts, file store."""
     return [
         *("mlflow", "server", f"--host={HOST}", f"--port={MLFLOW}", "--app-name=basic-auth"),
         f"--allowed-hosts=localhost:{MLFLOW},{HOST}:{MLFLOW}",
@@ -108,7 +112,7 @@ def server_words(root: Path) -> list[str]:
 
 
 def client_environment() -> dict[str, str]:
-    """What mpt is told beside the secrets."""
+    """Return the environment that points mpt at the services, without the secrets."""
     return {
         "MPT_STUDIES_URL": database_url("studies"),
         "MPT_LEDGER_URL": database_url("ledger"),
@@ -120,18 +124,18 @@ def client_environment() -> dict[str, str]:
 
 
 def ray_environment() -> dict[str, str]:
-    """What keeps a cluster of one machine to that machine, and to those who have its token."""
+    """Return the environment that limits a Ray cluster to this machine and to its token."""
     return {**LOOPBACK, "RAY_AUTH_MODE": "token"}
 
 
 def database_url(name: str) -> str:
-    """A database's URL; the password is not part of it, its driver reads ``PGPASSWORD``."""
+    """Return a database's URL, without the password: the driver reads ``PGPASSWORD``."""
     return f"postgresql+psycopg://mpt@{HOST}:{POSTGRES}/{name}"
 
 
 def auth(root: str) -> str:
-    """MLflow's settings of who may do what. It makes the user ``admin`` when it first starts."""
-    # a % begins a reference in an INI file, and a URL holds one for every sign that means something
+    """Return MLflow's permissions as an INI file; its first start creates the user ``admin``."""
+    # a % begins a reference in an INI file, and percent-encoded URLs hold some
     database = sqlite_url(Path(root) / "basic_auth.db").replace("%", "%%")
     return (
         "# Holds no secret: the password of the first start is MLFLOW_AUTH_ADMIN_PASSWORD.\n"
@@ -144,8 +148,12 @@ def auth(root: str) -> str:
 
 
 def script(root: Path) -> str:
-    """Commands for bash that make, start and name the services; ``root`` keeps their data."""
-    given = (f"{k}={_value(v)}" for k, v in server_environment(root).items())
+    """Write the bash commands that create, start and name the services.
+
+    Args:
+        root: the folder of their data.
+    """
+    settings = (f"{k}={_value(v)}" for k, v in server_environment(root).items())
     return _SCRIPT.format(
         host=HOST,
         postgres=POSTGRES,
@@ -160,7 +168,7 @@ def script(root: Path) -> str:
             f"createdb --host={HOST} --port={POSTGRES} --username=mpt {name}" for name in DATABASES
         ),
         auth=auth(str(root)),
-        server=" \\\n    ".join(given),
+        server=" \\\n    ".join(settings),
         mlflow_words=" ".join(quote(word) for word in server_words(root)[:2])
         + "".join(f" \\\n    {quote(word)}" for word in server_words(root)[2:]),
         client="\n".join(f"export {k}={_value(v)}" for k, v in client_environment().items()),

@@ -1,4 +1,4 @@
-"""When to stop or to save: signals and a budget of time, asked between packs and between steps."""
+"""When to stop or to save: signals and a time budget, checked between packs and steps."""
 
 from __future__ import annotations
 
@@ -13,38 +13,39 @@ from mpt.compute.duration import duration
 from mpt.errors import MptError
 
 _FINISHING = (
-    "{name}: the pack under way is finished and recorded, then mpt stops; once more stops at once "
+    "{name}: the running pack is finished and recorded, then mpt stops; once more stops at once "
     "(what is recorded and checkpointed is kept)"
 )
 _NOW = "{name} again: stopping at once"
-_SAVING = "{name}: meta-trainings under way write their checkpoints and go on"
+_SAVING = "{name}: running meta-trainings write their checkpoints and continue"
 
 
 class Stopped(MptError):
-    """Work ended before it was complete, as asked; what is recorded is kept."""
+    """Signal that work ended early, as requested; what is recorded is kept."""
 
 
 class Stopping:
-    """Whether work shall end, or save what it has, before it is complete.
+    """Decide whether work must end, or save a checkpoint, before it is complete.
 
-    Inside ``with``, the first SIGINT or SIGTERM lets the pack under way finish, the second raises
-    ``KeyboardInterrupt`` at once, and SIGUSR1 asks for checkpoints. Outside of it no signal is
-    touched, so that one never entered and without a budget never stops anything.
+    Inside ``with``, the first SIGINT or SIGTERM lets the running pack finish, the second raises
+    ``KeyboardInterrupt`` at once, and SIGUSR1 asks for checkpoints. Outside of it signals are left
+    alone, so that an instance that was never entered and has no budget never stops anything.
 
     Args:
-        budget: how long from now, as ``duration`` reads it; None for as long as it takes.
+        budget: how long from now, as ``duration`` parses it; None for as long as it takes.
     """
 
     def __init__(self, budget: str | None = None) -> None:
         self._budget = budget
-        # a clock that is set forward or back spends no budget and gives none
+        # setting the system clock must not change the budget
         self._end = None if budget is None else time.monotonic() + duration(budget)
         self._signal = ""
         self._saves = self._leaves = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        # another machine's clock counts from elsewhere: it is sent what is left; signals stay here
+        # another machine's monotonic clock has another origin: send the remaining seconds; signal
+        # handlers stay here
         left = None if self._end is None else self._end - time.monotonic()
         return {**vars(self), "_end": left, "_before": {}}
 
@@ -53,8 +54,14 @@ class Stopping:
         vars(self).update(state, _end=None if left is None else time.monotonic() + left)
 
     def __enter__(self) -> Stopping:
-        asked = {signal.SIGINT: self._stop, signal.SIGTERM: self._stop, signal.SIGUSR1: self._save}
-        self._before = {number: signal.signal(number, do) for number, do in asked.items()}
+        handlers = {
+            signal.SIGINT: self._stop,
+            signal.SIGTERM: self._stop,
+            signal.SIGUSR1: self._save,
+        }
+        self._before = {
+            number: signal.signal(number, handler) for number, handler in handlers.items()
+        }
         return self
 
     def __exit__(
@@ -68,18 +75,18 @@ class Stopping:
 
     @property
     def reason(self) -> str:
-        """Why no further pack shall begin; empty while work goes on."""
+        """Why no further pack may begin; empty while work continues."""
         if self._signal:
             return self._signal
         return f"the budget of {self._budget} is spent" if self._is_over else ""
 
     @property
     def by_signal(self) -> bool:
-        """Whether a person or a scheduler asked, and not the budget."""
+        """Whether a person or a scheduler asked to stop, rather than the budget."""
         return bool(self._signal)
 
     def saves(self) -> bool:
-        """Whether a meta-training shall write its checkpoint after this step."""
+        """Return whether a meta-training must write its checkpoint after this step."""
         self._leaves = self._is_over
         saves, self._saves = self._saves or self._leaves, False
         return saves
@@ -96,11 +103,11 @@ class Stopping:
     def _stop(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name
         if self._signal:
-            # a third one finds whatever was there before
+            # a third signal gets the handler that was there before
             self.__exit__(None, None, None)
             _say(_NOW.format(name=name))
             raise KeyboardInterrupt
-        # who stops a process gently may kill it soon afterwards
+        # save as well: schedulers that send SIGTERM often send SIGKILL soon afterwards
         self._signal, self._saves = name, True
         _say(_FINISHING.format(name=name))
 
@@ -110,6 +117,6 @@ class Stopping:
 
 
 def _say(line: str) -> None:
-    """From within a signal handler, where buffered writing may be under way already."""
+    """Write a line from a signal handler, which may have interrupted a buffered write."""
     lead = "\n" if sys.stderr.isatty() else ""
     os.write(2, f"{lead}{line}\n".encode())

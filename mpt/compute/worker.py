@@ -1,4 +1,4 @@
-"""What computes packs: a gym, a frozen backbone and a place for prompts; it knows no ledger."""
+"""The worker that computes packs from a gym and a frozen backbone, and saves their prompts."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ from mpt.study.places import absolute, is_on_disk
 
 @dataclass
 class Worker:
-    """Computes units of work of one backbone on one gym.
+    """Compute units of work of one backbone on one gym.
 
-    A unit's artefact is on disk before the unit is handed back, so that a recorded unit always has
+    A unit's artefact is on disk before the unit is returned, so that a recorded unit always has
     its prompt.
 
     Attributes:
-        sums: SHA-256 of the prompts that units begin from, by digest, as far as the ledger has it.
-        computes: false where only what was computed is looked up, so that nothing is refused.
-        begun_as: by which name the backbone stood in the study at hand when it was begun.
+        sums: SHA-256 of the prompts that units start from, by digest, where the ledger has it.
+        computes: False where only finished units are looked up, so that no task is refused.
+        begun_as: the name that the backbone had in the current study when the study was begun.
     """
 
     gym: Gym
@@ -92,10 +92,10 @@ class Worker:
 
     @cached_property
     def model(self) -> BackboneIdentity:
-        """How the backbone is named in units: a folder or file by its content alone.
+        """The identity of the backbone in units: for a folder or file, its content alone.
 
-        Earlier versions named it by its path, as that was spelled; where the ledger holds units of
-        these weights under such a name, it stays theirs.
+        Earlier versions named it by its path as it was spelled; where the ledger holds units of
+        these weights under such a name, that name is kept, so that they are found again.
 
         Raises:
             StoreError: the ledger cannot be read.
@@ -108,8 +108,13 @@ class Worker:
         return BackboneIdentity(self.backbone.weights, first, absolute(name))
 
     def names_of(self, weights: str) -> list[str]:
-        """By which names the ledger's units of some weights call their backbone, as in ``Ledger``;
-        none where there is no ledger yet."""
+        """Return the names that the ledger's units of some weights have for their backbone.
+
+        The most frequent is first, as in ``Ledger.backbone_names``; empty if there is no ledger.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
         url = self.home.ledger_url
         if file := sqlite_file(url):
             is_there = file.exists()
@@ -118,18 +123,18 @@ class Worker:
             is_there = UNITS.name in tables
         if not is_there:
             return []
-        # a mere reader leaves files of SQLite's own beside a ledger
+        # a read-only connection would leave SQLite's own files beside the ledger
         with Ledger(url, is_reader=file is None) as ledger:
             return ledger.backbone_names(weights)
 
     @cached_property
     def earlier_weights(self) -> str | None:
-        """See ``hub.earlier_weights``."""
+        """Digest of the weights in earlier versions, see ``hub.earlier_weights``."""
         return earlier_weights(self.backbone_config.name)
 
     @cached_property
     def checkpoints(self) -> Checkpoints:
-        """Where meta-trainings are saved while they go on."""
+        """Checkpoints of running meta-trainings."""
         return Checkpoints(self.home.checkpoints, wanted=lambda: self.stopping.saves())
 
     @cached_property
@@ -137,41 +142,45 @@ class Worker:
         return TokenCache(self.home.tokens, f"{self.backbone.weights} {tokenizer_software()}")
 
     def keep_tokens(self) -> None:
-        """Write the token ids of rows that were read before the home was made."""
+        """Write the token ids of rows that were read before the home existed."""
         if "_token_cache" in vars(self):
             self._token_cache.keep()
 
     def elsewhere(self, home: Home) -> Worker:
-        """A worker that writes into another home; the loaded model is shared."""
+        """Return a worker that writes into another home and shares the loaded model."""
         other = replace(self, home=home, _tokens={}, _reaches={})
-        for known in ("backbone", "model"):
-            if known in vars(self):
-                vars(other)[known] = vars(self)[known]
+        for name in ("backbone", "model"):
+            if name in vars(self):
+                vars(other)[name] = vars(self)[name]
         return other
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Sent elsewhere, a worker is what it was opened with, less what is secret or large."""
+        """Pickle what a worker was opened with, without anything secret or large."""
         backbone, folder = self.backbone_config.model_dump_json(), Path.cwd()
         opened = (self.gym.name, backbone, self.home.root, self.device, self.meta_engine)
         return restore_worker, (*opened, folder, self.stopping, self.sums)
 
     def split_digest(self, task: str, seed: int, shots: Shots | None = None) -> str:
-        """Identity of a task's rows under a data seed."""
+        """Return the digest of a task's rows under a data seed."""
         return self.tokens(task, seed, shots).split.digest
 
     def data_digest(
         self, tasks: tuple[str, ...], seeds: tuple[int, ...], shots: Shots | None = None
     ) -> str:
-        """Identity of the rows of several tasks."""
+        """Return the digest, 12 hexadecimal digits, of the rows of several tasks."""
         parts = (self.split_digest(task, seed, shots) for task in tasks for seed in seeds)
         return sha256(" ".join(parts).encode()).hexdigest()[:12]
 
     def tokens(
         self, task: str, seed: int, shots: Shots | None = None, max_target: int | None = None
     ) -> TokenSplit:
-        """The task's split, tokenised when its rows are first read, if no earlier start has.
+        """Return a task's split, tokenised when its rows are first read or taken from the cache.
 
-        Its targets are cut at the backbone's ``max_target`` unless another is given.
+        Args:
+            task: its name.
+            seed: data seed.
+            shots: k of the task's train and dev sets; the official one by default.
+            max_target: tokens at which targets are truncated; the backbone's by default.
         """
         config = self.backbone_config
         key = (task, seed, shots, max_target or config.max_target)
@@ -189,17 +198,17 @@ class Worker:
     def check(
         self, tasks: Iterable[str], seeds: Iterable[int], shots: Shots | None, *, scored: bool
     ) -> None:
-        """See what of the tasks' rows can be read and written, before anything is trained on them.
+        """Check, before training, how many of the tasks' rows fit and can be answered.
 
         Args:
-            tasks: which.
+            tasks: their names.
             seeds: data seeds.
             shots: see ``tokens``.
             scored: the tasks are tuned on and scored; else only their train and dev rows count.
 
         Raises:
-            DataError: a task that is scored, and of whose answers none can be written; unless
-                ``computes`` is false.
+            DataError: none of the answers of a scored task can be generated; unless ``computes``
+                is False.
         """
         for task, seed in product(tasks, seeds):
             tokens = self.tokens(task, seed, shots)
@@ -213,14 +222,14 @@ class Worker:
 
     @property
     def reaches(self) -> tuple[Reach, ...]:
-        """What ``check`` has seen, each part once."""
+        """What ``check`` has found, each part once."""
         return tuple(self._reaches.values())
 
     def learn(self, configs: Sequence[RunConfig], on_step: OnStep) -> list[Unit]:
         """Meta-train a pack; each run's prompt is its artefact, its losses are its result.
 
         Raises:
-            Stopped: the time is up; the pack's checkpoint is written.
+            Stopped: the time budget is spent; the pack's checkpoint is written.
         """
         began = time.monotonic()
         jobs = [self._meta_job(config.whole) for config in configs]
@@ -240,18 +249,18 @@ class Worker:
         return self._units(configs, ends, time.monotonic() - began)
 
     def cells_that_fit(self, configs: Sequence[CellConfig]) -> int:
-        """How many cells a pass has room for, the last one being the longest."""
+        """Return how many cells fit into one pass, judged by the last one, the longest."""
         return cells_that_fit(self._cell_job(configs[-1]), self.backbone)
 
     def tune(self, configs: Sequence[CellConfig], on_step: OnStep) -> list[Unit]:
-        """Tune a pack of downstream cells; each one's best-dev prompt is its artefact."""
+        """Tune a pack of downstream cells; each cell's best-dev prompt is its artefact."""
         began = time.monotonic()
         jobs = [self._cell_job(config) for config in configs]
         ends = tune(jobs, self.backbone, on_step=on_step)
         return self._units(configs, ends, time.monotonic() - began)
 
     def _engine(self, name: str) -> str:
-        """The engine asked for, where the method has it: a promotion runs several methods."""
+        """Return the chosen engine if the method has it: a promotion runs several methods."""
         return self.meta_engine if self.meta_engine in method(name).engines else "auto"
 
     def _meta_job(self, config: RunConfig) -> MetaJob:
@@ -261,7 +270,7 @@ class Worker:
         return MetaJob(config, units, start_of(config, self.backbone, self.home, self.sums))
 
     def fine_tune(self, configs: Sequence[FineTuneConfig], on_step: OnStep) -> list[Unit]:
-        """Fine-tune the whole model for each cell, one after the other; no weights are kept."""
+        """Fine-tune the whole model for each cell, one after another; no weights are kept."""
         units = []
         for config in configs:
             began = time.monotonic()
@@ -283,19 +292,21 @@ class Worker:
         ends: Sequence[Learned | Tuned | FineTuned | Diverged],
         seconds: float,
     ) -> list[Unit]:
-        """The units of a pack, which took so many seconds."""
-        made = Numerics.model_validate({**numerics(self.backbone.device), "pack": len(configs)})
+        """Build the units of a pack, each with an equal share of its seconds."""
+        conditions = Numerics.model_validate(
+            {**numerics(self.backbone.device), "pack": len(configs)}
+        )
         share = seconds / len(configs)
-        return [self._unit(c, end, share, made) for c, end in zip(configs, ends, strict=True)]
+        return [self._unit(c, end, share, conditions) for c, end in zip(configs, ends, strict=True)]
 
     def _unit(
         self,
         config: UnitConfig,
         end: Learned | Tuned | FineTuned | Diverged,
         seconds: float,
-        made: Numerics,
+        conditions: Numerics,
     ) -> Unit:
-        artefact, result = None, _result(end, made)
+        artefact, result = None, _result(end, conditions)
         if isinstance(end, Learned | Tuned):
             artefact = save_prompt(self.home, config.digest, end.prompt, _about(config))
             prompt_sha256 = file_sum(self.home.root / artefact)
@@ -316,15 +327,19 @@ def _about(config: Frozen) -> dict[str, str]:
     return {"digest": config.digest, "config": config.model_dump_json()}
 
 
-def _result(end: Learned | Tuned | FineTuned | Diverged, made: Numerics) -> Result:
-    """What a unit came to, as it is stored."""
+def _result(end: Learned | Tuned | FineTuned | Diverged, conditions: Numerics) -> Result:
+    """Convert the outcome of a unit into its stored result."""
     if isinstance(end, Diverged):
-        return DivergedResult(step=end.step, reason=str(end), software=software(), numerics=made)
+        return DivergedResult(
+            step=end.step, reason=str(end), software=software(), numerics=conditions
+        )
     plan = StepRecord.model_validate(asdict(end.plan)) if end.plan else None
     if isinstance(end, Learned):
-        # written only where there is any
+        # written only where there is any, so that results of other methods stay as they were
         learned = {"learned": end.learned} if end.learned else {}
-        return MetaResult(curve=end.curve, plan=plan, software=software(), numerics=made, **learned)
+        return MetaResult(
+            curve=end.curve, plan=plan, software=software(), numerics=conditions, **learned
+        )
     return CellResult(
         dev=end.dev,
         test=end.test,
@@ -333,7 +348,7 @@ def _result(end: Learned | Tuned | FineTuned | Diverged, made: Numerics) -> Resu
         curve=end.curve,
         plan=plan,
         software=software(),
-        numerics=made,
+        numerics=conditions,
     )
 
 
@@ -347,13 +362,14 @@ def restore_worker(
     stopping: Stopping,
     sums: Mapping[str, str],
 ) -> Worker:
-    """Open a worker in this process, once, as its driver opened it.
+    """Open a worker in this process as its driver did; the same one is opened only once.
 
     Args:
+        gym, device, meta_engine, stopping: as in ``Worker``.
         backbone: its configuration as JSON.
-        root: the home folder; the stores of a home are the driver's alone.
-        folder: where the driver was started, in which relative paths are meant.
-        sums: of the prompts that units begin from.
+        root: the home folder; only the driver uses the stores of a home.
+        folder: where the driver was started, which relative paths start from.
+        sums: SHA-256 of the prompts that units start from, by digest.
 
     Raises:
         StoreError: the home folder is not there.

@@ -1,4 +1,4 @@
-"""Addresses of databases: URLs made of paths and parted again, so that any path is a place."""
+"""Addresses of databases: make URLs of paths and parse them back, whatever the path holds."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _LOCAL = {"localhost": "127.0.0.1", "::1": "127.0.0.1", None: "127.0.0.1", "": "
 
 
 def sqlite_url(path: Path) -> str:
-    """The URL of a file; signs that mean something in a URL are written as ``%25`` and the like.
+    """Return the SQLite URL of a file, with reserved characters percent-encoded.
 
-    Where there are such signs the driver is named: MLflow makes the folder that stands behind a
-    plain ``sqlite:///``, taking the URL for a path.
+    Where there are such characters, the URL names the driver as well: MLflow takes what follows a
+    plain ``sqlite:///`` for a path, and would make the percent-encoded folder.
     """
     from sqlalchemy import URL
 
@@ -22,7 +22,7 @@ def sqlite_url(path: Path) -> str:
 
 
 def from_home(url: str) -> str:
-    """A URL of SQLite with the home folder in place of a ``~`` that its path begins with."""
+    """Return a URL with the ``~`` at the start of an SQLite path expanded; others unchanged."""
     file = sqlite_file(url)
     if file is None or not str(file).startswith("~"):
         return url
@@ -35,7 +35,7 @@ def from_home(url: str) -> str:
 
 
 def sqlite_file(url: str) -> Path | None:
-    """The file that a URL of SQLite names; None for any other address."""
+    """Return the file that an SQLite URL names; None for any other address."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -49,18 +49,22 @@ def sqlite_file(url: str) -> Path | None:
 
 
 def is_ambiguous(url: str) -> bool:
-    """Whether readers of URLs may part it differently, and take half a password for a host."""
+    """Return whether URL parsers may disagree, and take part of a password for the host."""
     kind, _, rest = url.partition("://")
     if kind.startswith("sqlite"):
         return False
     if kind.startswith("http"):
         return any(sign in rest.rpartition("@")[0] for sign in "@/?#")
-    # SQLAlchemy takes every other sign as it is
+    # SQLAlchemy accepts every other character in a password as it is
     return rest.partition("?")[0].count("@") > 1
 
 
 def place(url: str) -> tuple[str, ...] | None:
-    """What makes two database URLs the same schema; None for a server that owns its database."""
+    """Return a key that is equal for URLs of the same database schema.
+
+    Returns:
+        None for an HTTP server, which owns its database, and for what is no database URL.
+    """
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 

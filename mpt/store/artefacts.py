@@ -1,4 +1,4 @@
-"""Soft prompts on disk: written whole before the ledger hears of them, read back or refused."""
+"""Soft prompts on disk: written whole before the ledger records them, verified when read."""
 
 from __future__ import annotations
 
@@ -18,31 +18,34 @@ from mpt.store.results import CellResult, MetaResult
 from mpt.store.unit import DamagedConfig, Unit
 
 if TYPE_CHECKING:
-    # torch takes seconds to import, and looking a unit up needs none of it
+    # torch takes seconds to import, and finding a unit in the ledger does not need it
     from torch import Tensor
 
 SHA256 = "prompt_sha256"
-"""The key of a registered model's configuration for the SHA-256 of its prompt's file."""
+"""The key, in a registered model's configuration, of the SHA-256 of its prompt file."""
 
 _NAME = "prompt"
 
 
 def prompt_path(digest: str) -> str:
-    """Where the prompt of a unit lies, relative to the home folder.
+    """Return the path of a unit's prompt, relative to the home folder.
 
     Raises:
-        DataError: ``digest`` is not one; nothing else may become part of a path.
+        DataError: ``digest`` is not a digest; nothing else may become part of a path.
     """
     if not re.fullmatch(r"[0-9a-f]{8,64}", digest):
-        raise DataError(f"{digest!r} is not a digest: 8 to 64 hexadecimal digits were wanted")
+        raise DataError(f"{digest!r} is not a digest; give 8 to 64 hexadecimal digits")
     return f"prompts/{digest}.safetensors"
 
 
 def save_prompt(home: Home, digest: str, prompt: Tensor, metadata: Mapping[str, str]) -> str:
-    """Write a prompt ``[P, H]`` whole or not at all; returns its path relative to the home folder.
+    """Write a prompt ``[P, H]``, completely or not at all.
+
+    Returns:
+        Its path, relative to the home folder.
 
     Raises:
-        StoreError: the folder cannot be written or the disk is full.
+        StoreError: the folder cannot be written, or the disk is full.
     """
     from mpt.files.tensor_file import tensor_bytes
 
@@ -60,16 +63,16 @@ def save_prompt(home: Home, digest: str, prompt: Tensor, metadata: Mapping[str, 
 
 
 def file_sum(where: Path) -> str:
-    """SHA-256 of a file's bytes, in hex. Raises ``OSError``."""
+    """Return the SHA-256 of a file's bytes, in hex. Raises ``OSError``."""
     return hashlib.sha256(where.read_bytes()).hexdigest()
 
 
 def prompt_of(home: Home, unit: Unit) -> Tensor:
-    """The prompt ``[P, H]`` of a unit, as it was when the unit was recorded.
+    """Load the prompt ``[P, H]`` of a unit and verify that it is the one that was recorded.
 
     Raises:
-        DataError: it has none, or its file is missing, damaged or another one's, or lies outside
-            the home folder.
+        DataError: the unit has no prompt, or its file is missing, damaged, the prompt of another
+            unit, or outside the home folder.
     """
     return read_prompt(
         prompt_file(home, unit), digest=unit.digest, sha256=known_sum(unit), tokens=_tokens(unit)
@@ -77,17 +80,20 @@ def prompt_of(home: Home, unit: Unit) -> Tensor:
 
 
 def prompt_file(home: Home, unit: Unit) -> Path:
-    """Where the prompt of a unit lies. Raises ``DataError`` as ``prompt_of``, the file unread."""
+    """Return the prompt file of a unit without reading it. Raises ``DataError`` if it has none."""
     if unit.artefact is None:
-        raise DataError(f"unit {unit.digest} is {unit.state} and has no prompt")
+        raise DataError(
+            f"unit {unit.digest} is {unit.state} and has no prompt; give the digest of a completed "
+            "meta-training or cell"
+        )
     return _inside(home, unit.artefact, unit.digest)
 
 
 def whole_prompt(home: Home, unit: Unit) -> Path:
-    """Where the prompt of a unit lies, once it has been seen to be whole. Raises ``DataError``."""
+    """Return the prompt file of a unit after verifying its contents. Raises ``DataError``."""
     where = prompt_file(home, unit)
     with suppress(OSError):
-        # the very bytes that were whole when they were recorded
+        # the same bytes as when the unit was recorded: no need to load torch
         if file_sum(where) == known_sum(unit):
             return where
     prompt_of(home, unit)
@@ -95,16 +101,16 @@ def whole_prompt(home: Home, unit: Unit) -> Path:
 
 
 def known_sum(unit: Unit) -> str:
-    """SHA-256 of a unit's prompt as the ledger has it; empty for units of older ledgers."""
+    """Return the SHA-256 of a unit's prompt as recorded; empty for units of older ledgers."""
     result = unit.result
     return (result.prompt_sha256 or "") if isinstance(result, MetaResult | CellResult) else ""
 
 
 def load_prompt(home: Home, path: str, *, sha256: str = "") -> Tensor:
-    """The prompt ``[P, H]`` at a path relative to the home folder; see ``read_prompt``.
+    """Load the prompt ``[P, H]`` at a path relative to the home folder; see ``read_prompt``.
 
     Raises:
-        DataError: the file is missing, damaged or not a prompt, or lies outside the home folder.
+        DataError: the file is missing, damaged, not a prompt, or outside the home folder.
     """
     digest = Path(path).stem
     return read_prompt(_inside(home, path, digest), digest=digest, sha256=sha256)
@@ -113,43 +119,46 @@ def load_prompt(home: Home, path: str, *, sha256: str = "") -> Tensor:
 def read_prompt(
     where: Path, *, digest: str = "", sha256: str = "", tokens: int | None = None, cure: str = ""
 ) -> Tensor:
-    """The prompt ``[P, H]`` in a safetensors file, on the CPU, its bytes read once and checked.
+    """Read and verify the prompt ``[P, H]`` in a safetensors file, on the CPU.
+
+    The bytes are read once, so that what is verified is what is returned.
 
     Args:
         where: the file.
-        digest: of the unit that it must belong to.
-        sha256: of its bytes, as far as it is known.
-        tokens: P, as far as it is known.
-        cure: what helps where the file cannot be used; by default a copy, or forgetting the unit.
+        digest: the unit that it must belong to; empty for any.
+        sha256: of the file's bytes; empty where it is unknown.
+        tokens: P; None where it is unknown.
+        cure: what to do about an unusable file, for the error; by default to restore a copy or to
+            forget the unit.
 
     Raises:
-        DataError: the file is missing, or is not this prompt, whole and finite.
+        DataError: the file is missing, damaged or another prompt, or holds NaN or infinity.
     """
     cure = cure or _cure(digest or where.stem)
     if not where.is_file():
         state = "is a folder, not a file" if where.is_dir() else "is missing"
         raise DataError(f"prompt file {where} {state}; {cure}")
-    tensors, noted, fault = _opened(where, sha256)
+    tensors, owner, fault = _opened(where, sha256)
     if not fault and list(tensors) != [_NAME]:
         raise DataError(
             f"{where} holds the tensors {', '.join(tensors) or 'none'}, not one named "
             f"{_NAME!r}: it is not a prompt of mpt; {cure}"
         )
-    fault = fault or _fault(tensors[_NAME], noted, digest, tokens)
+    fault = fault or _fault(tensors[_NAME], owner, digest, tokens)
     if fault:
         raise DataError(f"prompt file {where} is damaged ({fault}); {cure}")
     return tensors[_NAME]
 
 
-def _opened(where: Path, known: str) -> tuple[dict[str, Tensor], str | None, str]:
-    """The tensors of a file, the digest noted in it, and what is wrong with it, if anything."""
+def _opened(where: Path, sha256: str) -> tuple[dict[str, Tensor], str | None, str]:
+    """Return the tensors of a file, the digest in its metadata, and its fault (empty for none)."""
     from safetensors.torch import load
 
     from mpt.files.tensor_file import notes_of
 
     try:
         data = where.read_bytes()
-        if fault := _changed(data, known):
+        if fault := _changed(data, sha256):
             return {}, None, fault
         return load(data), notes_of(data).get("digest"), ""
     except (OSError, SafetensorError, ValueError, KeyError) as error:
@@ -173,21 +182,21 @@ def _tokens(unit: Unit) -> int | None:
     return None if isinstance(config, DamagedConfig) else config.backbone.prompt_tokens
 
 
-def _changed(data: bytes, known: str) -> str:
-    found = hashlib.sha256(data).hexdigest()
-    if not known or found == known:
+def _changed(data: bytes, expected: str) -> str:
+    actual = hashlib.sha256(data).hexdigest()
+    if not expected or actual == expected:
         return ""
-    return f"its SHA-256 is {found[:12]}..., the ledger has {known[:12]}..."
+    return f"its SHA-256 is {actual[:12]}..., the ledger has {expected[:12]}..."
 
 
-def _fault(prompt: Tensor, noted: str | None, digest: str, tokens: int | None) -> str:
-    """What is wrong with a prompt that can be read, or nothing."""
+def _fault(prompt: Tensor, owner: str | None, digest: str, tokens: int | None) -> str:
+    """Return what is wrong with a prompt that could be loaded; empty if nothing is."""
     import torch
 
     if prompt.ndim != 2 or 0 in prompt.shape:
-        return f"it holds a tensor of shape {list(prompt.shape)}; a prompt is [tokens, width]"
-    if digest and noted != digest:
-        return f"it is the prompt of {noted or 'no unit'}, not of {digest}"
+        return f"its tensor has shape {list(prompt.shape)}, not [tokens, width]"
+    if digest and owner != digest:
+        return f"it is the prompt of {owner or 'no unit'}, not of {digest}"
     if tokens is not None and len(prompt) != tokens:
         return f"it has {len(prompt)} tokens, its unit {tokens}"
     if not prompt.is_floating_point():

@@ -1,4 +1,4 @@
-"""A database that may restart or be locked: transactions that wait, errors that say what to do."""
+"""Databases that may restart or be locked: retried transactions, errors that say what to do."""
 
 from __future__ import annotations
 
@@ -38,27 +38,26 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 PATIENCE = 60.0
-"""Seconds that a transaction waits for a database that restarts or is locked."""
+"""Seconds for which a transaction is retried while the database restarts or is locked."""
 
 OPENING = 3.0
-"""The same where a wrong address is likelier than a restart."""
+"""The same where a wrong address is more likely than a restart."""
 
 PASSING_STATES = frozenset(
     ("25006", "53300", "57014", "57P01", "57P02", "57P03", "40001", "40P01", "55P03")
 )
-"""PostgreSQL's codes for what is over a moment later: read-only while a standby takes over, no
-connection or lock free, a statement that took too long, a shutdown or start, a conflict between
-transactions."""
+"""PostgreSQL's codes for transient errors: read-only while a standby takes over, no connection or
+lock free, a statement timeout, a shutdown or start, a conflict between transactions."""
 
 RIVALS = 8
-"""Attempts at making tables that other drivers make at the same moment."""
+"""Attempts to create tables that other drivers may be creating at the same moment."""
 
 _WANTED = "sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
 DAMAGED = "its file is damaged: restore a copy, or move it away and run the same command"
-"""What to do about a file that SQLite calls malformed."""
+"""What to do about a file that SQLite reports as malformed."""
 
 READ_ONLY = "its file and folder must be writable: see their permissions, or set MPT_HOME"
-"""What to do where SQLite may read a file and not write it."""
+"""What to do where SQLite may read a file but not write it."""
 
 _CURES = {
     "malformed": DAMAGED,
@@ -70,24 +69,24 @@ _CURES = {
     "does not exist": "create the database and its user first, e.g. with createdb",
     "authentication": "see the user and the password in {variable}",
 }
-"""What to do, by a sign in the database's own message."""
+"""What to do, by a phrase in the database's own message."""
 
 _CURE = "see that the server runs and that {variable} names it, then run the same command"
 
 
 class Database:
-    """SQLite in a file, or PostgreSQL through a small pool; its ``str`` hides the password.
+    """Connect to SQLite in a file, or to PostgreSQL through a small pool; ``str`` hides passwords.
 
     Args:
         url: of either.
-        store, variable: what is kept there and what names it, for errors.
+        store, variable: what the database holds and the variable that names it, for errors.
         timeout: seconds for a new connection.
-        is_reader: never write.
-        is_ledger: whether the journal of an SQLite file may be changed, so that readers do not wait
-            for a writer.
+        is_reader: open read-only.
+        is_ledger: whether an SQLite file may be switched to a write-ahead log, so that readers do
+            not wait for a writer.
 
     Raises:
-        StoreError: the URL is none, or names another kind of database.
+        StoreError: ``url`` is not a database URL, or names another kind of database.
     """
 
     def __init__(
@@ -110,7 +109,7 @@ class Database:
 
     @property
     def is_sqlite(self) -> bool:
-        """SQLite, else PostgreSQL."""
+        """Whether this is SQLite rather than PostgreSQL."""
         return self._engine.dialect.name == "sqlite"
 
     def close(self) -> None:
@@ -118,12 +117,12 @@ class Database:
         self._engine.dispose()
 
     def do(self, work: Callable[[sa.Connection], T], patience: float = PATIENCE) -> T:
-        """Run ``work`` in a transaction of its own, once more whenever the connection was lost.
+        """Run ``work`` in a transaction of its own, and again whenever the connection was lost.
 
-        So ``work`` must bear being done twice: its first commit may have gone through unseen.
+        ``work`` must therefore be idempotent: its first commit may have succeeded unnoticed.
 
         Raises:
-            StoreError: the database did not come back within ``patience`` seconds, or refuses.
+            StoreError: the database did not come back within ``patience`` seconds, or refused.
         """
 
         def transact() -> T:
@@ -146,10 +145,12 @@ class Database:
 
 @dataclass(frozen=True)
 class Survey:
-    """What a database holds, and the seconds since 1970 by its clock.
+    """Describe a database.
 
     Attributes:
-        revision: of another library's tables; empty where none is noted.
+        tables: their names.
+        clock: seconds since 1970 by its clock.
+        revision: schema revision of another library's tables; empty where none is recorded.
     """
 
     tables: frozenset[str]
@@ -158,11 +159,11 @@ class Survey:
 
 
 def survey(url: str, store: str, variable: str, timeout: float) -> Survey:
-    """Look into a database that is there; writes nothing. Raises ``StoreError``."""
+    """Inspect an existing database without writing to it. Raises ``StoreError``."""
     database = Database(url, store, variable, timeout=timeout, is_reader=True)
 
-    def look(db: sa.Connection) -> Survey:
-        # the clock first: the reader counts from when it asked
+    def inspect(db: sa.Connection) -> Survey:
+        # the clock first: callers compare it with the time at which they asked
         clock = db.execute(sa.select(now(db))).scalar_one()
         tables = frozenset(sa.inspect(db).get_table_names())
         noted = sa.select(sa.column("version_num")).select_from(sa.table(VERSION))
@@ -170,20 +171,20 @@ def survey(url: str, store: str, variable: str, timeout: float) -> Survey:
         return Survey(tables, float(clock), str(revision or ""))
 
     try:
-        return database.do(look, patience=0.0)
+        return database.do(inspect, patience=0.0)
     finally:
         database.close()
 
 
 def now(db: sa.Connection) -> sa.ColumnElement[float]:
-    """Seconds since 1970 by the database's clock, as an SQL expression."""
+    """Return the SQL expression for seconds since 1970 by the database's clock."""
     if db.dialect.name == "sqlite":
         return (sa.func.julianday("now") - 2440587.5) * 86400.0
     return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double)
 
 
 def _engine(url: str, shown: str, store: str, timeout: float, is_reader: bool) -> sa.Engine:
-    """An engine that has opened no connection yet."""
+    """Build an engine without opening a connection. Raises ``StoreError``."""
     try:
         parsed = sa.make_url(url)
     except (ArgumentError, ValueError):
@@ -207,7 +208,7 @@ def _engine(url: str, shown: str, store: str, timeout: float, is_reader: bool) -
         )
     except ModuleNotFoundError as error:
         raise StoreError(
-            f"the {store} {shown} needs {error.name}: pip install -e '.[postgres]'"
+            f"the {store} {shown} needs {error.name}; pip install -e '.[postgres]'"
         ) from None
 
 
@@ -220,10 +221,15 @@ def _readers_beside_a_writer(raw: sqlite3.Connection, _: object) -> None:
 
 
 def patient(call: Callable[P, T], shown: str) -> Callable[P, T]:
-    """``call`` of the studies store, done again while its database restarts or is locked.
+    """Wrap a call to the studies store: retry it while its database restarts or is locked.
+
+    Args:
+        call: any function that uses the database.
+        shown: the database, for errors.
 
     Raises:
-        StoreError: from the call, when the database ``shown`` did not come back in time.
+        StoreError: from the wrapped call, when the database is broken or did not come back within
+            ``PATIENCE`` seconds.
     """
 
     @wraps(call)
@@ -232,14 +238,14 @@ def patient(call: Callable[P, T], shown: str) -> Callable[P, T]:
             return _again(PATIENCE)(call, *args, **kwargs)
         except Exception as error:
             if not _passing(error):
-                sign = _broken(error)
-                if "readonly" in sign:
+                fault = _broken(error)
+                if "readonly" in fault:
                     raise StoreError(
-                        f"the studies store {shown} cannot be used ({sign}); {READ_ONLY}"
+                        f"the studies store {shown} cannot be used ({fault}); {READ_ONLY}"
                     ) from None
-                if sign:
+                if fault:
                     raise StoreError(
-                        f"the studies store {shown} cannot be used ({sign}); {DAMAGED}:"
+                        f"the studies store {shown} cannot be used ({fault}); {DAMAGED}:"
                         " its trials are drawn again, and the ledger keeps what they computed"
                     ) from None
                 raise
@@ -252,8 +258,7 @@ def patient(call: Callable[P, T], shown: str) -> Callable[P, T]:
 
 
 def _broken(error: BaseException | None) -> str:
-    """What SQLite says of a file that is no whole database any more, or that may not be written;
-    empty for other errors."""
+    """Return SQLite's message if a file is damaged or may not be written; empty otherwise."""
     while error is not None:
         if isinstance(error, sqlite3.DatabaseError) and re.search("malformed|readonly", str(error)):
             return str(error)
@@ -262,7 +267,7 @@ def _broken(error: BaseException | None) -> str:
 
 
 def at_once(make: Callable[P, T]) -> Callable[P, T]:
-    """``make``, which makes tables where there are none, done again when another was first."""
+    """Wrap a function that creates missing tables: retry it when another process came first."""
     return retry(
         retry=retry_if_exception(_is_there_already),
         wait=wait_random(0.1, 1.0),
@@ -272,7 +277,7 @@ def at_once(make: Callable[P, T]) -> Callable[P, T]:
 
 
 def _is_there_already(error: BaseException | None) -> bool:
-    """Whether a table, or the type PostgreSQL makes with it, came into being in between."""
+    """Return whether another process just created a table, or the type PostgreSQL adds to it."""
     if error is None or isinstance(error, IntegrityError):
         return error is not None
     if isinstance(error, ProgrammingError):
@@ -290,7 +295,7 @@ def _again(patience: float) -> Retrying:
 
 
 def _passing(error: BaseException | None) -> bool:
-    """Whether the database may answer the same request a moment later."""
+    """Return whether the same request may succeed a moment later."""
     if not isinstance(error, DBAPIError):
         # Optuna wraps some of what its database raises
         return error is not None and _passing(error.__cause__)

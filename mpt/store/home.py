@@ -1,4 +1,4 @@
-"""Where state lives: one folder, three databases, and the refusal to mix them."""
+"""Where state lives: one folder and three databases, which must not be the same one."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from mpt.errors import StoreError
 from mpt.store.address import from_home, is_ambiguous, place, sqlite_url
 
 TRACKING = ("MPT_TRACKING_URI", "MLFLOW_TRACKING_URI")
-"""Variables that say where runs are tracked; the first one that is set counts."""
+"""Environment variables that say where runs are tracked; the first one that is set counts."""
 
 
 def tracking_variable(environment: Mapping[str, str] = os.environ) -> str:
-    """The variable that says where runs are tracked; the one to set where none does."""
+    """Return the variable that says where runs are tracked, or the one to set if none does."""
     return next((name for name in TRACKING if environment.get(name)), TRACKING[0])
 
 
 @dataclass(frozen=True)
 class Home:
-    """The folder that holds what mpt remembers, and the URLs of its three stores.
+    """Name the folder that holds everything mpt records, and the URLs of its three stores.
 
     Attributes:
-        root: absolute; ``MPT_HOME``, else ``mlruns`` under the working directory.
-        ledger_url: finished units of work; ``MPT_LEDGER_URL``.
+        root: absolute; ``MPT_HOME``, else ``mlruns`` in the working directory.
+        ledger_url: the ledger of finished units of work; ``MPT_LEDGER_URL``.
         studies_url: Optuna's studies; ``MPT_STUDIES_URL``.
         tracking_uri: MLflow's store or server; ``MPT_TRACKING_URI``, else
             ``MLFLOW_TRACKING_URI``.
@@ -41,30 +41,30 @@ class Home:
         for url in (self.ledger_url, self.studies_url, self.tracking_uri):
             if is_ambiguous(url):
                 raise StoreError(
-                    f"the address {self.shown(url)!r} can be read in two ways; write the signs of "
-                    "its password as URLs do: @ as %40, / as %2F, ? as %3F, # as %23, % as %25"
+                    f"the address {self.shown(url)!r} can be read in two ways; percent-encode its "
+                    "password: @ as %40, / as %2F, ? as %3F, # as %23, % as %25"
                 )
 
     @classmethod
     def find(cls, environment: Mapping[str, str] = os.environ) -> Home:
-        """The home that the environment names; writes nothing.
+        """Return the home that the environment names; write nothing.
 
         Raises:
-            StoreError: a folder that has no path here, or none that a database can be told; an
-                address whose password holds signs that part a URL.
+            StoreError: the folder has no path on this machine, or none that is UTF-8; the password
+                of an address holds characters that end a part of a URL.
         """
-        given = environment.get("MPT_HOME") or "mlruns"
+        folder = environment.get("MPT_HOME") or "mlruns"
         try:
-            root = Path(given).expanduser().absolute()
+            root = Path(folder).expanduser().absolute()
             str(root).encode()
         except (RuntimeError, OSError) as error:
             raise StoreError(
-                f"the home folder {given!r} has no path here ({error}); set MPT_HOME to an "
-                "absolute path"
+                f"the home folder {folder!r} has no path on this machine ({error}); set MPT_HOME "
+                "to an absolute path"
             ) from None
         except UnicodeEncodeError:
             raise StoreError(
-                f"the name of the home folder {given!r} is not UTF-8; set MPT_HOME to another one"
+                f"the name of the home folder {folder!r} is not UTF-8; set MPT_HOME to another one"
             ) from None
         return cls(
             root,
@@ -76,10 +76,10 @@ class Home:
         )
 
     def open(self) -> Home:
-        """Make the folders.
+        """Make the folders of the home and return it.
 
         Raises:
-            StoreError: two stores share a database, or the folder cannot be written.
+            StoreError: two stores are the same database, or the folder cannot be written.
         """
         self.refuse_shared()
         try:
@@ -105,51 +105,51 @@ class Home:
 
     @property
     def mlflow_url(self) -> str:
-        """MLflow's local store, whether or not tracking goes there."""
+        """URL of MLflow's local store, whether or not runs are tracked there."""
         return sqlite_url(self.root / "mlflow.db")
 
     @property
     def outbox(self) -> Path:
-        """Tracking records that no server has taken yet."""
+        """Folder of tracking records that have not been sent yet."""
         return self.root / "outbox"
 
     @property
     def checkpoints(self) -> Path:
-        """Meta-trainings under way."""
+        """Folder of checkpoints of unfinished meta-trainings."""
         return self.root / "checkpoints"
 
     @property
     def tokens(self) -> Path:
-        """Token ids of task splits, ``<key>.i32``; made again where they are missing."""
+        """Folder of token ids of task splits, ``<key>.i32``; rebuilt where they are missing."""
         return self.root / "tokens"
 
     @property
     def prompts(self) -> Path:
-        """Soft prompts, ``<digest>.safetensors``."""
+        """Folder of soft prompts, ``<digest>.safetensors``."""
         return self.root / "prompts"
 
     @property
     def artifacts(self) -> Path:
-        """MLflow's files, when its store is local."""
+        """Folder of MLflow's files, when its store is local."""
         return self.root / "artifacts"
 
     @property
     def reports(self) -> Path:
-        """Pages and tables of promotions."""
+        """Folder of the pages and tables of promotions."""
         return self.root / "reports"
 
     @staticmethod
     def shown(url: str) -> str:
-        """The URL, or a text that quotes it, as it may be printed: every password is ``***``."""
+        """Return a URL, or a text that quotes one, with every password replaced by ``***``."""
         url = re.sub(r"(://[^:/?#@]*):.*@", r"\1:***@", url)
-        # an address of Ray's needs no scheme
+        # an address of a Ray cluster needs no scheme
         url = re.sub(r"^([^\s:/?#@]*):(?!//)\S*@", r"\1:***@", url)
         return re.sub(
             r"(?i)([?&][^=&]*(?:pass|pwd|token|secret|odbc_connect)[^=&]*=)[^&\s]*", r"\1***", url
         )
 
     def refuse_shared(self) -> None:
-        """Raise ``StoreError`` when two stores are one database; writes nothing."""
+        """Raise ``StoreError`` when two stores are the same database; write nothing."""
         stores = {
             "ledger": ("MPT_LEDGER_URL", self.ledger_url),
             "studies": ("MPT_STUDIES_URL", self.studies_url),

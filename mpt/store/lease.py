@@ -1,4 +1,4 @@
-"""One holder at a time: a lease renewed while its holder lives, lost when it does not."""
+"""Leases: one holder at a time, renewed while the holder lives, free again when it dies."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ from mpt.store.database import OPENING, Database, now
 from mpt.store.tables import LEASES, insert
 
 LOOK = 1.0
-"""Seconds between two looks at a lease that is waited for, at most."""
+"""Seconds between two polls of a lease that is being waited for, at most."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A process, named so that another process on the same machine can tell whether it lives.
+    """Identify a process, so that others on the same machine can tell whether it still runs.
 
     Attributes:
-        machine: host name, boot and process namespace; processes that see each other share the
+        machine: host name, boot id and process namespace; processes that see each other share the
             last two, whatever their host is called.
-        begun: the kernel's start time of the process; tells it from a later one of the same pid.
+        begun: the kernel's start time of the process, which distinguishes it from a later process
+            of the same pid.
     """
 
     host: str
@@ -44,13 +45,13 @@ class Holder:
 
     @classmethod
     def me(cls) -> Holder:
-        """This process."""
+        """Return the identity of this process."""
         host, pid = socket.gethostname(), os.getpid()
         return cls(host, pid, _machine(host), _begun(pid))
 
     @property
     def is_dead(self) -> bool:
-        """Whether it certainly lives no more; False for a process on another machine."""
+        """Whether it has certainly ended; False for a process on another machine."""
         if not self._is_near:
             return False
         try:
@@ -59,7 +60,7 @@ class Holder:
             return True
         except OSError:
             return False
-        # a killed process whose parent has not waited for it yet still answers
+        # a zombie, whose parent has not waited for it yet, still accepts signal 0
         return _state(self.pid) == "Z" or (bool(self.begun) and _begun(self.pid) != self.begun)
 
     @property
@@ -69,26 +70,26 @@ class Holder:
 
     @property
     def is_running(self) -> bool:
-        """Whether it certainly lives and is not held still, and is another process than this."""
+        """Whether it is another process than this one, lives and is not suspended."""
         return self.is_alive and self.pid != os.getpid() and _state(self.pid) not in ("T", "t")
 
     @property
     def _is_near(self) -> bool:
-        theirs, mine = self.machine.split(), _machine(socket.gethostname()).split()
-        if len(theirs) > 2 and len(mine) > 2:
-            return theirs[-2:] == mine[-2:]
-        return theirs == mine
+        other, mine = self.machine.split(), _machine(socket.gethostname()).split()
+        if len(other) > 2 and len(mine) > 2:
+            return other[-2:] == mine[-2:]
+        return other == mine
 
 
 class Lease:
-    """Held from ``__enter__`` to ``__exit__``, renewed by a thread in between.
+    """Hold a name from ``__enter__`` to ``__exit__``, renewed by a thread in between.
 
     Args:
-        name: what is held, for the error.
-        seconds: how long it stays held after the last renewal.
-        renew: prolongs it by ``seconds``; False when somebody else has taken it.
-        release: gives it back.
-        within: as ``renew``, in a transaction on the database in which the lease is kept.
+        name: what is leased, for the error.
+        seconds: until the lease expires after its last renewal.
+        renew: extends the lease by ``seconds``; returns False when another process has taken it.
+        release: gives the lease back.
+        within: as ``renew``, inside a transaction on the database that stores the lease.
     """
 
     def __init__(
@@ -118,12 +119,12 @@ class Lease:
         self._stop.set()
         self._thread.join(timeout=5.0)
         if not self._lost.is_set():
-            # what cannot be given back runs out by itself
+            # a lease that cannot be released expires by itself
             with suppress(StoreError):
                 self._release()
 
     def renew(self) -> bool:
-        """Prolong the lease now; False when somebody else has taken it. Raises ``StoreError``."""
+        """Renew the lease now; return False when another process took it. Raises ``StoreError``."""
         if not self._lost.is_set() and not self._renew():
             self._lost.set()
         return not self._lost.is_set()
@@ -131,16 +132,17 @@ class Lease:
     def check(self) -> None:
         """Renew the lease, or raise ``StoreError`` when it was lost.
 
-        As happens after this process or machine was suspended.
+        A lease is lost when this process or machine was suspended for longer than it lasts.
         """
         if not self.renew():
             raise StoreError(self._gone)
 
     def guard(self, sessions: Any) -> None:
-        """Let no ``sessions`` of SQLAlchemy write into the lease's database once it is lost.
+        """Refuse writes of SQLAlchemy ``sessions`` to the lease's database once it is lost.
 
-        The lease is renewed in the transaction that writes, so that whoever was suspended in the
-        middle of one cannot end it after another has taken over: ``StoreError``.
+        The lease is renewed in the transaction that writes, so that a process that was suspended
+        in the middle of one cannot commit after another process has taken over: the write raises
+        ``StoreError``.
         """
 
         def expect(session: Any) -> None:
@@ -159,7 +161,7 @@ class Lease:
     def _gone(self) -> str:
         return (
             f"{self.name} was taken over by another driver while this one did not answer; what is "
-            "recorded is kept, and the other driver goes on"
+            "recorded is kept, and the other driver continues"
         )
 
     def _keep(self) -> None:
@@ -168,7 +170,7 @@ class Lease:
                 if not self.renew():
                     return
             except StoreError:
-                # a database that does not answer now may do so before the lease ends
+                # a database that does not answer now may do so before the lease expires
                 continue
 
 
@@ -181,49 +183,49 @@ def take(
     wait: Callable[[str], None] | None = None,
     beside: Lease | None = None,
 ) -> Lease:
-    """Take ``name`` for one process alone, by the database's clock; use it with ``with``.
+    """Lease ``name`` to one process alone, by the database's clock; use the result in ``with``.
 
-    A lease that has run out, or whose holder is seen to be dead on this machine, is taken over;
-    not from a holder that is seen to run, whatever a clock says that was set.
+    An expired lease, or one whose holder is known to be dead on this machine, is taken over. A
+    holder that is known to run keeps it, even if a clock was set.
 
     Args:
-        database: with the table of leases.
-        name: what is held.
-        holder: this process, if it is no other.
-        seconds: how long it stays held after the last renewal.
-        wait: told once for whom is waited: somebody who may be dead, until the lease has run out
-            or was not renewed for ``seconds``. None: there is no waiting.
-        beside: a lease on something else, lost and renewed together with this one.
+        database: has the table of leases.
+        name: what is leased.
+        holder: the process that takes it; this one by default.
+        seconds: until the lease expires after its last renewal.
+        wait: called once with a message while waiting for a holder that may be dead, until its
+            lease expires or was not renewed for ``seconds``; None: raise instead of waiting.
+        beside: another lease, renewed and lost together with this one.
 
     Raises:
-        StoreError: somebody else holds it; the message says who, and since when.
+        StoreError: another process holds the lease; the message says which, and since when.
     """
     mine, token = holder or Holder.me(), uuid4().hex
     first: tuple[str, float] | None = None
-    still: tuple[str, float] | None = None
+    stale: tuple[str, float] | None = None
     began = time.monotonic()
     while True:
-        held = database.do(lambda db, still=still: _take(db, name, mine, token, seconds, still))
-        if held is None:
+        row = database.do(lambda db, stale=stale: _take(db, name, mine, token, seconds, stale))
+        if row is None:
             break
-        theirs, mark = _holder(held), (held.token, held.expires)
-        if wait is None or theirs.is_alive or first not in (None, mark):
-            since = datetime.fromtimestamp(held.since, UTC)
+        other, mark = _holder(row), (row.token, row.expires)
+        if wait is None or other.is_alive or first not in (None, mark):
+            since = datetime.fromtimestamp(row.since, UTC)
             raise StoreError(
-                f"{name} is held by process {theirs.pid} on {theirs.host} since "
+                f"{name} is held by process {other.pid} on {other.host} since "
                 f"{since:%Y-%m-%d %H:%M:%S} UTC; let it finish or stop it, then run the same "
                 "command"
             )
         if first is None:
             first = mark
-            left = min(max(held.expires - held.now, 0.0), seconds)
+            left = min(max(row.expires - row.now, 0.0), seconds)
             wait(
-                f"{name} is held by process {theirs.pid} on {theirs.host}, which does not run here "
-                f"and may be dead; waiting for its lease to run out, {left:.0f} s at most"
+                f"{name} is held by process {other.pid} on {other.host}, which does not run here "
+                f"and may be dead; waiting for its lease to expire, {left:.0f} s at most"
             )
         if time.monotonic() - began >= seconds:
-            # its clock may have been set back
-            still = mark
+            # not renewed for as long as it lasts: the database's clock may have been set back
+            stale = mark
         time.sleep(min(LOOK, seconds / 20))
     own = (LEASES.c.name == name) & (LEASES.c.token == token)
 
@@ -249,29 +251,33 @@ def _take(
     mine: Holder,
     token: str,
     seconds: float,
-    still: tuple[str, float] | None,
+    stale: tuple[str, float] | None,
 ) -> Any:
-    """Insert the lease, or take it over from a holder that is gone; else the row that is there.
+    """Insert a lease, or take it over from a holder that is gone.
 
-    ``still``: the token and end of a lease that was not renewed for long enough.
+    Args:
+        stale: token and expiry of a lease that was not renewed for as long as it lasts.
+
+    Returns:
+        None if the lease was taken, else the row of its holder.
     """
     clock = now(db)
-    row = {"token": token, "holder": json.dumps(asdict(mine))}
-    row |= {"since": clock, "expires": clock + seconds}
-    at = LEASES.c.name == name
-    there = sa.select(LEASES, clock.label("now")).where(at)
-    if (held := db.execute(there).one_or_none()) is None:
-        insert(db, LEASES, [{"name": name, **row}])
-        held = db.execute(there).one()
-    if held.token == token:
+    own = {"token": token, "holder": json.dumps(asdict(mine))}
+    own |= {"since": clock, "expires": clock + seconds}
+    is_named = LEASES.c.name == name
+    query = sa.select(LEASES, clock.label("now")).where(is_named)
+    if (row := db.execute(query).one_or_none()) is None:
+        insert(db, LEASES, [{"name": name, **own}])
+        row = db.execute(query).one()
+    if row.token == token:
         return None
-    theirs = _holder(held)
-    is_over = held.expires < held.now and not theirs.is_running
-    if is_over or theirs.is_dead or still == (held.token, held.expires):
-        same = (LEASES.c.token == held.token) & (LEASES.c.expires == held.expires)
-        if db.execute(sa.update(LEASES).where(at & same).values(row)).rowcount == 1:
+    other = _holder(row)
+    is_over = row.expires < row.now and not other.is_running
+    if is_over or other.is_dead or stale == (row.token, row.expires):
+        unchanged = (LEASES.c.token == row.token) & (LEASES.c.expires == row.expires)
+        if db.execute(sa.update(LEASES).where(is_named & unchanged).values(own)).rowcount == 1:
             return None
-    return held
+    return row
 
 
 def _holder(row: Any) -> Holder:
@@ -288,7 +294,7 @@ def _machine(host: str) -> str:
 
 
 def _state(pid: int) -> str:
-    """One letter of proc(5), e.g. Z for a zombie; empty where it cannot be read."""
+    """Return the state letter of proc(5), e.g. Z for a zombie; empty where it cannot be read."""
     return "".join(_stat(pid)[:1])
 
 
@@ -298,7 +304,7 @@ def _begun(pid: int) -> str:
 
 
 def _stat(pid: int) -> list[str]:
-    """Fields 3 to the last of proc(5) stat; the name in field 2 may hold spaces and brackets."""
+    """Return fields 3 to the last of proc(5) stat: the name in field 2 may hold spaces."""
     return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
 
 

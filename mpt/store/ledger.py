@@ -1,8 +1,8 @@
 """Results of finished units of work, by content digest, inserted once.
 
 A unit is never rewritten: ``done`` and ``diverged`` are final, and after ``failed`` the next
-attempt is a row of its own. Every write here may be done twice with the same outcome, so a dropped
-connection is answered by doing it again.
+attempt is a row of its own. Every write here is idempotent, so that it can be retried after a
+connection was lost.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from mpt.store.tables import LINKS, UNITS, insert, prepare
 from mpt.store.unit import State, Unit, read_config
 
 CHUNK = 500
-"""Digests in one query; SQLite and PostgreSQL bear more, planners like fewer."""
+"""Digests in one query; SQLite and PostgreSQL allow more, but plan shorter lists better."""
 
 RACES = 20
-"""Failed attempts of other processes that may come in between while a unit is recorded."""
+"""Failed attempts that other processes may record while this one records the same unit."""
 
 
 class Ledger:
-    """Append-only results in SQLite or PostgreSQL; safe to share between threads and processes.
+    """Record results, append-only, in SQLite or PostgreSQL; safe for many threads and processes.
 
     Args:
         url: ``sqlite:///PATH`` or ``postgresql+psycopg://USER:PASSWORD@HOST/DATABASE``.
-        is_reader: nothing is written, not even tables that are missing.
+        is_reader: write nothing, not even missing tables.
 
     Raises:
         StoreError: from every method, when the database cannot be used; it says why and what to do.
@@ -72,20 +72,24 @@ class Ledger:
         self._database.close()
 
     def get(self, digest: str) -> Unit | None:
-        """The unit's last attempt; None when there is none."""
+        """Return the last attempt of a unit; None if the ledger has none."""
         return self.get_many([digest]).get(digest)
 
     def get_many(self, digests: Iterable[str]) -> dict[str, Unit]:
-        """The last attempts of those units that the ledger holds."""
+        """Return the last attempts, by digest, of those units that the ledger holds."""
         wanted = list(dict.fromkeys(digests))
-        found: dict[str, Unit] = {}
+        units: dict[str, Unit] = {}
         for start in range(0, len(wanted), CHUNK):
             rows = self._rows(wanted[start : start + CHUNK])
-            found |= {row["digest"]: _unit(row) for row in rows}
-        return found
+            units |= {row["digest"]: _unit(row) for row in rows}
+        return units
 
     def _rows(self, digests: Sequence[str]) -> Sequence[sa.RowMapping]:
-        """Every attempt of some units; what the driver cannot read is told by its digest."""
+        """Read every attempt of some units.
+
+        Raises:
+            StoreError: the driver cannot read a row; the message names its digest.
+        """
         query = sa.select(UNITS).where(UNITS.c.digest.in_(digests)).order_by(UNITS.c.attempt)
         try:
             return self._database.do(lambda db: db.execute(query).mappings().all())
@@ -97,36 +101,36 @@ class Ledger:
             return [row for digest in digests for row in self._rows([digest])]
 
     def digests(self, prefix: str = "", most: int | None = None) -> list[str]:
-        """The digests that begin with ``prefix``, hexadecimal digits, in order; no unit is read.
+        """Return the digests that begin with ``prefix``, in order, without reading any unit.
 
         Args:
-            prefix: of any length.
-            most: so many at most; all by default.
+            prefix: hexadecimal digits, or none.
+            most: how many to return at most; all by default.
         """
         column = UNITS.c.digest
         query = sa.select(column).distinct().order_by(column).limit(most)
         if prefix:
-            # so that the index is used: no hexadecimal digit comes after a "g"
+            # a range can use the index: every hexadecimal digit sorts before "g"
             query = query.where(column >= prefix, column < f"{prefix}g")
         return list(self._database.do(lambda db: db.execute(query).scalars().all()))
 
     @property
     def size(self) -> int:
-        """How many units there are."""
+        """The number of units."""
         query = sa.select(sa.func.count(sa.distinct(UNITS.c.digest)))
         return self._database.do(lambda db: db.execute(query).scalar_one())
 
     def begun_from(self, digest: str) -> list[str]:
-        """Digests of the units that began from the prompt of another unit; no unit is read."""
+        """Return the digests of units that started from the prompt of another unit."""
         ways = (f'"start":"{digest}"', f'"prompt_start":"prompt:{digest}"')
         begun = sa.or_(*(UNITS.c.config.contains(way, autoescape=True) for way in ways))
         query = sa.select(UNITS.c.digest).where(begun, UNITS.c.digest != digest).distinct()
         return sorted(self._database.do(lambda db: db.execute(query).scalars().all()))
 
     def backbone_names(self, weights: str) -> list[str]:
-        """By which names units of these weights call their backbone, the most used one first.
+        """Return the names that units of these weights have for their backbone, by frequency.
 
-        No unit is read but one for each name, so that a large ledger is looked through quickly.
+        Only one unit is read for each name, so that this is quick on a large ledger.
         """
         config, names = UNITS.c.config, dict[str, int]()
         of_weights = config.contains(f'"weights":{json.dumps(weights)}', autoescape=True)
@@ -135,7 +139,7 @@ class Ledger:
             try:
                 name = str(json.loads(row.config)["backbone"]["name"])
             except (ValueError, TypeError, KeyError):
-                # damaged: told where the unit itself is read
+                # damaged: reported where the unit itself is read
                 query = query.where(UNITS.c.digest != row.digest)
                 continue
             calls_it = config.contains(f'"name":{json.dumps(name)}', autoescape=True)
@@ -145,7 +149,7 @@ class Ledger:
         return sorted(names, key=lambda name: -names[name])
 
     def units(self, kind: str | None = None, state: State | None = None) -> Iterator[Unit]:
-        """The last attempt of every unit, oldest first, of one kind or in one state if given."""
+        """Yield the last attempt of every unit, oldest first, of one kind or state if given."""
         query = sa.select(UNITS.c.digest).group_by(UNITS.c.digest)
         query = query.order_by(sa.func.max(UNITS.c.created), UNITS.c.digest)
         if kind is not None:
@@ -153,15 +157,18 @@ class Ledger:
         digests = self._database.do(lambda db: db.execute(query).scalars().all())
         for start in range(0, len(digests), CHUNK):
             chunk = digests[start : start + CHUNK]
-            found = self.get_many(chunk)
-            units = (found[digest] for digest in chunk if digest in found)
+            by_digest = self.get_many(chunk)
+            units = (by_digest[digest] for digest in chunk if digest in by_digest)
             yield from (unit for unit in units if state in (None, unit.state))
 
     def record(self, *units: Unit) -> bool:
-        """Insert units, all or none of those whose result is not there already.
+        """Insert, in one transaction, the units that have no result yet.
 
         Returns:
-            False when the result of one was there; nothing of it is written.
+            False when at least one already had a result, which is left as it is.
+
+        Raises:
+            StoreError: other processes kept recording failed attempts of the same unit.
         """
 
         def attempt(db: sa.Connection) -> bool:
@@ -174,20 +181,23 @@ class Ledger:
                 return self._database.do(attempt)
             except _Raced as error:
                 raced = str(error)
-        raise StoreError(f"unit {raced} failed {RACES} times elsewhere while it was recorded")
+        raise StoreError(
+            f"unit {raced} failed {RACES} times elsewhere while it was recorded; see why it fails "
+            "there, then run the same command"
+        )
 
     def forget(self, digest: str) -> bool:
-        """Delete every attempt of a unit, so that it is computed again; False if there was none."""
+        """Delete every attempt of a unit, so that it is recomputed; return whether it had any."""
         gone = sa.delete(UNITS).where(UNITS.c.digest == digest)
         return self._database.do(lambda db: db.execute(gone).rowcount) > 0
 
     def link(self, owner: str, role: Mapping[str, object], digests: Iterable[str]) -> None:
-        """Note that units stand behind a number of ``owner``; noting it twice changes nothing.
+        """Record which units a number of ``owner`` was computed from; idempotent.
 
         Args:
             owner: a study or promotion.
             role: which number, e.g. ``{"trial": 3, "method": "maml"}``.
-            digests: the units behind it.
+            digests: the units that it was computed from.
         """
         text = _json(role)
         role_id = sha256(text.encode()).hexdigest()[:32]
@@ -200,7 +210,7 @@ class Ledger:
             self._database.do(lambda db, chunk=chunk: insert(db, LINKS, chunk))
 
     def linked(self, owner: str) -> list[tuple[dict[str, Any], str]]:
-        """(role, digest) for every unit behind a number of ``owner``, in the order of linking."""
+        """Return (role, digest) for every unit linked to ``owner``, in the order of linking."""
         query = sa.select(LINKS.c.role, LINKS.c.digest)
         query = query.where(LINKS.c.owner == owner).order_by(LINKS.c.id)
         rows = self._database.do(lambda db: db.execute(query).all())
@@ -214,12 +224,16 @@ class Ledger:
         *,
         wait: Callable[[str], None] | None = None,
     ) -> Lease:
-        """Take ``name`` for this process alone; see ``mpt.store.lease.take``."""
+        """Lease ``name`` to this process alone; see ``mpt.store.lease.take``."""
         return take(self._database, name, holder, seconds, wait=wait)
 
 
 def open_ledger(home: Home) -> Ledger:
-    """The ledger of a home that has one; looking must not make it. Raises ``InputError``."""
+    """Open the ledger of a home, which must exist: reading never makes one.
+
+    Raises:
+        InputError: the home has no ledger yet.
+    """
     file = sqlite_file(home.ledger_url)
     if file is not None and not file.exists():
         raise InputError(f"there is no ledger at {file} yet; `mpt sweep` begins one")
@@ -227,16 +241,16 @@ def open_ledger(home: Home) -> Ledger:
 
 
 class _Raced(Exception):
-    """Another process inserted this very attempt in between, so look again."""
+    """Signal that another process inserted the same attempt, so that it must be retried."""
 
 
 def _recorded(db: sa.Connection, unit: Unit) -> bool:
-    """Insert a unit's next attempt; False when its result is there. Raises ``_Raced``."""
+    """Insert a unit's next attempt; return False if it has a result. Raises ``_Raced``."""
     last = sa.select(UNITS.c.attempt, UNITS.c.state).where(UNITS.c.digest == unit.digest)
-    held = db.execute(last.order_by(UNITS.c.attempt.desc()).limit(1)).one_or_none()
-    if held is not None and held.state != "failed":
+    previous = db.execute(last.order_by(UNITS.c.attempt.desc()).limit(1)).one_or_none()
+    if previous is not None and previous.state != "failed":
         return False
-    number = 1 if held is None else held.attempt + 1
+    number = 1 if previous is None else previous.attempt + 1
     if insert(db, UNITS, [_row(unit, number)]) != 1:
         raise _Raced(unit.digest)
     return True
@@ -247,8 +261,8 @@ def _role(text: str, owner: str) -> dict[str, Any]:
         if isinstance(role := json.loads(text), dict):
             return role
     raise StoreError(
-        f"the ledger's note of {owner} is damaged ({text!r} is no JSON object); restore the ledger "
-        "from a copy"
+        f"the ledger's record of {owner} is damaged ({text!r} is not a JSON object); restore the "
+        "ledger from a copy"
     )
 
 

@@ -1,7 +1,7 @@
-"""What a unit of work came to, as the ledger keeps it: one frozen type for each way to end.
+"""Results of units of work as the ledger stores them: one frozen type for each way to end.
 
-The names that stand in stored JSON are data here as in ``mpt.schema``. Keys that this version does
-not know, of an older ledger or a newer one, are kept and written back.
+Stored names are data, as in ``mpt.schema``. Keys that this version does not know, because a newer
+or older one wrote them, are kept and written back.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _Hash = Annotated[StrictStr | None, Field(description="a SHA-256")]
 
 
 class Stored(BaseModel):
-    """A part of a unit's record: immutable, and written as it was read."""
+    """Hold a part of a unit's record: immutable, and written back as it was read."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -60,17 +60,22 @@ class Stored(BaseModel):
     )
 
     def stored(self, *, without: frozenset[str] = frozenset()) -> dict[str, Any]:
-        """Return the record under its stored names: every key that was given, and no other.
+        """Return the record under its stored names, with only the keys that were given.
 
         Args:
-            without: fields that are left out.
+            without: fields to leave out.
         """
         return self.model_dump(exclude_unset=True, exclude=set(without))
 
 
 class Software(Stored):
-    """Which software computed a unit: versions, the commit of its checkout, and whether files
-    differed from that."""
+    """Record which software computed a unit.
+
+    Attributes:
+        mpt, torch, transformers, python: versions.
+        commit: of the checkout that mpt was in.
+        dirty: whether files of the package differed from that commit.
+    """
 
     mpt: str | None = None
     torch: str | None = None
@@ -81,11 +86,11 @@ class Software(Stored):
 
 
 class Numerics(Stored):
-    """What the bits of a result hang on beside configuration and software.
+    """Record what the bits of a result depend on besides configuration and software.
 
     Attributes:
         device, threads, processor, matmul, settings: see ``mpt.engine.threads.numerics``.
-        pack: how many runs shared the pass.
+        pack: how many runs were computed together.
     """
 
     device: str | None = None
@@ -97,15 +102,15 @@ class Numerics(Stored):
 
     @property
     def ways(self) -> dict[str, Any]:
-        """All but the size of the pack: what two units must share to be rounded alike."""
+        """All but the pack size: what two units must share for equal rounding."""
         return self.stored(without=frozenset({"pack"}))
 
 
 class StepRecord(Stored):
-    """How the steps were computed: the fields of ``mpt.engine.plan.StepPlan`` as they are stored.
+    """Record how the steps were computed: the stored fields of ``mpt.engine.plan.StepPlan``.
 
     Attributes:
-        attention: not in records of mpt's first ledgers.
+        attention: missing in records of the first ledgers.
     """
 
     engine: str
@@ -115,19 +120,19 @@ class StepRecord(Stored):
 
 
 class Result(Stored):
-    """What every result may hold."""
+    """Hold what every result may hold."""
 
     software: Annotated[Software | None, Field(description="a record of versions")] = None
     numerics: Annotated[Numerics | None, Field(description="a record of numerics")] = None
 
 
 class MetaResult(Result):
-    """A meta-training, whole or paused, that came to its end.
+    """Hold the result of a meta-training that completed, or paused where it was meant to.
 
     Attributes:
         curve: the loss (nats) of every update.
-        learned: least, mean and greatest number of what its method learned beside the prompt.
-        prompt_sha256: of its prompt's file; units of older ledgers have none.
+        learned: least, mean and greatest value of what its method learned besides the prompt.
+        prompt_sha256: of its prompt file; missing in units of older ledgers.
     """
 
     curve: _Curve
@@ -137,11 +142,11 @@ class MetaResult(Result):
 
 
 class CellResult(Result):
-    """A downstream cell or a fine-tuning that came to its end.
+    """Hold the result of a downstream cell or a fine-tuning that completed.
 
     Attributes:
-        dev, test: scores of the best prompt or weights on dev.
-        best_step: updates taken when these were found.
+        dev, test: scores, from -1 to 1, of the prompt or weights that were best on dev.
+        best_step: updates taken when these were reached.
         dev_evals: (updates taken, dev score) of every evaluation.
         curve: the training loss (nats) of every update.
         prompt_sha256: as in ``MetaResult``; a fine-tuning has no prompt.
@@ -157,18 +162,24 @@ class CellResult(Result):
 
 
 class DivergedResult(Result):
-    """A unit whose numbers ceased to be finite, which is final."""
+    """Record that a unit's losses stopped being finite, which is final.
+
+    Attributes:
+        reason: for people.
+        step: the update at which it happened.
+    """
 
     reason: _Reason
     step: _Step
 
 
 class FailedResult(Result):
-    """A unit that an error kept from its end; the next command tries again.
+    """Record that a unit ended with an error; the next command tries again.
 
     Attributes:
-        error: its class, see ``mpt.study.error_policy``; not in records of mpt's first ledgers.
-        step: the update at which it was raised, where that is known.
+        error: its class, see ``mpt.study.error_policy``; missing in records of the first ledgers.
+        reason: for people.
+        step: the update at which it was raised, if known.
     """
 
     error: Annotated[StrictStr | None, Field(description="a class of errors")] = None
@@ -177,13 +188,13 @@ class FailedResult(Result):
 
 
 class MissingResult(Result):
-    """What is said of a unit that is in no ledger."""
+    """Stand for the result of a unit that the ledger does not have."""
 
     reason: str = "not in this ledger"
 
 
 class DamagedResult(Result):
-    """A record that no computation gives, kept so that it can be shown, and its unit forgotten.
+    """Keep a record that cannot be a result, so that it can be shown and its unit forgotten.
 
     Attributes:
         fault: what is wrong with it.
@@ -199,23 +210,25 @@ class DamagedResult(Result):
 
 
 def read_result(kind: str, state: str, record: Mapping[str, Any]) -> Result:
-    """Read what a unit came to.
+    """Parse the result of a unit.
 
     Args:
         kind: of the unit: ``meta``, ``cell`` or ``finetune``.
-        state: in which it ended.
-        record: the JSON object of its row.
+        state: of the unit, other than ``missing`` in a ledger.
+        record: the JSON object in its row.
 
     Returns:
-        The type of result that this kind and state have, or a ``DamagedResult``.
+        The type of result that belongs to this kind and state, or a ``DamagedResult``.
     """
-    wanted = (MetaResult if kind == "meta" else CellResult) if state == "done" else _ENDED[state]
+    result_type = (
+        (MetaResult if kind == "meta" else CellResult) if state == "done" else _ENDED[state]
+    )
     try:
-        return wanted.model_validate(record)
+        return result_type.model_validate(record)
     except ValidationError as error:
-        first = error.errors()[0]["loc"]
+        location = error.errors()[0]["loc"]
         return DamagedResult(
-            fault=_fault(wanted, str(first[0]) if first else "", record), record=record
+            fault=_fault(result_type, str(location[0]) if location else "", record), record=record
         )
 
 
@@ -226,9 +239,9 @@ _ENDED: Mapping[str, type[Result]] = {
 }
 
 
-def _fault(wanted: type[Result], name: str, record: Mapping[str, Any]) -> str:
-    """What is wrong with a field, under the name that it is stored by."""
-    field = wanted.model_fields[name]
+def _fault(result_type: type[Result], name: str, record: Mapping[str, Any]) -> str:
+    """Describe what is wrong with a field, under its stored name."""
+    field = result_type.model_fields[name]
     key = field.serialization_alias or name
     value = record.get(key)
     text = "missing" if value is None else repr(value)

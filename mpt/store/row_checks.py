@@ -1,4 +1,4 @@
-"""Whether a row of the ledger can be what mpt wrote: its form, its identity and its numbers."""
+"""Checks of the ledger's rows: their form, their digest and the range of their numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mpt.store.unit import KINDS, DamagedConfig, State, Unit
 
 
 def damaged(digest: object, fault: str) -> NoReturn:
-    """Raise the ``StoreError`` of a row that cannot be used."""
+    """Raise the ``StoreError`` for a row that cannot be used."""
     raise StoreError(
         f"the ledger's row of {digest} is damaged ({fault}); `mpt studies forget {digest}` forgets "
         "it, so that the command that computed it computes it again"
@@ -24,41 +24,41 @@ def damaged(digest: object, fault: str) -> NoReturn:
 
 
 def read_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a unit in a row, its JSON read, times still as the database has them.
+    """Parse the fields of a unit from a row; times stay as the database returns them.
 
     Raises:
         StoreError: a field is not of the form that mpt writes.
     """
-    digest, found = row["digest"], dict(row)
+    digest, fields = row["digest"], dict(row)
     for name in ("config", "result"):
         try:
-            found[name] = json.loads(row[name])
+            fields[name] = json.loads(row[name])
         except (ValueError, TypeError, RecursionError):
             damaged(digest, f"{name} is not JSON")
-        if not isinstance(found[name], dict):
-            damaged(digest, f"{name} is no JSON object")
-    for name, value, known in (
+        if not isinstance(fields[name], dict):
+            damaged(digest, f"{name} is not a JSON object")
+    for name, value, allowed in (
         ("kind", row["kind"], KINDS),
         ("state", row["state"], get_args(State)),
     ):
-        if value not in known:
-            damaged(digest, f"{name} is {value!r}, not one of {', '.join(known)}")
+        if value not in allowed:
+            damaged(digest, f"{name} is {value!r}, not one of {', '.join(allowed)}")
     if row["artefact"] is not None and not isinstance(row["artefact"], str):
-        damaged(digest, "artefact is no text")
+        damaged(digest, "artefact is not a text")
     if not _is_number(row["seconds"]) or row["seconds"] < 0:
         damaged(digest, f"seconds is {row['seconds']!r}")
     if not isinstance(row["created"], datetime):
-        damaged(digest, "created is no time")
-    return found
+        damaged(digest, "created is not a time")
+    return fields
 
 
 def expect_sound(units: Iterable[Unit], metric_of: Callable[[str], str] | None = None) -> None:
-    """Raise ``StoreError`` at the first unit that is not what its digest says, or whose result
-    holds what no computation gives.
+    """Raise ``StoreError`` for the first unit that does not match its digest or whose result is
+    impossible.
 
     Args:
         units: of the ledger.
-        metric_of: the metric of a task, so that scores are held to its range.
+        metric_of: returns the metric of a task, so that scores are checked against its range.
     """
     for unit in units:
         if fault := fault_of(unit, metric_of):
@@ -66,7 +66,7 @@ def expect_sound(units: Iterable[Unit], metric_of: Callable[[str], str] | None =
 
 
 def fault_of(unit: Unit, metric_of: Callable[[str], str] | None = None) -> str:
-    """What is wrong with a unit of the ledger, or nothing."""
+    """Return what is wrong with a unit of the ledger; empty if nothing is."""
     config = unit.config
     if isinstance(config, DamagedConfig):
         return config.fault
@@ -83,7 +83,7 @@ def fault_of(unit: Unit, metric_of: Callable[[str], str] | None = None) -> str:
 
 
 def config_of(unit: Unit) -> UnitConfig:
-    """Return what a unit of the ledger computed. Raises ``StoreError`` where nobody can tell."""
+    """Return the configuration of a unit. Raises ``StoreError`` if it is damaged."""
     if isinstance(unit.config, DamagedConfig):
         damaged(unit.digest, unit.config.fault)
     return unit.config

@@ -1,4 +1,4 @@
-"""Schemas of databases that other libraries own: theirs of today, an older or a newer one."""
+"""Schema versions of databases that other libraries own: current, older or newer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mpt.store.address import sqlite_file
 from mpt.store.home import Home
 
 VERSION = "alembic_version"
-"""The table in which both libraries keep the revision of their tables."""
+"""The table in which Optuna and MLflow store the revision of their schema."""
 
 
 _REVISION = re.compile(r"""^revision\b[^=\n]*= *["']([^"']+)["']""", re.MULTILINE)
@@ -22,11 +22,11 @@ _NAME = re.compile(r"""["']([^"']+)["']""")
 
 @dataclass(frozen=True)
 class Owner:
-    """A library that makes tables and brings them up to date.
+    """Describe a library that creates and migrates tables.
 
     Attributes:
-        scripts: where its migrations lie, below its package, in ``versions``.
-        upgrade: its own command for that; the database's URL comes behind it.
+        scripts: the folder, in its package, whose ``versions`` holds the migrations.
+        upgrade: its own command for migrating; the database's URL is its last argument.
     """
 
     name: str
@@ -40,12 +40,16 @@ MLFLOW = Owner("MLflow", "mlflow", "store/db_migrations", "mlflow db upgrade")
 
 
 def schema_fault(url: str, variable: str, owner: Owner, revision: str) -> str:
-    """Why the installed library does not take a database, and what to do; empty where it does.
+    """Explain why the installed library cannot use a database, and what to do.
 
     Args:
-        url: of the database; variable: what names it.
-        owner: whose tables it holds.
-        revision: of its tables; empty where none is noted, so that nothing is said.
+        url: of the database.
+        variable: the environment variable that names the database.
+        owner: the library whose tables it holds.
+        revision: of its schema; empty where none is recorded.
+
+    Returns:
+        Empty where the library can use it, or where there is no revision to judge by.
     """
     if not revision:
         return ""
@@ -61,7 +65,7 @@ def schema_fault(url: str, variable: str, owner: Owner, revision: str) -> str:
     file, named = sqlite_file(url), quote(url)
     copy = f"copy it first (`cp {quote(str(file))} {quote(f'{file}.bak')}`)"
     if file is None:
-        # the password stands nowhere but in the variable
+        # the URL holds a password, which must not be printed
         copy, named = "make a copy of it first (pg_dump)", f'"${variable}"'
     return (
         f"its tables are of {owner.name}'s earlier schema {revision}, and this {owner.name} needs "
@@ -70,22 +74,22 @@ def schema_fault(url: str, variable: str, owner: Owner, revision: str) -> str:
 
 
 def schema_error(store: str, url: str, fault: str) -> str:
-    """The line for a store whose schema is at fault."""
+    """Format the error for a store whose schema the library cannot use."""
     return f"the {store} {Home.shown(url)} cannot be used: {fault}"
 
 
 def _revisions(owner: Owner) -> tuple[str, frozenset[str]]:
-    """The newest revision that the installed library knows, and all of them.
+    """Return the newest revision that the installed library knows, and all of them.
 
-    Read off its migrations as they lie there: Alembic would import every one, and with them the
-    library.
+    They are parsed from its migration scripts: Alembic would import every script, and with them
+    the library.
     """
     package = find_spec(owner.package)
     (root,) = package.submodule_search_locations or [""] if package else [""]
-    known, before = set[str](), set[str]()
+    revisions, superseded = set[str](), set[str]()
     for script in (Path(root) / owner.scripts / "versions").glob("*.py"):
         text = script.read_text(encoding="utf-8")
-        known.update(_REVISION.findall(text))
-        before.update(name for line in _BEFORE.findall(text) for name in _NAME.findall(line))
-    (newest,) = known - before
-    return newest, frozenset(known)
+        revisions.update(_REVISION.findall(text))
+        superseded.update(name for line in _BEFORE.findall(text) for name in _NAME.findall(line))
+    (newest,) = revisions - superseded
+    return newest, frozenset(revisions)

@@ -1,4 +1,4 @@
-"""Which software computed a unit: version, commit, and whether the commit tells all."""
+"""Which software computed a unit: versions, commit, and whether files differed from it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 @cache
 def software() -> Software:
-    """Look up, once per process, the software that makes a record.
+    """Look up, once per process, the software that computes units now.
 
     Returns:
-        Versions; ``commit`` of the checkout that mpt lies in, None where it is installed without
-        one; ``dirty``: files of the package differ from that commit, None where there is none.
+        Versions; ``commit`` of the checkout that contains mpt, None if it is installed without
+        one; ``dirty``: whether files of the package differ from that commit, None without one.
     """
     inside = _git("rev-parse", "--is-inside-work-tree") == "true"
     tracked = inside and _git("ls-files", "--error-unmatch", "__init__.py") is not None
@@ -40,12 +40,12 @@ def software() -> Software:
 
 
 def software_of(units: Iterable[Unit]) -> Counter[str]:
-    """How many units each software computed, most first, in words; ``missing`` units are none."""
+    """Count the units that each software, in words, computed; ``missing`` units are skipped."""
     return Counter(shown(unit.result.software) for unit in units if unit.state != "missing")
 
 
 def shown(record: Software | None) -> str:
-    """What a unit's record says of its software, in words."""
+    """Describe in words the software that a unit's record names."""
     if record is None:
         return "not recorded (an earlier mpt)"
     versions = {
@@ -62,7 +62,7 @@ def shown(record: Software | None) -> str:
 
 
 def _git(*words: str) -> str | None:
-    """What git prints in the package's folder; None where it cannot say."""
+    """Return what git prints in the package's folder; None if it fails or is not there."""
     command = ["git", "-C", str(PACKAGE), *words]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)

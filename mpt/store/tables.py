@@ -12,13 +12,13 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from mpt.errors import StoreError
 
 SCHEMA = 1
-"""The version of the tables below; an older ledger is migrated, a newer one refused."""
+"""The version of the tables below; older ledgers are migrated, newer ones refused."""
 
 MIGRATIONS: Mapping[int, Sequence[str]] = {}
-"""By version: the SQL that makes its tables those of the next version."""
+"""By version: the SQL statements that migrate its tables to the next version."""
 
 _LOCK = 0x6D7074
-"""PostgreSQL's advisory lock that is held while tables are made."""
+"""Key of PostgreSQL's advisory lock that is held while tables are created."""
 
 _metadata = sa.MetaData()
 
@@ -63,17 +63,17 @@ LEASES = sa.Table("mpt_leases", _metadata, _Leases)
 
 
 def prepare(db: sa.Connection, shown: str) -> None:
-    """Make the tables where they are missing, and migrate those of an older version.
+    """Create missing tables, and migrate those of an older version.
 
-    All in the caller's transaction, which holds the write lock before it reads the version: of two
-    processes one migrates, and one that is killed has changed nothing.
+    Everything happens in the caller's transaction, which takes the write lock before it reads the
+    version: of two processes only one migrates, and one that is killed has changed nothing.
 
     Args:
         db: inside a transaction.
         shown: the database, for the error.
 
     Raises:
-        StoreError: the database belongs to something else, or to a newer mpt.
+        StoreError: the database belongs to another tool, or to a newer mpt.
     """
     tables = set(sa.inspect(db).get_table_names())
     if VERSION.name not in tables and "alembic_version" in tables:
@@ -83,7 +83,7 @@ def prepare(db: sa.Connection, shown: str) -> None:
             "own with MPT_LEDGER_URL"
         )
     if db.dialect.name == "postgresql":
-        # CREATE TABLE IF NOT EXISTS of two sessions at once collides in PostgreSQL's catalogue
+        # two sessions that run CREATE TABLE IF NOT EXISTS at once collide in the catalogue
         db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
     db.execute(CreateTable(VERSION, if_not_exists=True))
     insert(db, VERSION, [{"name": "ledger", "version": SCHEMA}])
@@ -105,14 +105,14 @@ def prepare(db: sa.Connection, shown: str) -> None:
 
 
 def prepare_leases(db: sa.Connection) -> None:
-    """Make the table of leases where it is missing, beside the tables of Optuna."""
+    """Create the table of leases, if it is missing, next to the tables of Optuna."""
     if db.dialect.name == "postgresql":
         db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
     db.execute(CreateTable(LEASES, if_not_exists=True))
 
 
 def insert(db: sa.Connection, table: sa.Table[Any], rows: Sequence[Mapping[str, Any]]) -> int:
-    """Insert the rows whose key is not there yet; how many were."""
+    """Insert the rows whose key is not in the table yet; return how many these were."""
     kind = sqlite if db.dialect.name == "sqlite" else postgresql
     fresh = kind.insert(table).values(list(rows)).on_conflict_do_nothing()
     # SQLAlchemy keeps no row count of an INSERT in PostgreSQL

@@ -1,4 +1,4 @@
-"""One finished unit of work, as the ledger keeps it."""
+"""A finished unit of work, as the ledger stores it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ State = Literal["done", "diverged", "failed", "missing"]
 
 @dataclass(frozen=True)
 class DamagedConfig:
-    """A configuration that its unit's digest is not of, kept so that it can be shown.
+    """Keep a configuration that does not match its unit's digest, so that it can be shown.
 
     Attributes:
         record: the JSON object that was read.
@@ -51,17 +51,20 @@ KINDS = tuple(_KINDS)
 def read_config(
     digest: str, record: Mapping[str, Any], kinds: Iterable[str] = KINDS
 ) -> UnitConfig | DamagedConfig:
-    """Read the configuration of a unit.
+    """Parse the configuration of a unit, and verify it against the unit's digest.
 
     Args:
-        digest: of the unit, which says what the configuration must be.
-        record: the JSON object of its row or of its prompt's file.
-        kinds: of which its kind must be one.
+        digest: of the unit.
+        record: the JSON object in its row or in its prompt file.
+        kinds: the kinds of unit that it may be.
+
+    Returns:
+        The configuration, or a ``DamagedConfig`` where the digest or the fields do not match.
     """
-    for one in (one for kind in kinds for one in _KINDS[kind]):
-        if digest_of(one.SCHEMA, record) == digest:
+    for config_type in (config_type for kind in kinds for config_type in _KINDS[kind]):
+        if digest_of(config_type.SCHEMA, record) == digest:
             try:
-                return one.model_validate(record)
+                return config_type.model_validate(record)
             except ValidationError:
                 return DamagedConfig(record, "its configuration is not one of this mpt")
     return DamagedConfig(record)
@@ -69,17 +72,17 @@ def read_config(
 
 @dataclass(frozen=True)
 class Unit:
-    """A meta-training, a downstream cell or a fine-tuning that has come to an end.
+    """Describe a meta-training, downstream cell or fine-tuning that has ended.
 
     Attributes:
         digest: identity of its configuration.
         kind: ``meta``, ``cell`` or ``finetune``.
         config: what was computed.
-        state: ``done`` and ``diverged`` are final; ``failed`` may be tried again;
-            ``missing`` was asked for and is in no ledger.
+        state: ``done`` and ``diverged`` are final; ``failed`` may be tried again; ``missing``
+            stands for a unit that was needed but is not in the ledger.
         result: scores and curves, or the step and reason of its end; what computed it.
-        artefact: its prompt's file, relative to the home folder; None where there is no prompt.
-        seconds: its share of the wall time.
+        artefact: its prompt file, relative to the home folder; None where there is no prompt.
+        seconds: its share of its pack's wall time.
         created: when it ended, UTC.
     """
 
@@ -94,7 +97,7 @@ class Unit:
 
     @property
     def reason(self) -> str:
-        """Why there are no scores, in words; empty where there are."""
+        """Why there are no scores, in words; empty if there are."""
         match self.result:
             case DivergedResult(reason=reason) | FailedResult(reason=reason):
                 return reason
@@ -105,6 +108,6 @@ class Unit:
 
     @property
     def curve(self) -> tuple[float, ...]:
-        """The training loss (nats) of every update; empty where it did not come to its end."""
+        """The training loss (nats) of every update; empty if the unit did not complete."""
         result = self.result
         return result.curve if isinstance(result, MetaResult | CellResult) else ()

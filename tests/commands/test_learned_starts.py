@@ -41,8 +41,8 @@ def test_a_task_that_the_start_was_learned_on_is_not_scored(learned):
     assert refused.code == 2
     assert refused.error == (
         f"error: the prompt of {first} was learned on glue-qqp, so that its score there would say "
-        "nothing of unseen tasks; leave that task out, or begin from a prompt that was learned on "
-        "others"
+        "nothing about unseen tasks; leave that task out, or start from a prompt that was learned "
+        "on others"
     )
     assert mpt(*words, "ethos-race", home=home).code == 0
 
@@ -53,7 +53,9 @@ def test_nor_one_that_the_start_of_the_start_was_learned_on(learned):
     words = ("evaluate", "vocabulary", "--study", begun_from(folder, second), "--tasks")
     refused = mpt(*words, "glue-mrpc", home=home)
     assert refused.code == 2
-    assert f"of {second} was learned on glue-mrpc (it began from that of {first})" in refused.error
+    assert (
+        f"of {second} was learned on glue-mrpc (it started from that of {first})" in refused.error
+    )
     assert mpt(*words, "ethos-race", home=home).code == 0
 
 
@@ -65,7 +67,7 @@ def test_a_prompt_of_other_weights_is_no_start(learned):
     assert refused.code == 2
     assert refused.error.startswith(f"error: the prompt of {first} was learned for weights ")
     assert refused.error.endswith(
-        "begin from a prompt that was learned with this backbone (`mpt run` prints its digest), or "
+        "start from a prompt that was learned with this backbone (`mpt run` prints its digest), or "
         "from `vocabulary`"
     )
     shutil.rmtree(other)

@@ -40,7 +40,7 @@ def test_options_that_do_not_go_together(refused):
 
 @pytest.mark.parametrize("gpus", [0, -1, 1.5, float("nan"), float("inf")])
 def test_a_share_that_ray_cannot_give(gpus):
-    with pytest.raises(ConfigError, match="give a part of one GPU such as"):
+    with pytest.raises(ConfigError, match="give a fraction of one GPU such as"):
         share(gpus, None)
 
 
@@ -75,7 +75,7 @@ class TestWithRay:
     def test_auto_without_a_cluster(self, refused, alone, monkeypatch):
         monkeypatch.delenv("RAY_ADDRESS", raising=False)
         assert refused("--ray", "auto") == (
-            "error: --ray auto finds no Ray cluster on this machine; set RAY_ADDRESS, begin one "
+            "error: --ray auto finds no Ray cluster on this machine; set RAY_ADDRESS, start one "
             "with `ray start --head`, or give --ray local"
         )
 
@@ -83,7 +83,7 @@ class TestWithRay:
         with socket.create_server(("127.0.0.1", 0)) as head:
             address = f"127.0.0.1:{head.getsockname()[1]}"
             assert refused("--ray", address) == (
-                f"error: cannot join the Ray cluster at {address!r} (this machine is no part of a "
+                f"error: cannot join the Ray cluster at {address!r} (this machine is not part of a "
                 "cluster); give HOST:PORT of its head and, if it has one, its token "
                 "(RAY_AUTH_MODE=token, RAY_AUTH_TOKEN), and run mpt on a machine of the cluster: "
                 "`ray start --address HOST:PORT --num-cpus 0` makes this one a member that "
@@ -92,4 +92,4 @@ class TestWithRay:
 
     def test_what_is_no_address(self, refused, monkeypatch):
         monkeypatch.setattr(ray_cluster, "_is_member", lambda: True)
-        assert "at 'somewhere' (no address of a head); give" in refused("--ray", "somewhere")
+        assert "at 'somewhere' (not the address of a head); give" in refused("--ray", "somewhere")

@@ -90,7 +90,7 @@ def test_a_share_that_no_machine_has_is_refused(ray_fleet):
         share(0.5, None)
     assert str(refusal.value) == (
         "a pack takes 1 CPU and 0.5 GPUs, which no machine of the Ray cluster has (they have: 1 "
-        "CPUs, 0 GPUs); add a machine that does with `ray start`, or change --gpus-per-pack or "
+        "CPUs and 0 GPUs); add a machine that does with `ray start`, or change --gpus-per-pack or "
         "--device"
     )
 
@@ -114,8 +114,8 @@ def test_machines_that_come_and_go_change_the_slots_and_are_told(ray_cluster, ra
         assert fleet.slots == 3
     wait_until_alone(fleet)
     assert told == [
-        "the Ray cluster has lost a machine: room for 1 packs at a time, after 3; what it held is "
-        "computed again"
+        "the Ray cluster has lost a machine: room for 1 packs at a time, after 3; what it was "
+        "computing is computed again"
     ]
 
 

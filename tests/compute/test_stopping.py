@@ -39,7 +39,7 @@ def test_the_first_signal_lets_work_finish_and_the_second_ends_it(capfd):
         assert [signal.getsignal(number) for number in HANDLED] == before
     first, second = capfd.readouterr().err.splitlines()
     assert first == (
-        "SIGTERM: the pack under way is finished and recorded, then mpt stops; once more stops at "
+        "SIGTERM: the running pack is finished and recorded, then mpt stops; once more stops at "
         "once (what is recorded and checkpointed is kept)"
     )
     assert second == "SIGINT again: stopping at once"
@@ -59,7 +59,7 @@ def test_a_checkpoint_is_asked_for_once_per_signal(capfd):
         assert stopping.saves()
         assert not stopping.saves()
         assert not stopping.reason
-    assert "write their checkpoints and go on" in capfd.readouterr().err
+    assert "write their checkpoints and continue" in capfd.readouterr().err
 
 
 def test_a_spent_budget_saves_first_and_leaves_then(monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 from terminal import study_file, world
 
 from mpt.compute import remote_worker as elsewhere
-from mpt.compute.worker import Worker
+from mpt.compute.worker import Worker, _opened
 from mpt.errors import DataError, StoreError
 from mpt.gym.source import open_gym
 from mpt.lab.plan import plan
@@ -38,7 +38,7 @@ def worker(study, tmp_path):
 @pytest.fixture(autouse=True)
 def fresh_process():
     """As if nothing had been sent here before."""
-    elsewhere._opened.cache_clear()
+    _opened.cache_clear()
 
 
 def test_it_arrives_once_and_takes_no_password_along(worker):
@@ -78,7 +78,7 @@ def test_other_rows_or_weights_are_refused(worker, study, tmp_path):
         elsewhere.expect_inputs(worker, config)
         for key, what in (("data", "rows in gym"), ("weights", "weights of")):
             other = config.model_copy(update={key: "0123456789ab"})
-            with pytest.raises(DataError, match=f"the {what} .* but the run is to be on 01234567"):
+            with pytest.raises(DataError, match=f"the {what} .* but the driver's are 01234567"):
                 elsewhere.expect_inputs(worker, other)
 
 

@@ -73,7 +73,7 @@ def test_the_first_interrupt_finishes_the_pack_and_the_same_command_continues(st
     assert process.returncode == 130
     assert "waiting" in out
     said = err.splitlines()
-    assert any(line.startswith("SIGINT: the pack under way is finished") for line in said)
+    assert any(line.startswith("SIGINT: the running pack is finished") for line in said)
     assert said[-1] == "stopped; what is recorded is kept: the same command resumes"
     assert re.fullmatch(r"SIGINT: \d of 6 trials are over, \d left", said[-2])
     assert "Traceback" not in err

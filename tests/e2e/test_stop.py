@@ -72,7 +72,7 @@ def test_signals_save_stop_and_finish_and_the_same_command_continues(stage, undi
     out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (130, ""), err
     said = err.splitlines()
-    assert sum(line.startswith("SIGUSR1: meta-trainings under way write") for line in said) == 1
+    assert sum(line.startswith("SIGUSR1: running meta-trainings write") for line in said) == 1
     assert any(line.endswith(" again: stopping at once") for line in said)
     assert said[-1] == "stopped; what is recorded is kept: the same command resumes"
     assert "Traceback" not in err

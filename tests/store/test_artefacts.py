@@ -27,7 +27,7 @@ def test_a_prompt_comes_back_bit_for_bit(home):
 
 @pytest.mark.parametrize("digest", ["../../etc/passwd", "", "ABCDEF012345", "0123/4567"])
 def test_only_a_digest_becomes_a_path(digest):
-    with pytest.raises(DataError, match="is not a digest: 8 to 64 hexadecimal digits"):
+    with pytest.raises(DataError, match="is not a digest; give 8 to 64 hexadecimal digits"):
         prompt_path(digest)
 
 
@@ -55,7 +55,7 @@ def test_a_damaged_prompt_says_what_to_do(home):
     [
         (torch.full((2, 2), float("nan")), {}, {}, "it holds NaN or infinity"),
         (torch.zeros(2, 2, dtype=torch.int64), {}, {}, "it is of type torch.int64"),
-        (torch.zeros(0, 2), {}, {}, "it holds a tensor of shape"),
+        (torch.zeros(0, 2), {}, {}, "its tensor has shape"),
         (torch.zeros(2, 2), {"digest": "ba9876543210"}, {}, "it is the prompt of ba9876543210"),
         (torch.zeros(2, 2), {}, {"tokens": 3}, "it has 2 tokens, its unit 3"),
         (torch.zeros(2, 2), {}, {"sha256": "ab" * 32}, "its SHA-256 is .*, the ledger has abab"),
@@ -84,7 +84,7 @@ def test_other_tensors_are_no_prompt(home):
     with pytest.raises(DataError, match="holds the tensors weight, not one named 'prompt'"):
         load_prompt(home, prompt_path(DIGEST))
     save_file({"prompt": torch.zeros(2)}, where)
-    with pytest.raises(DataError, match=r"shape \[2\]; a prompt is \[tokens, width\]"):
+    with pytest.raises(DataError, match=r"shape \[2\], not \[tokens, width\]"):
         load_prompt(home, prompt_path(DIGEST))
 
 

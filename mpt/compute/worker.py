@@ -335,11 +335,9 @@ def _result(end: Learned | Tuned | FineTuned | Diverged, conditions: Numerics) -
         )
     plan = StepRecord.model_validate(asdict(end.plan)) if end.plan else None
     if isinstance(end, Learned):
-        # written only where there is any, so that results of other methods stay as they were
-        learned = {"learned": end.learned} if end.learned else {}
-        return MetaResult(
-            curve=end.curve, plan=plan, software=software(), numerics=conditions, **learned
-        )
+        result = MetaResult(curve=end.curve, plan=plan, software=software(), numerics=conditions)
+        # set only where there is any, so that results of other methods are stored as before
+        return result.model_copy(update={"learned": end.learned}) if end.learned else result
     return CellResult(
         dev=end.dev,
         test=end.test,

@@ -1,4 +1,4 @@
-"""What makes a gain less certain than it looks, found in the findings themselves."""
+"""Warnings of a report: what makes its gains less certain, derived from the findings."""
 
 from __future__ import annotations
 
@@ -11,32 +11,36 @@ from mpt.stats.scores import best_dev
 FEW_SEEDS = 3
 FEW_TASKS = 4
 LOW_BASELINE = 0.05
-"""A mean score under which a gain of a few answers is a large relative gain."""
+"""Below this mean score, a few more correct answers are a large relative gain."""
 
 
 def warnings(findings: Findings) -> tuple[str, ...]:
-    """What a reader should know before believing the numbers, a sentence each.
+    """Return what a reader should know before relying on the numbers, a sentence each.
 
-    Gaps, few tasks or seeds, low baselines, the winner's curse, and the findings' own cautions.
+    Covers missing cells, few tasks or seeds, low baselines, the winner's curse, and the cautions
+    that the findings carry themselves.
     """
     return (*_small_print(findings), *findings.cautions)
 
 
 def _small_print(findings: Findings) -> Iterator[str]:
-    met = dict.fromkeys(line for gain in findings.gains for line in gain.warnings)
-    yield from met
+    gain_warnings = dict.fromkeys(line for gain in findings.gains for line in gain.warnings)
+    yield from gain_warnings
     yield from _few(findings)
     yield from _low_baselines(findings)
-    lost = {unit.digest: unit.state for unit in findings.lost}
-    if lost:
+    state_by_digest = {unit.digest: unit.state for unit in findings.lost}
+    if state_by_digest:
         units = _count(len({unit.digest for unit in findings.units}), "unit")
-        how = " or ".join(sorted({*lost.values()}))
-        yield f"{len(lost)} of {units} of work {how} and gave no result; the report lists them"
-    done = sum(trial.arg is not None for trial in findings.trials)
-    if done > 1 and not findings.retested:
+        states = " or ".join(sorted({*state_by_digest.values()}))
         yield (
-            f"the winner's validation ARG is the best of {done} trials and flatters it "
-            "(winner's curse); the target tasks were not searched on"
+            f"{len(state_by_digest)} of {units} of work {states} and gave no result; "
+            "the report lists them"
+        )
+    num_complete = sum(trial.arg is not None for trial in findings.trials)
+    if num_complete > 1 and not findings.retested:
+        yield (
+            f"the winner's validation ARG is the best of {num_complete} trials and therefore "
+            "optimistic (winner's curse); the target tasks took no part in the search"
         )
 
 
@@ -46,9 +50,9 @@ def _few(findings: Findings) -> Iterator[str]:
         tasks = min(len(gain.per_task) for gain in gains)
         seeds = min(len(gain.seeds) for gain in gains)
         if tasks < FEW_TASKS:
-            yield f"{setting}: {_count(tasks, 'target')}, too few to speak of others like them"
+            yield f"{setting}: {_count(tasks, 'target')}, too few to generalise to similar tasks"
         if seeds < FEW_SEEDS:
-            yield f"{setting}: {_count(seeds, 'seed')}, too few to know the noise"
+            yield f"{setting}: {_count(seeds, 'seed')}, too few to estimate the noise"
 
 
 def _low_baselines(findings: Findings) -> Iterator[str]:
@@ -64,8 +68,8 @@ def _low_baselines(findings: Findings) -> Iterator[str]:
         names = findings.names
         name = " or ".join(dict.fromkeys(names[gain.baseline] for gain in findings.gains))
         yield (
-            f"{name} scores under {LOW_BASELINE} on {', '.join(named)}; relative gains there are "
-            "large for small reasons"
+            f"{name} scores under {LOW_BASELINE} on {', '.join(named)}; a small "
+            "difference in score is a large relative gain there"
         )
 
 

@@ -1,4 +1,4 @@
-"""From a promotion to what its report tells."""
+"""Collect the findings of a report from a promotion, a study, or a table of scores."""
 
 from __future__ import annotations
 
@@ -37,17 +37,20 @@ from mpt.study.study import Study
 def promotion_findings(
     promotion: Promotion, trials: Sequence[Trial], command: str, home: Home | None = None
 ) -> Findings:
-    """A promotion as a report: its gains, scores, units, curves and where they came from.
+    """Return the findings of a promotion: gains, scores, units, curves and provenance.
 
     Args:
-        home: where the baseline's prompts lie, which are compared; without it none is.
+        home: holds the baseline's prompts, whose similarity is computed; skipped without it.
     """
     study, trial = promotion.study, promotion.trial
     settings = promotion.campaign.settings
-    judged = [*promotion.baselines, *(one for share in promotion.shares for one in share.judged)]
-    computed = {
+    cell_results = [
+        *promotion.baselines,
+        *(one for share in promotion.shares for one in share.judged),
+    ]
+    units = {
         unit.digest: unit
-        for unit in (*(s.unit for s in promotion.shares), *(one.unit for one in judged))
+        for unit in (*(s.unit for s in promotion.shares), *(one.unit for one in cell_results))
     }.values()
     return Findings(
         title=f"{study.title}: trial {trial.number + 1} on {_count(len(settings))}",
@@ -60,9 +63,9 @@ def promotion_findings(
         winner=trial.number,
         retested=study.title in {again.study for again in promotion.retests},
         gains=promotion.gains,
-        scores=tuple(scores(judged)),
+        scores=tuple(scores(cell_results)),
         importance=importance(study, trials),
-        looks=tuple(looks_of(judged)),
+        looks=tuple(looks_of(cell_results)),
         similarity=of_targets(promotion.baselines, home) if home else None,
         units=tuple(_promoted_units(promotion)),
         curves=tuple(
@@ -71,9 +74,9 @@ def promotion_findings(
             if share.unit.state == "done"
         ),
         config=_config(promotion),
-        software=_software(computed),
+        software=_software(units),
         cautions=(
-            *_mixed(computed),
+            *_mixed(units),
             *(line for setting in settings for line in _kin(setting)),
             *(line for gain in promotion.gains for line in _meta_seeds(gain)),
             *_gone(promotion, home),
@@ -85,13 +88,14 @@ def promotion_findings(
 def table_findings(
     file: Path, command: str, *, baseline: str = "PT", backbone: str = "", setting: str = ""
 ) -> Findings:
-    """A table of scores alone as a report: no units and no trials are known.
+    """Return the findings of a table of scores alone, without units or trials.
 
     Args:
         file: see ``read_scores``.
-        backbone: a Hub id or a name of the paper; without it the paper's main table is shown.
-        setting: of all rows, where the table has no such column; else the paper's setting with
-            the same targets, if there is exactly one.
+        backbone: a Hub id, or the paper's name of a model; by default the paper's main table is
+            shown.
+        setting: of all rows, where the table has no such column; by default the paper's setting
+            with the same targets, if there is exactly one.
 
     Raises:
         ResultsError: see ``read_scores`` and ``gains``.
@@ -101,26 +105,30 @@ def table_findings(
         named = setting or paper_setting(score.task for score in table)
         table = [replace(score, setting=named or ONE_SETTING) for score in table]
     elif setting:
-        raise ResultsError(f"{file} names its settings itself; leave --setting {setting!r} out")
-    found = gains(table, baseline=baseline, zero_baseline="report", missing_task="report")
+        raise ResultsError(f"{file} has a column of settings; leave --setting {setting!r} out")
+    table_gains = gains(table, baseline=baseline, zero_baseline="report", missing_task="report")
     papers = crossfit_partitions().settings
-    own = {gain.setting: set(gain.tasks) for gain in found}
-    same = [papers[n] for n in own if n in papers and set(papers[n].targets) == own[n]]
+    targets = {gain.setting: set(gain.tasks) for gain in table_gains}
+    of_paper = [
+        papers[name]
+        for name, tasks in targets.items()
+        if name in papers and set(papers[name].targets) == tasks
+    ]
     notes = ()
     if not backbone:
         notes = (
-            f"The table names no backbone: the paper's values beside it are those of {MAIN}. "
-            "Name another one with --backbone.",
+            f"The table names no backbone, so the paper's values shown are those of {MAIN}. "
+            "Choose another backbone with --backbone.",
         )
     return Findings(
         title=f"Gains from {file.name}",
         created=_now(),
         command=command,
         backbone=backbone,
-        gains=tuple(found),
+        gains=tuple(table_gains),
         scores=tuple(table),
         software=_software(()),
-        cautions=tuple(line for one in same for line in _kin(one)),
+        cautions=tuple(line for paper in of_paper for line in _kin(paper)),
         notes=notes,
     )
 
@@ -128,7 +136,7 @@ def table_findings(
 def study_findings(
     study: Study, trials: Sequence[Trial], units: Mapping[str, Unit], command: str
 ) -> Findings:
-    """A study as a report: its trials and their meta-trainings, as far as the ledger holds them."""
+    """Return the findings of a study: its trials, and their meta-trainings in the ledger."""
     lines = [_trial_unit(study, trial, units.get(trial.digest)) for trial in trials if trial.digest]
     best = best_trial(trials)
     learned = [(t, units[t.digest]) for t in trials if t.digest in units]
@@ -171,13 +179,15 @@ def _now() -> str:
 
 
 def _kin(setting: Setting) -> Iterator[str]:
-    """A sentence on targets that share data with source tasks, as some of the paper's do."""
+    """Yield a warning about targets that share data with source tasks (the paper has some too)."""
     pairs = near_duplicates(setting)
     named = []
     for target in dict.fromkeys(pair.target for pair in pairs):
-        own = [pair for pair in pairs if pair.target == target]
-        who = own[0].source if len(own) == 1 else f"{len(own)} sources"
-        named.append(f"{target} ({who}: {' or '.join(sorted({pair.why for pair in own}))})")
+        of_target = [pair for pair in pairs if pair.target == target]
+        sources = of_target[0].source if len(of_target) == 1 else f"{len(of_target)} sources"
+        named.append(
+            f"{target} ({sources}: {' or '.join(sorted({pair.why for pair in of_target}))})"
+        )
     if named:
         yield (
             f"{setting.name}: {len(named)} of {len(setting.targets)} targets share data with "
@@ -190,10 +200,10 @@ def _count(settings: int) -> str:
 
 
 def _promoted_units(promotion: Promotion) -> Iterator[UnitLine]:
-    """Setting by setting: the baselines' cells, then each method's meta-training and cells."""
+    """Yield each setting's units: the baselines' cells, then meta-trainings and their cells."""
     for setting in promotion.campaign.settings:
-        for one in promotion.baselines_of(setting.name):
-            yield _cell(one)
+        for cell_result in promotion.baselines_of(setting.name):
+            yield _cell(cell_result)
         for share in promotion.shares:
             if share.setting == setting:
                 yield UnitLine(
@@ -208,74 +218,74 @@ def _promoted_units(promotion: Promotion) -> Iterator[UnitLine]:
                 yield from map(_cell, share.judged)
 
 
-def _cell(one: Judged) -> UnitLine:
+def _cell(cell_result: Judged) -> UnitLine:
     return UnitLine(
-        digest=one.unit.digest,
+        digest=cell_result.unit.digest,
         kind="cell",
-        setting=one.case.setting,
-        method=one.case.method,
-        task=one.cell.task,
-        seed=one.cell.data_seed,
-        lr=one.cell.lr,
-        meta_seed=one.case.meta_seed,
-        state=one.unit.state,
-        reason=one.unit.reason,
+        setting=cell_result.case.setting,
+        method=cell_result.case.method,
+        task=cell_result.cell.task,
+        seed=cell_result.cell.data_seed,
+        lr=cell_result.cell.lr,
+        meta_seed=cell_result.case.meta_seed,
+        state=cell_result.unit.state,
+        reason=cell_result.unit.reason,
     )
 
 
-def retest_lines(found: Retest) -> Iterator[str]:
-    """What a re-test said: the ranking, and whether its winner can be told from the runner-up."""
+def retest_lines(outcome: Retest) -> Iterator[str]:
+    """Yield the outcome of a re-test: its ranking, and whether the winner beats the runner-up."""
     args = [
         f"trial {trial.number + 1} {percent(gain.arg)} % {interval(gain.interval)}"
-        for trial, gain in found.ranking
+        for trial, gain in outcome.ranking
     ]
-    seeds = ", ".join(map(str, found.seeds))
+    seeds = ", ".join(map(str, outcome.seeds))
     yield f"on the fresh data seeds {seeds}: {'; '.join(args)}"
-    first, second = (f"trial {trial.number + 1}" for trial, _ in found.ranking[:2])
-    lead = found.lead
-    apart = f"{lead.difference:+.1f} points of ARG {interval(lead.interval)}, p = {lead.p:.2g}"
-    can = "is ahead of" if lead.distinct else "cannot be told from"
-    yield f"{first} {can} {second} on these tasks ({apart}, paired over seeds)"
+    first, second = (f"trial {trial.number + 1}" for trial, _ in outcome.ranking[:2])
+    lead = outcome.lead
+    difference = f"{lead.difference:+.1f} points of ARG {interval(lead.interval)}, p = {lead.p:.2g}"
+    relation = "is ahead of" if lead.distinct else "shows no significant difference from"
+    yield f"{first} {relation} {second} on these tasks ({difference}, paired over seeds)"
 
 
 def _meta_seeds(gain: Gain) -> Iterator[str]:
     if gain.by_meta_seed:
         each = ", ".join(f"{percent(arg)} ({seed})" for seed, arg in gain.by_meta_seed.items())
         yield (
-            f"{gain.setting}: {method_name(gain.method)}'s ARG is over meta-trainings whose own "
-            f"are {each}"
+            f"{gain.setting}: {method_name(gain.method)}'s ARG is taken over "
+            f"several meta-trainings, whose own ARGs by seed are {each}"
         )
 
 
 def _gone(promotion: Promotion, home: Home | None) -> Iterator[str]:
     if home and (lost := gone(promotion.baselines, home)):
         yield (
-            f"prompts of {len(lost)} of the baseline's cells are not in {home.root}, {lost[0]} "
-            "among them; the similarity of the targets is left out"
+            f"prompts of {len(lost)} of the baseline's cells, such as {lost[0]}, are not in "
+            f"{home.root}; the similarity of the targets is left out"
         )
 
 
 def _config(promotion: Promotion) -> dict[str, str]:
-    study, wanted = promotion.study, promotion.campaign
+    study, campaign = promotion.study, promotion.campaign
     tuning = (
         f"{study.tuning.steps} steps of {study.tuning.optimiser}, batch {study.tuning.batch}, "
         f"{study.tuning.num_evals} evaluations on dev"
     )
     rates = ", ".join(f"{rate:g}" for rate in study.final.lrs)
     return {
-        **{method_name(e.method): _loops(e, wanted.shares[0].config) for e in wanted.entrants},
+        **{method_name(e.method): _loops(e, campaign.shares[0].config) for e in campaign.entrants},
         **{f"re-test, {r.study}": ". ".join(retest_lines(r)) for r in promotion.retests},
         "prompt": f"{study.backbone.prompt_tokens} tokens",
         "tuning of a target": tuning,
         "data seeds": ", ".join(map(str, study.final.seeds)),
         "meta-training seeds": ", ".join(map(str, study.final.meta_seeds)),
         "learning rates": f"{rates} (best dev, ties larger)",
-        "weights": wanted.shares[0].config.weights,
+        "weights": campaign.shares[0].config.weights,
     }
 
 
 def _loops(entrant: Entrant, like: RunConfig) -> str:
-    """A method's hyper-parameters on a line, and where they come from."""
+    """Return a method's hyper-parameters on one line, and where they come from."""
     run = entrant.study.run(entrant.params, sources=like.sources, weights="", data="")
     inner = f"{run.inner.steps} steps of SGD at {run.inner.lr:.4g}, batch {run.inner.batch}; "
     outer = (
@@ -286,20 +296,23 @@ def _loops(entrant: Entrant, like: RunConfig) -> str:
 
 
 def _software(units: Iterable[Unit]) -> dict[str, str]:
-    """What computed the units, and what wrote this page."""
-    by = software_of(units).most_common()
-    computed = (f"{_units(count)} by {who}" if by[1:] else who for who, count in by)
-    told = {"computed by": "; ".join(computed), "page written by": f"mpt {__version__}"}
-    return {name: value for name, value in told.items() if value}
+    """Return the versions that computed the units, and the one that wrote this page."""
+    units_by_software = software_of(units).most_common()
+    computed = (
+        f"{_units(count)} by {who}" if units_by_software[1:] else who
+        for who, count in units_by_software
+    )
+    lines = {"computed by": "; ".join(computed), "page written by": f"mpt {__version__}"}
+    return {name: value for name, value in lines.items() if value}
 
 
 def _mixed(units: Iterable[Unit]) -> Iterator[str]:
-    by = software_of(units)
-    if len(by) > 1:
-        each = "; ".join(f"{_units(n)} by {who}" for who, n in by.most_common())
+    units_by_software = software_of(units)
+    if len(units_by_software) > 1:
+        each = "; ".join(f"{_units(n)} by {who}" for who, n in units_by_software.most_common())
         yield (
-            f"the units were computed by {len(by)} versions of the software, whose scores need not "
-            f"be comparable: {each}"
+            f"the units were computed by {len(units_by_software)} versions of the software, whose "
+            f"scores may not be comparable: {each}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Rows of trials and of gains, each column defined once for people and for programs.
+"""Columns of the tables of trials and of gains, each defined once for people and for programs.
 
 A terminal, Markdown, LaTeX and HTML print ``text`` under ``heading`` (``mpt.report.grid``); CSV and
 parquet hold ``cells``; JSON holds ``values``. Numbers for programs are not rounded.
@@ -23,7 +23,7 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Columns by name and rows of numbers and words; None where there is nothing to say."""
+    """Hold a table for programs: named columns, rows of numbers and strings, None for no value."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -31,11 +31,11 @@ class Records:
 
 @dataclass(frozen=True)
 class Column(Generic[T]):
-    """One column of a table of rows ``T``.
+    """Define one column of a table of rows ``T``.
 
     Attributes:
-        heading: for people; empty where they are not shown it.
-        text: what they are shown of a row.
+        heading: printed for people; empty for a column that programs alone read.
+        text: what is printed for a row.
         align: ``l`` or ``r``, as in ``Grid``.
         cells: columns of CSV and parquet by name.
         values: keys of JSON.
@@ -55,7 +55,7 @@ def as_grid(
     marked: frozenset[int] = frozenset(),
     grouped: bool = False,
 ) -> Grid:
-    """Set out rows for people, in the columns that have a heading."""
+    """Format rows for people, in the columns that have a heading."""
     shown = [column for column in columns if column.heading]
     return Grid(
         tuple(column.heading for column in shown),
@@ -67,13 +67,13 @@ def as_grid(
 
 
 def as_records(columns: Sequence[Column[T]], rows: Iterable[T]) -> Records:
-    """Set out rows for CSV and parquet."""
+    """Convert rows to the cells of CSV and parquet."""
     cells = {name: cell for column in columns for name, cell in column.cells.items()}
     return Records(tuple(cells), tuple(tuple(cell(row) for cell in cells.values()) for row in rows))
 
 
 def as_values(columns: Sequence[Column[T]], row: T) -> dict[str, object]:
-    """Set out a row for JSON."""
+    """Convert a row to the keys and values of JSON."""
     return {key: value(row) for column in columns for key, value in column.values.items()}
 
 
@@ -83,9 +83,9 @@ def trial_columns(
     """Return the columns of a study's trials.
 
     Args:
-        trials: whose hyper-parameters have a column each.
-        best: marked by an asterisk before its number.
-        is_long: with digests and reasons, as a page has room for them.
+        trials: define the columns of hyper-parameters.
+        best: the trial to mark with an asterisk before its number.
+        is_long: add digests and reasons, for which a page has room.
     """
     names = dict.fromkeys(name for trial in trials for name in trial.params)
     head = Column[Trial](
@@ -122,11 +122,11 @@ def gain_columns(
     """Return the columns of average relative gains.
 
     Args:
-        names: what each method is called in the table, see ``words.method_names``.
-        learned: digests of the meta-trainings behind a gain.
+        names: printed name of each method, see ``words.method_names``.
+        learned: returns the digests of the meta-trainings behind a gain.
         papers: published ARG by setting and method, under the heading ``paper``.
     """
-    found = [
+    columns = [
         Column[Gain](
             "Setting",
             lambda gain: gain.setting,
@@ -177,15 +177,15 @@ def gain_columns(
         ),
     ]
     if papers:
-        found.append(Column(f"paper, {paper}", lambda gain: _published(papers, gain)))
+        columns.append(Column(f"paper, {paper}", lambda gain: _published(papers, gain)))
     if learned is not None:
         cells: dict[str, Callable[[Gain], Cell]] = {"digest": lambda gain: learned(gain) or None}
-        found.append(Column("digest", learned, "l", cells=cells))
-    return found
+        columns.append(Column("digest", learned, "l", cells=cells))
+    return columns
 
 
 def trial_interval(trial: Trial) -> Interval:
-    """Return a trial's interval, unknown where it has none."""
+    """Return a trial's interval, with NaN as ends where it has none."""
     nan = float("nan")
     return Interval(
         nan if trial.low is None else trial.low, nan if trial.high is None else trial.high

@@ -1,4 +1,4 @@
-"""Tables that compare: methods in pairs, how soon they converge, what a search depended on."""
+"""Tables that compare methods in pairs, their convergence, and the importance of parameters."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from mpt.stats.intervals import LEVEL
 
 
 def paired_grid(findings: Findings) -> Grid:
-    """Differences in ARG between methods; rows that can be told apart are marked."""
-    found, names = findings.versus, findings.names
+    """Return differences in ARG between methods; rows with a significant difference are marked."""
+    versus, names = findings.versus, findings.names
     header = ("Setting", "Difference", "ARG points", "95 % interval", "p", "p, Holm", "seeds only")
     rows = tuple(
         (
-            one.setting,
-            f"{names[one.tasks.first]} − {names[one.tasks.second]}",
-            words.percent(one.tasks.difference),
-            words.interval(one.tasks.interval),
-            words.p_value(one.tasks.p),
-            words.p_value(one.holm),
-            f"{words.interval(one.seeds.interval)}, p {words.p_value(one.seeds.p)}",
+            pair.setting,
+            f"{names[pair.tasks.first]} − {names[pair.tasks.second]}",
+            words.percent(pair.tasks.difference),
+            words.interval(pair.tasks.interval),
+            words.p_value(pair.tasks.p),
+            words.p_value(pair.holm),
+            f"{words.interval(pair.seeds.interval)}, p {words.p_value(pair.seeds.p)}",
         )
-        for one in found
+        for pair in versus
     )
-    apart = frozenset(at for at, one in enumerate(found) if one.holm < 1 - LEVEL)
-    return Grid(header, rows, "ll" + "r" * 5, marked=apart, grouped=True)
+    significant = frozenset(at for at, pair in enumerate(versus) if pair.holm < 1 - LEVEL)
+    return Grid(header, rows, "ll" + "r" * 5, marked=significant, grouped=True)
 
 
 def importance_grid(findings: Findings) -> Grid:
-    """Searched hyper-parameters and their share in what the trials' ARG depended on."""
+    """Return the searched hyper-parameters and their importance for the trials' ARG, as shares."""
     rows = tuple(
         (name.replace("_", " "), f"{share:.0%}") for name, share in findings.importance.items()
     )
@@ -38,7 +38,7 @@ def importance_grid(findings: Findings) -> Grid:
 
 
 def pace_grid(findings: Findings) -> Grid:
-    """How many cells reached the baseline's best dev score, and how fast."""
+    """Return how many cells reached the baseline's best dev score, and how fast."""
     names = findings.names
     rows = tuple(
         (

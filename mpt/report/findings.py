@@ -1,4 +1,4 @@
-"""What a report tells: plain records, whatever they were made from."""
+"""Findings: the content of a report as plain records, whatever they were collected from."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitLine:
-    """One unit of work behind the numbers.
+    """Describe one unit of work behind the numbers.
 
     Attributes:
         kind: ``meta-training`` or ``cell``.
         task, seed, lr: of a downstream cell.
         meta_seed: of the meta-training, or of the one that a cell starts from.
-        state: ``done`` or ``diverged``; ``failed`` may be tried again.
+        state: ``done``, ``diverged`` or ``failed``; a failed unit may be tried again.
         reason: why it has no score.
     """
 
@@ -43,7 +43,7 @@ class UnitLine:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A number that changed while training: ``values[i]`` was seen after ``steps[i]`` updates.
+    """Hold a quantity recorded during training: ``values[i]`` after ``steps[i]`` updates.
 
     Attributes:
         panel: curves of one panel are drawn together.
@@ -57,10 +57,10 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Versus:
-    """Two methods in one setting, compared over tasks and over seeds.
+    """Compare two methods in one setting, over tasks and over seeds.
 
     Attributes:
-        holm: p over tasks, corrected for all pairs of the setting.
+        holm: p-value over tasks, Holm-corrected for all pairs of the setting.
     """
 
     setting: str
@@ -71,25 +71,27 @@ class Versus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """Everything that a report is made from; only the title and the gains are a must.
+    """Hold everything that a report shows; only the title and the gains are required.
 
     Attributes:
-        title: what the page is called.
+        title: heading of the page.
         gains: every (setting, method) with its ARG.
-        created: when, as it should be read, with its time zone.
-        command: the line that makes these findings again.
-        gym: ``mini``, a folder, or whatever the targets came from.
-        backbone: the frozen language model's name.
-        trials: of the sweep that chose the hyper-parameters; ``winner`` is the number of one.
-        retested: the winner was chosen on data seeds that its search did not see.
-        scores: every downstream cell, all learning rates.
+        created: date and time as printed, with the time zone.
+        command: the command line that reproduces these findings.
+        gym: ``mini``, a folder, or another source of the target tasks.
+        backbone: name of the frozen language model.
+        trials: of the sweep that chose the hyper-parameters.
+        winner: number of the chosen trial.
+        retested: whether the winner was chosen on data seeds that its search did not use.
+        scores: every downstream cell, at all learning rates.
         importance: of the searched hyper-parameters, as shares.
-        looks: dev scores of downstream cells while they were tuned, at the rates that were chosen.
-        similarity: of the targets' prompts from plain prompt tuning.
+        looks: dev evaluations of downstream cells during tuning, at the chosen learning rates.
+        similarity: of the targets' prompts from plain prompt tuning (PT).
         curves: of the meta-trainings, on one y axis called ``curve_label``.
-        config: what was run, a label and a value a line.
+        config: what was run, a value by label.
         software: versions, commit, device.
-        cautions: what a reader should know beside what the gains themselves warn of.
+        notes: remarks for the section on how to read the page.
+        cautions: warnings beyond those that the gains carry themselves.
     """
 
     title: str
@@ -116,65 +118,65 @@ class Findings:
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """Settings in the order of their gains."""
+        """Return the settings in the order of their gains."""
         return tuple(dict.fromkeys(gain.setting for gain in self.gains))
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Compared methods in the order of their gains, the baseline not among them."""
+        """Return the compared methods in the order of their gains, without the baseline."""
         return tuple(dict.fromkeys(gain.method for gain in self.gains))
 
     @property
     def names(self) -> dict[str, str]:
-        """What each method is called on the page; see ``words.method_names``."""
+        """Map each method to its name on the page; see ``words.method_names``."""
         every = (
             *(name for gain in self.gains for name in (gain.method, gain.baseline)),
-            *(one.method for of in (self.scores, self.units, self.looks) for one in of),
+            *(row.method for rows in (self.scores, self.units, self.looks) for row in rows),
             self.baseline,
         )
         return words.method_names(every)
 
     @property
     def baseline(self) -> str:
-        """What the gains are over."""
+        """Return the baseline of the gains."""
         return self.gains[0].baseline if self.gains else "PT"
 
     @property
     def facts(self) -> dict[str, str]:
-        """What was run, a label and a value a line: gym and backbone first, nothing empty."""
+        """Return what was run, a value by label: gym and backbone first, nothing empty."""
         named = {"gym": self.gym, "backbone": self.backbone, **self.config}
         return {label: value for label, value in named.items() if value}
 
     @property
     def unlearned(self) -> tuple[UnitLine, ...]:
-        """Meta-trainings without a prompt, so that their setting and method have no gain."""
-        have = {(gain.setting, gain.method) for gain in self.gains}
+        """Return meta-trainings without a prompt, whose setting and method have no gain."""
+        with_gain = {(gain.setting, gain.method) for gain in self.gains}
         return tuple(
             unit
             for unit in self.lost
-            if unit.kind == "meta-training" and (unit.setting, unit.method) not in have
+            if unit.kind == "meta-training" and (unit.setting, unit.method) not in with_gain
         )
 
     def learned(self, gain: Gain) -> str:
-        """Digests of the meta-trainings behind a gain; empty where there are none."""
-        of = (gain.setting, gain.method)
-        found = (unit for unit in self.units if unit.kind == "meta-training")
-        return ", ".join(u.digest for u in found if (u.setting, u.method) == of)
+        """Return the digests of the meta-trainings behind a gain; empty if there are none."""
+        key = (gain.setting, gain.method)
+        meta = (unit for unit in self.units if unit.kind == "meta-training")
+        return ", ".join(unit.digest for unit in meta if (unit.setting, unit.method) == key)
 
     @property
     def lost(self) -> tuple[UnitLine, ...]:
-        """Units without a result."""
+        """Return the units without a result."""
         return tuple(unit for unit in self.units if unit.state != "done")
 
     @property
     def paces(self) -> tuple[Pace, ...]:
-        """How soon each method reaches the baseline's best dev score in each setting."""
+        """Compute how soon each method reaches the baseline's best dev score in each setting."""
         return tuple(paces(self.looks, self.baseline))
 
     @property
     def versus(self) -> tuple[Versus, ...]:
-        """Every two methods of every setting whose scores are known."""
-        found: list[Versus] = []
+        """Compare every two methods of every setting that has scores."""
+        comparisons: list[Versus] = []
         for setting in self.settings:
             scores = [score for score in self.scores if score.setting == setting]
             if not scores:
@@ -184,6 +186,6 @@ class Findings:
                 [compare(scores, *pair, baseline=self.baseline, among=among) for pair in pairs]
                 for among in ("tasks", "seeds")
             )
-            ps = holm([test.p for test in tasks])
-            found += map(Versus, [setting] * len(pairs), tasks, seeds, ps)
-        return tuple(found)
+            p_values = holm([test.p for test in tasks])
+            comparisons += map(Versus, [setting] * len(pairs), tasks, seeds, p_values)
+        return tuple(comparisons)

@@ -1,4 +1,4 @@
-"""A table as rows of text: what a terminal, Markdown, LaTeX and HTML print alike."""
+"""Tables as rows of text, printed alike by the terminal, Markdown, LaTeX and HTML."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from mpt.files import escaping as foreign
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A header and rows of text.
+    """Hold a header and rows of text.
 
     Attributes:
-        align: a letter a column: ``l`` for names and words, ``r`` for numbers.
-        marked: rows to be set in bold.
-        grouped: neighbours with the same first cell belong together.
+        align: a letter per column: ``l`` for names and words, ``r`` for numbers.
+        marked: indices of rows to print in bold.
+        grouped: whether neighbouring rows with the same first cell belong together.
     """
 
     header: tuple[str, ...]
@@ -27,7 +27,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table for a terminal, with the lines above and below it."""
+    """Hold a table for the terminal, with its title above and its notes below."""
 
     grid: Grid
     title: str = ""
@@ -35,7 +35,7 @@ class Sheet:
 
 
 def markdown(grid: Grid) -> str:
-    """The grid as a Markdown table."""
+    """Format the grid as a Markdown table."""
     rule = [":--" if side == "l" else "--:" for side in grid.align]
     header = tuple(map(foreign.markdown, grid.header))
     lines = [header, rule, *(_bold(grid, at, row) for at, row in enumerate(grid.rows))]
@@ -43,7 +43,7 @@ def markdown(grid: Grid) -> str:
 
 
 def latex(grid: Grid, caption: str) -> str:
-    """The grid as a LaTeX table; needs ``\\usepackage{booktabs}``."""
+    """Format the grid as a LaTeX table; the document needs ``\\usepackage{booktabs}``."""
     body = [_line(map(foreign.latex, grid.header)), r"\midrule"]
     before = None
     for at, row in enumerate(grid.rows):
@@ -70,7 +70,7 @@ def latex(grid: Grid, caption: str) -> str:
 
 def _line(cells: Iterable[str]) -> str:
     line = " & ".join(cells) + r" \\"
-    # what stands above would take either of these as an argument
+    # LaTeX would take either of these as an argument of the `\\` in the line above
     return f"{{}}{line}" if line[0] in "[*" else line
 
 

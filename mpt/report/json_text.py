@@ -1,4 +1,4 @@
-"""The one way to JSON of every ``--json``: NaN and infinity, for which it has no word, are null."""
+"""JSON of every ``--json``: NaN and infinity, which JSON lacks, are written as null."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from math import isfinite
 
 
 def json_text(value: object) -> str:
-    """``value`` as JSON in ASCII, so that nothing in it acts on a terminal."""
+    """Format ``value`` as ASCII JSON, so that it holds no control sequences of a terminal."""
     return json.dumps(_finite(value), indent=2, allow_nan=False)
 
 
 def json_line(value: object) -> str:
-    """The same in one line, for what is long."""
+    """Format ``value`` as ``json_text`` does, on one line."""
     try:
         return json.dumps(value, allow_nan=False)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The report: one self-contained page, and the same tables and figures as files beside it."""
+"""Reports: one self-contained page, and the same tables and figures as files beside it."""
 
 from __future__ import annotations
 
@@ -34,23 +34,24 @@ if TYPE_CHECKING:
 PAGE = "report.html"
 
 UNITS_SHOWN = 3000
-"""A page with more rows of units than this is slow to open; ``units.csv`` has them all."""
+"""Units listed on a page at most, as a longer page is slow to open; ``units.csv`` has all."""
 
 
 def write_report(findings: Findings, out: Path) -> Path:
-    """Write the report into the folder ``out``, whole or not at all; an earlier one is replaced.
+    """Write the report into the folder ``out`` atomically; an earlier report there is replaced.
 
     Returns:
-        The page, ``out/report.html``. Beside it ``report.md``, the tables ``arg``, ``gains``,
-        ``scores`` (which ``mpt arg`` reads), ``trials`` and ``units`` as CSV and parquet, those
-        that people read as Markdown and LaTeX too, and ``figures/`` as SVG and PNG.
+        The path of the page, ``out/report.html``. Beside it lie ``report.md``, the tables ``arg``,
+        ``gains``, ``scores`` (which ``mpt arg`` reads), ``trials`` and ``units`` as CSV and
+        parquet, those meant for people also as Markdown and LaTeX, and ``figures/`` as SVG and
+        PNG.
 
     Raises:
-        InputError: ``out`` is a file, or a folder with something else in it, or cannot be written.
+        InputError: ``out`` is a file or a folder with other content, or cannot be written.
     """
     if out.exists() and not (out.is_dir() and ((out / PAGE).exists() or not any(out.iterdir()))):
         raise InputError(
-            f"{out} holds something that is not a report, which would be lost; "
+            f"{out} holds something that is not a report and would be overwritten; "
             "name a new or empty folder"
         )
     try:
@@ -92,7 +93,7 @@ def _fill(folder: Path, findings: Findings) -> None:
 
 
 def _grids(findings: Findings) -> dict[str, dict[str, Grid]]:
-    """The tables that people read, by the name of their files and by caption."""
+    """Return the tables meant for people, by file name and by caption."""
     scores = {setting: score_grid(findings, setting) for setting in findings.settings}
     return {
         "arg": {f"{findings.title}. {verdict(findings)}": arg_grid(findings)},
@@ -129,16 +130,16 @@ def _figures(findings: Findings) -> Iterator[tuple[str, Figure]]:
 
 
 def _task_figures(settings: Sequence[str]) -> dict[str, str]:
-    """What the figure of each setting's tasks is called, as a file: no two alike."""
+    """Map each setting to the file name of its figure of tasks; no two are alike."""
     names: dict[str, str] = {}
-    met: set[str] = set()
+    taken: set[str] = set()
     for setting in settings:
         plain = "".join(c if c.isalnum() else "-" for c in setting.replace("->", "-to-"))
-        # a file's name has a length, and case is nothing to some disks
+        # file names are limited in length, and some file systems ignore case
         name = f"tasks-{plain[:50]}"
-        if name.lower() in met:
-            name = f"{name}-{len(met) + 1}"
-        met.add(name.lower())
+        if name.lower() in taken:
+            name = f"{name}-{len(taken) + 1}"
+        taken.add(name.lower())
         names[setting] = name
     return names
 
@@ -152,7 +153,7 @@ def _page(findings: Findings, drawings: dict[str, str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
-        # Markup, which is ours, is a kind of str
+        # Markup, a subclass of str, is markup of our own and must not be escaped
         finalize=lambda value: foreign.name(value) if type(value) is str else value,
     )
     template = environment.from_string(_packaged("page.html"))
@@ -182,13 +183,13 @@ def _page(findings: Findings, drawings: dict[str, str]) -> str:
 
 
 def _summary(findings: Findings, table: Grid) -> str:
-    """The report in Markdown: verdict, tables, warnings, provenance."""
+    """Format the report as Markdown: verdict, tables, warnings, provenance."""
     parts = [f"# {foreign.markdown(findings.title)}", foreign.markdown(verdict(findings))]
     facts = {"made": findings.created, "command": findings.command, **findings.facts}
     parts.append(_list(f"{name}: {value}" for name, value in facts.items() if value))
     parts += ["## Average relative gain", "![ARG](figures/arg.png)", markdown(table)]
-    if met := warnings(findings):
-        parts += ["## Warnings", _list(met)]
+    if lines := warnings(findings):
+        parts += ["## Warnings", _list(lines)]
     for setting, name in _task_figures(findings.settings).items():
         parts += [f"## {foreign.markdown(setting)}", f"![target tasks](figures/{name}.png)"]
         parts.append(markdown(score_grid(findings, setting)))
@@ -214,7 +215,7 @@ def _packaged(name: str) -> str:
 
 
 def _replace(out: Path, made: Path) -> None:
-    """Put ``made`` where ``out`` is; an earlier report goes only once the new one is whole."""
+    """Move ``made`` to ``out``; an earlier report is removed only once the new one is complete."""
     old = made.with_name(f"{made.name}.old")
     while made.exists():
         with suppress(FileNotFoundError):
@@ -222,7 +223,7 @@ def _replace(out: Path, made: Path) -> None:
         try:
             os.replace(made, out)
         except OSError as error:
-            # another command wrote one in between: then this one goes in its place
+            # another command wrote a report in between: this one replaces it too
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
         shutil.rmtree(old, ignore_errors=True)

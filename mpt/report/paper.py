@@ -1,4 +1,4 @@
-"""The paper's printed values, shown beside ours only where the same thing was measured."""
+"""Values printed in the paper, shown beside ours only where the same quantity was measured."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ MAIN = "T5-Large"
 
 
 def paper_arg(gain: Gain, backbone: str) -> float | None:
-    """The ARG that the paper prints for this method, setting and backbone, in percent.
+    """Return the ARG that the paper prints for this method, setting and backbone, in percent.
 
-    None unless the setting's targets are exactly the paper's: a folder that holds some of them,
-    or the embedded gym, measures something else under the same name.
+    None unless the setting's targets are exactly the paper's: a folder with some of them, or the
+    embedded gym, measures something else under the same name.
     """
     from mpt.gym.crossfit import crossfit_partitions
 
@@ -33,21 +33,21 @@ def paper_arg(gain: Gain, backbone: str) -> float | None:
 
 
 def paper_family(backbone: str) -> str:
-    """What the paper calls a backbone; its main table's where a table of scores names none."""
+    """Return the paper's name of a backbone; that of its main table if none is named."""
     return _paper()["backbones"].get(backbone, backbone) or MAIN
 
 
 def paper_setting(tasks: Iterable[str]) -> str | None:
-    """The paper's setting with exactly these targets; None where there is none or several."""
+    """Return the paper's setting with exactly these targets; None if there is none or several."""
     from mpt.gym.crossfit import crossfit_partitions
 
-    wanted = set(tasks)
-    found = [n for n, s in crossfit_partitions().settings.items() if set(s.targets) == wanted]
-    return found[0] if len(found) == 1 else None
+    targets = set(tasks)
+    names = [n for n, s in crossfit_partitions().settings.items() if set(s.targets) == targets]
+    return names[0] if len(names) == 1 else None
 
 
 def paper_source() -> str:
-    """Where the printed values are from."""
+    """Return where the printed values come from."""
     return str(_paper()["source"])
 
 

@@ -1,4 +1,4 @@
-"""The answer to a preset: one table of variants x methods, and its page."""
+"""Results of a preset: one table of variants x methods, and its page."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ from mpt.study.presets import Preset, Row
 
 
 def plan_grid(rows: Sequence[Row]) -> Grid:
-    """What a preset will run, by counting; units that rows share are counted in each."""
+    """Count what a preset will run; units that several rows share are counted in each of them."""
     header = ("Variant", "sources", "targets", "shots", "methods", "meta-trainings", "cells")
-    found = []
+    lines = []
     for row in rows:
         study, choice = row.entries[0].study, row.variant.choose
         sources = str(len(row.setting.sources))
         if choice:
             sources = f"{choice.take} {choice.count} of {sources}"
         shots = [k or "official" for k in (study.source_shots, study.target_shots)]
-        each = size(row)
-        found.append(
+        counts = size(row)
+        lines.append(
             (
                 row.label,
                 sources,
                 str(len(row.setting.targets)),
                 "official" if set(shots) == {"official"} else f"{shots[0]} -> {shots[1]}",
                 ", ".join(words.method_name(entry.study.method) for entry in row.entries),
-                str(each.meta_trainings),
-                str(each.cells),
+                str(counts.meta_trainings),
+                str(counts.cells),
             )
         )
-    return Grid(header, tuple(found), "lrrllrr")
+    return Grid(header, tuple(lines), "lrrllrr")
 
 
 def pairs_plan(preset: Preset) -> Grid:
-    """What a preset of pairs will run, by counting."""
+    """Count what a preset of pairs will run."""
     final = preset.base.final
     tasks = {task for pairs in preset.pairs.values() for pair in pairs for task in pair}
     counts = (len(tasks), len(final.seeds), len(final.lrs))
@@ -55,10 +55,10 @@ def pairs_plan(preset: Preset) -> Grid:
 
 
 def answer_grid(rows: Sequence[Row], gains: Sequence[Gain]) -> Grid:
-    """ARG with its 95 % interval over tasks and seeds, and the paper's value beside it.
+    """Return ARG with its 95 % interval over tasks and seeds, and the paper's value beside it.
 
-    The paper's value is left out where the gym lacks tasks of the setting. A row is marked where
-    one of its intervals is wholly above zero.
+    The paper's value is left out where the gym lacks tasks of the setting. A row is marked if one
+    of its intervals is wholly above zero.
     """
     ran = [words.method_name(method) for method in dict.fromkeys(gain.method for gain in gains)]
     papers = {row.label: _paper(row) for row in rows}
@@ -83,7 +83,7 @@ def answer_grid(rows: Sequence[Row], gains: Sequence[Gain]) -> Grid:
 
 
 def answer_json(preset: Preset, rows: Sequence[Row], gains: Sequence[Gain]) -> str:
-    """Every gain as ``arg_json`` has it, ``setting`` being the variant, and the paper's values."""
+    """Format every gain as ``arg_json`` does, with variants as settings, and the paper's values."""
     papers = {row.label: _paper(row) for row in rows}
     return arg_json(gains, preset=preset.name, title=preset.title, paper=papers)
 
@@ -91,7 +91,7 @@ def answer_json(preset: Preset, rows: Sequence[Row], gains: Sequence[Gain]) -> s
 def answer_findings(
     preset: Preset, rows: Sequence[Row], promotions: Sequence[Promotion], command: str
 ) -> Findings:
-    """The report of a preset: that of its campaigns, one after the other."""
+    """Combine the findings of a preset's campaigns into those of one report."""
     parts = [promotion_findings(promotion, (), command) for promotion in promotions]
     first = parts[0]
     backbones = list(dict.fromkeys(part.backbone for part in parts))
@@ -120,34 +120,34 @@ def answer_findings(
 
 
 def pairs_grid(pairs: Sequence[Pair]) -> Grid:
-    """Pairs of tasks by group, each group's mean below its pairs."""
+    """Return pairs of tasks by group, each group's mean below its pairs."""
     lines: list[tuple[str, ...]] = []
     means = []
     for group in dict.fromkeys(pair.group for pair in pairs):
-        own = [pair for pair in pairs if pair.group == group]
-        lines += [(group, *pair.tasks, _similar(pair.value)) for pair in own]
-        known = [pair.value for pair in own if pair.value is not None]
+        of_group = [pair for pair in pairs if pair.group == group]
+        lines += [(group, *pair.tasks, _similar(pair.value)) for pair in of_group]
+        values = [pair.value for pair in of_group if pair.value is not None]
         means.append(len(lines))
-        lines.append((group, "mean", "", _similar(sum(known) / len(known) if known else None)))
+        lines.append((group, "mean", "", _similar(sum(values) / len(values) if values else None)))
     header = ("Group", "task", "and", "similarity")
     return Grid(header, tuple(lines), "lllr", frozenset(means), grouped=True)
 
 
 def pairs_json(preset: Preset, pairs: Sequence[Pair]) -> str:
-    """The pairs as JSON."""
+    """Format the pairs as JSON."""
     rows = [{"group": p.group, "tasks": list(p.tasks), "similarity": p.value} for p in pairs]
     return arg_json([], preset=preset.name, title=preset.title, pairs=rows)
 
 
 def write_answer(findings: Findings, grid: Grid, folder: Path) -> Path:
-    """The page of a preset, and its table as files beside it; see ``write_report``."""
+    """Write the page of a preset, and its table as files beside it; see ``write_report``."""
     page = write_report(findings, folder)
     write_grid(grid, folder, "answer", findings.title)
     return page
 
 
 def write_grid(grid: Grid, folder: Path, name: str, title: str) -> None:
-    """A table as Markdown, LaTeX and CSV."""
+    """Write a table as Markdown, LaTeX and CSV."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.md").write_text(markdown(grid) + "\n", encoding="utf-8")
     (folder / f"{name}.tex").write_text(latex(grid, title), encoding="utf-8")
@@ -156,19 +156,19 @@ def write_grid(grid: Grid, folder: Path, name: str, title: str) -> None:
 
 def _in_order(rows: Sequence[Row], promotions: Sequence[Promotion]) -> tuple[Gain, ...]:
     place = {row.label: at for at, row in enumerate(rows)}
-    found = [gain for promotion in promotions for gain in promotion.gains]
-    return tuple(sorted(found, key=lambda gain: place[gain.setting]))
+    all_gains = [gain for promotion in promotions for gain in promotion.gains]
+    return tuple(sorted(all_gains, key=lambda gain: place[gain.setting]))
 
 
 def _paper(row: Row) -> Mapping[str, float]:
-    """What the paper prints for a row, by the method's name; nothing if tasks are lacking."""
+    """Return the paper's values for a row by method name; nothing if tasks are missing."""
     if not row.whole:
         return {}
     return {words.method_name(name): value for name, value in row.variant.paper.items()}
 
 
 def _papers(rows: Sequence[Row]) -> list[str]:
-    """The paper's values as sentences, for a page whose tables do not know of variants."""
+    """Return the paper's values as sentences, for a page whose tables have no column for them."""
     return [
         f"{row.label}: the paper prints "
         + ", ".join(f"{words.percent(value)} for {name}" for name, value in _paper(row).items())

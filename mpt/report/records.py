@@ -1,4 +1,4 @@
-"""The tables of a report as records, unrounded, for programs: CSV and parquet."""
+"""Tables of a report for programs, unrounded: CSV and parquet."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ def records(findings: Findings) -> Mapping[str, Records]:
 
 
 def csv_text(table: Records) -> str:
-    """Records as CSV, numbers unrounded; see ``csv_table``."""
+    """Format a table as CSV, numbers unrounded; see ``csv_table``."""
     return csv_table([table.header, *table.rows])
 
 
 def parquet_bytes(table: Records) -> bytes:
-    """Records as a parquet file."""
+    """Encode a table as a parquet file."""
     import pyarrow as pa
     from pyarrow import parquet
 
     columns = list(zip(*table.rows, strict=True)) or [()] * len(table.header)
-    held = io.BytesIO()
+    buffer = io.BytesIO()
     parquet.write_table(
-        pa.table(dict(zip(table.header, map(pa.array, columns), strict=True))), held
+        pa.table(dict(zip(table.header, map(pa.array, columns), strict=True))), buffer
     )
-    return held.getvalue()
+    return buffer.getvalue()
 
 
 def _per_task(findings: Findings) -> Records:
-    """A (setting, method, target) a line; no gain where the data give none."""
+    """Return a row per (setting, method, target), without a gain where it is undefined."""
     rows = tuple(
         (gain.setting, gain.method, task, gain.per_task.get(task))
         for gain in findings.gains
@@ -53,7 +53,7 @@ def _per_task(findings: Findings) -> Records:
 
 
 def _scores(findings: Findings) -> Records:
-    """Every downstream cell with its digest: a table that ``mpt arg`` reads."""
+    """Return every downstream cell with its digest, as a table that ``mpt arg`` reads."""
     header = ("setting", "method", "task", "seed", "meta_seed", "lr", "dev", "test", "digest")
     cells = {
         (unit.setting, unit.method, unit.task, unit.seed, unit.meta_seed, unit.lr): unit.digest
@@ -80,22 +80,22 @@ def _units(findings: Findings) -> Records:
 
 
 def _paired(findings: Findings) -> Records:
-    """Two methods of a setting a line: their difference in ARG over tasks, and over seeds."""
+    """Return a row per pair of methods in a setting: their ARG difference over tasks and seeds."""
     header = ("setting", "first", "second", "difference", "low", "high", "p", "p_holm")
     rows = tuple(
         (
-            *(one.setting, one.tasks.first, one.tasks.second, one.tasks.difference),
-            *(one.tasks.interval.low, one.tasks.interval.high, one.tasks.p, one.holm),
-            *(one.seeds.interval.low, one.seeds.interval.high, one.seeds.p),
-            *(one.tasks.tasks, one.tasks.pairs),
+            *(pair.setting, pair.tasks.first, pair.tasks.second, pair.tasks.difference),
+            *(pair.tasks.interval.low, pair.tasks.interval.high, pair.tasks.p, pair.holm),
+            *(pair.seeds.interval.low, pair.seeds.interval.high, pair.seeds.p),
+            *(pair.tasks.tasks, pair.tasks.pairs),
         )
-        for one in findings.versus
+        for pair in findings.versus
     )
     return Records((*header, "seed_low", "seed_high", "seed_p", "tasks", "pairs"), rows)
 
 
 def _races(findings: Findings) -> Records:
-    """A race to the baseline's best dev score a line; no step where the budget was too small."""
+    """Return a row per cell and its steps to the baseline's best dev score, if it got there."""
     header = ("setting", "method", "task", "seed", "goal", "baseline_step", "step", "budget")
     rows = tuple(
         (

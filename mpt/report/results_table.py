@@ -15,10 +15,10 @@ from mpt.gym.metrics import is_possible, limits
 from mpt.stats.scores import Score
 
 REQUIRED = ("method", "task", "seed", "dev", "test")
-"""Columns that a table must have, in any order and beside any others."""
+"""Columns that a table must have, in any order; it may have others."""
 
 NAMES = ("setting", "method", "task")
-"""Columns of names; an apostrophe before what would be a formula is that of ``csv_cell``."""
+"""Columns of names, in which ``csv_cell`` puts an apostrophe before what would be a formula."""
 
 OPTIONAL = ("setting", "lr", "bsz", "meta_seed")
 """Columns with a meaning that a table may leave out."""
@@ -33,31 +33,32 @@ Row = Mapping[str, str]
 
 
 def read_scores(path: Path) -> list[Score]:
-    """The cells of a table of results.
+    """Read the scores of a table of results.
 
-    Columns ``method, task, seed, dev, test`` and, if there are any, ``setting`` (else one setting
-    called ``all``), ``lr`` and ``bsz``: rows that differ in these two are alternatives between
-    which the dev score chooses; ``meta_seed``: rows that differ in it are repetitions, of which
-    the mean counts. Other columns are ignored.
+    The table has the columns ``method, task, seed, dev, test`` and may have ``setting`` (by
+    default one setting called ``all``), ``lr`` and ``bsz``: rows that differ in these two are
+    alternatives between which the dev score chooses; ``meta_seed``: rows that differ in it are
+    repetitions, of which the mean counts. Other columns are ignored.
 
     Raises:
-        DataError: not a readable table, a column missing; see ``mpt.files.table.read_table``.
-        ResultsError: an empty name, a value that is not a number, a cell given twice, or a score
-            out of its range, see ``within_range``. The message names the line.
+        DataError: the table cannot be read or lacks a column; see ``mpt.files.table.read_table``.
+        ResultsError: a name is empty, a value is not a number, a cell is given twice, or a score
+            is out of range, see ``within_range``. The message names the line.
     """
     _, table = read_table(path, REQUIRED, "; each row is one (task, seed) cell")
     return within_range(path, [line.number for line in table], list(_scores(path, table)))
 
 
 def within_range(path: Path, lines: Sequence[int], scores: Sequence[Score]) -> list[Score]:
-    """The scores as fractions of 1; of a column that is in percent, a hundredth of each.
+    """Return the scores as fractions of 1; a column in percent is divided by 100.
 
     Args:
         path: the table, for errors.
-        lines: where each of ``scores`` stands in it.
+        lines: the line of each of ``scores`` in it.
 
     Raises:
-        ResultsError: fractions beside percent, or a score that its task's metric cannot give.
+        ResultsError: a column mixes fractions and percent, or a score is impossible for the metric
+            of its task.
     """
     for column in ("dev", "test"):
         values = [getattr(score, column) for score in scores]
@@ -71,25 +72,25 @@ def within_range(path: Path, lines: Sequence[int], scores: Sequence[Score]) -> l
                 what = f"{metric} of {score.task} lies" if metric else "scores lie"
                 raise ResultsError(
                     f"{path}, line {line}: {column} is {value:g}{unit}, but {what} between "
-                    f"{low:g} and {high:g}; mend the number, or take the row out"
+                    f"{low:g} and {high:g}; correct the number, or remove the row"
                 )
     return list(scores)
 
 
 def _is_percent(path: Path, lines: Sequence[int], column: str, values: Sequence[float]) -> bool:
-    """Whether a column is in percent: nothing in it but zeros is within 1."""
+    """Return whether a column is in percent: no value in it but zero is within 1."""
     large = next((at for at, value in enumerate(values) if abs(value) > 1 + 1e-9), None)
     small = next((at for at, value in enumerate(values) if 0 < abs(value) <= 1 + 1e-9), None)
     if large is None or small is None:
         return large is not None
     raise ResultsError(
         f"{path}: {column} is {values[large]:g} in line {lines[large]} and {values[small]:g} in "
-        f"line {lines[small]}: percent beside fractions; write every score as a fraction of 1"
+        f"line {lines[small]}: a mix of percent and fractions; write every score as a fraction of 1"
     )
 
 
 def _metric(task: str) -> str | None:
-    """The metric of a task of CrossFit; others may have any."""
+    """Return the metric of a CrossFit task; None for other tasks, which may have any."""
     from mpt.gym.build.catalogue import cards
 
     return cards()[task].metric if task in cards() else None
@@ -105,11 +106,12 @@ def _row(path: Path, line: Line, read: Callable[[str], str]) -> Row:
 
 
 def _scores(path: Path, table: Sequence[Line]) -> Iterator[Score]:
-    met: dict[tuple[str | int | float | None, ...], int] = {}
-    # a table in which a name looks like a formula was not written by `csv_cell`
-    names = (one.values[name].strip() for one in table for name in NAMES if name in one.values)
+    line_of: dict[tuple[str | int | float | None, ...], int] = {}
+    # `csv_cell` leaves no name that looks like a formula, so such a table has another writer
+    rows = (line.values for line in table)
+    names = (values[name].strip() for values in rows for name in NAMES if name in values)
     read = str if any(map(is_formula, names)) else from_csv_cell
-    for line, row in ((one.number, _row(path, one, read)) for one in table):
+    for line, row in ((entry.number, _row(path, entry, read)) for entry in table):
         score = Score(
             setting=row.get("setting", ONE_SETTING),
             method=row["method"],
@@ -122,22 +124,22 @@ def _scores(path: Path, table: Sequence[Line]) -> Iterator[Score]:
         )
         cell = (score.setting, score.method, score.task, score.seed, score.meta_seed)
         key = (*cell, score.lr, row.get("bsz"))
-        if key in met:
+        if key in line_of:
             rate = "" if score.lr is None else f", lr {score.lr:g}"
             raise ResultsError(
-                f"{path}: lines {met[key]} and {line} are the same cell ({score.setting}, "
+                f"{path}: lines {line_of[key]} and {line} are the same cell ({score.setting}, "
                 f"{score.method}, {score.task}, seed {score.seed}{rate}); keep one of them"
             )
-        met[key] = line
+        line_of[key] = line
         yield score
 
 
 def _number(path: Path, line: int, column: str, value: str) -> float:
-    # Python's own float reads 1_0 as ten, and digits of every script
+    # Python's float() would also accept 1_0 and the digits of other scripts
     number = float(value) if _NUMBER.fullmatch(value) else float("nan")
     if isfinite(number):
         return number
-    cure = "take a failed cell's row out"
+    cure = "remove the row of a failed cell"
     if re.fullmatch(r"[-+]?[\d.]*,\d+", value):
         cure = "write decimals with a point"
     elif value.endswith("%"):
@@ -146,7 +148,7 @@ def _number(path: Path, line: int, column: str, value: str) -> float:
 
 
 def _seed(path: Path, line: int, value: str) -> int:
-    # pandas writes 13.0 where a column has gaps; float would round what has more than 15 digits
+    # pandas writes 13.0 where a column has gaps; float() would round more than 15 digits
     if whole := _WHOLE.fullmatch(value):
         return int(whole[1])
     raise ResultsError(

@@ -1,4 +1,4 @@
-"""Tables of a report, each as rows of text."""
+"""Tables of a report as rows of text."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from mpt.stats.scores import Gain, best_dev
 
 
 def arg_grid(findings: Findings) -> Grid:
-    """Setting x method: ARG, its intervals, tasks × seeds, and the paper's value where it has one.
+    """Return ARG by setting and method, its intervals, tasks × seeds and the paper's value, if any.
 
-    A row is marked where the interval over tasks and seeds is wholly above zero. What could not be
-    learned has its row too, below the others.
+    A row is marked if the interval over tasks and seeds is wholly above zero. Meta-trainings that
+    gave no prompt have rows too, below the others.
     """
     names, columns = findings.names, arg_columns(findings)
     above = frozenset(at for at, gain in enumerate(findings.gains) if gain.interval.low > 0)
@@ -32,7 +32,7 @@ def arg_grid(findings: Findings) -> Grid:
 
 
 def arg_columns(findings: Findings) -> list[Column[Gain]]:
-    """Return the columns of a report's gains: those that are known of all of them."""
+    """Return the columns of a report's gains, without those that no gain has a value for."""
     printed = {(g.setting, g.method): paper_arg(g, findings.backbone) for g in findings.gains}
     is_learned = any(unit.kind == "meta-training" for unit in findings.units)
     return gain_columns(
@@ -44,7 +44,7 @@ def arg_columns(findings: Findings) -> list[Column[Gain]]:
 
 
 def score_grid(findings: Findings, setting: str) -> Grid:
-    """Targets of a setting: mean test score +- sd over seeds, and each method's relative gain."""
+    """Return, by target of a setting, mean test score ± sd over seeds and each method's gain."""
     gains = [gain for gain in findings.gains if gain.setting == setting]
     tests: dict[tuple[str, str], list[float]] = {}
     for score in best_dev(s for s in findings.scores if s.setting == setting):
@@ -67,14 +67,14 @@ def score_grid(findings: Findings, setting: str) -> Grid:
 
 
 def trial_grid(findings: Findings) -> Grid:
-    """The sweep's trials; the winner is marked."""
+    """Return the sweep's trials, with the winner marked."""
     won = frozenset(at for at, t in enumerate(findings.trials) if t.number == findings.winner)
     columns = trial_columns(findings.trials, is_long=True)
     return as_grid(columns, findings.trials, marked=won)
 
 
 def unit_grid(units: Iterable[UnitLine], names: Mapping[str, str]) -> Grid:
-    """Units of work and how they ended; ``names`` are those of ``Findings``."""
+    """Return units of work and their states; ``names`` are those of ``Findings``."""
     header = ("Digest", "kind", "setting", "method", "task", "seed", "lr", "state", "reason")
     rows = [
         (

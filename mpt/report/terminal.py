@@ -1,4 +1,4 @@
-"""The one printer of tables on a terminal: names are literal, numbers are never cut."""
+"""Print tables on the terminal: names are printed literally, numbers are never truncated."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 NARROWEST = 12
-"""Cells that a column of names keeps on a narrow terminal; a longer name goes on below."""
+"""Least width of a column of names on a narrow terminal; longer names are wrapped."""
 
 
 def print_sheet(console: Console, sheet: Sheet) -> None:
     """Print a table with its title and notes.
 
     In a file or a pipe every row is one line, however long; on a terminal columns of names are
-    narrowed to its width, as far as that goes.
+    narrowed to fit its width, as far as possible.
     """
     from rich.console import Console
     from rich.text import Text
@@ -28,7 +28,7 @@ def print_sheet(console: Console, sheet: Sheet) -> None:
     table = rich_table(sheet.grid, console.width if console.file.isatty() else None)
     if sheet.title:
         console.print(Text(visible(sheet.title), "bold"), soft_wrap=True)
-    # `console` would print nothing beyond its own width
+    # `console` itself would cut the table at its own width
     wide = Console(file=console.file, width=max(_width(table), console.width))
     wide.print(table, crop=False)
     for note in sheet.notes:
@@ -36,11 +36,11 @@ def print_sheet(console: Console, sheet: Sheet) -> None:
 
 
 def rich_table(grid: Grid, most: int | None = None) -> Table:
-    """The grid for ``rich``: its texts, which are no markup, in columns of fixed widths.
+    """Convert the grid to a ``rich`` table: literal texts in columns of fixed widths.
 
     Args:
         grid: the table.
-        most: width that it should have at most; numbers need what they need.
+        most: the width to aim for; columns of numbers are never narrowed.
     """
     from rich import box
     from rich.table import Table
@@ -64,7 +64,7 @@ def rich_table(grid: Grid, most: int | None = None) -> Table:
 
 
 def _widths(grid: Grid, most: int | None) -> list[int]:
-    """How many cells each column takes: the widest names are narrowed first."""
+    """Compute the width of each column in character cells: the widest names are narrowed first."""
     from rich.cells import cell_len
 
     widths, least = [], []
@@ -83,7 +83,7 @@ def _widths(grid: Grid, most: int | None) -> list[int]:
 
 
 def _between(columns: Sequence[object]) -> int:
-    """What is drawn beside the cells: a blank behind each column, one between two, two outside."""
+    """Count the characters beside the cells: two per column for blanks, and one at the edge."""
     return 2 * len(columns) + 1
 
 

@@ -1,4 +1,4 @@
-"""What downstream cells showed while they were tuned."""
+"""Dev scores of downstream cells during tuning."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from mpt.store.results import CellResult
 
 
 def looks_of(judged: Sequence[Judged]) -> Iterator[DevCurve]:
-    """The dev scores of every (setting, method, task, seed, meta-seed), at the rate
-    that its seed chose.
+    """Yield the dev scores of each (setting, method, task, seed, meta-seed), at its best-dev rate.
 
-    Of tuned prompts alone: an update of full fine-tuning is another thing.
+    Only of tuned prompts: an update of full fine-tuning is not comparable with one of a prompt.
     """
-    prompts = [one for one in judged if isinstance(one.cell, CellConfig)]
+    prompt_cells = [
+        cell_result for cell_result in judged if isinstance(cell_result.cell, CellConfig)
+    ]
     evals = {
-        _key(score): one.unit.result.dev_evals
-        for one in prompts
-        if (score := one.score) is not None and isinstance(one.unit.result, CellResult)
+        _key(score): cell_result.unit.result.dev_evals
+        for cell_result in prompt_cells
+        if (score := cell_result.score) is not None
+        and isinstance(cell_result.unit.result, CellResult)
     }
-    for score in best_dev(scores(prompts)):
+    for score in best_dev(scores(prompt_cells)):
         steps, devs = zip(*evals[_key(score)], strict=True)
         yield DevCurve(
             setting=score.setting,

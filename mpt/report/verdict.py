@@ -1,4 +1,4 @@
-"""The first sentence of a report: what was found, no stronger than the intervals allow."""
+"""Verdict: the first sentence of a report, no stronger than the intervals allow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mpt.stats.scores import Gain
 
 
 def verdict(findings: Findings) -> str:
-    """In how many settings each method's ARG is above, below or not told from the baseline's."""
+    """Summarise in how many settings each method is above, below or level with the baseline."""
     gains, names = findings.gains, findings.names
     if not gains:
         return _searched(findings)
@@ -19,36 +19,42 @@ def verdict(findings: Findings) -> str:
         method, baseline = names[gain.method], names[gain.baseline]
         return (
             f"{method} gains {words.percent(gain.arg)} % over {baseline} on {gain.setting}, "
-            f"95 % interval {words.interval(gain.interval)}: {_told(gain)}."
+            f"95 % interval {words.interval(gain.interval)}: {_significance(gain)}."
         )
     above = _tally(findings, [gain for gain in gains if gain.interval.low > 0])
     below = _tally(findings, [gain for gain in gains if gain.interval.high < 0])
     baseline = " or ".join(dict.fromkeys(names[gain.baseline] for gain in gains))
-    said = [
+    parts = [
         f"{side} {baseline}: {who}" for side, who in (("above", above), ("below", below)) if who
     ]
-    rest = "nothing else is told from it" if said else f"no method is told from {baseline}"
-    sentence = "; ".join([*said, rest])
+    rest = (
+        "otherwise no significant difference"
+        if parts
+        else f"no significant difference from {baseline}"
+    )
+    sentence = "; ".join([*parts, rest])
     return f"{sentence[0].upper()}{sentence[1:]} (95 % intervals over tasks and seeds)."
 
 
 def _searched(findings: Findings) -> str:
-    """What a search found, where nothing was judged on targets."""
+    """Summarise a search whose trials were not evaluated on target tasks."""
     best = best_trial(findings.trials)
     if best is None:
         return "No setting has an average relative gain."
-    done = sum(trial.state == "complete" for trial in findings.trials)
-    across = trial_interval(best)
+    num_complete = sum(trial.state == "complete" for trial in findings.trials)
+    best_interval = trial_interval(best)
     return (
-        f"Best of {done} trials: trial {best.number + 1}, validation ARG "
-        f"{words.percent(best.arg)} %, 95 % interval {words.interval(across)}."
+        f"Best of {num_complete} trials: trial {best.number + 1}, validation ARG "
+        f"{words.percent(best.arg)} %, 95 % interval {words.interval(best_interval)}."
     )
 
 
-def _tally(findings: Findings, found: list[Gain]) -> str:
-    """``MTL in 2 of 3 settings, MAML in 1 of 3``."""
+def _tally(findings: Findings, selected: list[Gain]) -> str:
+    """Format counts of settings by method, such as ``MTL in 2 of 3 settings, MAML in 1 of 3``."""
     names = findings.names
-    counts = {method: sum(gain.method == method for gain in found) for method in findings.methods}
+    counts = {
+        method: sum(gain.method == method for gain in selected) for method in findings.methods
+    }
     return ", ".join(
         f"{names[method]} in {count} of "
         f"{_settings(sum(gain.method == method for gain in findings.gains))}"
@@ -61,9 +67,9 @@ def _settings(number: int) -> str:
     return f"{number} setting{'' if number == 1 else 's'}"
 
 
-def _told(gain: Gain) -> str:
+def _significance(gain: Gain) -> str:
     if not gain.interval.known:
-        return "too few tasks to say more"
+        return "too few tasks for an interval"
     if gain.interval.low > 0:
         return "a gain"
-    return "a loss" if gain.interval.high < 0 else "not told from zero"
+    return "a loss" if gain.interval.high < 0 else "no significant difference"

@@ -1,4 +1,4 @@
-"""Tables for the terminal, and the same content as JSON."""
+"""Tables for the terminal, and their content as JSON."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
     from mpt.serve.prompt_view import PromptView
 
 SCHEMA = 1
-"""Version of the JSON that ``arg_json`` prints; a key is never renamed under one version."""
+"""Version of the JSON that ``arg_json`` returns; renaming a key requires a new version."""
 
 
 _TRIAL = trial_columns([])
 
 
 def arg_sheet(gains: Sequence[Gain], title: str = "") -> Sheet:
-    """Setting x method: ARG, its two intervals, and n = tasks x seeds."""
+    """Return ARG by setting and method, with its two intervals and the number of tasks × seeds."""
     names = words.method_names(name for gain in gains for name in (gain.method, gain.baseline))
     grid = as_grid(gain_columns(names), gains, grouped=True)
     return Sheet(grid, title or "Average relative gain (%)")
 
 
 def arg_json(gains: Sequence[Gain], **context: object) -> str:
-    """The ARG table as JSON: percent, unrounded, null for what cannot be said.
+    """Format the ARG table as JSON: in percent, unrounded, null for undefined values.
 
     Args:
-        context: further top-level keys, such as the file that the table was read from.
+        context: additional top-level keys, such as the file that the table was read from.
     """
     return json_text(
         {
@@ -58,13 +58,13 @@ def arg_json(gains: Sequence[Gain], **context: object) -> str:
 
 
 SHOWN = 100
-"""Trials of a table at most: half of them the best, half of them the latest."""
+"""Trials in a table at most: half of them the best, half of them the latest."""
 
 
 def trials_sheet(title: str, trials: Sequence[Trial]) -> Sheet:
-    """A study's trials, the best one marked; a trial without an ARG shows why.
+    """Return a study's trials, the best one marked; a trial without an ARG shows the reason.
 
-    Of a long study the best and the latest trials stand here, and how many there are.
+    Of a long study only the best and the latest trials are listed, with the total by state.
     """
     best, every = best_trial(trials), trials
     if len(every) > SHOWN:
@@ -85,18 +85,18 @@ def _trial_notes(shown: Sequence[Trial], every: Sequence[Trial]) -> Iterator[str
         states = Counter(trial.state for trial in every)
         counts = ", ".join(f"{number} {state}" for state, number in states.most_common())
         yield (
-            f"{len(every)} trials: {counts}. Shown are the {SHOWN // 2} best and the "
-            f"{SHOWN // 2} latest; --json prints all"
+            f"{len(every)} trials: {counts}. The {SHOWN // 2} best and the "
+            f"{SHOWN // 2} latest are shown; --json prints all"
         )
 
 
 def trials_json(trials: Sequence[Trial]) -> str:
-    """A study's trials as JSON."""
+    """Format a study's trials as JSON."""
     return json_text({"schema": SCHEMA, "trials": [as_values(_TRIAL, trial) for trial in trials]})
 
 
-def studies_sheet(found: Sequence[Overview]) -> Sheet:
-    """Studies by name: how far they are and their best trial."""
+def studies_sheet(studies: Sequence[Overview]) -> Sheet:
+    """Return the studies by name, with their progress and best trial."""
     header = ("study", "trials", "finished", "best ARG %", "95 % interval", "best trial")
     rows = (
         (
@@ -107,55 +107,61 @@ def studies_sheet(found: Sequence[Overview]) -> Sheet:
             words.interval(trial_interval(study.best)) if study.best else words.CANNOT_SAY,
             str(study.best.number + 1) if study.best else "",
         )
-        for study in found
+        for study in studies
     )
     return Sheet(Grid(header, tuple(rows), "lrrrrr"), "Studies")
 
 
-def studies_json(found: Iterable[tuple[str, Sequence[Trial]]]) -> Iterator[str]:
-    """Studies and their trials as the parts of one JSON object, a study each, a trial a line."""
+def studies_json(studies: Iterable[tuple[str, Sequence[Trial]]]) -> Iterator[str]:
+    """Yield the parts of one JSON object with the studies and their trials, one trial a line."""
     yield f'{{"schema": {SCHEMA}, "studies": ['
-    for place, (name, trials) in enumerate(found):
+    for place, (name, trials) in enumerate(studies):
         lines = ",\n".join(json_line(as_values(_TRIAL, trial)) for trial in trials)
         yield f'{"," if place else ""}{{"name": {json_line(name)}, "trials": [\n{lines}\n]}}'
     yield "]}"
 
 
-def similarity_sheet(found: Similarity, nearest: int = 3) -> Sheet:
-    """Every task with the tasks whose subspaces hold most of its prompt."""
+def similarity_sheet(similarity: Similarity, nearest: int = 3) -> Sheet:
+    """Return every task with the tasks whose subspaces contain most of its prompt."""
     rows = []
-    for task in found.tasks:
-        near = (f"{other} {value:.2f}" for other, value in found.sources(task)[:nearest])
+    for task in similarity.tasks:
+        near = (f"{other} {value:.2f}" for other, value in similarity.sources(task)[:nearest])
         rows.append((task, ", ".join(near)))
     grid = Grid(("task", "nearest tasks"), tuple(rows), "ll")
-    return Sheet(grid, f"Task similarity (by chance about {found.chance:.2f})")
+    return Sheet(grid, f"Task similarity (by chance about {similarity.chance:.2f})")
 
 
-def sources_sheet(target: str, sources: Sequence[tuple[str, float]], found: Similarity) -> Sheet:
-    """The tasks to take as sources for a target, the most alike first."""
+def sources_sheet(
+    target: str, sources: Sequence[tuple[str, float]], similarity: Similarity
+) -> Sheet:
+    """Return the recommended source tasks for a target, the most similar first."""
     rows = tuple((task, f"{value:.3f}") for task, value in sources)
     grid = Grid(("source", "correlation"), rows, "lr")
-    return Sheet(grid, f"Sources for {target} (by chance about {found.chance:.2f})")
+    return Sheet(grid, f"Sources for {target} (by chance about {similarity.chance:.2f})")
 
 
 def similarity_json(
-    found: Similarity, target: str | None, sources: Sequence[tuple[str, float]]
+    similarity: Similarity, target: str | None, sources: Sequence[tuple[str, float]]
 ) -> str:
-    """The matrix, unrounded, null where two tasks share no seed; the sources if a target is."""
-    told: dict[str, Any] = {
+    """Format the matrix as JSON, unrounded, with null where two tasks share no data seed.
+
+    Args:
+        target: adds its ranked ``sources``; None for the matrix alone.
+    """
+    content: dict[str, Any] = {
         "schema": SCHEMA,
-        "tasks": list(found.tasks),
-        "matrix": [list(row) for row in found.matrix],
-        "chance": found.chance,
+        "tasks": list(similarity.tasks),
+        "matrix": [list(row) for row in similarity.matrix],
+        "chance": similarity.chance,
     }
     if target is not None:
         named = [{"task": task, "correlation": value} for task, value in sources]
-        told["suggest"] = {"target": target, "sources": named}
-    return json_text(told)
+        content["suggest"] = {"target": target, "sources": named}
+    return json_text(content)
 
 
 def prompt_sheet(view: PromptView) -> Sheet:
-    """A prompt's rows: length, way from the start, nearest tokens."""
+    """Return a prompt's tokens: norm, distance from the start, nearest vocabulary tokens."""
     header = ("row", "norm", "drift", "cosine to start", "nearest tokens (cosine)")
     rows = []
     for at, row in enumerate(view.rows):
@@ -170,6 +176,6 @@ def prompt_sheet(view: PromptView) -> Sheet:
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
-    """The finished trial with the highest ARG; the earlier one of two alike."""
+    """Return the finished trial with the highest ARG, the earliest of equals; None without any."""
     done = [t for t in trials if t.arg is not None and isfinite(t.arg)]
     return max(done, key=lambda trial: (trial.arg or 0.0, -trial.number), default=None)

@@ -1,4 +1,4 @@
-"""A prompt as an adapter of PEFT: what its prompt tuning loads, and how it answers alike."""
+"""Export a prompt as a PEFT adapter that gives the same answers."""
 
 from __future__ import annotations
 
@@ -25,32 +25,36 @@ CONFIG, WEIGHTS, CARD = "adapter_config.json", "adapter_model.safetensors", "REA
 
 
 def export_peft(unit: Unit, home: Home, folder: Path) -> str:
-    """Write the prompt of a unit as a PEFT adapter into ``folder``, an empty or a new one.
+    """Write the prompt of a unit as a PEFT adapter into ``folder``, which is new or empty.
 
-    PEFT puts a prompt before the input. With its encoder-decoders ``num_transformer_submodules``
-    must be 1: at 2, its default, the decoder would read a prompt as well. Causal models must
-    generate one text at a time and without a cache: with one PEFT 0.21 loses count of positions on
-    transformers 5, and padding comes between prompt and text. A README beside the adapter says so,
-    with a program that answers as mpt does.
+    PEFT puts a prompt before the input. For encoder-decoders ``num_transformer_submodules`` must
+    be 1: at 2, the default, the decoder would read a prompt as well. Causal models must generate
+    one text at a time and without a cache: with a cache PEFT 0.21 loses count of positions on
+    transformers 5, and in batches padding comes between prompt and text. A README beside the
+    adapter explains this, with a program that gives the same answers as mpt.
 
     Returns:
-        which use of PEFT answers as mpt does, for people.
+        A sentence on how PEFT must be used to give the same answers as mpt.
 
     Raises:
-        InputError: a unit without a prompt, or ``folder`` is not empty or cannot be written.
-        ConfigError: a prompt that PEFT could not place: behind the input, or behind the token that
-            a causal model's tokenizer puts first; or the backbone is not the one it was made for.
+        InputError: the unit has no prompt, or ``folder`` is not empty or cannot be written.
+        ConfigError: PEFT cannot place the prompt, which comes after the input, or after a token
+            that a causal model's tokenizer puts first; or the backbone is another one than the
+            prompt was made for.
     """
     if unit.artefact is None:
-        raise InputError(f"unit {unit.digest} is {unit.state} and has no prompt to export")
+        raise InputError(
+            f"unit {unit.digest} is {unit.state} and has no prompt to export; name a completed "
+            "meta-training, or a completed cell of prompt tuning"
+        )
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise InputError(f"{folder} holds something already; name a new or empty folder")
+        raise InputError(f"{folder} is not an empty folder; name a new or empty one")
     config = config_of(unit)
     chosen = located(config)
     if chosen.prompt_position != "before":
         raise ConfigError(
             f"unit {unit.digest} was learned with its prompt {chosen.prompt_position} the input, "
-            "and PEFT puts prompts before it: it would answer otherwise; export one learned with "
+            "and PEFT puts prompts before it, which changes answers; export one learned with "
             "prompt_position 'before'"
         )
     backbone = load_backbone(chosen, "cpu")
@@ -59,8 +63,8 @@ def export_peft(unit: Unit, home: Home, folder: Path) -> str:
     if not seq2seq and bos_ids(backbone.tokenizer):  # type: ignore[attr-defined]
         raise ConfigError(
             f"the tokenizer of {chosen.name!r} puts a token before every text, and the prompt of "
-            f"unit {unit.digest} stands behind it, where PEFT cannot put it; "
-            f"answer with `mpt predict {unit.digest}`, or with its registered model in MLflow"
+            f"unit {unit.digest} comes after it, where PEFT cannot put it; "
+            f"use `mpt predict {unit.digest}`, or its registered model in MLflow"
         )
     prompt = prompt_of(home, unit)
     prompt = for_backbone(prompt, backbone, chosen.prompt_tokens, unit.digest)
@@ -82,5 +86,7 @@ def export_peft(unit: Unit, home: Home, folder: Path) -> str:
         write_whole(folder / CARD, card(backbone, chosen, base, unit.digest).encode())
         write_whole(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
     except OSError as error:
-        raise InputError(f"{folder} cannot be written ({error.strerror}); name another") from None
+        raise InputError(
+            f"{folder} cannot be written ({error.strerror}); name another folder"
+        ) from None
     return SEQ2SEQ if seq2seq else CAUSAL

@@ -1,4 +1,4 @@
-"""The README beside an exported adapter: which use of PEFT answers as the prompt does in mpt."""
+"""README of an exported adapter: how PEFT must be used to give the same answers as mpt."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from mpt.config import BackboneConfig
 from mpt.files.escaping import markdown
 
 SEQ2SEQ = (
-    "PEFT answers as `mpt predict` one text at a time and in batches padded on the right, with its "
-    "cache and without"
+    "PEFT gives the answers of `mpt predict` for single texts and for batches padded on the right, "
+    "with and without its cache"
 )
 CAUSAL = (
-    "PEFT answers as `mpt predict` only one text at a time and with use_cache=False: with its "
-    "cache, its default, and in batches, whose padding it puts behind the prompt, it answers "
-    "otherwise"
+    "PEFT gives the answers of `mpt predict` only for one text at a time and with use_cache=False: "
+    "with its cache, the default, and in batches, whose padding comes between prompt and text, "
+    "answers differ"
 )
 
 
 def base_path(name: str, place: str) -> str:
-    """What an adapter calls its base model: a Hub id, or an absolute path of this machine."""
+    """Return the base model's name in an adapter: a Hub id, or an absolute path of this machine."""
     here = Path(place)
     return str(here.resolve()) if name == "mini" or here.exists() else place
 
 
 def card(backbone: Any, chosen: BackboneConfig, base: str, digest: str) -> str:
-    """Markdown with a program that answers as mpt does.
+    """Format the README, with a program that gives the same answers as mpt.
 
     Args:
         backbone: the loaded ``FrozenSeq2Seq`` or ``FrozenCausal``.
-        base: what the adapter calls its base model.
+        chosen: its configuration.
+        base: name of the base model in the adapter.
         digest: of the unit whose prompt was exported.
     """
     seq2seq = backbone.model.config.is_encoder_decoder
@@ -50,38 +51,38 @@ def card(backbone: Any, chosen: BackboneConfig, base: str, digest: str) -> str:
 
 def _notes(chosen: BackboneConfig, base: str) -> list[str]:
     notes = [
-        "Decoding is greedy; what the makers of the base model prefer (beams, forced tokens, "
-        "forbidden repetitions) is left out, as in mpt.",
-        f"Inputs are cut after {chosen.max_input} tokens, answers after {chosen.max_target}.",
+        "Decoding is greedy; generation settings of the base model (beams, forced tokens, "
+        "forbidden repetitions) are ignored, as in mpt.",
+        f"Inputs are truncated to {chosen.max_input} tokens, answers to {chosen.max_target}.",
     ]
     if chosen.prepend_task_name:
-        notes.append("It was learned on inputs that begin with ` [task name] `; begin yours so.")
+        notes.append("It was learned on inputs that begin with ` [task name] `; yours must too.")
     if chosen.precision == "bf16":
-        notes.append("It was learned in bfloat16; rounding may change an answer now and then.")
+        notes.append("It was learned in bfloat16; rounding may occasionally change an answer.")
     if Path(base).exists():
         notes.append(
-            "The base model is a path of the machine that exported it; where it lies elsewhere, "
-            "change it here and in `adapter_config.json`."
+            "The base model is a path on the machine that exported it; if it is elsewhere on "
+            "yours, change it here and in `adapter_config.json`."
         )
     if base.endswith(".gguf"):
-        notes.append("AutoPeftModel cannot open a GGUF base; load it as the program does.")
+        notes.append("AutoPeftModel cannot open a GGUF base model; load it as the program does.")
     return notes
 
 
 def _program(backbone: Any, chosen: BackboneConfig, base: str) -> str:
-    """Python that defines ``answer(texts)``; ``ADAPTER`` names the folder, ``.`` unless set."""
+    """Format Python code of ``answer(texts)``; ``ADAPTER`` names the folder, by default ``.``."""
     model = backbone.model
     seq2seq = model.config.is_encoder_decoder
     place: dict[str, str] = {}
     if base.endswith(".gguf"):
         base, place = str(Path(base).parent), {"gguf_file": Path(base).name}
-    kept = model.generation_config
+    model_defaults = model.generation_config
     generation = {
         "max_new_tokens": chosen.max_target,
         "do_sample": False,
         "num_beams": 1,
-        "eos_token_id": kept.eos_token_id,
-        "pad_token_id": kept.pad_token_id,
+        "eos_token_id": model_defaults.eos_token_id,
+        "pad_token_id": model_defaults.pad_token_id,
         **({"decoder_start_token_id": decoder_start(model)} if seq2seq else {}),
     }
     options = "".join(f", {key}={value!r}" for key, value in place.items())
@@ -105,7 +106,7 @@ library_name: peft
 {tokens} virtual tokens of the unit of work {digest} (`mpt show {digest}`), for the base model
 {shown} (identity {weights}).
 
-**{caveat}.** The program below answers as `mpt predict {digest}` does.
+**{caveat}.** The program below gives the same answers as `mpt predict {digest}`.
 
 {notes}
 ```python

@@ -1,4 +1,4 @@
-"""Answers from a saved prompt: what a registered model does when it is asked."""
+"""Answers of a saved prompt, also of a registered model."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ from mpt.gym.tokens import Row
 from mpt.store.artefacts import SHA256, known_sum, read_prompt
 from mpt.store.unit import Unit
 
-_OF_A_MODEL = (
-    "download the model once more, or answer with another version of it (see `mpt registry list`)"
-)
+_OF_A_MODEL = "download the model again, or use another version of it (see `mpt registry list`)"
 
 
 @lru_cache(maxsize=2)
@@ -28,16 +26,16 @@ def _backbone(config: str) -> Backbone:
 
 
 def predict(file: Path, config: Mapping[str, object], texts: Sequence[str]) -> list[str]:
-    """What greedy decoding writes for each text behind the prompt in ``file``.
+    """Decode an answer to each text greedily, with the prompt in ``file``.
 
     Args:
         file: a prompt's safetensors file, ``[P, H]``.
-        config: of the unit that made it: its ``backbone`` and the identity of the ``weights``; its
-            ``digest`` and the file's SHA-256 where they are known (``asked_with``).
+        config: of the unit that made it: its ``backbone`` and the identity of the ``weights``,
+            and if known its ``digest`` and the file's SHA-256 (see ``asked_with``).
         texts: inputs in the format of the gym.
 
     Raises:
-        DataError: the prompt cannot be read, or is not as it was recorded.
+        DataError: the prompt cannot be read, or differs from the recorded one.
         ConfigError: the backbone cannot be loaded, or its weights are not those of the prompt.
     """
     chosen = located_in(config)
@@ -49,7 +47,7 @@ def predict(file: Path, config: Mapping[str, object], texts: Sequence[str]) -> l
         digest=digest,
         sha256=str(config.get(SHA256) or ""),
         tokens=chosen.prompt_tokens,
-        # in a registered model, a copy, it is not called by its digest
+        # a registered model holds a copy under another name than the digest
         cure="" if file.stem == digest else _OF_A_MODEL,
     )
     name = digest or file.stem
@@ -60,23 +58,27 @@ def predict(file: Path, config: Mapping[str, object], texts: Sequence[str]) -> l
 
 
 def asked_with(unit: Unit) -> dict[str, object]:
-    """What ``predict`` must know of a unit beside its prompt's file, as JSON."""
+    """Return what ``predict`` needs of a unit besides its prompt file, as JSON."""
     software = unit.result.software
-    known = {"digest": unit.digest, SHA256: known_sum(unit)}
-    return {**unit.config.stored(), **known, "software": software.stored() if software else None}
+    identity = {"digest": unit.digest, SHA256: known_sum(unit)}
+    return {**unit.config.stored(), **identity, "software": software.stored() if software else None}
 
 
 def same_weights(backbone: Backbone, chosen: BackboneConfig, weights: str) -> None:
-    """Raise ``ConfigError`` unless the backbone is the one that a prompt was made for."""
+    """Check that the backbone is the one that a prompt was made for.
+
+    Raises:
+        ConfigError: its weights are others.
+    """
     if backbone.weights == weights:
         return
     if weights == earlier_weights(chosen.name):
         raise ConfigError(
             f"the prompt was recorded under the earlier identity {weights} of {chosen.name!r}, "
-            "which left out its configuration and part of its tokenizer, so that it may have been "
-            "learned on another model; run the command that learned it again: it is learned anew"
+            "which left out its configuration and part of its tokenizer, so it may have been "
+            "learned on another model; repeat the command that learned it to learn it again"
         )
     raise ConfigError(
         f"the prompt was made for weights {weights}, but backbone {chosen.name!r} "
-        f"has {backbone.weights} here; use the version of mpt or of the model it was made with"
+        f"has {backbone.weights} here; use the version of mpt or of the model that it was made with"
     )

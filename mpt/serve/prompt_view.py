@@ -1,4 +1,4 @@
-"""A prompt as people may look at it: norms, nearest words, and how far it went from its start."""
+"""Views of a prompt for people: norms, nearest tokens, and distance from its start."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from mpt.store.unit import Unit
 
 @dataclass(frozen=True, slots=True)
 class PromptRow:
-    """One prompt token.
+    """Describe one prompt token.
 
     Attributes:
-        norm: its Euclidean length; drift: its distance from where it began.
-        turned: cosine between it and where it began.
+        norm: Euclidean norm.
+        drift: Euclidean distance from its start.
+        turned: cosine between it and its start.
         nearest: tokens of the vocabulary with their cosines, the nearest first.
     """
 
@@ -33,12 +34,13 @@ class PromptRow:
 
 @dataclass(frozen=True, slots=True)
 class PromptView:
-    """A prompt ``[P, H]``.
+    """Describe a prompt ``[P, H]``.
 
     Attributes:
-        start: what it began as: a ``prompt_init``, or the digest of the learned prompt.
-        vocabulary: mean length of rows that frequent tokens have, to compare norms with.
-        drift: length of the whole difference from the start, as a share of the start's length.
+        start: what it was initialised from: a ``prompt_init``, or the digest of a learned prompt.
+        vocabulary: mean norm of the embeddings of frequent tokens, for comparison.
+        drift: norm of the difference from the start, relative to the norm of the start.
+        rows: one per prompt token.
     """
 
     start: str
@@ -48,14 +50,17 @@ class PromptView:
 
 
 def learned_by(unit: Unit) -> RunConfig | CellConfig:
-    """The configuration of a unit with a prompt.
+    """Return the configuration of a unit with a prompt.
 
     Raises:
-        InputError: it has none.
+        InputError: it has no prompt.
         StoreError: the unit's row is damaged.
     """
     if unit.artefact is None:
-        raise InputError(f"unit {unit.digest} ({unit.kind}, {unit.state}) has no prompt to show")
+        raise InputError(
+            f"unit {unit.digest} ({unit.kind}, {unit.state}) has no prompt to show; name a "
+            "completed meta-training, or a completed cell of prompt tuning"
+        )
     expect_sound([unit])
     config = config_of(unit)
     assert not isinstance(config, FineTuneConfig), "a fine-tuning leaves no prompt"
@@ -65,14 +70,14 @@ def learned_by(unit: Unit) -> RunConfig | CellConfig:
 def view_prompt(
     unit: Unit, backbone: Backbone, home: Home, sums: Sums | None = None, *, count: int = 3
 ) -> PromptView:
-    """Look at a unit's prompt, with the nearest ``count`` tokens of every row.
+    """Compute a view of a unit's prompt, with the nearest ``count`` tokens of every row.
 
     Args:
-        sums: of the prompts that units begin from, as far as the ledger has them.
+        sums: SHA-256 of the prompts that units start from, as far as the ledger has them.
 
     Raises:
         InputError: the unit has no prompt.
-        DataError: its file, or that of the prompt it began from, cannot be read.
+        DataError: its file, or that of the prompt it started from, cannot be read.
         ConfigError: the backbone is not the one that the prompt was made for.
     """
     config = learned_by(unit)
@@ -81,17 +86,17 @@ def view_prompt(
     prompt = for_backbone(prompt, backbone, config.backbone.prompt_tokens, unit.digest)
     prompt = prompt.cpu().double()
     start = start_of(config, backbone, home, sums).cpu().double()
-    common = backbone.vocabulary_prompt(100, "norms").cpu().double()
-    apart, norms, starts = prompt - start, prompt.norm(dim=-1), start.norm(dim=-1)
-    turned = (prompt * start).sum(-1) / (norms * starts).clamp_min(1e-12)
-    columns = norms.tolist(), apart.norm(dim=-1).tolist(), turned.tolist()
+    frequent = backbone.vocabulary_prompt(100, "norms").cpu().double()
+    difference, norms, starts = prompt - start, prompt.norm(dim=-1), start.norm(dim=-1)
+    cosines = (prompt * start).sum(-1) / (norms * starts).clamp_min(1e-12)
+    columns = norms.tolist(), difference.norm(dim=-1).tolist(), cosines.tolist()
     rows = zip(*columns, map(tuple, backbone.nearest(prompt, count)), strict=True)
-    begun = config.backbone.prompt_init
+    start_name = config.backbone.prompt_init
     if isinstance(config, CellConfig) and config.start != VOCABULARY:
-        begun = config.start
+        start_name = config.start
     return PromptView(
-        start=begun,
-        vocabulary=float(common.norm(dim=-1).mean()),
-        drift=float(apart.norm() / start.norm()),
+        start=start_name,
+        vocabulary=float(frequent.norm(dim=-1).mean()),
+        drift=float(difference.norm() / start.norm()),
         rows=tuple(PromptRow(*row) for row in rows),
     )

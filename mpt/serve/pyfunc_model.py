@@ -1,6 +1,6 @@
-"""What MLflow runs when it loads a registered prompt ("models from code": nothing is pickled).
+"""Model that MLflow loads for a registered prompt ("models from code": nothing is pickled).
 
-A copy of this file lies in every registered model; MLflow executes it when the model is loaded.
+Every registered model contains a copy of this file, which MLflow executes on loading.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from mlflow.pyfunc.model import PythonModel
 
 
 class Prompted(PythonModel):
-    """Answers texts with the backbone and the prompt that the model was saved with."""
+    """Answer texts with the backbone and the prompt that the model was saved with."""
 
     def load_context(self, context: Any) -> None:
-        """Remember what was saved with the model."""
+        """Read the prompt's path and the configuration that were saved with the model."""
         self.prompt, self.config = Path(context.artifacts["prompt"]), context.model_config
 
     def predict(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, context: Any, model_input: list[str]
     ) -> list[str]:
-        """The answer to each text; MLflow has made a list of a frame or an array."""
+        """Return the answer to each text; MLflow converts data frames and arrays to lists."""
         from mpt.serve.predict import predict
 
         return predict(self.prompt, self.config, model_input)

@@ -1,1 +1,1 @@
-"""Say what is asked, as data: studies, their files, presets and search spaces."""
+"""Define experiments as data: studies, study files, presets and search spaces."""

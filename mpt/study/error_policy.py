@@ -1,4 +1,4 @@
-"""Errors by class: what a study does about each."""
+"""Error policy of a study: what it does about each class of error."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ ErrorClass = Literal["out_of_memory", "diverged", "killed", "data", "code"]
 
 
 class Errors(Frozen):
-    """What a study does when something goes wrong; tracking never stops it, so has no choice.
+    """Choose what a study does about each class of error; tracking errors never stop it.
 
     Attributes:
-        out_of_memory: ``shrink``: micro-batches, then packs are halved, and what does not fit even
-            alone fails; ``stop``: a pack that does not fit in micro-batches of one row stops.
-        diverged: ``prune`` the trial and go on, or ``stop`` once it is on record.
-        killed: ``resume`` the trials of a driver that died, or ``fail`` them: what kills a driver
-            once may do so again.
-        data: ``stop`` at a task, row or prompt that cannot be read, or ``fail`` what needs it.
-        code: ``stop`` at any other error, or ``fail`` what caused it.
+        out_of_memory: ``shrink`` halves micro-batches, then packs, and fails a unit that does not
+            fit even alone; ``stop`` ends the study at a pack that does not fit in micro-batches
+            of one row.
+        diverged: ``prune`` the trial and continue, or ``stop`` once it is recorded.
+        killed: ``resume`` the trials of a driver that died, or ``fail`` them, as what killed the
+            driver may do so again.
+        data: ``stop`` at a task, row or prompt that cannot be read, or ``fail`` the units that
+            need it.
+        code: ``stop`` at any other error, or ``fail`` the units that caused it.
     """
 
     out_of_memory: Literal["shrink", "stop"] = "shrink"
@@ -29,5 +31,5 @@ class Errors(Frozen):
     code: Literal["stop", "fail"] = "stop"
 
     def stops_at(self, kind: ErrorClass) -> bool:
-        """Whether an error of this class ends the study for now."""
+        """Return whether an error of this class ends the study for now."""
         return getattr(self, kind) == "stop"

@@ -1,4 +1,4 @@
-"""Folders and files that a user names: kept absolute, so that they are found from everywhere."""
+"""Paths given by users: stored as absolute, so that they resolve from any working folder."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from mpt.study.study import Study
 
 EMBEDDED = "mini"
-"""The gym and the backbone that lie in mpt itself."""
+"""Name of the gym and of the backbone that are part of mpt."""
 
 
 def expanded(name: str) -> str:
-    """A path with the home folder in place of ``~``; as it is where there is none of that name."""
+    """Expand ``~`` at the start of a path; return it unchanged if no such home folder exists."""
     with suppress(RuntimeError):
         return str(Path(name).expanduser()) if name.startswith("~") else name
     return name
 
 
 def absolute(name: str) -> str:
-    """A name as it is kept: the absolute path of a file or folder that is there, ``~`` expanded.
+    """Return the absolute path of an existing file or folder, with ``~`` expanded.
 
-    ``mini``, a Hub id and a path that leads nowhere stay as they are.
+    ``mini``, a Hub id and a path that does not exist are returned unchanged.
     """
     if not name or name == EMBEDDED:
         return name
@@ -35,30 +35,30 @@ def absolute(name: str) -> str:
         path = Path(expanded(name))
         if not path.exists():
             return name
-        # a link is what the user calls it by; behind one, .. is another folder than it looks
+        # keep a link's own path, as the user knows it, but resolve `..` behind a link
         return str(path.resolve() if ".." in path.parts else path.absolute())
     except (OSError, RuntimeError, ValueError):
-        # a name too long, links that go in a circle, a NUL
+        # the name is too long, contains NUL, or its links form a cycle
         return name
 
 
 def is_on_disk(name: str) -> bool:
-    """Whether a backbone's name is that of a folder or file here."""
+    """Return whether a backbone's name is that of a local folder or file."""
     return name != EMBEDDED and Path(absolute(name)).exists()
 
 
 def gym_of(study: Study) -> Gym:
-    """The gym of a study that was begun before.
+    """Open the gym of an earlier study.
 
     Raises:
-        DataError: it is no longer where the study has it.
+        DataError: it is no longer at the recorded path.
     """
-    kept = absolute(study.gym)
-    if kept == EMBEDDED or Path(kept).exists():
-        return open_gym(kept)
-    here = "" if Path(kept).is_absolute() else f" under {Path.cwd()}"
+    path = absolute(study.gym)
+    if path == EMBEDDED or Path(path).exists():
+        return open_gym(path)
+    here = "" if Path(path).is_absolute() else f" under {Path.cwd()}"
     raise DataError(
-        f"the gym of study {study.title!r}, {study.gym}, is not there{here}; say where it lies now "
-        f"by its `mpt sweep` command with `--name {study.title} --gym FOLDER`: with the same rows "
-        "it is the same study, and nothing is computed again"
+        f"the gym of study {study.title!r}, {study.gym}, is not there{here}; run its "
+        f"`mpt sweep` command with `--name {study.title} --gym FOLDER` for the new place: with the "
+        "same rows it is the same study, and nothing is computed again"
     )

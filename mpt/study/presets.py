@@ -1,21 +1,20 @@
-"""Presets: a question as data, a table of variants x methods with every hyper-parameter given.
+"""Presets: an experiment as data, a table of variants x methods with all hyper-parameters given.
 
 ::
 
-    extends: paper-base.yaml     # a file beside this one; keys here are laid over its keys
+    extends: paper-base.yaml     # a file beside this one; keys here override its keys
     name: q2
     title: How many shots do sources and targets need?
     study: {...}                 # keys of a study file, shared by all
     recipes:                     # keys of a study file by method
       maml: {inner: {lr: 3.0e-5, steps: 1, batch: 2}}
-      mtl: {epochs: 20}          # steps that see every source row so often
+      mtl: {epochs: 20}          # sets the steps by passes over the source rows
     methods: [maml, mtl]
-    variants:                    # one row each: keys of a study file, and those of ``Variant``
+    variants:                    # one row each: keys of a study file or of ``Variant``
       16 shots: {setting: Cls->Cls, paper: {maml: 20.16}}
       32 shots: {setting: Cls->Cls, target_shots: 32}
 
-Laid over one another, the later ones first: the caller's changes, the variant, the recipe, the
-study.
+In order of precedence: the caller's changes, the variant, the recipe, the study.
 """
 
 from __future__ import annotations
@@ -42,11 +41,11 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 class SourceChoice(Frozen):
-    """Sources chosen by how alike their tuned prompts are to the target's (appendix A.7).
+    """Choose sources by the similarity of their tuned prompts to the target's (appendix A.7).
 
     Attributes:
-        take: those that are most or least alike, or any.
-        count: how many of the setting's sources.
+        take: the most similar ones, the least similar ones, or random ones.
+        count: number of the setting's sources to take.
     """
 
     take: Literal["highest", "random", "lowest"]
@@ -54,15 +53,15 @@ class SourceChoice(Frozen):
 
 
 class Variant(Frozen):
-    """One row of a preset.
+    """Define one row of a preset.
 
     Attributes:
-        targets: judged on these instead of the setting's.
-        choose: which of the setting's sources, instead of all.
-        methods: instead of the preset's.
-        epochs: instead of the recipe's, for methods whose recipe has them.
+        targets: replace the setting's targets.
+        choose: selects some of the setting's sources; by default all are used.
+        methods: replace the preset's methods.
+        epochs: replace the recipe's, for methods whose recipe has them.
         paper: the ARG that the paper prints, in percent, by method.
-        study: all other keys, those of a study file.
+        study: all other keys, which are those of a study file.
     """
 
     targets: Names | None = None
@@ -84,16 +83,18 @@ class Variant(Frozen):
     @model_validator(mode="after")
     def _one_target_to_be_like(self) -> Variant:
         if self.choose and len(self.targets or ()) != 1:
-            raise ValueError("'choose' needs one task to be like; give it as 'targets: [NAME]'")
+            raise ValueError(
+                "'choose' needs one target task for the similarity; give it as 'targets: [NAME]'"
+            )
         return self
 
 
 class Preset(Frozen):
-    """A question: what varies from row to row, and which methods answer.
+    """Define an experiment: what varies from row to row, and which methods are compared.
 
     Attributes:
-        pairs: groups of task pairs whose similarity is asked for, instead of variants.
-        changes: study keys laid over everything, by the caller and not by a file.
+        pairs: groups of task pairs whose similarity is computed, instead of variants.
+        changes: study keys that override all others; given by the caller, not by a file.
     """
 
     name: Title
@@ -113,18 +114,26 @@ class Preset(Frozen):
 
     @property
     def base(self) -> Study:
-        """The study that all rows share. Raises ``ConfigError``."""
+        """Return the study that all rows share.
+
+        Raises:
+            ConfigError: a key or value of it is invalid.
+        """
         return self.study_of({}, "study")
 
     def study_of(self, given: Mapping[str, Any], where: str) -> Study:
-        """The shared study with ``given`` laid over it, and the changes over that."""
+        """Return the shared study, overridden by ``given`` and then by the caller's changes.
+
+        Raises:
+            ConfigError: a key or value is invalid.
+        """
         whole = merged(merged(self.study, given), self.changes)
         return make_study({**whole, "name": self.name}, f"preset {self.name}: {where}")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A method of a row, its hyper-parameters resolved.
+    """Hold a method of a row with its hyper-parameters resolved.
 
     Attributes:
         epochs: passes over the source rows that replace ``outer.steps``.
@@ -136,11 +145,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """A variant made concrete.
+    """Hold a variant resolved on a gym.
 
     Attributes:
-        setting: called like the row; its sources are what ``choose`` chooses from.
-        whole: whether no task of the setting is lacking; the paper's value stands for all of them.
+        setting: named like the row; ``choose`` selects from its sources.
+        whole: whether the gym has every task of the setting, as the paper's value requires.
     """
 
     label: str
@@ -151,29 +160,33 @@ class Row:
 
 
 def preset_names() -> tuple[str, ...]:
-    """The presets in miniature."""
-    found = (Path(str(file)) for file in files("mpt.study").joinpath("data").iterdir())
-    return tuple(sorted(file.stem for file in found if file.suffix == ".yaml"))
+    """List the names of the presets in miniature."""
+    paths = (Path(str(file)) for file in files("mpt.study").joinpath("data").iterdir())
+    return tuple(sorted(file.stem for file in paths if file.suffix == ".yaml"))
 
 
 def miniature(name: str, changes: Mapping[str, Any] | None = None) -> Preset:
-    """A preset on the embedded gym and backbone. Raises ``UnknownName``."""
-    known = [one for one in preset_names() if one != "base"]
-    if name not in known:
-        raise UnknownName("preset", name, known, "A file is given with --study.")
+    """Read a preset on the embedded gym and backbone.
+
+    Raises:
+        UnknownName: there is no such preset.
+    """
+    names = [preset for preset in preset_names() if preset != "base"]
+    if name not in names:
+        raise UnknownName("preset", name, names, "A file is given with --study.")
     return read_preset(Path(str(files("mpt.study").joinpath("data", f"{name}.yaml"))), changes)
 
 
 def read_preset(path: Path, changes: Mapping[str, Any] | None = None) -> Preset:
-    """The preset in a YAML file, study keys changed by the caller laid over all of its rows.
+    """Read a preset from a YAML file; ``changes`` override study keys in all of its rows.
 
     Raises:
-        ConfigError: no such file, not YAML, an unknown key, a wrong type or value.
+        ConfigError: the file is missing or not YAML, or a key, type or value is invalid.
     """
     given = _extended(path)
     if "variants" not in given and "pairs" not in given:
         raise ConfigError(
-            f"{path} is no preset: it has neither 'variants' nor 'pairs'; a study file is for "
+            f"{path} is no preset: it has neither 'variants' nor 'pairs'; give a study file to "
             "`mpt sweep --study`"
         )
     try:
@@ -183,18 +196,18 @@ def read_preset(path: Path, changes: Mapping[str, Any] | None = None) -> Preset:
 
 
 def rows(preset: Preset, partitions: Partitions, whole: Partitions | None = None) -> list[Row]:
-    """The rows of a preset on a gym's settings.
+    """Resolve the variants of a preset on a gym's settings.
 
     Args:
-        preset: whose variants.
-        partitions: of the gym.
-        whole: the settings as published, where the gym may hold a part of them.
+        preset: the preset.
+        partitions: the gym's settings.
+        whole: the settings as published, where the gym may lack some of their tasks.
 
     Raises:
-        ConfigError: a key of a variant that no study has, or a wrong value.
-        UnknownName: a setting that the gym does not have.
+        ConfigError: a variant has an unknown key or an invalid value.
+        UnknownName: the gym lacks a setting.
     """
-    found = []
+    resolved = []
     for label, variant in preset.variants.items():
         where = f"variant {label!r}"
         entries = tuple(
@@ -206,8 +219,8 @@ def rows(preset: Preset, partitions: Partitions, whole: Partitions | None = None
         published = {**whole.settings, **whole.ablations} if whole else {}
         if whole and study.partitions is None and study.setting in published:
             complete = _setting(label, variant, study, whole)
-        found.append(Row(label, variant, entries, setting, setting == complete))
-    return found
+        resolved.append(Row(label, variant, entries, setting, setting == complete))
+    return resolved
 
 
 def _entry(preset: Preset, method: str, variant: Variant, where: str) -> Entry:
@@ -222,15 +235,15 @@ def _entry(preset: Preset, method: str, variant: Variant, where: str) -> Entry:
     return Entry(preset.study_of(given, where), None if any(steps) else epochs)
 
 
-def _setting(label: str, variant: Variant, study: Study, known: Partitions) -> Setting:
-    named = known.setting(study.setting)
+def _setting(label: str, variant: Variant, study: Study, partitions: Partitions) -> Setting:
+    named = partitions.setting(study.setting)
     targets = variant.targets or named.targets
     sources = tuple(task for task in study.sources or named.sources if task not in targets)
     return Setting(label, sources, targets)
 
 
 def _current(given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The keys of a preset file, those of its studies under their names of today."""
+    """Return the keys of a preset file, with old study keys renamed to the current ones."""
 
     def part(value: object, place: str) -> object:
         return current_keys(value, f"{where}: {place}") if isinstance(value, dict) else value
@@ -245,7 +258,7 @@ def _current(given: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _extended(path: Path) -> dict[str, Any]:
-    """The keys of a file over those of the file that it extends."""
+    """Return the keys of a file, laid over those of the file that it extends."""
     given = _current(read_mapping(path), f"preset file {path}")
     if (below := given.pop("extends", None)) is None:
         return given

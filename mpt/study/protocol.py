@@ -1,4 +1,4 @@
-"""Protocols: ways to run prompt tuning, as defaults that a study file may still override."""
+"""Protocols: sets of defaults for prompt tuning, which a study file may override."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ PROTOCOLS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         },
     }
 )
-"""``paper``: as the text has it, decoded greedily. ``authors``: what their programs did instead:
-the prompt behind the input, its first rows made of task names, the task's name before every input,
-beam search, two devices with a batch of 8 each, and a cap on epochs by which tasks of 32 rows stop
-early. docs/study-file.md lists what is not taken over, and why."""
+"""``paper``: as described in the paper, with greedy decoding. ``authors``: as in the authors' code:
+the prompt after the input, its first rows initialised from task names, the task's name before every
+input, beam search, two devices with a batch of 8 each, and a cap on epochs that ends tuning early
+on tasks of 32 rows. docs/study-file.md lists what differs from that code, and why."""
 
 
 def habits(protocol: ProtocolName, method: str, max_target: int) -> Habits | None:
-    """How a protocol's meta-trainings go, where that is not mpt's own way.
+    """Return how a protocol's meta-trainings differ from mpt's own; None if they do not.
 
     Args:
-        protocol: whose.
-        method: each had a program of its own.
-        max_target: of the backbone; targets that are shorter anyway are not cut.
+        protocol: name of the protocol.
+        method: name of the method; the authors' code has a program for each.
+        max_target: of the backbone; a limit that is not below it changes nothing.
     """
     if protocol != "authors":
         return None

@@ -1,4 +1,4 @@
-"""Pruning as data of a study: when a trial that does worse than others is stopped early."""
+"""Pruning settings of a study: when a trial that does worse than others is stopped early."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from mpt.seeding import stream
 
 
 class Wilcoxon(Frozen):
-    """Validation goes from one data seed to the next while it is not clearly worse than the best.
+    """Stop validating a trial after a data seed if it is significantly worse than the best trial.
 
-    After each data seed the trial's gains on every (task, seed) so far are compared with those of
-    the best trial of earlier rounds by Wilcoxon's signed-rank test, one-sided and paired.
+    After each data seed the trial's gains on all (task, seed) pairs so far are compared with those
+    of the best trial of earlier rounds by a one-sided paired Wilcoxon signed-rank test.
 
     Attributes:
-        p_threshold: a trial is pruned below this p-value. The test is done after each data seed
-            but the last, each time with this chance of pruning a trial that is as good as the
-            best; n pairs give no p-value below 2^-n, so that 0.1 asks for four of them.
+        p_threshold: a trial is pruned below this p-value. The test is repeated after each data
+            seed but the last, each time with this probability of pruning a trial that is as good
+            as the best. n pairs give no p-value below 2^-n, so 0.1 needs four of them.
     """
 
     kind: Literal["wilcoxon"] = "wilcoxon"
@@ -30,16 +30,16 @@ class Wilcoxon(Frozen):
 
 
 class Hyperband(Frozen):
-    """Meta-training stops at rungs, and goes on from there if the trial is among the better ones.
+    """Pause meta-training at rungs, and continue it only if the trial is among the better ones.
 
-    At a rung the prompt is tuned on every validation task under the first data seed and rate, and
-    the trial goes on if its gain is in the upper ``1 / reduction_factor`` of those that came to
-    this rung before it in its bracket (Li et al., 2018, asynchronously as in Li et al., 2020).
+    At a rung the prompt is tuned on every validation task with the first data seed and rate, and
+    the trial continues if its gain is in the upper ``1 / reduction_factor`` of those that reached
+    this rung of its bracket before (Li et al., 2018, asynchronously as in Li et al., 2020).
 
     Attributes:
-        min_resource: meta-steps to the lowest rung; default: those of the longest trial divided by
-            ``reduction_factor`` twice, which makes three brackets.
-        reduction_factor: eta, also between the steps of one rung and the next.
+        min_resource: meta-steps to the lowest rung; by default those of the longest trial divided
+            by ``reduction_factor ** 2``, which gives three brackets.
+        reduction_factor: eta, also the ratio between the steps of one rung and the next.
     """
 
     kind: Literal["hyperband"] = "hyperband"
@@ -47,17 +47,16 @@ class Hyperband(Frozen):
     reduction_factor: Annotated[StrictInt, Field(ge=2)] = 3
 
     def lowest(self, most: int) -> int:
-        """Meta-steps to the lowest rung, when the longest trial takes ``most``."""
+        """Return the meta-steps to the lowest rung, if the longest trial takes ``most``."""
         return self.min_resource or max(1, most // self.reduction_factor**2)
 
     def bracket(self, number: int, seed: int, most: int) -> int:
-        """Which bracket a trial is in; bracket s begins at rung s, the last one prunes nothing.
+        """Return the bracket of a trial; bracket s begins at rung s, and the last one never prunes.
 
-        Brackets come in the proportion in which Hyperband fills them, in an order drawn from the
-        study's seed.
+        Brackets are assigned in Hyperband's proportions, in an order drawn from the study's seed.
         """
         eta = self.reduction_factor
-        # a rung exactly at the end must not be lost to rounding
+        # rounding must not lose a rung that is exactly at the end
         last = floor(log(most / self.lowest(most), eta) + 1e-9)
         shares = [ceil((last + 1) * eta ** (last - s) / (last - s + 1)) for s in range(last + 1)]
         slots = [s for s, share in enumerate(shares) for _ in range(share)]
@@ -65,19 +64,19 @@ class Hyperband(Frozen):
         return slots[order[number % len(slots)]]
 
     def rungs(self, bracket: int, steps: int, most: int) -> tuple[int, ...]:
-        """Meta-steps after which a trial of ``steps`` in all may be pruned, its end left out."""
-        found, at = [], self.lowest(most) * self.reduction_factor**bracket
+        """Return the meta-steps before its end at which a trial of ``steps`` may be pruned."""
+        rungs, at = [], self.lowest(most) * self.reduction_factor**bracket
         while at < steps:
-            found.append(at)
+            rungs.append(at)
             at *= self.reduction_factor
-        return tuple(found)
+        return tuple(rungs)
 
 
 PRUNERS: Mapping[str, type[Frozen]] = {"wilcoxon": Wilcoxon, "hyperband": Hyperband}
 
 
 def _named(given: Any) -> Any:
-    """``pruner: wilcoxon`` is short for its defaults, ``pruner: none`` for no pruner."""
+    """Expand ``pruner: wilcoxon`` to a mapping of its kind, and ``pruner: none`` to None."""
     if isinstance(given, str):
         return None if given == "none" else {"kind": given}
     return given
@@ -86,4 +85,4 @@ def _named(given: Any) -> Any:
 Pruner = Annotated[
     Annotated[Wilcoxon | Hyperband, Discriminator("kind")] | None, BeforeValidator(_named)
 ]
-"""``none``, the name of a pruner, or a mapping of its ``kind`` and knobs."""
+"""``none``, the name of a pruner, or a mapping of its ``kind`` and parameters."""

@@ -1,4 +1,4 @@
-"""Which settings a study runs: its gym's, or its own from a file."""
+"""Settings of a study: its gym's, or custom ones from a file."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from mpt.study.study import Study
 
 
 def settings_of(study: Study, gym: Gym) -> Partitions:
-    """The study's own settings, else those of its gym.
+    """Return the study's custom settings, or those of its gym if it has none.
 
-    Own settings without validation tasks are searched on the study's, else on the gym's.
+    Custom settings without validation tasks use the study's, or else the gym's.
 
     Raises:
-        UnknownName: a task that the gym does not have.
-        ConfigError: a task that is searched on is a target of an own setting.
+        UnknownName: the gym lacks a task.
+        ConfigError: a validation task is a target of a custom setting.
     """
-    own = study.partitions
-    if own is None:
+    custom = study.partitions
+    if custom is None:
         return gym.partitions
-    own.check(gym.tasks)
-    searched = study.validation.tasks or own.validation or gym.partitions.validation
-    return replace(own, validation=searched)
+    custom.check(gym.tasks)
+    validation = study.validation.tasks or custom.validation or gym.partitions.validation
+    return replace(custom, validation=validation)

@@ -1,4 +1,4 @@
-"""What the keys of a study may hold: lists without repetition, ranges, data seeds, a name."""
+"""Types of a study's keys: lists without repetition, ranges, data seeds, names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if not values:
         raise ValueError("give at least one value, or leave the key out")
     if twice := [str(value) for value in dict.fromkeys(values) if values.count(value) > 1]:
-        raise ValueError(f"name each value once; {', '.join(twice)} stands here more often")
+        raise ValueError(f"{', '.join(twice)} is repeated; name each value once")
     return values
 
 
@@ -27,7 +27,7 @@ def _with_plain(names: tuple[str, ...]) -> tuple[str, ...]:
 def _named(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ValueError(
-            "a name consists of letters, digits, '.', '_' and '-', a letter or digit first"
+            "a name must consist of letters, digits, '.', '_' and '-', a letter or digit first"
         )
     return name
 
@@ -35,13 +35,14 @@ def _named(name: str) -> str:
 def _sown(seeds: tuple[int, ...]) -> tuple[int, ...]:
     if odd := [str(seed) for seed in seeds if seed not in SEEDS]:
         raise ValueError(
-            f"there are no rows for {', '.join(odd)}; data seeds are {', '.join(map(str, SEEDS))}"
+            f"there are no rows for {', '.join(odd)}; choose data seeds from "
+            f"{', '.join(map(str, SEEDS))}"
         )
     return seeds
 
 
 Title = Annotated[str, AfterValidator(_named)]
-"""A study's name: part of file names, of MLflow's names and of its filters."""
+"""A study's name, used in file names and in MLflow's names and filters."""
 
 Names = Annotated[tuple[str, ...], AfterValidator(_distinct)]
 RateList = Annotated[tuple[Rate, ...], AfterValidator(_distinct)]
@@ -49,18 +50,18 @@ MethodNames = Annotated[tuple[MethodName, ...], AfterValidator(_distinct)]
 Baselines = Annotated[
     tuple[Literal["PT", "FT"], ...], AfterValidator(_distinct), AfterValidator(_with_plain)
 ]
-"""Plain prompt tuning always, as gains are over it, and full fine-tuning."""
+"""Plain prompt tuning, always included as gains are relative to it, and full fine-tuning."""
 
 Counts = Annotated[tuple[Count, ...], AfterValidator(_distinct)]
 MetaSeeds = Annotated[tuple[Annotated[StrictInt, Field(ge=0)], ...], AfterValidator(_distinct)]
-"""Seeds of meta-trainings, counted from the study's own: 0 is that."""
+"""Seeds of meta-trainings, as offsets from the study's seed."""
 
 Seeds = Annotated[tuple[StrictInt, ...], AfterValidator(_distinct), AfterValidator(_sown)]
-"""Data seeds: which few-shot samples of a task are read."""
+"""Data seeds, which select the few-shot samples of a task."""
 
 
 class Interval(Frozen):
-    """Any value from ``low`` to ``high``, log-uniform for rates."""
+    """Define the range from ``low`` to ``high``, log-uniform for rates."""
 
     low: Rate
     high: Rate

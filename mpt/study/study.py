@@ -1,4 +1,4 @@
-"""A study as data: what is searched, on which tasks it is judged, and what a promotion runs."""
+"""A study as data: search space, validation tasks, and what a promotion runs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from mpt.study.space import (
 
 
 class Space(Frozen):
-    """What a trial may choose; what is left out keeps the study's ``inner`` and ``outer`` value."""
+    """Define the search space; a key left out keeps the study's ``inner`` or ``outer`` value."""
 
     inner_lr: Rates | None = None
     outer_lr: Rates | None = None
@@ -60,20 +60,20 @@ class Space(Frozen):
     method_args: Annotated[Mapping[str, Rates] | None, NotStoredUnset] = None
 
     def dimensions(self, name: str) -> dict[str, Interval | tuple[float, ...] | tuple[int, ...]]:
-        """Return what is searched of a method: of an inner loop and arguments only its own."""
-        known = method(name)
+        """Return the searched dimensions of a method, without those that it does not have."""
+        row = method(name)
         searched = {
-            "inner_lr": self.inner_lr if known.support else None,
+            "inner_lr": self.inner_lr if row.support else None,
             "outer_lr": self.outer_lr,
-            "inner_steps": self.inner_steps if known.support else None,
+            "inner_steps": self.inner_steps if row.support else None,
             "outer_steps": self.outer_steps,
-            **{arg: of for arg, of in (self.method_args or {}).items() if arg in known.args},
+            **{arg: of for arg, of in (self.method_args or {}).items() if arg in row.args},
         }
         return {key: choice for key, choice in searched.items() if choice is not None}
 
 
 class Validation(Frozen):
-    """Where trials are judged: ARG over ``tasks`` (default: the gym's five) against plain PT."""
+    """Define how trials are evaluated: ARG over plain PT on ``tasks`` (default: the gym's five)."""
 
     tasks: Names | None = None
     seeds: Seeds = SEEDS[:2]
@@ -81,7 +81,7 @@ class Validation(Frozen):
 
 
 class FullFineTuning(Frozen):
-    """The second baseline of a promotion; it decodes as ``tuning`` says."""
+    """Define the second baseline of a promotion; it decodes as given under ``tuning``."""
 
     lrs: RateList = FULL_LRS
     steps: Count = 40
@@ -91,14 +91,14 @@ class FullFineTuning(Frozen):
 
 
 class Final(Frozen):
-    """What a promotion runs.
+    """Define what a promotion runs.
 
     Attributes:
-        settings: default: all of the gym's.
-        methods: default: the study's own.
-        seeds, lrs: of the targets; per seed the rate with the best dev score counts.
-        meta_seeds: meta-trainings of every method and setting, each with another seed.
-        baselines: plain prompt tuning, which gains are over, and full fine-tuning beside it.
+        settings: by default all of the gym's.
+        methods: by default the study's own method.
+        seeds, lrs: of the targets; the learning rate with the best dev score counts per seed.
+        meta_seeds: seeds of the meta-trainings of every method and setting, one each.
+        baselines: plain prompt tuning, to which gains are relative, and full fine-tuning.
     """
 
     settings: Names | None = None
@@ -111,25 +111,25 @@ class Final(Frozen):
 
 
 class Study(Frozen):
-    """Everything about a study but its results.
+    """Define a study: everything about it but its results.
 
     Attributes:
-        name: under which Optuna, MLflow and the ledger know it; default ``<gym>-<method>``.
+        name: its name in Optuna, MLflow and the ledger; default ``<gym>-<method>``.
         gym: ``mini`` or a folder of tasks.
-        protocol: whose habits are the defaults, see ``mpt.study.protocol``.
-        partitions: settings of one's own instead of the gym's; in a file also the name of a YAML
-            file beside it (docs/own-tasks.md).
-        method_args: arguments that the method has beside its inner and outer loop.
-        setting: whose source tasks the trials learn on, by default R->R or the first of
+        protocol: source of the defaults, see ``mpt.study.protocol``.
+        partitions: custom settings instead of the gym's; in a file also the name of a YAML file
+            beside it (docs/own-tasks.md).
+        method_args: arguments of the method besides its inner and outer loop.
+        setting: provides the source tasks of the trials, by default R->R or the first of
             ``partitions``; ``sources`` overrides them.
-        source_shots, target_shots: k of source tasks, and of tasks that are judged on, where it is
-            not the official one: a number, or ``all``.
-        trials: a total for the study, however often it is resumed.
-        round: trials drawn together, from the results of earlier rounds alone: they are the same
-            however they are packed.
-        pack: trials that share one pass, at most a round.
-        cells_per_pack: downstream cells that share one pass; ``auto``: as many as fill the device.
-        errors: what is done about errors, by class.
+        source_shots, target_shots: k of source and evaluated tasks where it is not the official
+            one: a number, or ``all``.
+        trials: total of the study, including those before it was resumed.
+        round: trials sampled together, based only on the results of earlier rounds, so that they
+            do not depend on how trials are packed.
+        pack: trials trained in one pass, at most a round.
+        cells_per_pack: downstream cells tuned in one pass; ``auto``: as many as the device holds.
+        errors: policy for each class of error.
     """
 
     SCHEMA: ClassVar[Schema] = Schema("Study")
@@ -185,7 +185,7 @@ class Study(Frozen):
         if SAMPLERS[self.sampler].exhausts and ranges:
             raise ValueError(
                 f"a {self.sampler} needs lists of values, but {', '.join(ranges)} is a range; give "
-                "a list or another sampler"
+                "a list or choose another sampler"
             )
         return self
 
@@ -206,12 +206,12 @@ class Study(Frozen):
 
     @property
     def most_steps(self) -> int:
-        """Meta-steps of the longest trial."""
+        """Return the meta-steps of the longest trial."""
         return max(self.space.outer_steps or (self.outer.steps,))
 
     @cached_property
     def grid(self) -> list[dict[str, float]]:
-        """Every combination of the choices, in an order drawn from the seed."""
+        """List every combination of the choices, in an order drawn from the seed."""
         dimensions = self.space.dimensions(self.method)
         cells = [
             dict(zip(dimensions, cell, strict=True))
@@ -221,34 +221,34 @@ class Study(Frozen):
 
     @property
     def total(self) -> int:
-        """Trials in all; a grid ends with its last cell."""
+        """Return the number of trials in all; a grid ends with its last combination."""
         is_finite = SAMPLERS[self.sampler].exhausts
         return min(self.trials, len(self.grid)) if is_finite else self.trials
 
     @property
     def title(self) -> str:
-        """The study's name."""
+        """Return the study's name, or its default name."""
         folder = re.sub(r"[^A-Za-z0-9._-]", "-", Path(self.gym).name).lstrip("._-")
         return self.name or f"{folder or 'gym'}-{self.method}"
 
     @property
     def definition(self) -> dict[str, Any]:
-        """What makes it this study and no other: all but its name, length and packing."""
-        free = {"name", "trials", "pack", "cells_per_pack", "errors", "final", "partitions"}
-        own: dict[str, Any] = {"partitions": self.partitions.digest} if self.partitions else {}
+        """Return what identifies the study: all but its name, length, packing and promotion."""
+        excluded = {"name", "trials", "pack", "cells_per_pack", "errors", "final", "partitions"}
+        extra: dict[str, Any] = {"partitions": self.partitions.digest} if self.partitions else {}
         if self.habits:
-            own["habits"] = self.habits.model_dump(mode="json", exclude_none=True)
-        known = {**self.model_dump(mode="json", exclude=free), **own}
-        return {key: value for key, value in known.items() if value is not None}
+            extra["habits"] = self.habits.model_dump(mode="json", exclude_none=True)
+        values = {**self.model_dump(mode="json", exclude=excluded), **extra}
+        return {key: value for key, value in values.items() if value is not None}
 
     @property
     def habits(self) -> Habits | None:
-        """How its meta-trainings go, where the protocol has them go otherwise."""
+        """Return how the protocol's meta-trainings differ from mpt's own, if they do."""
         return habits(self.protocol, self.method, self.backbone.max_target)
 
     @property
     def fine_tuning(self) -> FineTuning:
-        """The budget of one cell of full fine-tuning."""
+        """Return the budget of one cell of full fine-tuning."""
         chosen = self.final.fine_tuning.model_dump(exclude={"lrs"})
         return FineTuning(**chosen, num_beams=self.tuning.num_beams)
 
@@ -261,7 +261,7 @@ class Study(Frozen):
         data: str,
         meta_seed: int = 0,
     ) -> RunConfig:
-        """The meta-training that a choice of parameters stands for."""
+        """Build the configuration of the meta-training with the given hyper-parameters."""
         args = method(self.method).arguments({**(self.method_args or {}), **params})
         inner = {"lr": params.get("inner_lr"), "steps": params.get("inner_steps")}
         outer = {"lr": params.get("outer_lr"), "steps": params.get("outer_steps")}

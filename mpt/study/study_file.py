@@ -1,4 +1,4 @@
-"""A study from a file or from options: defaults, overrides, and every fault in one message."""
+"""Studies from files and options: defaults, overrides, and all faults in one message."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ _LOG = logging.getLogger("mpt.study")
 
 
 def defaults(gym: str, method: str) -> dict[str, Any]:
-    """What is searched when no file says otherwise: sized for the embedded backbone on two cores.
+    """Return the default search space and budget, sized for the embedded backbone on two cores.
 
-    Rows of a folder of real tasks are longer than the embedded gym's, so more of them is read.
+    Inputs of real tasks are longer than the embedded gym's, so more of their tokens are read.
     """
-    # an unknown method is refused when the study is made, with its near misses
+    # an unknown method is rejected later, with suggestions, when the study is made
     space = dict(METHODS[method].space) if method in METHODS else {}
     if gym != "mini":
         return {"space": space, "backbone": {"max_input": 96}}
-    # full fine-tuning trains alone what prompt tuning trains sixteen at a time
+    # full fine-tuning trains one cell at a time where prompt tuning packs sixteen
     return {"space": space, "final": {"fine_tuning": {"lrs": [5e-4], "steps": 20}}}
 
 
 def resolve(path: Path | None, changes: Mapping[str, Any]) -> Study:
-    """The study of a file, or the default one, with some keys changed.
+    """Return the study of a file, or the default study, with some keys changed.
 
     Raises:
         ConfigError: see ``read_study``.
@@ -53,11 +53,11 @@ def resolve(path: Path | None, changes: Mapping[str, Any]) -> Study:
 
 
 def read_study(path: Path, overrides: Mapping[str, Any]) -> Study:
-    """The study in a YAML file, with some of its keys overridden.
+    """Read a study from a YAML file, with some of its keys overridden.
 
     Raises:
-        ConfigError: no such file, not YAML, an unknown key, a wrong type or value; all of the
-            file's faults in one message.
+        ConfigError: the file is missing or not YAML, or a key, type or value is invalid; one
+            message names all of the file's faults.
     """
     where = f"study file {path}"
     given = current_keys(read_mapping(path), where)
@@ -65,10 +65,10 @@ def read_study(path: Path, overrides: Mapping[str, Any]) -> Study:
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """The keys of a YAML file.
+    """Read the keys of a YAML file.
 
     Raises:
-        ConfigError: no such file, not YAML, no mapping.
+        ConfigError: the file is missing, not YAML, or not a mapping.
     """
     try:
         given = read_yaml(path)
@@ -87,10 +87,10 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def current_keys(given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Study keys from a file under their names of today; old ones are read, and a note is logged.
+    """Rename the old study keys of a file to the current ones, and log a note about them.
 
     Raises:
-        ConfigError: a key is given under its old name and its new one.
+        ConfigError: a key is given under both its old and its new name.
     """
     current, renamed = _by_field_names(given, where)
     if renamed:
@@ -109,27 +109,28 @@ def _by_field_names(
 
 
 def _with_partitions(given: dict[str, Any], folder: Path, where: str) -> dict[str, Any]:
-    """``given`` with its settings read; the first of them is searched if none is named."""
-    own = given.get("partitions")
-    if isinstance(own, str):
+    """Return ``given`` with its custom settings read; the first is searched if none is named."""
+    custom = given.get("partitions")
+    if isinstance(custom, str):
         cure = "put the file beside the study file"
-        own = read_partitions(contained(folder, expanded(own), f"{where}: partitions", cure))
-    elif isinstance(own, dict):
-        own = make_partitions(own, f"{where}: partitions")
-    if not isinstance(own, Partitions):
+        path = contained(folder, expanded(custom), f"{where}: partitions", cure)
+        custom = read_partitions(path)
+    elif isinstance(custom, dict):
+        custom = make_partitions(custom, f"{where}: partitions")
+    if not isinstance(custom, Partitions):
         return given
-    return {"setting": next(iter(own.settings)), **given, "partitions": own}
+    return {"setting": next(iter(custom.settings)), **given, "partitions": custom}
 
 
 def make_study(given: Mapping[str, Any], where: str = "study") -> Study:
-    """A study from plain data, its folders absolute; relative ones are under the working folder.
+    """Make a study from plain data, its folders made absolute from the working folder.
 
     Args:
-        given: keys of a study file, or a study as it is stored.
-        where: what its errors begin with.
+        given: keys of a study file, or a stored study.
+        where: prefix of error messages.
 
     Raises:
-        ConfigError: names every key at fault.
+        ConfigError: keys or values are invalid; the message names all of them.
     """
     given, _ = _by_field_names(given, where)
     protocol = given.get("protocol")
@@ -141,42 +142,42 @@ def make_study(given: Mapping[str, Any], where: str = "study") -> Study:
 
 
 def _placed(given: dict[str, Any]) -> dict[str, Any]:
-    found = dict(given)
+    placed = dict(given)
     if isinstance(gym := given.get("gym"), str):
-        found["gym"] = absolute(gym)
+        placed["gym"] = absolute(gym)
     backbone = given.get("backbone")
     if isinstance(backbone, Mapping) and isinstance(name := backbone.get("name"), str):
-        found["backbone"] = {**backbone, "name": absolute(name)}
+        placed["backbone"] = {**backbone, "name": absolute(name)}
     elif isinstance(backbone, BackboneConfig):
-        found["backbone"] = backbone.model_copy(update={"name": absolute(backbone.name)})
-    return found
+        placed["backbone"] = backbone.model_copy(update={"name": absolute(backbone.name)})
+    return placed
 
 
 _SHORT = Repr()
-"""A value as an error shows it; aliases of YAML can make one of any size from a few lines."""
+"""Formats a value in an error; YAML aliases can make one of any size from a few lines."""
 _SHORT.maxstring = _SHORT.maxother = 60
 _SHORT.maxlevel = 2
 
 
 def faults_of(error: ValidationError, model: type[BaseModel]) -> str:
-    """Every fault of data that ``model`` refused, with near misses of its keys and values."""
+    """Format all faults of data that ``model`` rejected, suggesting similar keys and values."""
     return "; ".join(_fault(detail, model) for detail in error.errors())
 
 
 _PLAINER = {
-    "string_type": "a text is wanted, so put it in quotes",
+    "string_type": "expected a text, so put it in quotes",
     "bool_type": "give true or false",
 }
-"""What to do about a value of another type, where pydantic only says which it should be."""
+"""Plainer messages about values of a wrong type than those of pydantic."""
 
 
 def _fault(detail: Any, model: type[BaseModel]) -> str:
     loc = [part for part in detail["loc"] if part not in ("interval", "choices")]
     place = ".".join(str(part) for part in loc if part not in PRUNERS)
     if detail["type"] == "extra_forbidden":
-        known = _keys_beside(loc, model)
-        near = get_close_matches(str(loc[-1]), known, n=1)
-        meant = f" - did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"
+        keys = _keys_beside(loc, model)
+        near = get_close_matches(str(loc[-1]), keys, n=1)
+        meant = f" - did you mean {near[0]!r}?" if near else f"; valid keys here: {', '.join(keys)}"
         return f"unknown key {place!r}{meant}"
     message = detail["msg"].removeprefix("Value error, ").replace("valid tuple", "list of values")
     message = re.sub(r"a valid dictionary or instance of \w+", "a mapping of keys", message)
@@ -196,7 +197,7 @@ def _fault(detail: Any, model: type[BaseModel]) -> str:
 
 
 def _keys_beside(loc: Sequence[int | str], model: type[BaseModel]) -> list[str]:
-    """The keys that could have stood where an unknown one was found."""
+    """List the valid keys at the place of an unknown one."""
     for part in loc[:-1]:
         if part in PRUNERS:
             model = PRUNERS[str(part)]
@@ -207,7 +208,7 @@ def _keys_beside(loc: Sequence[int | str], model: type[BaseModel]) -> list[str]:
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``changes``; mappings in both are merged key by key, at every depth."""
+    """Merge ``changes`` into ``base``; mappings in both are merged recursively."""
     both = {
         key: merged(base[key], value)
         for key, value in changes.items()

@@ -126,7 +126,7 @@ def test_causal_models_answer_otherwise_as_peft_generates_by_default(kind, tmp_p
     ids = names["model"].generate(input_ids=read["input_ids"], **options)
     new = list(ids[:, read["input_ids"].shape[1] :].numpy())
     assert made.backbone.decode(new) != made.ours
-    assert "only one text at a time and with use_cache=False" in made.caveat
+    assert "only for one text at a time and with use_cache=False" in made.caveat
 
 
 @FILTERS[0]
@@ -184,7 +184,7 @@ def test_what_peft_cannot_place_is_refused(tmp_path):
         exported(tmp_path, chosen, torch.zeros(4, 8), "x")
     (tmp_path / "adapter").mkdir()
     (tmp_path / "adapter" / "thesis.txt").touch()
-    with pytest.raises(InputError, match="holds something already"):
+    with pytest.raises(InputError, match="is not an empty folder"):
         exported(tmp_path, chosen, torch.zeros(4, 8), "x")
 
 
@@ -202,7 +202,9 @@ def test_a_recorded_prompt_answers_and_is_exported(tmp_path):
     assert named.out in answers
     said = mpt("export", "mpt-small", "--to", "peft", tmp_path / "adapter", home=home)
     assert said.code == 0, said.err
-    assert "note: PEFT answers as `mpt predict` one text at a time and in batches" in said.err
+    assert (
+        "note: PEFT gives the answers of `mpt predict` for single texts and for batches" in said.err
+    )
     config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
     assert (config["num_virtual_tokens"], config["num_transformer_submodules"]) == (3, 1)
     refused = mpt("predict", "mpt-smal", "x", home=home)

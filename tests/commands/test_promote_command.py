@@ -49,9 +49,9 @@ def test_the_report_lies_where_the_command_says(promoted):
 
 
 def test_warnings_are_one_line_each(promoted):
-    said = [line for line in promoted.err.splitlines() if "too few to know the noise" in line]
+    said = [line for line in promoted.err.splitlines() if "too few to estimate the noise" in line]
     assert said == [
-        f"warning: {setting}: 2 seeds, too few to know the noise"
+        f"warning: {setting}: 2 seeds, too few to estimate the noise"
         for setting in ("Cls->Cls", "R->R")
     ]
 

@@ -121,4 +121,4 @@ def test_a_setting_is_named_only_where_the_table_names_none(tmp_path):
         "report", "--results", out / "scores.csv", "--setting", "C", "--out", out, home=tmp_path
     )
     assert again.code == 2
-    assert "names its settings itself" in again.error
+    assert "has a column of settings" in again.error

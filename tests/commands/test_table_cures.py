@@ -50,7 +50,7 @@ CURES = {
     ),
     "a failed cell": (
         WHOLE + "A->B,MAML,rte,13,0.5,NaN\n",
-        "take a failed cell's row out",
+        "remove the row of a failed cell",
         WHOLE,
     ),
     "percent beside fractions": (

@@ -95,10 +95,11 @@ STUDIES = {
     "no tasks": ({"validation": {"tasks": []}}, "'validation.tasks' is []: give at least one"),
     "no sources": ({"sources": []}, "'sources' is []: give at least one value"),
     "no seeds": ({"source_seeds": []}, "'source_seeds' is []: give at least one value"),
-    "a seed twice": ({"source_seeds": [13, 13]}, "name each value once; 13 stands here more often"),
+    "a seed twice": ({"source_seeds": [13, 13]}, "13 is repeated; name each value once"),
     "a seed without rows": (
         {"final": {"seeds": [13, 14]}},
-        "'final.seeds' is [13, 14]: there are no rows for 14; data seeds are 13, 21, 42, 87, 100",
+        "'final.seeds' is [13, 14]: there are no rows for 14; choose data seeds from 13, 21, 42, "
+        "87, 100",
     ),
     "missing backbone": (
         {"backbone": {"name": "/no/such"}},

@@ -204,7 +204,7 @@ def test_gains_alone_make_a_report(tmp_path):
     bare = Findings(title="From a table", gains=tuple(gains(scores(tasks=1), resamples=200)))
     text = Page(write_report(bare, tmp_path / "out").read_text(encoding="utf-8")).text
     assert "n/a" in text
-    assert "1 target, too few to speak of others like them" in text
+    assert "1 target, too few to generalise to similar tasks" in text
     assert "Sweep" not in text
 
 

@@ -156,10 +156,10 @@ def test_score_grid_takes_the_best_dev_rate():
     [
         ([gain()], "MAML gains +2.00 % over PT on NP->P, 95 % interval [+1.0, +3.0]: a gain."),
         ([gain(-3, -1)], "MAML gains -2.00 % over PT on NP->P, 95 % interval [-3.0, -1.0]: a loss"),
-        ([gain(interval=UNKNOWN)], "interval n/a: too few tasks to say more."),
-        ([gain(-1, 3)], "not told from zero."),
+        ([gain(interval=UNKNOWN)], "interval n/a: too few tasks for an interval."),
+        ([gain(-1, 3)], ": no significant difference."),
         ([gain(), gain(-3, -1, method="mtl")], "Above PT: MAML in 1 of 1 setting; below PT: MTL"),
-        ([gain(-1, 3)] * 2, "No method is told from PT (95 %"),
+        ([gain(-1, 3)] * 2, "No significant difference from PT (95 %"),
         ([], "No setting has an average relative gain."),
     ],
 )

@@ -44,6 +44,9 @@ def test_of_a_long_study_the_best_and_the_latest_are_shown_and_all_are_counted()
     assert not {21, 60, 450} & set(numbers[:-10])
     shown = [line for line in text.splitlines() if line.rstrip().endswith("complete")]
     assert len(shown) == SHOWN
-    assert "500 trials: 499 complete, 1 diverged. Shown are the 50 best" in in_one_line(text)
+    assert (
+        "500 trials: 499 complete, 1 diverged. The 50 best and the 50 latest are shown"
+        in in_one_line(text)
+    )
     assert "run e diverged" not in text
     assert len(json.loads(trials_json(trials))["trials"]) == 500

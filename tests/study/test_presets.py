@@ -231,7 +231,7 @@ WRONG = {
     "both": ({"pairs": {"a": [["x", "y"]]}}, "give either 'variants' or 'pairs'"),
     "no one to be like": (
         {"variants": {"a": {"choose": {"take": "highest", "count": 2}}}},
-        "'choose' needs one task to be like",
+        "'choose' needs one target task for the similarity",
     ),
     "another choice": (
         {"variants": {"a": {"targets": ["x"], "choose": {"take": "hihgest", "count": 2}}}},

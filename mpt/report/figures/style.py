@@ -1,4 +1,4 @@
-"""How figures look: colours that the colour-blind can tell apart, and a marker for each as well."""
+"""Style of figures: colours that colour-blind readers can distinguish, each with a marker."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 INK, FAINT, GRID, BAND = "#1b1f24", "#6a737d", "#e4e7eb", "#c9d1d9"
 
 BEST, LOST = "#0072B2", "#B3261E"
-"""Of the best trial so far, and of trials without an ARG."""
+"""Colours of the best trial so far, and of trials without an ARG."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A method's colour (Okabe and Ito 2008, and a brown) and matplotlib marker."""
+    """Hold a method's colour (Okabe and Ito 2008, and a brown) and matplotlib marker."""
 
     colour: str
     marker: str
@@ -38,42 +38,43 @@ _KNOWN |= {name: Look("#6F4E37", "v") for name in ("fine-tuning", "ft")}
 _OTHERS = (Look("#56B4E9", "P"), Look("#000000", "X"), Look("#E69F00", "*"), Look("#882255", "h"))
 
 _MARKERS = "<>d8"
-"""Once the looks of others are used up, their colours come back with these."""
+"""Markers with which the colours of other methods are reused once all are taken."""
 
 
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6F4E37", "#56B4E9", "#000000")
-"""Colours of unnamed lines; past the last one the markers change."""
+"""Colours of lines without a method; after the last one they repeat with other markers."""
 
 
 def looks(methods: Sequence[str]) -> dict[str, Look]:
-    """A look for each method; the paper's methods always have the same one.
+    """Choose a style for each method; the paper's methods always have the same one.
 
-    Of names that differ in case alone the first one is the paper's.
+    Of names that differ only in case, the first is taken as the paper's.
     """
-    known: dict[str, str] = {}
+    of_paper: dict[str, str] = {}
     for method in methods:
         if (folded := method.lower()) in _KNOWN:
-            known.setdefault(folded, method)
-    others = [method for method in dict.fromkeys(methods) if method not in known.values()]
+            of_paper.setdefault(folded, method)
+    others = [method for method in dict.fromkeys(methods) if method not in of_paper.values()]
     spare = {method: _other(at) for at, method in enumerate(others)}
     return {method: spare.get(method) or _KNOWN[method.lower()] for method in methods}
 
 
 def _other(at: int) -> Look:
-    """Of the method at this place among those that the paper does not know."""
+    """Return the style of the n-th method that is not one of the paper's."""
     look = _OTHERS[at % len(_OTHERS)]
-    again = at // len(_OTHERS)
-    return Look(look.colour, _MARKERS[(again - 1) % len(_MARKERS)]) if again else look
+    repeat = at // len(_OTHERS)
+    return Look(look.colour, _MARKERS[(repeat - 1) % len(_MARKERS)]) if repeat else look
 
 
 LONGEST = 48
-"""Signs in a line of a label; more would leave no room for the figure."""
+"""Characters in a line of a label at most; more would leave no room for the figure."""
 
 
 def label(text: str) -> str:
-    """The text for a figure, where a dollar would begin a formula.
+    """Escape a text for a figure, in which a dollar sign would begin a formula.
 
-    A line whose label begins with an underscore would not stand in a legend.
+    A leading space is added to a label that begins with an underscore, as matplotlib leaves such
+    labels out of legends.
     """
     shown = name(text)
     lines = [shown[at : at + LONGEST] for at in range(0, len(shown), LONGEST)]
@@ -82,7 +83,7 @@ def label(text: str) -> str:
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure of so many inches and its axes, without pyplot's global state."""
+    """Create a figure of the given size in inches and its axes, without pyplot's global state."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -90,23 +91,23 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def panels(count: int, width: float, *, across: int = 4) -> tuple[Figure, list[Axes]]:
-    """A figure ``width`` inches wide of small panels on the same axes, so many in a row at most."""
+    """Create a figure ``width`` inches wide of panels with common axes, ``across`` in a row."""
     from matplotlib.figure import Figure
 
     columns = min(count, across)
     rows = -(-count // columns)
     figure = Figure(figsize=(width, (0.7 if count > 1 else 1.3) + 1.9 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
-    made = [bare(axes) for axes in grid]
-    for axes in made[count:]:
+    axes_list = [bare(axes) for axes in grid]
+    for axes in axes_list[count:]:
         axes.set_visible(False)
-    for axes in made[max(count - columns, 0) : count]:
+    for axes in axes_list[max(count - columns, 0) : count]:
         axes.tick_params(labelbottom=True)
-    return figure, made[:count]
+    return figure, axes_list[:count]
 
 
 def bare(axes: Axes) -> Axes:
-    """The axes with nothing around them but a faint line below."""
+    """Remove everything around the axes but a faint line below."""
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(GRID)
@@ -116,26 +117,27 @@ def bare(axes: Axes) -> Axes:
 
 
 def svg(figure: Figure, salt: str) -> str:
-    """The figure as an SVG element with real text, the same bytes every time."""
+    """Render the figure as an SVG element with real text, the same bytes every time."""
     import matplotlib
 
-    held = io.StringIO()
-    # it salts the ids of clip paths, so that figures can share one page
+    buffer = io.StringIO()
+    # the salt makes ids of clip paths unique, so that figures can share one page
     with (
         matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}),
         warnings.catch_warnings(),
     ):
-        # the reader's fonts draw the text
+        # the fonts of the viewer draw the text, not matplotlib's
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
-        figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})
-    text = held.getvalue()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
     return text[text.index("<svg") :]
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a PNG, for readers that show no SVG.
+    """Render the figure as a PNG, for viewers without SVG.
 
-    Signs that its font lacks, which would all be the same box, are written out in it from then on.
+    Characters that its fonts lack, which would all be drawn as the same box, are spelled out; this
+    changes the figure.
     """
     from matplotlib.text import Text
 
@@ -147,19 +149,19 @@ def png(figure: Figure) -> bytes:
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
         text.set_text(_drawable(text.get_text()))
-    held = io.BytesIO()
-    figure.savefig(held, format="png", dpi=144, metadata={"Software": None})
-    return held.getvalue()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=144, metadata={"Software": None})
+    return buffer.getvalue()
 
 
 def _drawable(text: str) -> str:
-    known = _signs()
-    return written_out(text, lambda sign: sign == "\n" or ord(sign) in known)
+    drawable = _signs()
+    return written_out(text, lambda sign: sign == "\n" or ord(sign) in drawable)
 
 
 @cache
 def _signs() -> frozenset[int]:
-    """What the fonts of figures can draw."""
+    """Return the code points that the fonts of figures can draw."""
     from matplotlib import rcParams
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
@@ -169,7 +171,7 @@ def _signs() -> frozenset[int]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a picture, whole or not at all: SVG if its name ends so, else PNG.
+    """Write a figure atomically: as SVG if the file name ends in ``.svg``, else as PNG.
 
     Raises:
         InputError: the file cannot be written.

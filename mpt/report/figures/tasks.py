@@ -1,4 +1,4 @@
-"""Target tasks one by one: relative gains, and the absolute scores behind them."""
+"""Figures of target tasks: relative gains, and the absolute scores behind them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BASE = Look(INK, "|")
-"""The baseline's mark among absolute scores."""
+"""Style of the baseline among absolute scores."""
 
 
 def task_figure(gains: Sequence[Gain], scores: Sequence[Score] = ()) -> Figure:
-    """The targets of one setting, a row a task (the paper's Figures 4 to 23).
+    """Draw the targets of one setting, a row per task (the paper's Figures 4 to 23).
 
-    Left the relative gains; right, where there are scores, their means over seeds at each seed's
-    best-dev rate with whiskers of one standard deviation, the baseline among them.
+    The left panel has the relative gains; the right one, where there are scores, their means over
+    seeds at each seed's best-dev rate, with whiskers of one standard deviation and the baseline.
     """
     from matplotlib.figure import Figure
 
@@ -71,21 +71,21 @@ def _scores(
     for score in best_dev(scores):
         tests.setdefault((score.method, score.task), []).append(score.test)
     for row, task in enumerate(tasks):
-        for at, (method, one) in enumerate(look.items()):
-            if not (seen := tests.get((method, task))):
+        for at, (method, style) in enumerate(look.items()):
+            if not (values := tests.get((method, task))):
                 continue
-            mean, apart = fmean(seen), stdev(seen) if len(seen) > 1 else 0.0
+            mean, deviation = fmean(values), stdev(values) if len(values) > 1 else 0.0
             here = row + _offset(at, len(look))
-            axes.plot([mean - apart, mean + apart], [here, here], color=one.colour, linewidth=1.1,
-                      alpha=0.6)  # fmt: skip
-            if one is BASE:
+            ends = [mean - deviation, mean + deviation]
+            axes.plot(ends, [here, here], color=style.colour, linewidth=1.1, alpha=0.6)
+            if style is BASE:
                 axes.plot(mean, here, "|", color=INK, markersize=9, markeredgewidth=2, zorder=3)
             else:
-                dot(axes, mean, here, one)
+                dot(axes, mean, here, style)
     axes.grid(axis="x", color=GRID, linewidth=0.8)
     axes.set_xlabel("test score ± standard deviation over seeds", color=INK, fontsize=9)
 
 
 def _offset(at: int, many: int) -> float:
-    """Where in a task's row the mark of one of so many methods stands."""
+    """Compute where in a task's row the mark of the n-th of ``many`` methods is drawn."""
     return (at - (many - 1) / 2) * 0.7 / max(many, 1)

@@ -1,4 +1,4 @@
-"""The figures of a report, drawn from records with matplotlib's object interface."""
+"""Figures of gains and trials, drawn with matplotlib's object interface."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from mpt.search.trial import Trial
 
 WIDTH = 9.0
-"""Inches; the page scales it to its column."""
+"""Width of a figure in inches; the page scales it to its column."""
 
 
 def arg_figure(gains: Sequence[Gain]) -> Figure:
-    """A forest plot: a band a setting, a row a method.
+    """Draw a forest plot: a band per setting, a row per method.
 
-    Thin whiskers are the interval over tasks and seeds, thick ones over seeds alone. What does not
-    fit is cut off and ends in an arrow, so that one wild interval leaves the others legible.
+    Thin whiskers are the interval over tasks and seeds, thick ones over seeds alone. A whisker that
+    does not fit ends in an arrow, so that one wide interval leaves the others legible.
     """
     look = looks([gain.method for gain in gains])
     figure, axes = canvas(WIDTH, 1.0 + 0.26 * len(gains) + 0.22 * _changes(gains))
@@ -53,31 +53,31 @@ def arg_figure(gains: Sequence[Gain]) -> Figure:
 
 
 def trials_figure(trials: Sequence[Trial], winner: int | None = None) -> Figure:
-    """Validation ARG by trial with its interval, the best so far, and the one that was chosen.
+    """Draw validation ARG by trial with its interval, the best so far, and the chosen trial.
 
     Args:
-        winner: number of the chosen trial; the best one without it.
+        winner: number of the chosen trial; by default the best one.
     """
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = canvas(WIDTH, 3.2)
-    done = [t for t in trials if t.arg is not None and isfinite(t.arg)]
+    complete = [t for t in trials if t.arg is not None and isfinite(t.arg)]
     axes.axhline(0, color=FAINT, linewidth=0.8)
-    for trial in done:
-        across = trial_interval(trial)
-        if across.known:
-            axes.plot([trial.number + 1] * 2, [across.low, across.high], color=BAND, linewidth=3)
+    for trial in complete:
+        bounds = trial_interval(trial)
+        if bounds.known:
+            axes.plot([trial.number + 1] * 2, [bounds.low, bounds.high], color=BAND, linewidth=3)
     axes.scatter(
-        [t.number + 1 for t in done],
-        [t.arg for t in done if t.arg is not None],
+        [t.number + 1 for t in complete],
+        [t.arg for t in complete if t.arg is not None],
         s=34, color=FAINT, zorder=3, label="trial, with its interval",
     )  # fmt: skip
-    peaks = [max(t.arg or 0.0 for t in done[: n + 1]) for n in range(len(done))]
-    numbers = [t.number + 1 for t in done]
+    peaks = [max(t.arg or 0.0 for t in complete[: n + 1]) for n in range(len(complete))]
+    numbers = [t.number + 1 for t in complete]
     axes.step(numbers, peaks, where="post", color=BEST, linewidth=1.6, label="best so far")
     best = best_trial(trials)
     chosen = best.number if winner is None and best is not None else winner
-    for trial in done:
+    for trial in complete:
         if trial.number == chosen and trial.arg is not None:
             axes.plot(
                 trial.number + 1, trial.arg, "*", markersize=12, color=BEST, label="chosen",
@@ -99,9 +99,9 @@ def trials_figure(trials: Sequence[Trial], winner: int | None = None) -> Figure:
 
 def _whiskers(axes: Axes, at: float, gain: Gain, look: Look) -> None:
     left, right = axes.get_xlim()
-    for across, width, alpha in ((gain.interval, 1.2, 0.9), (gain.seed_interval, 5.0, 0.35)):
-        if across.known:
-            ends = [max(across.low, left), min(across.high, right)]
+    for bounds, width, alpha in ((gain.interval, 1.2, 0.9), (gain.seed_interval, 5.0, 0.35)):
+        if bounds.known:
+            ends = [max(bounds.low, left), min(bounds.high, right)]
             axes.plot(ends, [at, at], color=look.colour, linewidth=width, alpha=alpha,
                       solid_capstyle="butt")  # fmt: skip
     if gain.interval.known:
@@ -118,30 +118,33 @@ def _whiskers(axes: Axes, at: float, gain: Gain, look: Look) -> None:
 
 
 def dot(axes: Axes, x: float, y: float, look: Look) -> None:
-    """A method's mark."""
+    """Draw a method's marker."""
     axes.plot(x, y, look.marker, color=look.colour, markersize=6.5,
               markeredgecolor="white", markeredgewidth=0.8, zorder=3)  # fmt: skip
 
 
 def _reach(values: Sequence[float], intervals: Sequence) -> tuple[float, float]:
-    """An x range for all values and most whiskers: at most 2.5 times as far as the values reach."""
-    known = [value for value in values if isfinite(value)] or [0.0]
-    widest = max(20.0, 2.5 * max(abs(value) for value in known))
+    """Compute an x range that holds all values and most whiskers.
+
+    Whiskers extend it to at most 2.5 times the largest absolute value.
+    """
+    finite = [value for value in values if isfinite(value)] or [0.0]
+    widest = max(20.0, 2.5 * max(abs(value) for value in finite))
     lows = [max(i.low, -widest) for i in intervals if i.known]
     highs = [min(i.high, widest) for i in intervals if i.known]
-    left, right = min([0.0, *known, *lows]), max([0.0, *known, *highs])
+    left, right = min([0.0, *finite, *lows]), max([0.0, *finite, *highs])
     margin = 0.04 * (right - left or 1.0)
     return left - margin, right + margin
 
 
 def zero_line(axes: Axes) -> None:
-    """No gain and no loss, over faint lines for the rest."""
+    """Draw the line of zero gain, over faint grid lines."""
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     axes.grid(axis="x", color=GRID, linewidth=0.8)
 
 
 def baseline_names(gains: Sequence[Gain]) -> str:
-    """What the gains are over, as it is printed."""
+    """Return the printed names of the gains' baselines."""
     names = words.method_names(name for gain in gains for name in (gain.method, gain.baseline))
     return " or ".join(dict.fromkeys(names[gain.baseline] for gain in gains))
 
@@ -151,7 +154,7 @@ def _changes(gains: Sequence[Gain]) -> int:
 
 
 def handles(looks: Mapping[str, Look]) -> list[Line2D]:
-    """The methods' entries in a legend."""
+    """Create the methods' entries of a legend."""
     from matplotlib.lines import Line2D
 
     names = words.method_names(looks)

@@ -45,7 +45,7 @@ OPTIONS = {
     "a missing folder": (["--gym", "no/such"], "gym folder no/such does not exist; give a folder"),
     "no trials": (["--trials", "0"], "'trials' is 0: input should be greater than or equal to 1"),
     "no pack": (["--pack", "0"], "'pack' is 0: input should be greater than or equal to 1"),
-    "a bad name": (["--name", "../x"], "'name' is '../x': a name consists of letters, digits"),
+    "a bad name": (["--name", "../x"], "'name' is '../x': a name must consist of letters, digits"),
     "a missing file": (["--study", "no.yaml"], "study file no.yaml cannot be read (No such file"),
     "a device of no kind": (["--device", "gpu"], "unknown device 'gpu'; give cpu, cuda or cuda:N"),
     "a device mpt does not use": (["--device", "meta"], "mpt does not compute on 'meta'; give cpu"),

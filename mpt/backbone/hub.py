@@ -1,12 +1,8 @@
-"""The door to transformers: language models and tokenizers from a Hub id or a local folder.
-
-This is the only file that imports transformers.
-"""
+"""Load models and tokenizers by transformers, and reach what mpt needs of them."""
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -17,35 +13,15 @@ from typing import Any
 import torch
 
 from mpt.backbone.batch import spread
-from mpt.backbone.folder import (
-    INDEX,
-    PICKLES,
-    check_folder,
-    check_tokenizer,
-    conversion,
-    earlier_identity,
-    expect_own_weights,
-    file_identity,
-    folder_identity,
-    shards,
-)
+from mpt.backbone.folder import check_tokenizer, earlier_identity, expect_own_weights
 from mpt.backbone.kinds import kind_of, kinds_listed
+from mpt.backbone.sources import EMBEDDED, Files, source_of, where
 from mpt.errors import ConfigError
-
-EMBEDDED = Path(__file__).parent / "mini"
-"""The embedded mini backbone, in the layout that ``save_pretrained`` writes."""
 
 TOKENIZERS = ("transformers", "tokenizers", "sentencepiece")
 
 SHOWN = 3
 """Names of tensors that an error lists before it counts the rest."""
-
-
-def where(name: str) -> str:
-    """Return the Hub id or folder that a name stands for; ``mini`` is the embedded backbone."""
-    if name == "mini":
-        return str(EMBEDDED)
-    return str(Path(name).expanduser()) if name.startswith("~") else name
 
 
 def load(name: str) -> tuple[Any, Any, str]:
@@ -59,87 +35,37 @@ def load(name: str) -> tuple[Any, Any, str]:
     """
     from transformers import AutoConfig, AutoTokenizer
 
-    place = where(name)
-    extra: dict[str, Any] = {"trust_remote_code": False}
-    folder = Path(place)
-    _expect_place(name, folder)
+    source, place = source_of(name), Path(where(name))
+    files: Files | None = None
     try:
         with _remarks(name):
-            if place.endswith(".gguf"):
-                place, extra["gguf_file"] = str(folder.parent), folder.name
-            _expect_no_adapter(name, place)
-            if not folder.exists():
-                extra["revision"] = _commit(place)
-                _expect_safe_shards(name, place, extra["revision"])
-            config = AutoConfig.from_pretrained(place, **extra)
+            files = source.find(name, place)
+            extra: dict[str, Any] = {"trust_remote_code": False, **files.options}
+            config = AutoConfig.from_pretrained(files.place, **extra)
             expect_own_weights(name, vars(config))
             auto, options = _kind(name, config)
-            model, loading = auto.from_pretrained(place, **options, **extra)
+            model, loading = auto.from_pretrained(files.place, **options, **extra)
             _expect_whole(name, model, loading)
-            tokenizer = AutoTokenizer.from_pretrained(place, **extra)
+            tokenizer = AutoTokenizer.from_pretrained(files.place, **extra)
     except (ConfigError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # whatever a foreign file made of transformers
-        raise ConfigError(_advice(name, error, extra.get("revision"))) from error
-    if folder.is_dir():
-        check_tokenizer(name, folder, tokenizer)
-        files = type(tokenizer).vocab_files_names.values()
-        return model, tokenizer, identity(str(folder), vocabularies=files)
-    return model, tokenizer, identity(str(folder), extra.get("revision"))
+        raise ConfigError(_advice(name, error, files)) from error
+    if place.is_dir():
+        check_tokenizer(name, place, tokenizer)
+    vocabularies = type(tokenizer).vocab_files_names.values()
+    return model, tokenizer, source.identity(place, files.commit, vocabularies)
 
 
-def _expect_place(name: str, folder: Path) -> None:
-    """Raise ``ConfigError`` where a name that must be a file or a folder is none."""
-    if name.endswith(".gguf") and not folder.is_file():
-        raise ConfigError(f"backbone {name!r}: there is no such GGUF file")
-    if name.startswith(("/", "./", "../", "~")) and not folder.exists():
-        raise ConfigError(
-            f"backbone {name!r}: there is no such folder; give one written by save_pretrained"
+def _advice(name: str, error: Exception, files: Files | None) -> str:
+    if "trust_remote_code" in str(error):
+        return (
+            f"backbone {name!r} needs code that lies beside it (auto_map), which mpt never runs; "
+            "give a model of a kind that transformers itself knows"
         )
-    if folder.is_dir():
-        check_folder(name, folder)
-    elif folder.is_file() and not name.endswith(".gguf"):
-        raise ConfigError(
-            f"backbone {name!r} is a file; give a folder written by save_pretrained, or a GGUF file"
-        )
-
-
-def _commit(place: str) -> str | None:
-    """The commit of a Hub id, so that all of its files are of one; None where it is not known."""
-    from transformers.utils.hub import cached_file, extract_commit_hash
-
-    # a repository without safetensors would else be sent to a conversion service behind our back
-    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
-    return extract_commit_hash(cached_file(place, "config.json"), None)
-
-
-def _expect_safe_shards(name: str, place: str, commit: str | None) -> None:
-    """Raise ``ConfigError`` where weights of a Hub id that lie in parts are not all safetensors."""
-    from transformers.utils.hub import cached_file
-
-    index = cached_file(
-        place,
-        INDEX,
-        revision=commit,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-    )
-    if index is not None:
-        shards(name, Path(index))
-
-
-def _expect_no_adapter(name: str, place: str) -> None:
-    """Raise ``ConfigError`` where PEFT's adapter lies in a folder or Hub id.
-
-    transformers would load it on top, from a pickle too, beside a GGUF file as well.
-    """
-    from transformers.utils.peft_utils import find_adapter_config_file
-
-    if find_adapter_config_file(place) is not None:
-        raise ConfigError(
-            f"backbone {name!r} holds a PEFT adapter, or has one beside it; give a model without, "
-            "or merge the adapter into its base (peft's merge_and_unload, then save_pretrained)"
-        )
+    lines = str(error).strip().splitlines()
+    cause = next(iter(lines), "")[:200] or type(error).__name__
+    return source_of(name).advice(name, error, cause, files)
 
 
 def _kind(name: str, config: Any) -> tuple[Any, dict[str, Any]]:
@@ -247,45 +173,6 @@ def silence_logging() -> None:
     theirs.set_verbosity_error()
 
 
-def _is_pickled(place: str, error: Exception, commit: str | None) -> bool:
-    """Whether a Hub id has weights, yet none as safetensors: so the Hub says, or what is cached."""
-    from huggingface_hub import try_to_load_from_cache
-
-    cached = (try_to_load_from_cache(place, one, revision=commit) for one in PICKLES)
-    return "do not set `use_safetensors=True`" in str(error) or any(
-        isinstance(one, str) for one in cached
-    )
-
-
-def _advice(name: str, error: Exception, commit: str | None) -> str:
-    lines = str(error).strip().splitlines()
-    cause = next(iter(lines), "")[:200] or type(error).__name__
-    if "trust_remote_code" in str(error):
-        return (
-            f"backbone {name!r} needs code that lies beside it (auto_map), which mpt never runs; "
-            "give a model of a kind that transformers itself knows"
-        )
-    if name.endswith(".gguf"):
-        return (
-            f"backbone {name!r} cannot be loaded ({cause}); GGUF files need "
-            "`pip install -e '.[gguf]'` and a kind of model that transformers dequantises"
-        )
-    if Path(where(name)).is_dir():
-        return (
-            f"backbone {name!r} cannot be loaded ({cause}); copy or download the folder anew, or "
-            "give another one written by save_pretrained"
-        )
-    if commit and _is_pickled(name, error, commit):
-        return (
-            f"backbone {name!r} has no weights as safetensors, and mpt never opens a pickle "
-            f"({PICKLES[0]}), which may run code; {conversion(name)}"
-        )
-    return (
-        f"backbone {name!r} cannot be loaded ({cause}); give 'mini', a folder written by "
-        "save_pretrained, a GGUF file, or a Hub id that this machine can reach or has cached"
-    )
-
-
 RMS_NORMS = ("T5LayerNorm", "MT5LayerNorm", "LlamaRMSNorm", "MistralRMSNorm", "Qwen2RMSNorm")
 """Norms that compute x / rms(x) * weight, as torch's does; Gemma's multiplies by 1 + weight."""
 
@@ -323,19 +210,7 @@ def identity(place: str, commit: str | None = None, vocabularies: Iterable[str] 
     Raises:
         ConfigError: a Hub id whose commit is not known.
     """
-    folder = Path(place)
-    if folder == EMBEDDED:
-        return earlier_identity(folder)
-    if folder.is_dir():
-        return folder_identity(folder, vocabularies)
-    if folder.is_file():
-        return file_identity(folder)
-    if commit is None:
-        raise ConfigError(
-            f"backbone {place!r} was loaded, but not which commit of it; download it into a folder "
-            f"(`hf download {place} --local-dir FOLDER`) and give that"
-        )
-    return commit[:12]
+    return source_of(place).identity(Path(place), commit, vocabularies)
 
 
 def earlier_weights(name: str) -> str | None:

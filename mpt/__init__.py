@@ -1,3 +1,114 @@
-"""mpt: meta-learned initial prompts for frozen language models, searched, recorded, promoted."""
+"""mpt: meta-learned initial prompts for frozen language models, searched, recorded, promoted.
+
+What the command line does, in a notebook::
+
+    import mpt
+
+    search = mpt.sweep(mpt.Study(method="reptile"), trials=12)
+    final = mpt.promote(search, settings=["Cls->Cls"])
+    final.arg
+
+Names are imported when they are first used, so that ``import mpt`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from mpt.api.arg import arg, gains
+    from mpt.api.campaign import Answered, CampaignPlan, campaign, plan_campaign
+    from mpt.api.evaluate import Evaluated, evaluate
+    from mpt.api.progress import PlainProgress, Quiet
+    from mpt.api.promote import Promoted, estimate_promotion, promote
+    from mpt.api.prompt import Prompt, load_prompt
+    from mpt.api.report import Report, write_report
+    from mpt.api.run import Learned, run
+    from mpt.api.searched import Searched, load_study
+    from mpt.api.show import Shown, show
+    from mpt.api.similarity import Similarity, similarity
+    from mpt.api.studies import forget, reap, retry, studies
+    from mpt.api.study import Study
+    from mpt.api.sweep import estimate, sweep
+    from mpt.api.sync import Synced, sync
+    from mpt.compute.stopping import Stopped, Stopping
+    from mpt.errors import InputError, MptError, UnknownName
+
+_ROOMS = {
+    "mpt.api.arg": ("arg", "gains"),
+    "mpt.api.campaign": ("Answered", "CampaignPlan", "campaign", "plan_campaign"),
+    "mpt.api.evaluate": ("Evaluated", "evaluate"),
+    "mpt.api.progress": ("PlainProgress", "Quiet"),
+    "mpt.api.promote": ("Promoted", "estimate_promotion", "promote"),
+    "mpt.api.prompt": ("Prompt", "load_prompt"),
+    "mpt.api.report": ("Report", "write_report"),
+    "mpt.api.run": ("Learned", "run"),
+    "mpt.api.searched": ("Searched", "load_study"),
+    "mpt.api.show": ("Shown", "show"),
+    "mpt.api.similarity": ("Similarity", "similarity"),
+    "mpt.api.studies": ("forget", "reap", "retry", "studies"),
+    "mpt.api.study": ("Study",),
+    "mpt.api.sweep": ("estimate", "sweep"),
+    "mpt.api.sync": ("Synced", "sync"),
+    "mpt.compute.stopping": ("Stopped", "Stopping"),
+    "mpt.errors": ("InputError", "MptError", "UnknownName"),
+}
+"""Where each public name is defined; the imports above say the same to type checkers."""
+
+_HOMES = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [
+    "Answered",
+    "CampaignPlan",
+    "Evaluated",
+    "InputError",
+    "Learned",
+    "MptError",
+    "PlainProgress",
+    "Promoted",
+    "Prompt",
+    "Quiet",
+    "Report",
+    "Searched",
+    "Shown",
+    "Similarity",
+    "Stopped",
+    "Stopping",
+    "Study",
+    "Synced",
+    "UnknownName",
+    "arg",
+    "campaign",
+    "estimate",
+    "estimate_promotion",
+    "evaluate",
+    "forget",
+    "gains",
+    "load_prompt",
+    "load_study",
+    "plan_campaign",
+    "promote",
+    "reap",
+    "retry",
+    "run",
+    "show",
+    "similarity",
+    "studies",
+    "sweep",
+    "sync",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mpt' has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

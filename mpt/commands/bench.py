@@ -54,7 +54,7 @@ def bench(
     from mpt.bench.meta import meta
     from mpt.bench.outer_steps import outer_steps
     from mpt.bench.pack import pack
-    from mpt.commands.session import known_device
+    from mpt.engine.device import known_device
     from mpt.engine.malloc import keep_large_blocks
 
     place = known_device(device) or _usual_device()

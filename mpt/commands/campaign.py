@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mpt.commands.cluster import GpusPerPack, Ray
-from mpt.commands.console import err, out
+from mpt.commands.console import ConsoleProgress, err, out
 from mpt.commands.options import Device, MetaEngine, TrackingUri, from_home
 from mpt.commands.stop import Budget, leave, this_command
 from mpt.errors import ConfigError
@@ -53,7 +53,7 @@ def campaign(
 
     Example: mpt campaign --preset q2
     """
-    from mpt.commands.session import given
+    from mpt.commands.options import given
     from mpt.report.preset_page import pairs_plan, plan_grid
     from mpt.study.presets import miniature, read_preset, rows
 
@@ -67,6 +67,7 @@ def campaign(
         out.sheet(Sheet(pairs_plan(asked) if asked.pairs else plan_grid(wanted), asked.title))
         return
     ways = {
+        "progress": ConsoleProgress(),
         "device": device,
         "meta_engine": meta_engine,
         "tracking_uri": tracking_uri,
@@ -103,7 +104,7 @@ def _rows(
 ) -> None:
     from itertools import groupby
 
-    from mpt.commands.session import Session
+    from mpt.api.session import Session
     from mpt.compute.stopping import Stopped, Stopping
     from mpt.lab.preset_runs import answer
     from mpt.lab.projection import Projection
@@ -116,7 +117,7 @@ def _rows(
         alike = list(group)
         methods = [entry.study.method for row in alike for entry in row.entries]
         first = alike[0].entries[0].study
-        with Session(first, methods=methods, stopping=stopping, **ways) as session:
+        with Session(first, methods=methods, budget=stopping, **ways) as session:
             try:
                 with stopping, session.alone(f"campaign:{asked.name}"):
                     for promotion in answer(alike, session.lab):
@@ -142,13 +143,13 @@ def _rows(
 
 
 def _pairs(asked: Preset, ways: dict[str, Any], budget: str | None, json: bool) -> None:
-    from mpt.commands.session import Session
+    from mpt.api.session import Session
     from mpt.compute.stopping import Stopped, Stopping
     from mpt.lab.preset_runs import answer_pairs
     from mpt.report.preset_page import pairs_grid, pairs_json, write_grid
 
     stopping = Stopping(budget)
-    with Session(asked.base, stopping=stopping, **ways) as session:
+    with Session(asked.base, budget=stopping, **ways) as session:
         try:
             with stopping, session.alone(f"campaign:{asked.name}"):
                 found = answer_pairs(asked, session.lab)

@@ -6,8 +6,7 @@ import io
 import logging
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from mpt.api.progress import PlainProgress
 from mpt.files.escaping import visible
 from mpt.report.grid import Sheet
 from mpt.report.json_text import json_text
@@ -23,10 +23,8 @@ from mpt.report.terminal import print_sheet, rich_table
 from mpt.report.words import clock
 
 if TYPE_CHECKING:
+    from mpt.compute.progress import OnStep
     from mpt.lab.matrix import Matrix
-
-EVERY = 10.0
-"""Seconds between plain progress lines."""
 
 
 class _Quiet(Console):
@@ -157,34 +155,23 @@ def unwritten(stream: object) -> OSError | None:
     return stream.fault
 
 
-class ConsoleProgress:
-    """``mpt.compute.progress.Progress`` on standard error: bars on a terminal, else lines.
+class ConsoleProgress(PlainProgress):
+    """Progress on standard error: bars and a campaign's matrix on a terminal, else lines."""
 
-    Attributes:
-        matrix: of a campaign, shown above the bar, or in lines at the end of a stage.
-    """
-
-    matrix: Matrix | None = None
+    def __init__(self) -> None:
+        super().__init__(lambda line: err.line(line))
 
     @contextmanager
-    def stage(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+    def stage(self, title: str, total: int) -> Iterator[OnStep]:
         """See ``Progress.stage``."""
-        shown = _bar(title, total, self.matrix) if err.is_terminal else _lines(title, total)
+        is_drawn = err.is_terminal
+        shown = _bar(title, total, self._matrix) if is_drawn else super().stage(title, total)
         with shown as advance:
             yield advance
-        if self.matrix is not None and not err.is_terminal:
-            from mpt.commands.matrix_view import matrix_lines
-
-            for line in matrix_lines(self.matrix):
-                self.say(line)
-
-    def say(self, line: str) -> None:
-        """See ``Progress.say``."""
-        err.line(line)
 
 
 @contextmanager
-def _bar(title: str, total: int, matrix: Matrix | None) -> Iterator[Callable[[int], None]]:
+def _bar(title: str, total: int, matrix: Matrix | None) -> Iterator[OnStep]:
     columns = (
         TextColumn("{task.description:<28}", markup=False),
         BarColumn(),
@@ -196,7 +183,7 @@ def _bar(title: str, total: int, matrix: Matrix | None) -> Iterator[Callable[[in
     def shown() -> RenderableType:
         if matrix is None:
             return bar
-        from mpt.commands.matrix_view import matrix_grid, summary
+        from mpt.report.matrix_grid import matrix_grid, summary
 
         table = rich_table(matrix_grid(matrix), err.console.width)
         return Group(table, Text(summary(matrix)), bar)
@@ -205,25 +192,6 @@ def _bar(title: str, total: int, matrix: Matrix | None) -> Iterator[Callable[[in
         task = bar.add_task(visible(title), total=total)
         yield lambda steps: bar.advance(task, steps)
         seconds = bar.tasks[0].elapsed or 0.0
-    err.line(f"{title}: {total} steps in {clock(seconds)}")
-
-
-@contextmanager
-def _lines(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    began = last = time.monotonic()
-    done = 0
-
-    def advance(steps: int) -> None:
-        nonlocal done, last
-        done += steps
-        now = time.monotonic()
-        if now - last >= EVERY and done:
-            last = now
-            left = (now - began) / done * (total - done)
-            err.line(f"{title}: {done}/{total} steps, about {clock(left)} left")
-
-    yield advance
-    seconds = time.monotonic() - began
     err.line(f"{title}: {total} steps in {clock(seconds)}")
 
 

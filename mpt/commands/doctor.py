@@ -30,14 +30,14 @@ def doctor(
     from dataclasses import asdict
     from itertools import chain
 
-    from mpt.commands.options import find_home
-    from mpt.commands.session import known_device
     from mpt.config import BackboneConfig
     from mpt.doctor.cluster import ray
     from mpt.doctor.machine import machine
     from mpt.doctor.stores import stores
+    from mpt.engine.device import known_device
+    from mpt.tracking.address import tracked_home
 
-    home = find_home(tracking_uri)
+    home = tracked_home(tracking_uri)
     known_device(device)
     found = []
     here = machine(home, gym, BackboneConfig(name=backbone), device)

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,9 +11,8 @@ from mpt.report.grid import Grid, Sheet
 from mpt.report.words import clock, method_names
 
 if TYPE_CHECKING:
-    from mpt.commands.session import Session
+    from mpt.api.estimate import Estimate
     from mpt.lab.cost import Cost
-    from mpt.lab.run import Lab
     from mpt.lab.workload import Workload
 
 DryRun = Annotated[
@@ -26,37 +20,12 @@ DryRun = Annotated[
 ]
 
 
-def dry_run(session: Session, work: Callable[[Lab], Workload], *, json: bool) -> None:
+def print_estimate(estimate: Estimate, *, json: bool) -> None:
     """Print a command's configuration, matrix of units and expected cost."""
-    from mpt.lab.cost import probe
-
-    with scratch(session) as lab:
-        planned = work(lab)
-        session.progress.say(f"timing a few steps of {len(planned.left)} units ...")
-        cost = probe(planned, lab.worker, lab)
     if json:
-        out.json(_json(planned, cost))
+        out.json(_json(estimate.work, estimate.cost))
         return
-    _print(planned, cost)
-
-
-@contextmanager
-def scratch(session: Session) -> Iterator[Lab]:
-    """A lab that reads the session's stores and writes into a folder that goes away."""
-    from mpt.errors import InputError
-    from mpt.lab.recorded import Recorded
-    from mpt.store.address import sqlite_url
-    from mpt.store.ledger import Ledger, open_ledger
-
-    with TemporaryDirectory(prefix="mpt-probe-") as folder:
-        home = replace(session.home, root=Path(folder))
-        worker = session.worker.elsewhere(home)
-        try:
-            ledger = open_ledger(session.home)
-        except InputError:
-            ledger = Ledger(sqlite_url(Path(folder) / "ledger.db"))
-        with ledger:
-            yield Recorded(worker, ledger)
+    _print(estimate.work, estimate.cost)
 
 
 def _print(planned: Workload, cost: Cost) -> None:

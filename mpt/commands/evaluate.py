@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from mpt.commands.console import err, out
-from mpt.commands.options import Device, from_home
+import mpt
+from mpt.commands.console import ConsoleProgress, err, out
+from mpt.commands.options import Device, by_commas, from_home
 
 
 def evaluate(
@@ -43,44 +44,25 @@ def evaluate(
 
     Example: mpt evaluate 1f2e3d --setting 'Cls->Cls'
     """
-    from mpt.commands.session import Session, given
-    from mpt.config import VOCABULARY, located
-    from mpt.errors import ResultsError
-    from mpt.lab.evaluate import evaluate as judge
-    from mpt.lab.evaluate import targets_of
-    from mpt.lab.run import scores
     from mpt.report.evaluation import evaluation_grid, evaluation_json
     from mpt.report.grid import Sheet
     from mpt.report.views import arg_sheet
-    from mpt.store.home import Home
-    from mpt.store.ledger import open_ledger
-    from mpt.store.row_checks import config_of
-    from mpt.study.study_file import resolve
-    from mpt.tracking.provenance import find_prompt
 
-    unit = None
-    changes: dict[str, Any] = given(gym=gym, setting=setting)
-    if prompt != VOCABULARY:
-        home = Home.find()
-        with open_ledger(home) as ledger:
-            unit = find_prompt(ledger, home, prompt)
-        changes["backbone"] = located(config_of(unit)).model_dump()
-    chosen = resolve(study, changes)
-    named = tuple(dict.fromkeys(name.strip() for name in tasks.split(","))) if tasks else ()
-    with Session(chosen, device=device) as session:
-        name, targets = targets_of(chosen, unit, named, session.worker)
-        with session.alone(f"evaluation:{unit.digest if unit else VOCABULARY} on {name}"):
-            found = judge(chosen, unit, name, targets, session.lab)
-        session.progress.say(session.summary())
-    told = scores(found.judged)
-    if not told:
-        raise ResultsError("every cell diverged, so there is no score; give smaller rates")
+    found = mpt.evaluate(
+        prompt,
+        setting,
+        tasks=by_commas(tasks),
+        study=study,
+        gym=gym,
+        device=device,
+        progress=ConsoleProgress(),
+    )
     if json:
-        out.raw(evaluation_json(prompt, told, found.gain))
+        out.raw(evaluation_json(prompt, found.records, found.gain))
         return
-    out.sheet(Sheet(evaluation_grid(name, told, found.gain), f"{prompt} on {name}"))
-    if found.gain is None:
-        return
-    out.sheet(arg_sheet([found.gain]))
-    for warning in found.gain.warnings:
+    grid = evaluation_grid(found.setting, found.records, found.gain)
+    out.sheet(Sheet(grid, f"{prompt} on {found.setting}"))
+    if found.gain is not None:
+        out.sheet(arg_sheet([found.gain]))
+    for warning in found.warnings:
         err.line(f"warning: {warning}", "yellow")

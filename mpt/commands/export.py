@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+import mpt
 from mpt.commands.console import err, out
 from mpt.commands.options import from_home
 
@@ -31,14 +32,7 @@ def export(
 
     Example: mpt export mpt-mini-reptile --to peft adapter
     """
-    from mpt.serve.export import export_peft
-    from mpt.store.home import Home
-    from mpt.store.ledger import open_ledger
-    from mpt.tracking.provenance import find_prompt
-
-    home = Home.find()
-    with open_ledger(home) as ledger:
-        unit = find_prompt(ledger, home, prompt)
-    caveat = export_peft(unit, home, folder)
-    out.line(f"Adapter: {folder} ({to.value}, unit {unit.digest})")
-    err.line(f"note: {caveat}; see {folder / 'README.md'}")
+    learned = mpt.load_prompt(prompt)
+    adapter = learned.to_peft(folder)
+    out.line(f"Adapter: {folder} ({to.value}, unit {learned.digest})")
+    err.line(f"note: {adapter.note}; see {folder / 'README.md'}")

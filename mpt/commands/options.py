@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from mpt.methods import METHODS, engine_names
-
-if TYPE_CHECKING:
-    from mpt.store.home import Home
 
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")]
 
@@ -47,27 +44,11 @@ def from_home(path: Path | None) -> Path | None:
     return path
 
 
-def find_home(tracking_uri: str | None = None) -> Home:
-    """The home, its runs tracked at ``tracking_uri`` if one is given.
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
 
-    Raises:
-        ConfigError: an address that is neither a server's nor a database's.
-    """
-    from dataclasses import replace
 
-    from mpt.errors import ConfigError
-    from mpt.store import address
-    from mpt.store.home import TRACKING, Home, tracking_variable
-    from mpt.tracking.trackers import TRACKERS, scheme
-
-    home = Home.find()
-    uri = address.from_home(tracking_uri or home.tracking_uri)
-    home = replace(home, tracking_uri=uri)
-    if scheme(home.tracking_uri) not in TRACKERS:
-        is_theirs = not tracking_uri and tracking_variable() == TRACKING[1]
-        by = f"; {TRACKING[1]} says so, and {TRACKING[0]} goes before it" if is_theirs else ""
-        raise ConfigError(
-            f"runs cannot be tracked at {home.shown(home.tracking_uri)!r}; give a server such as "
-            f"http://127.0.0.1:5000 or a database such as sqlite:///PATH{by}"
-        )
-    return home
+def by_commas(names: str | None) -> tuple[str, ...]:
+    """Return names that were given with commas between them, each once."""
+    return tuple(dict.fromkeys(name.strip() for name in names.split(","))) if names else ()

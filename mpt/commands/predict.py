@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import mpt
 from mpt.commands.console import out
 from mpt.errors import InputError
 
@@ -26,20 +27,11 @@ def predict(
     Example: mpt predict mpt-mini-reptile "it was good" "it was bad"
     """
     from mpt.files.escaping import one_line
-    from mpt.serve.predict import asked_with
-    from mpt.serve.predict import predict as run
-    from mpt.store.artefacts import prompt_file
-    from mpt.store.home import Home
-    from mpt.store.ledger import open_ledger
-    from mpt.tracking.provenance import find_prompt
 
     asked = texts or _lines()
     if not asked:
         raise InputError("there is no text to answer; give texts behind the prompt, or on stdin")
-    home = Home.find()
-    with open_ledger(home) as ledger:
-        unit = find_prompt(ledger, home, prompt)
-    for answer in run(prompt_file(home, unit), asked_with(unit), asked):
+    for answer in mpt.load_prompt(prompt).predict(asked):
         out.raw(one_line(answer))
 
 

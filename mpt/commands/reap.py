@@ -32,12 +32,12 @@ def reap(
 
     Example: mpt studies reap mini-reptile
     """
-    from mpt.commands.options import find_home
     from mpt.lab.projection import Projection
     from mpt.search.stale_trials import reap as run
+    from mpt.tracking.address import tracked_home
     from mpt.tracking.trackers import open_tracker
 
-    home = find_home(tracking_uri)
+    home = tracked_home(tracking_uri)
     with _held(home, name) as (search, _):
         study = search.study
         numbers = run(search, study)

@@ -30,11 +30,11 @@ def list_(
 
     Example: mpt registry list
     """
-    from mpt.commands.options import find_home
+    from mpt.tracking.address import tracked_home
     from mpt.tracking.registry import models
 
     found = [
-        version for versions in models(find_home(tracking_uri)).values() for version in versions
+        version for versions in models(tracked_home(tracking_uri)).values() for version in versions
     ]
     if json:
         out.json({"schema": 1, "versions": [_told(version) for version in found]})
@@ -62,10 +62,10 @@ def rollback(
 
     Example: mpt registry rollback mpt-mini-reptile
     """
-    from mpt.commands.options import find_home
+    from mpt.tracking.address import tracked_home
     from mpt.tracking.registry import rollback as run
 
-    was, now = run(find_home(tracking_uri), model, to)
+    was, now = run(tracked_home(tracking_uri), model, to)
     if json:
         out.json({"schema": 1, "was": _told(was) if was else None, "champion": _told(now)})
         return

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mpt.commands.console import out, steps_on
-from mpt.commands.options import Device, MetaEngine, Method, TrackingUri, from_home
+import mpt
+from mpt.commands.console import ConsoleProgress, out, steps_on
+from mpt.commands.options import Device, MetaEngine, Method, TrackingUri, from_home, given
 
 
 def run(
@@ -46,12 +48,6 @@ def run(
 
     Example: mpt run --method fomaml --outer-lr 0.1 --steps 60
     """
-    import shlex
-
-    from mpt.commands.session import Session, given
-    from mpt.errors import MptError
-    from mpt.lab.evaluate import learn_one, one_run
-    from mpt.lab.projection import Projection
     from mpt.methods import method as known_method
     from mpt.study.study_file import resolve
 
@@ -64,33 +60,28 @@ def run(
         "backbone": given(name=backbone),
     }
     chosen = resolve(study, changes | {name: part for name, part in parts.items() if part})
-    with Session(
-        chosen, device=device, meta_engine=meta_engine, tracking_uri=tracking_uri
-    ) as session:
-        config = one_run(chosen, session.worker)
-        with session.alone(f"run:{config.digest}"):
-            unit = learn_one(config, session.lab)
-            place = "its own sources" if chosen.sources else chosen.setting
-            Projection(session.tracker, chosen, session.home).alone(config, unit, place)
-        session.progress.say(session.summary())
-        prompt = session.home.root / unit.artefact if unit.artefact else None
-    if unit.state != "done":
-        raise MptError(f"run {unit.digest} {unit.state}: {unit.reason}")
-    curve = unit.curve
+    learned = mpt.run(
+        chosen,
+        device=device,
+        meta_engine=meta_engine,
+        tracking_uri=tracking_uri,
+        progress=ConsoleProgress(),
+    )
+    losses, config, prompt = learned.losses, learned.config, learned.prompt
     if json:
-        told = {"digest": unit.digest, "method": config.method, "state": unit.state}
-        losses = {"first_loss": curve[0], "last_loss": curve[-1], "steps": len(curve)}
-        out.json({**told, **losses, "prompt": str(prompt)})
+        run = {"digest": learned.digest, "method": config.method, "state": prompt.unit.state}
+        ends = {"first_loss": losses[0], "last_loss": losses[-1], "steps": len(losses)}
+        out.json({**run, **ends, "prompt": str(prompt.file)})
         return
     tasks = f"{len(config.sources)} source tasks"
-    out.line(f"Run:    {unit.digest}, {config.method} on {tasks}")
-    out.line(f"Loss:   {curve[0]:.4f} to {curve[-1]:.4f} in {len(curve)} steps")
-    out.line(f"Prompt: {prompt}")
+    out.line(f"Run:    {learned.digest}, {config.method} on {tasks}")
+    out.line(f"Loss:   {losses[0]:.4f} to {losses[-1]:.4f} in {len(losses)} steps")
+    out.line(f"Prompt: {prompt.file}")
     out.line()
-    words = ["mpt", "evaluate", unit.digest, "--setting", chosen.setting]
+    words = ["mpt", "evaluate", learned.digest, "--setting", chosen.setting]
     if study is not None:
         words += ["--study", str(study)]
     if gym is not None:
         words += ["--gym", gym]
     judge = shlex.join(words)
-    steps_on({judge: "its ARG on the targets", session.see_runs: "the runs in MLflow"})
+    steps_on({judge: "its ARG on the targets", learned.runs: "the runs in MLflow"})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mpt.commands.console import err, out
+from mpt.commands.console import ConsoleProgress, err, out
 from mpt.commands.options import from_home
 
 if TYPE_CHECKING:
@@ -106,10 +106,10 @@ def _study(which: str | None) -> Study:
 
 def _spaces(study: Study, tasks: tuple[str, ...] | None, device: str | None) -> Spaces:
     """All prompts, those that the ledger lacks tuned now."""
-    from mpt.commands.session import Session
+    from mpt.api.session import Session
     from mpt.lab.similarity import tasks_of, tuned
 
-    with Session(study, device=device) as session:
+    with Session(study, device=device, progress=ConsoleProgress()) as session:
         named = tasks or tasks_of(study, session.worker.gym)
         with session.alone(f"similarity:{study.title}"):
             found = tuned(study, named, session.lab)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import mpt
 from mpt.commands.cluster import GpusPerPack, Ray
-from mpt.commands.console import out, steps_on
-from mpt.commands.dry_run import DryRun
-from mpt.commands.options import Device, MetaEngine, Method, TrackingUri, from_home
+from mpt.commands.console import ConsoleProgress, err, out, steps_on
+from mpt.commands.dry_run import DryRun, print_estimate
+from mpt.commands.options import Device, MetaEngine, Method, TrackingUri, from_home, given
 from mpt.commands.stop import Budget, leave
+
+if TYPE_CHECKING:
+    from mpt.api.compute import Compute
 
 
 def sweep(
@@ -60,20 +64,9 @@ def sweep(
 
     Example: mpt sweep --method reptile --trials 12
     """
-    from mpt.commands.dry_run import dry_run as show_plan
-    from mpt.commands.session import Session, given
-    from mpt.compute.stopping import Stopping
     from mpt.gym.partitions import read_partitions
-    from mpt.lab.plan import plan
-    from mpt.lab.projection import Projection
-    from mpt.lab.sweep import sweep as run
-    from mpt.lab.workload import sweep_work
     from mpt.methods import method as known_method
-    from mpt.report.columns import trial_interval
-    from mpt.report.views import best_trial, trials_json, trials_sheet
-    from mpt.report.words import interval, params, percent
-    from mpt.search.search import Search
-    from mpt.search.storage import study_names
+    from mpt.report.views import trials_json, trials_sheet
     from mpt.study.study_file import resolve
 
     if method is not None:
@@ -90,57 +83,49 @@ def sweep(
     )
     if backbone is not None:
         changes["backbone"] = {"name": backbone}
-    chosen, stopping = resolve(study, changes), Stopping(budget)
-    with Session(
-        chosen,
-        device=device,
-        meta_engine=meta_engine,
-        tracking_uri=tracking_uri,
-        stopping=stopping,
-        ray=ray,
-        gpus_per_pack=gpus_per_pack,
-    ) as session:
-        concrete = plan(chosen, session.worker)
-        Search.check(chosen, concrete.definition, session.home)
-        if dry_run:
-            is_begun = chosen.title in study_names(session.home)
-            begun = Search.load(session.home, chosen.title).trials if is_begun else []
-            show_plan(session, lambda lab: sweep_work(concrete, begun, lab), json=json)
-            return
-        lab, projection = session.lab, Projection(session.tracker, chosen, session.home)
-        with stopping, projection.ended_early():
-            finished = run(
-                concrete,
-                lab,
-                session.home,
-                on_trial=projection.trial,
-                on_end=projection.close_study,
-            )
-        session.progress.say(session.summary())
-    if json:
-        out.raw(trials_json(finished))
-    else:
-        out.sheet(trials_sheet(chosen.title, finished))
-    counted = sum(trial.is_over and trial.state != "failed" for trial in finished)
-    if stopping.reason and (left := chosen.total - counted) > 0:
-        leave(stopping, f"{chosen.total - left} of {chosen.total} trials are over, {left} left")
-    tried = [trial.params for trial in finished if trial.state != "failed"]
-    if lost := sum(t.state == "failed" and t.params not in tried for t in finished):
-        again = f"`mpt studies retry {chosen.title}` tries again what failed"
-        session.progress.say(f"warning: {lost} trials failed; {again}")
-    if json:
+    chosen, stopping = resolve(study, changes), mpt.Stopping(budget)
+    ways: Compute = {
+        "device": device,
+        "meta_engine": meta_engine,
+        "tracking_uri": tracking_uri,
+        "budget": stopping,
+        "ray": ray,
+        "gpus_per_pack": gpus_per_pack,
+        "progress": ConsoleProgress(),
+    }
+    if dry_run:
+        print_estimate(mpt.estimate(chosen, **ways), json=json)
         return
-    if (best := best_trial(finished)) is None:
+    search = mpt.sweep(chosen, **ways)
+    title = chosen.title
+    if json:
+        out.raw(trials_json(search.records))
+    else:
+        out.sheet(trials_sheet(title, search.records))
+    if stopping.reason and search.left:
+        over = chosen.total - search.left
+        leave(stopping, f"{over} of {chosen.total} trials are over, {search.left} left")
+    if search.lost:
+        again = f"`mpt studies retry {title}` tries again what failed"
+        err.line(f"warning: {search.lost} trials failed; {again}")
+    if not json:
+        _say_best(search)
+
+
+def _say_best(search: mpt.Searched) -> None:
+    """The best trial, and what to type next."""
+    from mpt.report.words import interval, params, percent
+
+    if (best := search.best) is None:
         out.line("No trial has an ARG, so there is none to promote.")
         return
-    gain = f"{percent(best.arg)} % {interval(trial_interval(best))}"
-    out.line(f"Best: trial {best.number + 1}, ARG {gain}: {params(best.params)}")
+    gain = f"{percent(best.arg)} % {interval(best.interval)}"
+    out.line(f"Best: trial {best.trial}, ARG {gain}: {params(best.params)}")
     out.line()
-    is_latest = study_names(session.home)[0] == chosen.title
-    name_it = "" if is_latest else f" --study {chosen.title}"
+    name_it = "" if search.is_latest else f" --study {search.study.title}"
     steps_on(
         {
             f"mpt promote best{name_it}": "the best trial on the full settings: ARG, report",
-            session.see_runs: "the runs in MLflow",
+            search.runs: "the runs in MLflow",
         }
     )

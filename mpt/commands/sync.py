@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mpt.commands.console import err, out
+from mpt.commands.console import ConsoleProgress, err, out
 from mpt.commands.options import TrackingUri
 from mpt.errors import MptError
 
@@ -26,11 +26,11 @@ def sync(
 
     Example: mpt sync --tracking-uri http://127.0.0.1:5000
     """
-    from mpt.commands.options import find_home
+    from mpt.tracking.address import tracked_home
     from mpt.tracking.mlflow_tracker import sync as run
     from mpt.tracking.outbox import forget_lost, lost
 
-    home = find_home(tracking_uri)
+    home = tracked_home(tracking_uri)
 
     def warn(line: str) -> None:
         err.line(f"warning: {line}")
@@ -50,7 +50,7 @@ def sync(
 
 def _rebuild(tracking_uri: str | None) -> None:
     """Tell the tracker of every study, the oldest first."""
-    from mpt.commands.session import Session
+    from mpt.api.session import Session
     from mpt.lab.plan import plan
     from mpt.lab.projection import Projection
     from mpt.lab.sweep import replay
@@ -61,7 +61,7 @@ def _rebuild(tracking_uri: str | None) -> None:
     home = Home.find()
     for name in reversed(study_names(home)):
         study = Search.load(home, name).study
-        with Session(study, tracking_uri=tracking_uri) as session:
+        with Session(study, tracking_uri=tracking_uri, progress=ConsoleProgress()) as session:
             concrete = plan(study, session.worker)
             projection = Projection(session.tracker, study, session.home)
             trials = replay(concrete, session.lab, session.home, on_trial=projection.trial)

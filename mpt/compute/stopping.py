@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from types import FrameType, TracebackType
 from typing import Any
@@ -43,6 +44,11 @@ class Stopping:
         self._saves = self._leaves = False
         self._before: dict[signal.Signals, Any] = {}
 
+    @classmethod
+    def of(cls, budget: str | Stopping | None) -> Stopping:
+        """Return the one that is given, or one with this budget."""
+        return budget if isinstance(budget, Stopping) else cls(budget)
+
     def __getstate__(self) -> dict[str, Any]:
         # another machine's monotonic clock has another origin: send the remaining seconds; signal
         # handlers stay here
@@ -54,6 +60,9 @@ class Stopping:
         vars(self).update(state, _end=None if left is None else time.monotonic() + left)
 
     def __enter__(self) -> Stopping:
+        if threading.current_thread() is not threading.main_thread():
+            # Python lets no other thread handle signals: there the budget alone ends work
+            return self
         handlers = {
             signal.SIGINT: self._stop,
             signal.SIGTERM: self._stop,

@@ -23,6 +23,9 @@ from mpt.study.study_file import defaults, make_study
 Choose = Callable[[Study, Sequence[Trial]], Trial]
 """Which of a study's trials takes part."""
 
+Named = str | Sequence[str]
+"""Names one by one, or in one text by commas."""
+
 _STARTS = {BASELINE: VOCABULARY, FULL: FINE_TUNING}
 
 _SAME = ("partitions", "setting", "sources", "source_shots", "target_shots")
@@ -112,14 +115,14 @@ class Campaign:
 
 
 def with_final(
-    study: Study, *, settings: str | None, methods: str | None, baselines: str | None
+    study: Study, *, settings: Named | None, methods: Named | None, baselines: Named | None
 ) -> Study:
     """The study with another final evaluation, as options name it.
 
     Args:
         study: which.
-        settings, methods, baselines: names by commas; ``all`` methods or baselines; None keeps
-            the study's.
+        settings, methods, baselines: names, also by commas; ``all`` methods or baselines; None
+            keeps the study's.
 
     Raises:
         ConfigError: a name twice.
@@ -142,8 +145,8 @@ def with_final(
     return make_study({**study.model_dump(), "final": final}, "options")
 
 
-def _by_commas(names: str) -> list[str]:
-    return [name.strip() for name in names.split(",")]
+def _by_commas(names: Named) -> list[str]:
+    return [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
 
 
 def final_settings(study: Study, worker: Worker) -> tuple[Setting, ...]:

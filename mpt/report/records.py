@@ -16,7 +16,7 @@ def records(findings: Findings) -> Mapping[str, Records]:
     return {
         "arg": as_records(gains, findings.gains),
         "gains": _per_task(findings),
-        "scores": _scores(findings),
+        "scores": score_records(findings),
         "trials": as_records(trial_columns(findings.trials), findings.trials),
         "units": _units(findings),
         "paired": _paired(findings),
@@ -52,8 +52,8 @@ def _per_task(findings: Findings) -> Records:
     return Records(("setting", "method", "task", "gain"), rows)
 
 
-def _scores(findings: Findings) -> Records:
-    """Return every downstream cell with its digest, as a table that ``mpt arg`` reads."""
+def score_records(findings: Findings) -> Records:
+    """Return every downstream cell with its digest: a table that ``mpt arg`` reads."""
     header = ("setting", "method", "task", "seed", "meta_seed", "lr", "dev", "test", "digest")
     cells = {
         (unit.setting, unit.method, unit.task, unit.seed, unit.meta_seed, unit.lr): unit.digest

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mpt.errors import ResultsError
 from mpt.files.escaping import from_csv_cell, is_formula
-from mpt.files.table import Line, read_table
+from mpt.files.table import Line, check_columns, read_table
 from mpt.gym.metrics import is_possible, limits
 from mpt.stats.scores import Score
 
@@ -25,6 +25,9 @@ OPTIONAL = ("setting", "lr", "bsz", "meta_seed")
 
 ONE_SETTING = "all"
 """The setting of every row where the table has no such column."""
+
+IN_MEMORY = Path("the table")
+"""What errors call a table that lies in no file; its lines are rows, counted from 1."""
 
 _WHOLE = re.compile(r"([-+]?[0-9]{1,18})(?:\.0*)?")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
@@ -47,6 +50,21 @@ def read_scores(path: Path) -> list[Score]:
     """
     _, table = read_table(path, REQUIRED, "; each row is one (task, seed) cell")
     return within_range(path, [line.number for line in table], list(_scores(path, table)))
+
+
+def scores_of_rows(rows: Sequence[Mapping[str, object]]) -> list[Score]:
+    """Return the cells of a table that is held in memory, numbers as numbers, columns by name.
+
+    Raises:
+        DataError, ResultsError: see ``read_scores``; the row is named, counted from 1.
+    """
+    table = [
+        Line(at, {name: str(value) for name, value in row.items()})
+        for at, row in enumerate(rows, start=1)
+    ]
+    check_columns(IN_MEMORY, tuple(rows[0]) if rows else (), REQUIRED)
+    scores = list(_scores(IN_MEMORY, table))
+    return within_range(IN_MEMORY, [line.number for line in table], scores)
 
 
 def within_range(path: Path, lines: Sequence[int], scores: Sequence[Score]) -> list[Score]:

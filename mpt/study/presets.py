@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StrictFloat, ValidationError, model_validator
 
@@ -31,7 +31,7 @@ from mpt.config import Count, MethodName
 from mpt.errors import ConfigError, UnknownName
 from mpt.files.atomic import contained
 from mpt.gym.partitions import Partitions, Setting
-from mpt.schema import Frozen
+from mpt.schema import Frozen, Schema
 from mpt.study.space import Names, Title
 from mpt.study.study import Study
 from mpt.study.study_file import current_keys, faults_of, make_study, merged, read_mapping
@@ -97,6 +97,7 @@ class Preset(Frozen):
         changes: study keys that override all others; given by the caller, not by a file.
     """
 
+    SCHEMA: ClassVar[Schema] = Schema("Preset")
     name: Title
     title: str
     study: Mapping[str, Any] = {}

@@ -68,6 +68,26 @@ def registered_digest(home: Home, name: str, alias: str) -> str:
     return digest
 
 
+def champion_of(home: Home, preferred: str) -> str:
+    """Return the name of the registered prompt whose champion is meant without a name.
+
+    Args:
+        home: whose tracking store holds the registry.
+        preferred: the name that is meant where there are several.
+
+    Raises:
+        InputError: there is none, or there are several and none is the preferred one.
+    """
+    names = [name for name, known in models(home).items() if any(v.is_champion for v in known)]
+    if len(names) == 1:
+        return names[0]
+    if preferred in names:
+        return preferred
+    if not names:
+        raise InputError("no prompt is registered yet; `mpt promote best` registers one")
+    raise InputError(f"there are {len(names)} champions ({', '.join(names)}); name one of them")
+
+
 def registered_as(home: Home, name: str, owner: str) -> str:
     """What the model ``name`` of a study is called in the registry: ``own_name`` where another
     study has that name, and ``name`` where nobody can say."""

@@ -1,4 +1,4 @@
-"""The matrix of a campaign on a terminal: a live table above the bar, or a line a setting."""
+"""The matrix of a campaign, as a table or as lines of text, a setting each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command works with: gym, backbone, stores and tracker, closed in order at the end."""
+"""What a call works with: gym, backbone, stores and tracker, closed in order at the end."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING
 
-from mpt.commands.cluster import find_fleet
-from mpt.commands.console import ConsoleProgress
-from mpt.commands.options import find_home
+from mpt.api.progress import PlainProgress
+from mpt.compute.open_fleet import open_fleet
 from mpt.compute.stopping import Stopping
 from mpt.compute.worker import Worker
-from mpt.errors import ConfigError, StoreError
+from mpt.engine.device import known_device
+from mpt.engine.plan import known_engine
+from mpt.errors import StoreError
 from mpt.gym.source import open_gym
 from mpt.lab.run import Lab
 from mpt.report.words import clock
@@ -22,8 +23,14 @@ from mpt.store.lease import Lease
 from mpt.store.ledger import Ledger
 from mpt.study.places import is_on_disk
 from mpt.study.study import Study
+from mpt.tracking.address import runs_at, tracked_home
 from mpt.tracking.tracker import Tracker
 from mpt.tracking.trackers import open_tracker
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from mpt.api.compute import Compute
 
 
 class Session:
@@ -36,37 +43,28 @@ class Session:
     """
 
     def __init__(
-        self,
-        study: Study,
-        *,
-        device: str | None = None,
-        meta_engine: str = "auto",
-        methods: Sequence[str] | None = None,
-        tracking_uri: str | None = None,
-        stopping: Stopping | None = None,
-        ray: str | None = None,
-        gpus_per_pack: float | None = None,
+        self, study: Study, *, methods: Sequence[str] | None = None, **ways: Unpack[Compute]
     ) -> None:
-        from mpt.engine.plan import known_engine
-
-        self.home = find_home(tracking_uri)
+        self.stopping = Stopping.of(ways.get("budget"))
+        self.home = tracked_home(ways.get("tracking_uri"))
         self.home.refuse_shared()
+        device = ways.get("device")
         self.worker = Worker(
             open_gym(study.gym),
             study.backbone,
             self.home,
             known_device(device),
-            known_engine(meta_engine, methods or (study.method,)),
-            stopping or Stopping(),
+            known_engine(ways.get("meta_engine", "auto"), methods or (study.method,)),
+            self.stopping,
             begun_as=_begun_as(study, self.home),
         )
-        self.progress = ConsoleProgress()
+        self.progress = ways.get("progress") or PlainProgress()
         self._errors = study.errors
         self._open = ExitStack()
         self._lab: Lab | None = None
         self._tracker: Tracker | None = None
         self._began = time.monotonic()
-        self._fleet = find_fleet(ray, gpus_per_pack, device, self._warn)
+        self._fleet = open_fleet(ways.get("ray"), ways.get("gpus_per_pack"), device, self._warn)
 
     def __enter__(self) -> Session:
         return self
@@ -98,7 +96,7 @@ class Session:
         return self._tracker
 
     def alone(self, name: str) -> Lease:
-        """Hold ``name``, so that no other command computes and tells the same at the same time.
+        """Hold ``name``, so that no other process computes and logs the same at the same time.
 
         Raises:
             StoreError: another one does.
@@ -106,10 +104,9 @@ class Session:
         return self.lab.ledger.lease(name, wait=self.progress.say)
 
     @property
-    def see_runs(self) -> str:
-        """What shows the runs that this session tells of."""
-        uri = self.home.tracking_uri
-        return Home.shown(uri) if uri.startswith("http") else "mpt ui"
+    def runs(self) -> str:
+        """What shows the runs that this session logs."""
+        return runs_at(self.home)
 
     def _warn(self, line: str) -> None:
         self.progress.say(f"warning: {line}")
@@ -157,29 +154,3 @@ def _open_ledger(home: Home) -> Ledger:
             with suppress(OSError):
                 folder.rmdir()
         raise
-
-
-def known_device(name: str | None) -> str | None:
-    """The device as it was given. Raises ``ConfigError`` if torch knows none of that name."""
-    import torch
-
-    if name is None:
-        return None
-    try:
-        place = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"unknown device {name!r}; give cpu, cuda or cuda:N") from None
-    if place.type not in ("cpu", "cuda"):
-        raise ConfigError(f"mpt does not compute on {name!r}; give cpu, cuda or cuda:N")
-    seen = torch.cuda.device_count()
-    if place.type == "cuda" and (place.index or 0) >= seen:
-        raise ConfigError(
-            f"device {name!r} was asked for, but torch sees {seen} CUDA devices; give "
-            f"{'cpu' if not seen else f'cuda:0 to cuda:{seen - 1}, or cpu'}"
-        )
-    return name
-
-
-def given(**options: Any) -> dict[str, Any]:
-    """The options that were given."""
-    return {name: value for name, value in options.items() if value is not None}

@@ -1,0 +1,1 @@
+"""What the command line does, for a notebook: one call each; ``import mpt`` offers it all."""

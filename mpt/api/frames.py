@@ -1,0 +1,49 @@
+"""Records as pandas frames, columns as in the CSV files of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from mpt.report.columns import Records, as_records, gain_columns, trial_columns
+from mpt.report.findings import Findings
+from mpt.report.records import score_records
+
+if TYPE_CHECKING:
+    from mpt.search.trial import Trial
+    from mpt.stats.scores import Gain, Score
+
+
+def arg_frame(findings: Findings) -> pd.DataFrame:
+    """Return a (setting, method) a row: ``arg``, its 95 % interval ``low`` to ``high`` over tasks
+    and seeds, ``seed_low`` to ``seed_high`` over seeds alone; in percent."""
+    return _frame(
+        as_records(gain_columns(findings.names, learned=findings.learned), findings.gains)
+    )
+
+
+def gains_frame(gains: Iterable[Gain]) -> pd.DataFrame:
+    """Return gains as ``arg_frame`` does, without digests."""
+    return arg_frame(Findings(title="", gains=tuple(gains))).drop(columns="digest")
+
+
+def cells_frame(findings: Findings) -> pd.DataFrame:
+    """Return a downstream cell a row: its scores on dev and test, and the digest of its unit."""
+    return _frame(score_records(findings))
+
+
+def scores_frame(scores: Iterable[Score]) -> pd.DataFrame:
+    """Return scores as ``cells_frame`` does, without digests."""
+    found = Findings(title="", gains=(), scores=tuple(scores))
+    return cells_frame(found).drop(columns="digest")
+
+
+def trials_frame(trials: Sequence[Trial]) -> pd.DataFrame:
+    """Return a trial a row, counted from 1: parameters, ``arg`` in percent, interval, state."""
+    return _frame(as_records(trial_columns(trials), trials))
+
+
+def _frame(table: Records) -> pd.DataFrame:
+    return pd.DataFrame(list(table.rows), columns=list(table.header))

@@ -1,0 +1,89 @@
+"""A sweep: search the hyper-parameters of a method, or look at a search that was run before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mpt.api.estimate import Estimate, estimated
+from mpt.api.searched import Searched
+from mpt.api.session import Session
+from mpt.api.study import studied
+from mpt.lab.plan import Plan, plan
+from mpt.lab.projection import Projection
+from mpt.lab.sweep import sweep as run_sweep
+from mpt.lab.workload import sweep_work
+from mpt.search.search import Search
+from mpt.search.storage import study_names
+from mpt.study.study import Study
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from mpt.api.compute import Compute
+
+
+def sweep(
+    study: Study | str | Path | None = None, *, trials: int | None = None, **ways: Unpack[Compute]
+) -> Searched:
+    """Search learning rates and steps of a meta-learning method on the validation tasks.
+
+    The same call continues a study that was stopped: nothing recorded is computed again. It ends
+    early, with what is done, when its ``budget`` is spent or it is interrupted.
+
+    Args:
+        study: what is searched; also the path of a study file. By default Reptile on the embedded
+            gym and backbone.
+        trials: a total for the study, earlier ones included; by default the study's own.
+        ways: see ``Compute``.
+
+    Raises:
+        InputError: what is asked for cannot be used; nothing was written.
+        MptError: plain prompt tuning failed, or a trial did and the study says that this stops it.
+
+    Example::
+
+        search = mpt.sweep(mpt.Study(method="reptile"), trials=12)
+        search.trials.sort_values("arg", ascending=False).head()
+    """
+    chosen = studied(study, {"trials": trials})
+    with Session(chosen, **ways) as session:
+        concrete = _checked(chosen, session)
+        lab, projection = session.lab, Projection(session.tracker, chosen, session.home)
+        with session.stopping, projection.ended_early():
+            finished = run_sweep(
+                concrete,
+                lab,
+                session.home,
+                on_trial=projection.trial,
+                on_end=projection.close_study,
+            )
+        session.progress.say(session.summary())
+    return Searched(chosen, tuple(finished), session.home)
+
+
+def estimate(
+    study: Study | str | Path | None = None, *, trials: int | None = None, **ways: Unpack[Compute]
+) -> Estimate:
+    """Estimate what ``sweep`` would compute and how long it takes; writes nothing.
+
+    Args:
+        study, trials, ways: see ``sweep``.
+
+    Example::
+
+        mpt.estimate(mpt.Study(method="maml"), trials=12).seconds / 3600
+    """
+    chosen = studied(study, {"trials": trials})
+    with Session(chosen, **ways) as session:
+        concrete, home = _checked(chosen, session), session.home
+        is_begun = chosen.title in study_names(home)
+        begun = Search.load(home, chosen.title).trials if is_begun else []
+        return estimated(session, lambda lab: sweep_work(concrete, begun, lab))
+
+
+def _checked(study: Study, session: Session) -> Plan:
+    """Make a study concrete, and see that the store holds no other one of its name."""
+    concrete = plan(study, session.worker)
+    Search.check(study, concrete.definition, session.home)
+    return concrete

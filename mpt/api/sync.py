@@ -1,0 +1,74 @@
+"""Send what a tracking server has not taken yet."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from mpt.api.session import Session
+from mpt.lab.plan import plan
+from mpt.lab.projection import Projection
+from mpt.lab.sweep import replay
+from mpt.search.search import Search
+from mpt.search.storage import study_names
+from mpt.store.home import Home
+from mpt.tracking.address import tracked_home
+from mpt.tracking.mlflow_tracker import sync as deliver
+from mpt.tracking.outbox import forget_lost, lost
+
+_LOG = logging.getLogger("mpt.api")
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What was sent.
+
+    Attributes:
+        sent, left: records that the server took, and that it did not.
+        rebuilt: studies that were logged again, with the number of their trials.
+    """
+
+    sent: int
+    left: int
+    rebuilt: dict[str, int]
+
+
+def sync(*, tracking_uri: str | None = None, rebuild: bool = False) -> Synced:
+    """Send the records that wait in the outbox to the tracking server.
+
+    Args:
+        tracking_uri: an MLflow server or database; by default that of the home.
+        rebuild: log every study again first, as to an empty server; what it has is not doubled.
+
+    Raises:
+        ConfigError: runs cannot be tracked at that address.
+
+    Example::
+
+        mpt.sync(tracking_uri="http://127.0.0.1:5000").left
+    """
+    home = tracked_home(tracking_uri)
+    rebuilt = _rebuild(tracking_uri) if rebuild else {}
+    sent, left = deliver(home, home.tracking_uri, warn=_LOG.warning)
+    if not rebuild and lost(home.outbox):
+        # records were damaged or deleted on disk
+        rebuilt = _rebuild(tracking_uri)
+        more, left = deliver(home, home.tracking_uri, warn=_LOG.warning)
+        sent += more
+    forget_lost(home.outbox)
+    return Synced(sent, left, rebuilt)
+
+
+def _rebuild(tracking_uri: str | None) -> dict[str, int]:
+    """Log every study to the tracker, the oldest first."""
+    rebuilt = {}
+    home = Home.find()
+    for name in reversed(study_names(home)):
+        study = Search.load(home, name).study
+        with Session(study, tracking_uri=tracking_uri) as session:
+            concrete = plan(study, session.worker)
+            projection = Projection(session.tracker, study, session.home)
+            trials = replay(concrete, session.lab, session.home, on_trial=projection.trial)
+            projection.close_study(trials)
+        rebuilt[name] = sum(bool(trial.digest) for trial in trials)
+    return rebuilt

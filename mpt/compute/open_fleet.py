@@ -1,0 +1,43 @@
+"""Where the packs of a call are computed: in this process, or on a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from mpt.compute.fleet import Fleet, LocalFleet
+from mpt.errors import ConfigError
+
+
+@contextmanager
+def open_fleet(
+    ray: str | None, gpus: float | None, device: str | None, warn: Callable[[str], None]
+) -> Iterator[Fleet]:
+    """Open this process, or the cluster that is meant, as a fleet.
+
+    Args:
+        ray: ``auto``, ``local`` or ``HOST:PORT``; None for this process.
+        gpus: GPUs that a pack takes on Ray, a fraction or more.
+        device: on which packs are computed.
+        warn: told of nodes that were lost.
+
+    Raises:
+        InputError: there is no such cluster, or Ray is not installed.
+        ConfigError: nothing in it can take a pack, or options that do not go together.
+    """
+    if ray is None:
+        if gpus is not None:
+            raise ConfigError("--gpus-per-pack is for packs on a Ray cluster; give --ray too")
+        yield LocalFleet()
+        return
+    if (device or "").startswith("cuda:"):
+        raise ConfigError(
+            f"--device {device} with --ray: Ray gives each pack its GPU; leave --device out, or "
+            "give cpu to leave GPUs alone"
+        )
+    # Ray is an extra, and takes seconds to import
+    from mpt.compute.ray_cluster import joined, share
+    from mpt.compute.ray_fleet import RayFleet
+
+    with joined(ray):
+        yield RayFleet(share(gpus, device), warn)

@@ -1,0 +1,29 @@
+"""Which device is meant."""
+
+from __future__ import annotations
+
+from mpt.errors import ConfigError
+
+
+def known_device(name: str | None) -> str | None:
+    """Return the device as it was given. Raises ``ConfigError`` if torch knows none of that name.
+
+    torch is imported late: a command line is parsed without it.
+    """
+    import torch
+
+    if name is None:
+        return None
+    try:
+        place = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"unknown device {name!r}; give cpu, cuda or cuda:N") from None
+    if place.type not in ("cpu", "cuda"):
+        raise ConfigError(f"mpt does not compute on {name!r}; give cpu, cuda or cuda:N")
+    seen = torch.cuda.device_count()
+    if place.type == "cuda" and (place.index or 0) >= seen:
+        raise ConfigError(
+            f"device {name!r} was asked for, but torch sees {seen} CUDA devices; give "
+            f"{'cpu' if not seen else f'cuda:0 to cuda:{seen - 1}, or cpu'}"
+        )
+    return name

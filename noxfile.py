@@ -29,7 +29,7 @@ SPREAD = ("-n", CORES, "--dist", "loadfile", "--no-loadscope-reorder")
 PYTEST = ("pytest", *SPREAD, "--durations", "15")
 # Tests start many processes: the first one of a module keeps it compiled for all the others.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
-# Lines of mpt that ran in the processes of pytest itself; what they start is not measured.
+# Lines of mpt that fast tests run in the processes of pytest itself (see tests/conftest.py).
 COVERAGE = ("--cov", "mpt", "--cov-report", "term:skip-covered")
 
 

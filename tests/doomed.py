@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from forked import Forked
 
-PATIENCE = 120
+PATIENCE = 300
 """Seconds that a process may take."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
-from terminal import STORES, study_file
+from forked import Forked
+from terminal import study_file
 
 PLANTED = "hunter2%41@plan:ted/x"
 """Signs that part a URL, or would be read as another sign."""
@@ -42,9 +42,8 @@ class Watched:
 
 
 @pytest.fixture
-def ask(repository, tmp_path):
+def ask(tmp_path):
     """Run a command whose environment is full of passwords; look at every process meanwhile."""
-    kept = {name: value for name, value in os.environ.items() if name not in STORES}
     secret = {
         "MLFLOW_TRACKING_PASSWORD": PLANTED,
         "PGPASSWORD": PLANTED,
@@ -53,18 +52,11 @@ def ask(repository, tmp_path):
     }
 
     def run(*words: str, **changes: str) -> Watched:
-        with (tmp_path / "said").open("w+") as said:
-            process = subprocess.Popen(
-                [sys.executable, str(repository / "cli.py"), *words],
-                env={**kept, **secret, "MPT_HOME": str(tmp_path / "home"), **changes},
-                stdout=said,
-                stderr=said,
-            )
-            while process.poll() is None:
-                expect_no_arguments()
-                time.sleep(0.05)
-            said.seek(0)
-            return Watched(words, said.read(), process.returncode).is_clean()
+        process = Forked(words, {**secret, "MPT_HOME": str(tmp_path / "home"), **changes})
+        while (code := process.poll()) is None:
+            expect_no_arguments()
+            time.sleep(0.05)
+        return Watched(words, "".join(process.communicate()), code).is_clean()
 
     return run
 
@@ -79,7 +71,7 @@ def expect_no_arguments() -> None:
 
 def expect_no_files(folder: Path) -> list[Path]:
     """No file holds a password; the files."""
-    written = [path for path in folder.rglob("*") if path.is_file() and path.name != "said"]
+    written = [path for path in folder.rglob("*") if path.is_file()]
     for path in written:
         data = path.read_bytes()
         assert not [one for one in SECRETS if one.encode() in data], path

@@ -123,6 +123,7 @@ def test_a_model_with_new_heads_says_what_it_said() -> None:
     assert torch.equal(wide(**asked).logits, small(**asked).logits)
 
 
+@pytest.mark.slow
 def test_pretraining_writes_a_loadable_folder(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -90,7 +90,7 @@ def refused(said: Said) -> str:
     return line
 
 
-@pytest.mark.parametrize("fault", few_fast(FAULTS, "a flipped byte", "no file"))
+@pytest.mark.parametrize("fault", few_fast(FAULTS, "a flipped byte"))
 def test_a_bad_prompt_is_refused_wherever_it_is_read_and_the_cure_helps(
     fault, home, swept, forgotten
 ):

@@ -91,7 +91,7 @@ def test_a_total_reached_in_two_goes_is_the_same_as_in_one(study, whole, home):
     assert searched(longer, home) == whole
 
 
-@pytest.mark.parametrize("writes", [1, 7])
+@pytest.mark.parametrize("writes", [1, pytest.param(7, marks=pytest.mark.slow)])
 def test_a_driver_that_dies_while_it_draws_changes_nothing(study, whole, home, monkeypatch, writes):
     here, done = named(study), count(1)
     write = PatientStorage.create_new_trial

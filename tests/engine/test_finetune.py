@@ -150,7 +150,7 @@ class Watched:
         return copy
 
 
-@pytest.mark.parametrize("kind", TINY)
+@pytest.mark.parametrize("kind", ["t5", "gpt2"])
 def test_the_shared_backbone_stays_as_it_was_and_the_copy_is_gone(kind):
     backbone = TINY[kind]()
     before = {name: weight.clone() for name, weight in backbone.model.state_dict().items()}

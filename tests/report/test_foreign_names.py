@@ -99,7 +99,11 @@ def plain(tmp_path_factory) -> Elements:
     return Elements(page.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("given", CHUNKS, ids=range(len(CHUNKS)))
+@pytest.mark.parametrize(
+    "given",
+    [*CHUNKS[:2], *(pytest.param(names, marks=pytest.mark.slow) for names in CHUNKS[2:])],
+    ids=range(len(CHUNKS)),
+)
 def test_a_report_shows_foreign_names_as_texts(given, plain, tmp_path):
     findings = findings_with(given)
     page = write_report(findings, tmp_path / "report")

@@ -223,14 +223,14 @@ def _read(name: str, path: Path) -> dict[str, Any]:
     """Read a JSON object. Raises ``ConfigError`` where the file is none, or means two things."""
     try:
         # some kinds of models have infinite limits in their configuration
-        found = parse_json(text_of(path.read_bytes()), finite=False)
+        read = parse_json(text_of(path.read_bytes()), finite=False)
     except ValueError as error:
         raise ConfigError(
             f"backbone {name!r}: {path.name} cannot be read ({error}); mend it, or copy or "
             "download it anew"
         ) from None
-    if not isinstance(found, dict):
+    if not isinstance(read, dict):
         raise ConfigError(
             f"backbone {name!r}: {path.name} is no JSON object; write the folder anew"
         )
-    return found
+    return read

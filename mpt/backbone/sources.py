@@ -33,7 +33,7 @@ def where(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """The files of a model, as transformers is told of them.
+    """The files of a model, as transformers is given them.
 
     Attributes:
         place: a folder or Hub id.

@@ -134,13 +134,13 @@ class Method:
         Raises:
             ValueError: a fraction where a whole number is wanted.
         """
-        found = {}
+        values = {}
         for name, arg in self.args.items():
             value = given.get(name, arg.default)
             if self.counts(name) and value != int(value):
                 raise ValueError(f"{name!r} is {value}; give a whole number")
-            found[name] = type(arg.default)(value)
-        return found
+            values[name] = type(arg.default)(value)
+        return values
 
 
 def _space(inner_steps: list[int], outer_steps: list[int], **args: object) -> Mapping[str, object]:

@@ -41,8 +41,8 @@ def imaml(
     outer = slope(end, query, loss)
 
     def product(v: Prompts) -> Prompts:
-        curved = [hessian_product(end, batch, loss, v) for batch in support]
-        return v + torch.stack(curved).mean(0) / strength
+        products = [hessian_product(end, batch, loss, v) for batch in support]
+        return v + torch.stack(products).mean(0) / strength
 
     return MetaGradient(conjugate_gradients(product, outer.direction, cg_steps), outer.losses)
 

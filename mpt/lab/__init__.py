@@ -1,1 +1,1 @@
-"""What a scientist asks for: run, sweep, promote, and the records of it."""
+"""Run experiments: meta-training, sweeps and promotions, and their records."""

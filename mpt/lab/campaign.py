@@ -1,4 +1,4 @@
-"""A campaign: which methods, from which hyper-parameters, on which settings and meta-seeds."""
+"""Campaigns: which methods run, with which hyper-parameters, on which settings and meta-seeds."""
 
 from __future__ import annotations
 
@@ -21,26 +21,25 @@ from mpt.study.study import Space, Study
 from mpt.study.study_file import defaults, make_study
 
 Choose = Callable[[Study, Sequence[Trial]], Trial]
-"""Which of a study's trials takes part."""
+"""Selects the trial of a study that takes part."""
 
 Named = str | Sequence[str]
-"""Names one by one, or in one text by commas."""
+"""Names in a sequence, or separated by commas in one string."""
 
 _STARTS = {BASELINE: VOCABULARY, FULL: FINE_TUNING}
 
 _SAME = ("partitions", "setting", "sources", "source_shots", "target_shots")
-"""What two studies share, beside rows and weights, if their trials answer the same question with
-two methods."""
+"""Keys that two studies must share, beside rows and weights, to compare their methods."""
 
 
 @dataclass(frozen=True)
 class Entrant:
-    """A method that takes part.
+    """Define a method config: a method with its hyper-parameters.
 
     Attributes:
-        study: whose inner and outer loop it runs.
-        params: what was chosen within the study's space.
-        origin: where that choice comes from, for people.
+        study: provides the inner and outer loop.
+        params: the values chosen within the study's space.
+        origin: where these values come from, for people.
     """
 
     study: Study
@@ -49,13 +48,13 @@ class Entrant:
 
     @property
     def method(self) -> str:
-        """The method's name."""
+        """Return the name of the method."""
         return self.study.method
 
 
 @dataclass(frozen=True)
 class Share:
-    """One meta-training of a campaign: a method on a setting's source tasks, from one seed."""
+    """Define a meta-run: one method on a setting's source tasks, with one meta-training seed."""
 
     setting: Setting
     entrant: Entrant
@@ -64,25 +63,25 @@ class Share:
 
     @property
     def method(self) -> str:
-        """The method's name."""
+        """Return the name of the method."""
         return self.entrant.method
 
     @property
     def case(self) -> Case:
-        """Its prompt on the setting's targets."""
+        """Return the eval target: its prompt on the setting's target tasks."""
         start, targets = self.config.digest, self.setting.targets
         return Case(self.setting.name, self.method, start, targets, self.meta_seed)
 
 
 @dataclass(frozen=True)
 class Campaign:
-    """What a promotion runs, made concrete.
+    """Define everything that a promotion runs.
 
     Attributes:
-        study: whose trial is promoted; its final settings, data seeds and rates are run.
-        trial: that trial.
-        entrants: every method, in the order of the tables.
-        shares: every meta-training, setting by setting.
+        study: study of the promoted trial; provides the settings, data seeds and learning rates.
+        trial: the promoted trial.
+        entrants: the config of every method, in the order of the tables.
+        shares: every meta-run, setting by setting.
     """
 
     study: Study
@@ -93,7 +92,7 @@ class Campaign:
 
     @property
     def judging(self) -> Judging:
-        """How prompts are judged."""
+        """Return the eval protocol of the prompts."""
         study, final = self.study, self.study.final
         return Judging(
             final.seeds,
@@ -106,7 +105,7 @@ class Campaign:
 
     @property
     def baselines(self) -> tuple[Case, ...]:
-        """Their cells on every target, the same ones for every setting that has it."""
+        """Return the baselines' eval targets; settings share the cells of common target tasks."""
         return tuple(
             Case(setting.name, name, _STARTS[name], setting.targets)
             for setting in self.settings
@@ -117,16 +116,16 @@ class Campaign:
 def with_final(
     study: Study, *, settings: Named | None, methods: Named | None, baselines: Named | None
 ) -> Study:
-    """The study with another final evaluation, as options name it.
+    """Return the study with its final evaluation changed.
 
     Args:
-        study: which.
-        settings, methods, baselines: names, also by commas; ``all`` methods or baselines; None
-            keeps the study's.
+        study: the study to change.
+        settings, methods, baselines: names, also separated by commas in one string, or ``all`` for
+            methods and baselines; None keeps the study's.
 
     Raises:
-        ConfigError: a name twice.
-        UnknownName: no such method or baseline.
+        ConfigError: a name is given twice.
+        UnknownName: there is no such method or baseline.
     """
     final = study.final.model_dump()
     if settings is not None:
@@ -150,13 +149,13 @@ def _by_commas(names: Named) -> list[str]:
 
 
 def final_settings(study: Study, worker: Worker) -> tuple[Setting, ...]:
-    """The settings that a promotion runs, their targets' rows read.
+    """Return the settings that a promotion runs, after reading the rows of their targets.
 
     Raises:
-        UnknownName: a setting that the gym does not have.
-        ConfigError: one that is named twice.
-        DataError: a row that cannot be read, or a task of which no answer can be written: told
-            now, not after the meta-trainings.
+        UnknownName: the gym lacks a setting.
+        ConfigError: a setting is named twice.
+        DataError: a row cannot be read, or no answer of a task fits into the output; raised here
+            rather than after the meta-trainings.
     """
     partitions = settings_of(study, worker.gym)
     names = study.final.settings or tuple(partitions.settings)
@@ -170,10 +169,10 @@ def final_settings(study: Study, worker: Worker) -> tuple[Setting, ...]:
 
 
 def entrants(study: Study, own: Entrant, worker: Worker, choose: Choose) -> tuple[Entrant, ...]:
-    """Every method of ``study.final.methods``, the study's own as it is given.
+    """Return the config of every method of ``study.final.methods``, with ``own`` for the study's.
 
-    Another method takes part with the chosen trial of its own study on the same question, called
-    as this one but for the method; without one, with the defaults.
+    Another method uses the chosen trial of its own study, which must have the same name but for
+    the method and match in tasks, rows and backbone; otherwise it uses the defaults.
 
     Raises:
         StoreError: the store of studies cannot be opened.
@@ -186,7 +185,7 @@ def entrants(study: Study, own: Entrant, worker: Worker, choose: Choose) -> tupl
 
 
 def sibling(study: Study, method: str) -> Study:
-    """The study as it would be for another method: ``mini-reptile`` becomes ``mini-maml``."""
+    """Return the same study for another method: ``mini-reptile`` becomes ``mini-maml``."""
     name = study.name and f"{study.name.removesuffix(f'-{study.method}')}-{method}"
     space = study.space
     if space == _usual_space(study.gym, study.method):
@@ -201,7 +200,7 @@ def campaign(
     settings: Sequence[Setting],
     worker: Worker,
 ) -> Campaign:
-    """The campaign of these methods on these settings; reads rows and writes nothing."""
+    """Build the campaign of these methods on these settings; reads rows and writes nothing."""
     shares = tuple(
         Share(setting, entrant, seed, _config(entrant, setting, seed, worker))
         for setting in settings
@@ -225,47 +224,50 @@ def _config(entrant: Entrant, setting: Setting, meta_seed: int, worker: Worker) 
 
 
 def _other(wanted: Study, study: Study, worker: Worker, choose: Choose) -> Entrant:
-    """The entrant of another method than the study's own."""
+    """Return the config of another method than the study's own."""
     title, why, home = wanted.title, "", worker.home
     if title not in study_names(home):
         why = f"there is no study {title}"
     else:
         search = Search.load(home, title)
-        found, trials = search.study, search.trials
-        apart = _other_contents(search, study, worker)
-        apart += [key for key in _SAME if getattr(found, key) != getattr(study, key)]
-        if found.method != wanted.method:
-            why = f"study {title} searches {found.method}"
-        elif apart:
-            why = f"study {title} has another {' and '.join(apart)}"
+        other, trials = search.study, search.trials
+        differences = _other_contents(search, study, worker)
+        differences += [key for key in _SAME if getattr(other, key) != getattr(study, key)]
+        if other.method != wanted.method:
+            why = f"study {title} searches {other.method}"
+        elif differences:
+            why = f"study {title} has another {' and '.join(differences)}"
         elif not any(trial.arg is not None for trial in trials):
             why = f"study {title} has no finished trial"
         else:
-            trial = choose(found, trials)
-            return Entrant(found, trial.params, f"trial {trial.number + 1} of {title}")
+            trial = choose(other, trials)
+            return Entrant(other, trial.params, f"trial {trial.number + 1} of {title}")
     return Entrant(wanted, _defaults(wanted), f"defaults, as {why}")
 
 
 def _other_contents(search: Search, study: Study, worker: Worker) -> list[str]:
-    """Which of gym and backbone are others in a study than here, wherever they lie."""
-    found, definition, apart = search.study, search.definition, list[str]()
-    if found.gym != study.gym:
+    """List which of gym and backbone differ from this study's by content, whatever their paths."""
+    other, definition, differences = search.study, search.definition, list[str]()
+    if other.gym != study.gym:
         sources = tuple(definition.get("sources", ()))
         with suppress(UnknownName, DataError):
-            rows = worker.data_digest(sources, found.source_seeds, found.source_shots)
+            rows = worker.data_digest(sources, other.source_seeds, other.source_shots)
             if rows == definition.get("data"):
                 sources = ()
-        apart += ["gym"] * bool(sources)
-    alike = found.backbone.model_copy(update={"name": study.backbone.name})
+        differences += ["gym"] * bool(sources)
+    alike = other.backbone.model_copy(update={"name": study.backbone.name})
     weights = worker.backbone.weights
     if alike != study.backbone or definition.get("weights", weights) != weights:
-        apart.append("backbone")
-    return apart
+        differences.append("backbone")
+    return differences
 
 
 def _defaults(study: Study) -> dict[str, float]:
-    """What takes part unsearched: the study's own values, with the fewest steps of a usual space,
-    so that a campaign of methods that nobody searched stays short."""
+    """Return the hyper-parameters of a method without a search.
+
+    They are the study's own values, with the fewest steps of a default space, so that a campaign
+    of methods without searches stays short.
+    """
     if study.space != _usual_space(study.gym, study.method):
         return {}
     chosen = study.space.dimensions(study.method)

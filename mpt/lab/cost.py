@@ -1,4 +1,4 @@
-"""What work costs on this device: a few timed steps of packs as they would be run."""
+"""Estimate the cost of work on this device, by timing a few steps of its packs."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from mpt.methods import method
 from mpt.store.unit import Unit
 
 STEPS = 4
-"""Timed updates of a pack; one more, not timed, warms it up."""
+"""Timed updates of a pack, after one update to warm up."""
 
 PLACES = 3
-"""Packs of downstream cells that are timed: among the short, the middle and the long ones."""
+"""Packs of downstream cells that are timed: with short, medium and long inputs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """One pack that was timed, and the units that it stands for.
+    """Hold the timing of one pack, which represents all units of its kind.
 
     Attributes:
-        what: for people.
-        runs: in the pack.
-        step: seconds of an update of the whole pack.
-        each: seconds of a whole unit of this kind, its share of the pack's evaluations included.
-        units: how many units of this kind are to be computed.
-        kept: bytes that a unit leaves: its prompt and its record.
+        what: description for people.
+        runs: number of runs in the pack.
+        step: seconds per update of the whole pack.
+        each: seconds per unit, including its share of the pack's evaluations.
+        units: number of units of this kind to compute.
+        kept: bytes stored per unit: its prompt and its record.
     """
 
     what: str
@@ -52,12 +52,13 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What the units to be computed will cost.
+    """Hold the estimated cost of the units to compute.
 
     Attributes:
-        device: where the probe ran.
-        memory: bytes at the peak of the probe, of the GPU or else of the process.
-        disk: bytes of prompts and records; what MLflow keeps comes on top.
+        device: name of the device that was timed.
+        timings: one for each kind of unit.
+        memory: peak memory in bytes, of the GPU or else of the process.
+        disk: bytes of prompts and records, without what MLflow stores.
     """
 
     device: str
@@ -67,40 +68,40 @@ class Cost:
 
     @property
     def seconds(self) -> float:
-        """Of computing, without the start of the program."""
+        """Return the seconds of computation, without the start of the program."""
         return sum(timing.each * timing.units for timing in self.timings)
 
 
 def probe(workload: Workload, worker: Worker, lab: Lab) -> Cost:
-    """Time a few packs of the work that is left.
+    """Time a few packs of the remaining work.
 
     Args:
         workload: see ``mpt.lab.workload``.
-        worker: computes the packs; its home is written to, so give it one of its own.
-        lab: says how cells are sorted into packs.
+        worker: computes the packs; it writes to its home, so give it a temporary one.
+        lab: provides the order of cells in packs.
     """
     device = worker.backbone.device
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    study, left = workload.study, workload.left
-    timings = [*_learning([c for c in left if isinstance(c, RunConfig)], study.pack, worker)]
-    cells = sorted((c for c in left if isinstance(c, CellConfig)), key=lab.length)
+    study, remaining = workload.study, workload.left
+    timings = [*_learning([c for c in remaining if isinstance(c, RunConfig)], study.pack, worker)]
+    cells = sorted((c for c in remaining if isinstance(c, CellConfig)), key=lab.length)
     timings += _tuning(cells, study.cells_per_pack, worker)
-    timings += _fine_tuning([c for c in left if isinstance(c, FineTuneConfig)], worker)
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    timings += _fine_tuning([c for c in remaining if isinstance(c, FineTuneConfig)], worker)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if device.type == "cuda":
-        held = torch.cuda.max_memory_allocated(device)
+        memory = torch.cuda.max_memory_allocated(device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     disk = sum(timing.kept * timing.units for timing in timings)
-    return Cost(name, tuple(timings), held, disk)
+    return Cost(name, tuple(timings), memory, disk)
 
 
 def _learning(configs: Sequence[RunConfig], size: int, worker: Worker) -> list[Timing]:
-    """A timed pack for every shape of meta-training."""
+    """Time a pack of every shape of meta-training."""
     shapes: dict[Hashable, list[RunConfig]] = {}
     for config in configs:
         shapes.setdefault(run_shape(config), []).append(config)
-    found = []
+    timings = []
     for alike in shapes.values():
         pack = [_short(config, "outer") for config in alike[:size]]
         step, _, unit = _timed(worker.learn, pack)
@@ -110,34 +111,34 @@ def _learning(configs: Sequence[RunConfig], size: int, worker: Worker) -> list[T
         )
         what = f"meta-training, {alike[0].method}{inner}"
         each = steps * step / len(pack)
-        found.append(Timing(what, len(pack), step, each, len(alike), _kept(unit, steps, worker)))
-    return found
+        timings.append(Timing(what, len(pack), step, each, len(alike), _kept(unit, steps, worker)))
+    return timings
 
 
 def _tuning(cells: Sequence[CellConfig], size: PackSize, worker: Worker) -> list[Timing]:
-    """Timed packs from among the short, the middle and the long ones."""
-    found = []
+    """Time packs with short, medium and long inputs."""
+    timings = []
     if not cells:
-        return found
+        return timings
     if size == "auto":
         size = worker.cells_that_fit([_short(cells[-1], "tuning", start=VOCABULARY)])
-    every = packs(cells, shape=cell_shape, size=size)
-    for stretch in _stretches(every):
+    all_packs = packs(cells, shape=cell_shape, size=size)
+    for stretch in _stretches(all_packs):
         chosen = stretch[len(stretch) // 2]
         units = sum(map(len, stretch))
         pack = [_short(c, "tuning", start=VOCABULARY) for c in chosen]
-        found.append(_judged("prompt tuning", chosen, pack, worker.tune, units, worker))
-    return found
+        timings.append(_judged("prompt tuning", chosen, pack, worker.tune, units, worker))
+    return timings
 
 
 def _fine_tuning(configs: Sequence[FineTuneConfig], worker: Worker) -> list[Timing]:
-    found = []
+    timings = []
     for stretch in _stretches(configs):
         chosen = [stretch[len(stretch) // 2]]
         pack = [_short(config, "tuning") for config in chosen]
         what = "full fine-tuning"
-        found.append(_judged(what, chosen, pack, worker.fine_tune, len(stretch), worker))
-    return found
+        timings.append(_judged(what, chosen, pack, worker.fine_tune, len(stretch), worker))
+    return timings
 
 
 def _judged(
@@ -148,7 +149,7 @@ def _judged(
     units: int,
     worker: Worker,
 ) -> Timing:
-    """A timed pack of cells: its updates, and its evaluations by the row of dev and test."""
+    """Time a pack of cells: its updates, and its evaluations per row of dev and test."""
     step, rest, unit = _timed(compute, pack)
     splits = [worker.tokens(c.task, c.data_seed, c.shots).split for c in whole]
     dev, test = sum(len(s.dev) for s in splits), sum(len(s.test) for s in splits)
@@ -161,7 +162,7 @@ def _judged(
 def _timed(
     compute: Callable[[Sequence[Any], OnStep], list[Unit]], pack: Sequence[Any]
 ) -> tuple[float, float, Unit]:
-    """Seconds of an update, seconds from the last update to the end, and a unit."""
+    """Return the seconds per update, the seconds from the last update to the end, and a unit."""
     ticks: list[float] = []
     units = compute(pack, lambda _: ticks.append(time.perf_counter()))
     end = time.perf_counter()
@@ -170,21 +171,21 @@ def _timed(
 
 
 def _short(config: Any, loop: str, **changes: object) -> Any:
-    """The configuration with as many steps as are timed, and one evaluation on dev."""
+    """Shorten a configuration to the steps that are timed and one evaluation on dev."""
     part = getattr(config, loop)
     fewer = {"steps": STEPS + 1} | ({"num_evals": 1} if loop == "tuning" else {})
     return config.model_copy(update={loop: part.model_copy(update=fewer), **changes})
 
 
 def _kept(unit: Unit, steps: float, worker: Worker) -> float:
-    """Bytes of a unit's prompt and record; a whole one has a longer curve."""
+    """Estimate the bytes of a unit's prompt and record, with the curve of all its steps."""
     prompt = (worker.home.root / unit.artefact).stat().st_size if unit.artefact else 0
     record = len(json.dumps(unit.config.stored())) + len(json.dumps(unit.result.stored()))
     return prompt + record + 20 * max(0.0, steps - STEPS)
 
 
 def _stretches(work: Sequence[Any]) -> list[Sequence[Any]]:
-    """``PLACES`` neighbouring parts of about equal length, fewer where there is less work."""
+    """Split work into ``PLACES`` contiguous parts of about equal length, fewer if it is short."""
     length = ceil(len(work) / PLACES) or 1
     return [work[i : i + length] for i in range(0, len(work), length)]
 

@@ -1,4 +1,4 @@
-"""One meta-training, or one prompt on target tasks: what is asked for without a search."""
+"""Run one meta-training, or evaluate one prompt on target tasks, without a search."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from mpt.study.settings import settings_of
 from mpt.study.study import Study
 
 PROMPT = "prompt"
-"""The method under which a given prompt's scores are kept."""
+"""Name of the method under which the scores of a given prompt are recorded."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A start, tuned and judged on target tasks.
+    """Hold the evaluation of a prompt on target tasks.
 
     Attributes:
-        judged: its cells and those of plain prompt tuning, every seed and rate.
-        gain: over plain prompt tuning; None where that is what was judged, or nothing was learned.
+        setting: name of the set of target tasks.
+        judged: its cell results and those of plain prompt tuning, for every seed and rate.
+        gain: over plain prompt tuning; None if that itself was evaluated, or a side has no score.
     """
 
     setting: str
@@ -37,11 +38,11 @@ class Evaluation:
 
 
 def one_run(study: Study, worker: Worker) -> RunConfig:
-    """The meta-training of a study's own ``inner`` and ``outer`` values, its space left aside.
+    """Build the meta-training of a study's ``inner`` and ``outer`` values, ignoring its space.
 
     Raises:
-        UnknownName: a setting or task that the gym does not have.
-        DataError: rows that cannot be read.
+        UnknownName: the gym lacks a setting or task.
+        DataError: rows cannot be read.
     """
     sources = study.sources or settings_of(study, worker.gym).setting(study.setting).sources
     for task in sources:
@@ -53,21 +54,21 @@ def one_run(study: Study, worker: Worker) -> RunConfig:
 
 
 def learn_one(config: RunConfig, lab: Lab) -> Unit:
-    """Settle one meta-training."""
+    """Run one meta-training, unless the ledger has its result."""
     return lab.learn([config], config.method, 1)[config.digest]
 
 
 def targets_of(
     study: Study, prompt: Unit | None, tasks: Sequence[str], worker: Worker
 ) -> tuple[str, tuple[str, ...]]:
-    """What a prompt is judged on, with a name for it: ``tasks``, else the setting's targets.
+    """Return the tasks to evaluate and a name for them: ``tasks``, or else the setting's targets.
 
     Raises:
-        UnknownName: a setting or task that the gym does not have.
-        ConfigError: a target is among the tasks that the prompt was learned on, or the backbone is
-            no longer the one it was learned on.
-        InputError: the unit is no finished meta-training.
-        DataError: rows that cannot be read, or a task of which no answer can be written.
+        UnknownName: the gym lacks a setting or task.
+        ConfigError: a target is among the tasks that the prompt was learned on, or the backbone
+            differs from the one that it was learned on.
+        InputError: the unit is not a completed meta-training.
+        DataError: rows cannot be read, or no answer of a task fits into the output.
     """
     if tasks:
         name, targets = "named tasks", tuple(tasks)
@@ -83,15 +84,15 @@ def targets_of(
 
 
 def _expect_usable(prompt: Unit, name: str, targets: tuple[str, ...], worker: Worker) -> None:
-    """Raise ``InputError`` unless the unit is a prompt of these weights that saw no target."""
+    """Check that the unit has a prompt for these weights that was not learned on a target."""
     config = config_of(prompt)
     if not isinstance(config, RunConfig) or prompt.state != "done":
         raise InputError(
-            f"unit {prompt.digest} is of the kind {prompt.kind!r} and {prompt.state}; give the "
-            "digest of a finished meta-training (`mpt run` prints it), or `vocabulary`"
+            f"unit {prompt.digest} has kind {prompt.kind!r} and state {prompt.state!r}; give the "
+            "digest of a completed meta-training (`mpt run` prints it), or `vocabulary`"
         )
     same_weights(worker.backbone, worker.backbone_config, config.weights)
-    # refuses a target that the prompt has seen
+    # raises an error for a target that the prompt was learned on
     Setting(name, config.sources, targets)
 
 
@@ -101,7 +102,7 @@ def evaluate(
     """Tune a prompt (None: vocabulary rows) on targets, all final seeds and rates, and score it.
 
     Raises:
-        DataError: rows that cannot be read, or a prompt that is not as it was recorded.
+        DataError: rows cannot be read, or the prompt differs from the recorded one.
     """
     if prompt is not None:
         prompt_of(lab.worker.home, prompt)
@@ -110,9 +111,9 @@ def evaluate(
     if prompt is not None:
         cases.append(Case(name, PROMPT, prompt.digest, targets))
     judged = lab.judge(cases, judging, title="target tasks", pack=study.cells_per_pack)
-    found = scores(judged)
-    both = {score.method for score in found} == {BASELINE, PROMPT}
+    all_scores = scores(judged)
+    both = {score.method for score in all_scores} == {BASELINE, PROMPT}
     if not both:
         return Evaluation(name, tuple(judged), None)
-    (gain,) = gains(found, baseline=BASELINE, zero_baseline="report", missing_task="report")
+    (gain,) = gains(all_scores, baseline=BASELINE, zero_baseline="report", missing_task="report")
     return Evaluation(name, tuple(judged), gain)

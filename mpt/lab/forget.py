@@ -1,4 +1,4 @@
-"""The way back from a bad unit: it and all that stands on it is forgotten, and computed again."""
+"""Forget a bad unit and everything that depends on it, so that it is computed again."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from mpt.tracking.provenance import find_digest
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What was forgotten.
+    """Hold what was forgotten.
 
     Attributes:
-        digest: the unit that was named.
-        begun: units that began from its prompt, or from the prompt of one that did.
-        trials: numbers of the trials that wait for the next `mpt sweep`, by their study.
+        digest: the named unit.
+        begun: units that started from its prompt, directly or through other units.
+        trials: numbers of the trials that wait for the next `mpt sweep`, by study.
     """
 
     digest: str
@@ -39,51 +39,52 @@ class Forgotten:
 
 
 def forget(home: Home, ledger: Ledger, which: str) -> Forgotten:
-    """Forget a unit, with its prompt, its checkpoint and all units that began from its prompt.
+    """Forget a unit, with its prompt, its checkpoint and all units that started from its prompt.
 
-    Whether its prompt was already bad when they were tuned from it, nobody can tell. Trials whose
-    ARG stands on a forgotten unit wait again, with their numbers and parameters, so that the same
-    `mpt sweep` computes what is lacking and nothing else.
+    These are included as the prompt may already have been bad when they were tuned from it. Trials
+    whose ARG depends on a forgotten unit are reset to waiting, with their numbers and parameters,
+    so that the same `mpt sweep` computes only what is missing.
 
     Args:
+        home: the home folder.
+        ledger: its ledger.
         which: a digest, or the beginning of one.
 
     Raises:
-        UnknownName: no unit has it.
-        InputError: the digests of several units begin with it.
-        StoreError: a driver is at work on a study that it would change, or a file cannot be
-            removed.
+        UnknownName: no unit has this digest.
+        InputError: the digests of several units begin like this.
+        StoreError: a driver is running a study that would change, or a file cannot be removed.
     """
     digest = find_digest(ledger, which)
-    lost = _standing_on(digest, ledger)
-    configs = {one: _config(one, home, ledger) for one in lost}
-    with ExitStack() as held:
+    affected = _standing_on(digest, ledger)
+    configs = {each: _config(each, home, ledger) for each in affected}
+    with ExitStack() as leases:
         trials: dict[str, list[int]] = {}
-        for title, known in all_trials(home):
+        for title, of_study in all_trials(home):
             search = Search.load(home, title)
             touched = _touched(search, configs)
-            if any(trial.is_over and touched(trial) for trial in known):
-                held.enter_context(study_lease(home, ledger, title))
+            if any(trial.is_over and touched(trial) for trial in of_study):
+                leases.enter_context(study_lease(home, ledger, title))
                 trials[title] = search.reopen(touched)
-        # the named one last: what is left after a crash is forgotten by the same command
-        for one in reversed(lost):
-            _remove(home, one)
-            ledger.forget(one)
-    return Forgotten(digest, tuple(lost[1:]), trials)
+        # the named unit last, so that the same command forgets the rest after a crash
+        for each in reversed(affected):
+            _remove(home, each)
+            ledger.forget(each)
+    return Forgotten(digest, tuple(affected[1:]), trials)
 
 
 def _standing_on(digest: str, ledger: Ledger) -> list[str]:
-    """The unit, and behind it those that began from it, directly or by way of others."""
-    found = [digest]
-    for one in found:
-        found += [begun for begun in ledger.begun_from(one) if begun not in found]
-    return found
+    """List the unit and then those that started from it, directly or through other units."""
+    digests = [digest]
+    for current in digests:
+        digests += [started for started in ledger.begun_from(current) if started not in digests]
+    return digests
 
 
 def _touched(
     search: Search, configs: Mapping[str, UnitConfig | DamagedConfig]
 ) -> Callable[[Trial], bool]:
-    """Whether a trial's ARG stands on one of these units: its own, or one of the baseline's."""
+    """Return a test of whether a trial's ARG depends on these units, its own or the baseline's."""
     cells = [config for config in configs.values() if isinstance(config, CellConfig)]
     own = {*configs, *(cell.start for cell in cells)}
     definition = search.definition
@@ -101,7 +102,7 @@ def _touched(
 
 
 def _config(digest: str, home: Home, ledger: Ledger) -> UnitConfig | DamagedConfig:
-    """A unit's configuration from its row or, where that is what is damaged, from its prompt."""
+    """Read a unit's configuration from its row or, if that is damaged, from its prompt file."""
     with suppress(StoreError):
         unit = ledger.get(digest)
         if unit is not None and not isinstance(unit.config, DamagedConfig):
@@ -113,19 +114,22 @@ def _config(digest: str, home: Home, ledger: Ledger) -> UnitConfig | DamagedConf
 
 
 def _remove(home: Home, digest: str) -> None:
-    """A unit's prompt and checkpoint; a folder in their place goes if it is empty."""
+    """Remove a unit's prompt and checkpoint, or an empty folder in their place.
+
+    Raises:
+        StoreError: a file cannot be removed.
+    """
     try:
         prompt = home.root / prompt_path(digest)
     except DataError:
-        # no file is called by what is no digest
+        # an invalid digest names no file
         return
     for file in (prompt, Checkpoints(home.checkpoints).path(digest)):
         try:
             _gone(file)
         except OSError as error:
             raise StoreError(
-                f"{file} cannot be removed ({error.strerror}); move it away, then run the same "
-                "command"
+                f"{file} cannot be removed ({error.strerror}); move it away and repeat the command"
             ) from None
 
 

@@ -1,4 +1,4 @@
-"""Resolve a study on a gym and a backbone: what exactly its sweep will run."""
+"""Resolve a study on a gym and a backbone into what its sweep will run."""
 
 from __future__ import annotations
 
@@ -18,12 +18,20 @@ from mpt.study.settings import settings_of
 from mpt.study.study import Study
 
 VALIDATION = "validation"
-"""The setting under which a sweep's scores are kept: the validation tasks."""
+"""Name of the setting of the validation tasks, under which a sweep's scores are recorded."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A study made concrete: on these rows, with these weights, by this formula of its method."""
+    """Hold a study resolved to rows, weights and the revision of its method.
+
+    Attributes:
+        tasks: the validation tasks.
+        sources: the source tasks.
+        model: identity of the backbone.
+        data: digest of the source rows; judged_data: digest of the validation rows.
+        revision: of the method, if its formula was ever revised.
+    """
 
     study: Study
     tasks: tuple[str, ...]
@@ -35,37 +43,37 @@ class Plan:
 
     @cached_property
     def judging(self) -> Judging:
-        """How trials are judged."""
+        """Return the eval protocol of trials."""
         chosen = self.study.validation
         return Judging(chosen.seeds, chosen.lrs, self.study.tuning, self.study.target_shots)
 
     @cached_property
     def definition(self) -> dict[str, Any]:
-        """What makes it this study: its file, and the rows and weights it runs on."""
-        found = {"sources": self.sources, "tasks": self.tasks, "weights": self.model.weights}
+        """Return what identifies the study: its file, rows, weights and the method's revision."""
+        identity = {"sources": self.sources, "tasks": self.tasks, "weights": self.model.weights}
         rows = {"data": self.data, "validation rows": self.judged_data}
         formula = {REVISION: self.revision} if self.revision else {}
-        return json.loads(json.dumps({**self.study.definition, **found, **rows, **formula}))
+        return json.loads(json.dumps({**self.study.definition, **identity, **rows, **formula}))
 
     @cached_property
     def baseline(self) -> Case:
-        """Plain prompt tuning on the validation tasks; the ledger holds it after the first time."""
+        """Return the eval target of plain prompt tuning on the validation tasks."""
         return Case(VALIDATION, BASELINE, VOCABULARY, self.tasks)
 
     def config(self, params: Mapping[str, float]) -> RunConfig:
-        """The meta-training of a trial."""
+        """Return the configuration of a trial's meta-training."""
         weights = self.model.weights
-        found = self.study.run(params, sources=self.sources, weights=weights, data=self.data)
-        return RunConfig(**{**self.model.named(found).model_dump(), "revision": self.revision})
+        run = self.study.run(params, sources=self.sources, weights=weights, data=self.data)
+        return RunConfig(**{**self.model.named(run).model_dump(), "revision": self.revision})
 
 
 def plan(study: Study, worker: Worker) -> Plan:
     """Resolve a study's tasks on the worker's gym, reading every row it needs; writes nothing.
 
     Raises:
-        UnknownName: a task or setting that the gym does not have.
-        ConfigError: a validation task among the sources, or among the targets of own settings.
-        DataError: rows that cannot be read.
+        UnknownName: the gym lacks a task or setting.
+        ConfigError: a validation task is a source, or a target of a custom setting.
+        DataError: rows cannot be read.
     """
     gym, partitions = worker.gym, settings_of(study, worker.gym)
     tasks = study.validation.tasks or partitions.validation

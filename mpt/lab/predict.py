@@ -1,4 +1,4 @@
-"""The name under which prompts registered by version 0.1 call ``mpt.serve.predict``."""
+"""Old name of ``mpt.serve.predict``, which prompts registered by version 0.1 import."""
 
 from mpt.serve.predict import predict
 

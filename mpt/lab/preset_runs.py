@@ -1,4 +1,4 @@
-"""A preset's rows, run as campaigns; what rows have in common is computed once."""
+"""Run a preset's rows as campaigns; units that rows share are computed once."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from mpt.study.presets import Entry, Preset, Row, SourceChoice
 from mpt.study.study import Study
 
 GIVEN = Trial(0, {}, "complete")
-"""What stands for a searched trial: a preset gives every hyper-parameter itself."""
+"""Placeholder of a searched trial, as a preset gives every hyper-parameter itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two tasks and how alike their tuned prompts are.
+    """Hold the similarity of two tasks' tuned prompts.
 
     Attributes:
-        value: mean of the two correlations, one prompt on the other's subspace and back.
+        value: mean correlation of each prompt with the other's subspace.
     """
 
     group: str
@@ -38,14 +38,14 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much a row is: at most, since units that another row has are shared."""
+    """Hold the number of units of a row; units that it shares with other rows are included."""
 
     meta_trainings: int
     cells: int
 
 
 def size(row: Row) -> Size:
-    """The units of a row by counting, those of the baselines among them."""
+    """Count the units of a row, including those of the baselines."""
     final = row.entries[0].study.final
     runs = len(row.entries) * len(final.meta_seeds)
     full = len(final.fine_tuning.lrs) if "FT" in final.baselines else 0
@@ -54,11 +54,11 @@ def size(row: Row) -> Size:
 
 
 def answer(rows: Sequence[Row], lab: Lab) -> Iterator[Promotion]:
-    """Run rows of one backbone; neighbours that differ in their tasks alone are one campaign.
+    """Run the rows of one backbone; adjacent rows that differ only in their tasks share a campaign.
 
     Raises:
-        UnknownName: a task that the gym does not have.
-        DataError: rows that cannot be read.
+        UnknownName: the gym lacks a task.
+        DataError: rows cannot be read.
     """
     ready = [_ready(row, lab) for row in rows]
     for _, group in groupby(ready, key=_alike):
@@ -69,17 +69,17 @@ def answer(rows: Sequence[Row], lab: Lab) -> Iterator[Promotion]:
 
 
 def answer_pairs(preset: Preset, lab: Lab) -> list[Pair]:
-    """How alike the preset's pairs of tasks are (appendix A.6).
+    """Compute the similarity of the preset's pairs of tasks (appendix A.6).
 
     Raises:
-        UnknownName: a task that the gym does not have.
+        UnknownName: the gym lacks a task.
     """
     tasks = {task for pairs in preset.pairs.values() for pair in pairs for task in pair}
-    found = similarity(tuned(preset.base, sorted(tasks), lab))
+    correlations = similarity(tuned(preset.base, sorted(tasks), lab))
 
     def value(one: str, other: str) -> float | None:
-        there, back = found.between(one, other), found.between(other, one)
-        return None if there is None or back is None else (there + back) / 2
+        forward, backward = correlations.between(one, other), correlations.between(other, one)
+        return None if forward is None or backward is None else (forward + backward) / 2
 
     return [
         Pair(group, pair, value(*pair)) for group, pairs in preset.pairs.items() for pair in pairs
@@ -87,7 +87,7 @@ def answer_pairs(preset: Preset, lab: Lab) -> list[Pair]:
 
 
 def _ready(row: Row, lab: Lab) -> tuple[tuple[Entrant, ...], Setting]:
-    """The row's methods and tasks, every row of them read before anything is computed."""
+    """Return a row's method configs and its setting, after reading all data that it needs."""
     study, setting, worker = row.entries[0].study, row.setting, lab.worker
     for task in (*setting.sources, *setting.targets):
         worker.gym.card(task)
@@ -107,24 +107,24 @@ def _alike(ready: tuple[tuple[Entrant, ...], Setting]) -> list[dict[str, Any]]:
 
 
 def _chosen(choice: SourceChoice, study: Study, setting: Setting, lab: Lab) -> tuple[str, ...]:
-    """Sources by similarity to the one target, from cells on the validation seeds and rates."""
+    """Choose sources by similarity to the one target, with the validation seeds and rates."""
     (target,) = setting.targets
     if choice.take == "random":
-        draws = stream("sources", study.seed, target)
-        picked = draws.permutation(len(setting.sources))[: choice.count]
+        rng = stream("sources", study.seed, target)
+        picked = rng.permutation(len(setting.sources))[: choice.count]
         return tuple(setting.sources[at] for at in sorted(picked))
-    few = study.validation
-    final = study.final.model_copy(update={"seeds": few.seeds, "lrs": few.lrs})
-    short = study.model_copy(update={"final": final})
-    found = similarity(tuned(short, (*setting.sources, target), lab)).sources(target)
-    ranked = [task for task, _ in found]
+    validation = study.validation
+    final = study.final.model_copy(update={"seeds": validation.seeds, "lrs": validation.lrs})
+    reduced = study.model_copy(update={"final": final})
+    similar = similarity(tuned(reduced, (*setting.sources, target), lab)).sources(target)
+    ranked = [task for task, _ in similar]
     if choice.take == "lowest":
         ranked.reverse()
     return tuple(ranked[: choice.count])
 
 
 def _paced(entry: Entry, setting: Setting, worker: Worker) -> Study:
-    """The method's study, its steps counted from its epochs where those are given."""
+    """Return the method's study, with its steps computed from epochs where those are given."""
     study = entry.study
     if entry.epochs is None:
         return study
@@ -136,6 +136,6 @@ def _paced(entry: Entry, setting: Setting, worker: Worker) -> Study:
     rows, size = sum(len(split.train) + len(split.dev) for split in splits), study.outer.batch
     batches = entry.epochs * rows / size
     if study.habits and study.habits.pooled == "epochs":
-        batches = entry.epochs * ceil(rows / size)  # an epoch's last one may be short
+        batches = entry.epochs * ceil(rows / size)  # the last batch of an epoch may be short
     steps = ceil(batches / study.outer.episodes)
     return study.model_copy(update={"outer": study.outer.model_copy(update={"steps": steps})})

@@ -1,4 +1,4 @@
-"""The ledger as MLflow shows it: a parent run per study, a child per trial, one per promotion."""
+"""Project the ledger to MLflow: a parent run per study and promotion, a child run per trial."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from mpt.study.study import Study
 from mpt.tracking.tracker import End, Point, PromptModel, RunKey, Tracker
 
 POINTS = 200
-"""Points of a curve at most, each the mean of a stretch: a database grows with every point."""
+"""Points of a curve at most, each a mean over several steps, to limit the size of databases."""
 
 
 class Projection:
-    """Tells a tracker of a study. Everything may be told twice: runs are known by their keys.
+    """Log a study to a tracker. Logging again is harmless, as runs are identified by keys.
 
     Args:
-        tracker: who is told.
-        study: whose runs.
-        home: where prompts and studies lie.
-        identity: of a study that no search has begun.
+        tracker: receives the runs.
+        study: the study to log.
+        home: contains the prompts and studies.
+        identity: of a study without a search.
     """
 
     def __init__(self, tracker: Tracker, study: Study, home: Home, identity: str = "") -> None:
@@ -57,7 +57,7 @@ class Projection:
         return self._given or Search.load(self._home, self._study.title).owner
 
     def trial(self, record: Record) -> None:
-        """One child run: parameters, curves, scores of every cell, prompt, configuration, ARG."""
+        """Log a trial as a child run: parameters, curves, cell scores, prompt, config and ARG."""
         trial = record.trial
         run = self._run("sweep", f"trial-{trial.number + 1}", record.config, record.unit)
         spent = Point("seconds", record.unit.seconds)
@@ -67,7 +67,7 @@ class Projection:
         self._tracker.close_run(run, *_ended(trial))
 
     def alone(self, config: RunConfig, unit: Unit, setting: str) -> None:
-        """A meta-training that belongs to no study: a run of its own."""
+        """Log a meta-training that belongs to no study, as a run without a parent."""
         named = {"mpt.kind": "run", "mpt.digest": unit.digest}
         run = self._tracker.open_run(
             unit.digest,
@@ -83,11 +83,13 @@ class Projection:
     def close_study(
         self, trials: Sequence[Trial], end: End | None = None, error: str = "", reason: str = ""
     ) -> None:
-        """The parent run: the trials as a table, the best ARG so far; killed if some are left.
+        """Log a table of trials and the best ARG so far to the parent run, and close it.
 
         Args:
             trials: every trial of the study, by number.
-            end: how it ended, if not by itself; error: the class of what ended it, and reason.
+            end: how the study ended; by default ``finished``, or ``killed`` if trials are left.
+            error: class of the error that ended it.
+            reason: message of that error.
         """
         parent = self._parent("sweep")
         rows = [
@@ -112,7 +114,7 @@ class Projection:
         self._tracker.close_run(parent, end, {"mpt.trials": str(len(trials)), **notes})
 
     def _left(self, trial: Trial, parent: RunKey) -> None:
-        """A trial that nobody is at: its run says so, though nothing may have been told of it."""
+        """Close the run of a stale trial, which may not have been logged before."""
         name = f"trial-{trial.number + 1}"
         tags = {"mpt.study": self._study.title, "mpt.kind": "sweep"}
         run = self._tracker.open_run(name, parent=parent, name=name, params={}, tags=tags)
@@ -120,11 +122,11 @@ class Projection:
 
     @contextmanager
     def ended_early(self) -> Iterator[None]:
-        """A study that an error or the user ends in the middle is not left running."""
+        """Close the study's run if an error or the user ends it early."""
         try:
             yield
         except StoreError:
-            # another driver's study, or a store that may not know of this one
+            # another driver runs the study, or the store may not contain it
             raise
         except (Exception, KeyboardInterrupt) as error:
             kind, reason = blame(error)
@@ -133,10 +135,10 @@ class Projection:
             raise
 
     def promotion(self, promotion: Promotion, report: Path) -> str:
-        """A run per setting under one parent, the report, and the champion's prompt registered.
+        """Log a promotion with its report, and register the champion's prompt.
 
         Returns:
-            The registered model's name; empty when every meta-training diverged.
+            The registered model's name; empty if every meta-training diverged.
         """
         kind = f"promotion-of-trial-{promotion.trial.number + 1}"
         runs = self.campaign(kind, promotion)
@@ -159,7 +161,7 @@ class Projection:
         return name
 
     def campaign(self, kind: str, promotion: Promotion) -> dict[str, RunKey]:
-        """A run per meta-training under one parent; their keys, by digest."""
+        """Log a run per meta-training under one parent, and return the run keys by digest."""
         runs = {
             share.config.digest: self._share(kind, share, promotion) for share in promotion.shares
         }
@@ -226,7 +228,7 @@ class Projection:
 
 
 def _plan_tag(unit: Unit) -> dict[str, str]:
-    """How the steps of a meta-training were computed."""
+    """Return tags on how the steps of a meta-training were computed."""
     plan = unit.result.plan if isinstance(unit.result, MetaResult | CellResult) else None
     if plan is None:
         return {}
@@ -235,19 +237,19 @@ def _plan_tag(unit: Unit) -> dict[str, str]:
 
 
 def _at(unit: Unit, points: Sequence[Point]) -> list[Point]:
-    """The points at the time of a unit: told twice, even at once, MLflow knows them as the same."""
+    """Date the points by the unit, so that MLflow recognises points that are logged again."""
     time_ms = round(unit.created.timestamp() * 1000)
     return [replace(point, time_ms=time_ms) for point in points]
 
 
 def _software_tags(unit: Unit) -> dict[str, str]:
-    """What computed a unit, which need not be what tells of it."""
+    """Return tags of the software that computed a unit, which may differ from the running one."""
     record = unit.result.software
     return {"mpt.version": (record and record.mpt) or "", "mpt.software": shown(record)}
 
 
 def _curve(unit: Unit) -> list[Point]:
-    """The loss of the meta-training, thinned to ``POINTS`` means."""
+    """Return the loss curve of a meta-training, thinned to ``POINTS`` means."""
     curve = unit.curve
     stretch = max(1, -(-len(curve) // POINTS))
     return [
@@ -257,46 +259,47 @@ def _curve(unit: Unit) -> list[Point]:
 
 
 def _dev_curves(judged: Sequence[Judged]) -> list[Point]:
-    """Mean dev score of the method's cells at each evaluation, one curve per target task."""
-    seen: dict[tuple[str, int], list[float]] = {}
-    for one in judged:
-        result = one.unit.result
-        if isinstance(result, CellResult) and one.case.method not in (BASELINE, FULL):
+    """Return the mean dev score of the method's cells by evaluation, one curve per target task."""
+    devs: dict[tuple[str, int], list[float]] = {}
+    for cell_result in judged:
+        result = cell_result.unit.result
+        if isinstance(result, CellResult) and cell_result.case.method not in (BASELINE, FULL):
             for step, dev in result.dev_evals:
-                seen.setdefault((one.cell.task, step), []).append(dev)
-    return [Point(_named("dev", task), fmean(v), step) for (task, step), v in seen.items()]
+                devs.setdefault((cell_result.cell.task, step), []).append(dev)
+    return [Point(_named("dev", task), fmean(v), step) for (task, step), v in devs.items()]
 
 
 def _arg(trial: Trial) -> list[Point]:
-    found = {"arg": trial.arg, "arg_low": trial.low, "arg_high": trial.high}
+    values = {"arg": trial.arg, "arg_low": trial.low, "arg_high": trial.high}
     return [
-        Point(name, value) for name, value in found.items() if value is not None and value == value
+        Point(name, value) for name, value in values.items() if value is not None and value == value
     ]
 
 
-def _row(one: Judged) -> dict[str, object]:
-    result = one.unit.result if isinstance(one.unit.result, CellResult) else None
+def _row(cell_result: Judged) -> dict[str, object]:
+    result = cell_result.unit.result if isinstance(cell_result.unit.result, CellResult) else None
+    method = cell_result.case.method
     return {
-        "setting": one.case.setting,
-        "method": one.case.method if one.case.method in (BASELINE, FULL) else "this run",
-        "task": one.cell.task,
-        "seed": one.cell.data_seed,
-        "lr": one.cell.lr,
-        "state": one.unit.state,
+        "setting": cell_result.case.setting,
+        "method": method if method in (BASELINE, FULL) else "this run",
+        "task": cell_result.cell.task,
+        "seed": cell_result.cell.data_seed,
+        "lr": cell_result.cell.lr,
+        "state": cell_result.unit.state,
         "dev": result and result.dev,
         "test": result and result.test,
         "best_step": result and result.best_step,
-        "digest": one.unit.digest,
+        "digest": cell_result.unit.digest,
     }
 
 
 def _ended(trial: Trial) -> tuple[End, dict[str, str]]:
-    """How the run of a trial ended, see ``_end``."""
+    """Return the status and tags of a trial's run, see ``_end``."""
     return _end(trial.state, trial.error, trial.reason, trial.step)
 
 
 def _unit_ended(unit: Unit) -> tuple[End, dict[str, str]]:
-    """How the run of a unit ended, see ``_end``."""
+    """Return the status and tags of a unit's run, see ``_end``."""
     match unit.result:
         case FailedResult(error=error, step=step):
             return _end(unit.state, error or "", unit.reason, step)
@@ -307,7 +310,7 @@ def _unit_ended(unit: Unit) -> tuple[End, dict[str, str]]:
 
 
 def _end(state: str, error: str, reason: str, step: int | None) -> tuple[End, dict[str, str]]:
-    """A run's status and tags; every tag is given, as an earlier attempt may have left others."""
+    """Return a run's status and tags; all tags are set, to overwrite those of earlier attempts."""
     ends: dict[str, End] = {"complete": "finished", "done": "finished", "failed": "failed"}
     error = error or ("diverged" if state == "diverged" else "")
     tags = {
@@ -319,17 +322,17 @@ def _end(state: str, error: str, reason: str, step: int | None) -> tuple[End, di
 
 
 def _named(metric: str, what: str) -> str:
-    """A metric name that MLflow takes: letters, digits and a few signs, no ``>``."""
+    """Return a metric name that MLflow accepts: letters, digits and a few signs, no ``>``."""
     allowed = re.sub(r"[^\w./ :-]", "_", what.replace("->", " to "))
     return f"{metric}/{allowed}"
 
 
 def _flat(values: Mapping[str, Any], under: str = "") -> dict[str, object]:
-    """Nested settings as ``outer.lr``; what is not set is left out."""
-    found: dict[str, object] = {}
+    """Flatten nested settings to keys such as ``outer.lr``, without unset values."""
+    flat: dict[str, object] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{under}{key}.")
+            flat |= _flat(value, f"{under}{key}.")
         elif value is not None:
-            found[f"{under}{key}"] = value
-    return found
+            flat[f"{under}{key}"] = value
+    return flat

@@ -1,4 +1,4 @@
-"""Promotion: trial -> re-test on fresh seeds -> campaign -> every prompt against the baselines."""
+"""Promotion: re-test trials on fresh seeds, run a campaign, compare prompts with baselines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mpt.study.study import Study
 
 @dataclass(frozen=True)
 class Promoted:
-    """One meta-training of a promotion and what became of its prompt."""
+    """Hold a meta-run of a promotion with its unit and the cell results of its prompt."""
 
     share: Share
     unit: Unit
@@ -27,30 +27,32 @@ class Promoted:
 
     @property
     def setting(self) -> Setting:
-        """Where it was learned and judged."""
+        """Return the setting that it was learned and evaluated on."""
         return self.share.setting
 
     @property
     def method(self) -> str:
-        """Its method."""
+        """Return the name of its method."""
         return self.share.method
 
     @property
     def config(self) -> RunConfig:
-        """Its configuration."""
+        """Return its configuration."""
         return self.share.config
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """A campaign with its results.
+    """Hold a campaign with its results.
 
     Attributes:
-        shares: every meta-training.
-        baselines: the cells of the baselines, setting by setting.
+        shares: every meta-run.
+        baselines: the cell results of the baselines, setting by setting.
+        gains: over plain prompt tuning, by setting and method.
+        computed: number of units computed by this call.
+        reused: number of units that the ledger already had.
         retests: of every method whose trial was chosen on fresh seeds.
-        reaches: what of the tasks' rows could be read and written.
-        computed: units computed by this call; reused: units that the ledger already held.
+        reaches: how much of the tasks' inputs and answers fits the length limits.
     """
 
     campaign: Campaign
@@ -64,20 +66,20 @@ class Promotion:
 
     @property
     def study(self) -> Study:
-        """The promoted trial's study."""
+        """Return the promoted trial's study."""
         return self.campaign.study
 
     @property
     def trial(self) -> Trial:
-        """The promoted trial."""
+        """Return the promoted trial."""
         return self.campaign.trial
 
     @property
     def champion(self) -> Promoted | None:
-        """The share whose prompt is registered: the study's own method, the first setting.
+        """Return the meta-run whose prompt is registered: the study's method on the first setting.
 
-        Of the first method where the own one takes no part; None when all of its meta-trainings
-        diverged.
+        If the study's method takes no part, the first method is used instead. Settings whose
+        meta-training diverged are skipped; None if all did.
         """
         methods = [entrant.method for entrant in self.campaign.entrants]
         method = self.study.method if self.study.method in methods else methods[0]
@@ -85,37 +87,37 @@ class Promotion:
         return next((share for share in own if share.unit.state == "done"), None)
 
     def baselines_of(self, setting: str) -> tuple[Judged, ...]:
-        """The baselines' cells of one setting."""
+        """Return the baselines' cell results of one setting."""
         return tuple(one for one in self.baselines if one.case.setting == setting)
 
 
 def prepare(
     study: Study, trials: Sequence[Trial], lab: Lab, which: str = "best", top: int = TOP
 ) -> tuple[Campaign, tuple[Retest, ...]]:
-    """Choose the trials, the study's own and those of other methods, and lay out the campaign.
+    """Choose the trials of the study and of other methods, and build the campaign.
 
-    Every row that is needed is read before a re-test computes anything.
+    All data that is needed is read before a re-test computes anything.
 
     Args:
-        study: whose trial is promoted.
+        study: study of the trial to promote.
         trials: of the study.
-        lab: where a re-test is settled; its home holds the other methods' studies.
-        which: ``best``, or a trial's number: then nothing of this study is re-tested.
-        top: trials that are re-tested; 1 for none.
+        lab: runs the re-tests; its home contains the other methods' studies.
+        which: ``best``, or a trial's number, which skips the re-test of this study.
+        top: number of trials to re-test; 1 for no re-test.
 
     Raises:
-        InputError: no such trial, none finished, or one that diverged.
-        UnknownName: a setting that the gym does not have.
-        DataError: rows that cannot be read.
+        InputError: there is no such trial, none has completed, or the chosen one diverged.
+        UnknownName: the gym lacks a setting.
+        DataError: rows cannot be read.
     """
     trial, settings = choose(trials, which), final_settings(study, lab.worker)
     retests: list[Retest] = []
 
     def winner(of: Study, among: Sequence[Trial]) -> Trial:
-        if (found := retest(of, among, lab, top)) is None:
+        if (outcome := retest(of, among, lab, top)) is None:
             return choose(among, "best")
-        retests.append(found)
-        return found.winner
+        retests.append(outcome)
+        return outcome.winner
 
     if which == "best":
         trial = winner(study, trials)
@@ -125,12 +127,12 @@ def prepare(
 
 
 def promote(wanted: Campaign, lab: Lab, retests: Sequence[Retest] = ()) -> Promotion:
-    """Run a campaign; what the ledger holds of it is not computed again.
+    """Run a campaign, computing only the units that the ledger lacks.
 
     Args:
         wanted: see ``prepare``.
-        lab: where units are settled.
-        retests: kept with the results.
+        lab: runs the units.
+        retests: stored with the results.
     """
     before = lab.computed, lab.reused
     study = wanted.study
@@ -145,10 +147,10 @@ def promote(wanted: Campaign, lab: Lab, retests: Sequence[Retest] = ()) -> Promo
         )
         for share in wanted.shares
     )
-    # full fine-tuning stands below the methods in every table
+    # full fine-tuning comes after the methods in every table
     ordered = scores(sorted(judged, key=lambda one: one.case.method == FULL))
-    found = gains(ordered, baseline=BASELINE, zero_baseline="report", missing_task="report")
+    all_gains = gains(ordered, baseline=BASELINE, zero_baseline="report", missing_task="report")
     computed, reused = lab.computed - before[0], lab.reused - before[1]
     baselines = tuple(one for one in judged if one.case in wanted.baselines)
     ends = computed, reused, tuple(retests), lab.worker.reaches
-    return Promotion(wanted, shares, baselines, tuple(found), *ends)
+    return Promotion(wanted, shares, baselines, tuple(all_gains), *ends)

@@ -1,4 +1,4 @@
-"""What the stores hold of a study or a promotion; nothing is computed and nothing is written."""
+"""Read the recorded results of a study or promotion, without computing or writing anything."""
 
 from __future__ import annotations
 
@@ -29,40 +29,40 @@ from mpt.study.study_file import make_study
 
 @dataclass
 class Recorded(Lab):
-    """A lab that only looks up: a unit that the ledger lacks comes back as ``missing``."""
+    """Look units up instead of running them; a unit that the ledger lacks is ``missing``."""
 
     def learn(self, configs: Sequence[RunConfig], title: str, pack: int) -> dict[str, Unit]:
-        """See ``Lab.learn``; no checkpoint is dropped.
+        """Look up meta-trainings as ``Lab.learn`` does, keeping checkpoints.
 
         Raises:
-            InputError: all are missing.
+            InputError: all of them are missing.
             DataError: a prompt is damaged.
         """
         units = self._settle(configs)
         if all(unit.state == "missing" for unit in units.values()):
             raise InputError(
-                "nothing of this promotion is in this ledger; `mpt promote` runs it, with --study "
-                "for one that was not begun last"
+                "this ledger has no results of this promotion; run `mpt promote`, with --study for "
+                "a study that is not the latest"
             )
-        # a ledger may be read where its prompts are not; those that are here must be whole
+        # a ledger may be read without its prompts, but those that exist must be intact
         for unit in units.values():
             if unit.artefact and prompt_file(self.worker.home, unit).exists():
                 prompt_of(self.worker.home, unit)
         return units
 
     def _settle(self, configs: Sequence[Config], **ways: Any) -> dict[str, Unit]:
-        held = self.ledger.get_many(config.digest for config in configs)
-        expect_sound(held.values(), self.metric_of)
-        return {c.digest: held.get(c.digest) or _missing(c) for c in configs}
+        recorded = self.ledger.get_many(config.digest for config in configs)
+        expect_sound(recorded.values(), self.metric_of)
+        return {c.digest: recorded.get(c.digest) or _missing(c) for c in configs}
 
 
 def recorded_study(
     name: str, home: Home | None = None
 ) -> tuple[Study, list[Trial], dict[str, Unit]]:
-    """A study, its trials and what the ledger holds of their meta-trainings.
+    """Load a study, its trials and the recorded units of their meta-trainings.
 
     Raises:
-        UnknownName: no such study.
+        UnknownName: there is no such study.
     """
     home = home or Home.find()
     search = Search.load(home, name)
@@ -74,11 +74,11 @@ def recorded_study(
 
 
 def recorded_promotion(name: str, home: Home | None = None) -> tuple[Promotion, list[Trial]]:
-    """The last promotion of a study, or that of its trial N where ``name`` is ``STUDY-N``.
+    """Load the last promotion of a study, or that of its trial N if ``name`` is ``STUDY-N``.
 
     Raises:
-        UnknownName: no such study.
-        InputError: no such trial, or nothing of the promotion is in the ledger.
+        UnknownName: there is no such study.
+        InputError: there is no such trial, or the ledger has no results of the promotion.
     """
     home = home or Home.find()
     title, _, number = name.rpartition("-")
@@ -95,7 +95,7 @@ def recorded_promotion(name: str, home: Home | None = None) -> tuple[Promotion, 
 
 
 def note_promotion(promotion: Promotion, which: str, top: int, ledger: Ledger) -> None:
-    """Remember what was promoted and how its trial was chosen, so that a report can tell it."""
+    """Record what was promoted and how its trial was chosen, for later reports."""
     study, trial = promotion.study, promotion.trial
     role = {
         "trial": trial.number + 1,
@@ -108,16 +108,16 @@ def note_promotion(promotion: Promotion, which: str, top: int, ledger: Ledger) -
 
 
 def _as_promoted(search: Search, which: str, ledger: Ledger) -> tuple[Study, str, int]:
-    """The study with what was last promoted of it (of a trial, unless ``best``), and how."""
+    """Return the study as last promoted (by trial, unless ``best``), its trial and ``top``."""
     study = search.study
-    noted = [role for role, _ in ledger.linked(f"promotion:{study.title}")]
+    promotions = [role for role, _ in ledger.linked(f"promotion:{study.title}")]
     if which != "best":
-        noted = [role for role in noted if str(role["trial"]) == which]
-    if not noted:
+        promotions = [role for role in promotions if str(role["trial"]) == which]
+    if not promotions:
         return study, which, TOP
-    final = {**study.model_dump(), "final": noted[-1]["final"]}
-    made = make_study(final, f"study {study.title!r}")
-    return made, noted[-1]["which"], noted[-1]["top"]
+    final = {**study.model_dump(), "final": promotions[-1]["final"]}
+    promoted = make_study(final, f"study {study.title!r}")
+    return promoted, promotions[-1]["which"], promotions[-1]["top"]
 
 
 def _missing(config: Config) -> Unit:

@@ -1,7 +1,7 @@
-"""The winner's curse: a search's best trials on fresh data seeds, before one is promoted.
+"""Re-test a search's best trials on fresh data seeds before one of them is promoted.
 
-The best of many noisy scores flatters its trial. The first trials of the ranking are therefore
-judged once more on the validation tasks, on seeds that the search did not see.
+The best of many noisy scores is biased upwards (winner's curse). The top trials are therefore
+evaluated again on the validation tasks, with data seeds that the search did not use.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from mpt.stats.scores import Gain, gains
 from mpt.study.study import Study
 
 TOP = 3
-"""Trials that are re-tested unless asked otherwise."""
+"""Number of trials that are re-tested by default."""
 
 
 @dataclass(frozen=True)
 class Retest:
-    """What the fresh seeds said.
+    """Hold the outcome of a re-test.
 
     Attributes:
-        study: the study's title.
+        study: title of the study.
         seeds: the fresh data seeds.
         ranking: re-tested trials with their gains, the best one first.
-        lead: the winner against the runner-up, in points of ARG, on these tasks.
+        lead: comparison of winner and runner-up on these tasks, in points of ARG.
     """
 
     study: str
@@ -40,19 +40,19 @@ class Retest:
 
     @property
     def winner(self) -> Trial:
-        """The trial with the highest ARG on the fresh seeds."""
+        """Return the trial with the highest ARG on the fresh seeds."""
         return self.ranking[0][0]
 
 
 def choose(trials: Sequence[Trial], which: str) -> Trial:
-    """The trial meant by ``best`` or by its number as shown, counted from 1.
+    """Return the trial given by ``best`` or by its printed number, counted from 1.
 
     Raises:
-        InputError: no such trial, none finished yet, or one that diverged.
+        InputError: there is no such trial, none has completed, or it diverged.
     """
     complete = ranked(trials)
     if not complete:
-        raise InputError("the study has no finished trial to promote; run `mpt sweep` first")
+        raise InputError("the study has no completed trial to promote; run `mpt sweep` first")
     if which == "best":
         return complete[0]
     chosen = next((trial for trial in trials if str(trial.number + 1) == which), None)
@@ -63,46 +63,46 @@ def choose(trials: Sequence[Trial], which: str) -> Trial:
     if chosen not in complete:
         raise InputError(
             f"trial {which} is {chosen.state}{f' ({chosen.reason})' if chosen.reason else ''}; "
-            "promote a finished one"
+            "promote a completed one"
         )
     return chosen
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
-    """The finished trials, the best validation ARG first; the earlier one of two alike."""
+    """Sort the completed trials by validation ARG, highest first, and by number if equal."""
     complete = [trial for trial in trials if trial.state == "complete" and trial.arg is not None]
     return sorted(complete, key=lambda trial: (-(trial.arg or 0.0), trial.number))
 
 
 def candidates(study: Study, trials: Sequence[Trial], top: int) -> list[Trial]:
-    """The trials that a re-test compares; none where there is nothing to compare, or no seed."""
+    """Return the trials to re-test; none if there are fewer than two, or no fresh seeds."""
     distinct = {trial.digest: trial for trial in reversed(ranked(trials))}
     first = ranked(tuple(distinct.values()))[:top]
     return first if len(first) > 1 and fresh_seeds(study) else []
 
 
 def untested(study: Study, trials: Sequence[Trial], top: int) -> str | None:
-    """Why there is no re-test, for people; None if there is one, or if none was asked for."""
+    """Return why there is no re-test, for people; None if there is one or none was requested."""
     if top < 2 or candidates(study, trials, top):
         return None
     if fresh_seeds(study):
-        return "the search has one finished configuration, and nothing to compare it with"
+        return "the search has only one completed configuration, so there is nothing to compare"
     return (
-        f"the search used all {len(SEEDS)} data seeds, so that its best score may be luck; a study "
-        "with fewer 'validation.seeds' leaves some for a re-test"
+        f"the search used all {len(SEEDS)} data seeds, so its best score may be due to chance; a "
+        "study with fewer 'validation.seeds' leaves some for a re-test"
     )
 
 
 def fresh_seeds(study: Study) -> tuple[int, ...]:
-    """Data seeds of the validation tasks that the search did not use."""
+    """Return the data seeds that the search did not use."""
     return tuple(seed for seed in SEEDS if seed not in study.validation.seeds)
 
 
 def cases(study: Study, trials: Sequence[Trial], lab: Lab) -> tuple[list[Case], Judging]:
-    """What a re-test of these trials tunes: the baseline's cells and theirs, on fresh seeds.
+    """Return the eval targets of a re-test, the baseline and these trials, and its eval protocol.
 
-    A trial whose meta-training is computed otherwise by now is learned again; one that diverges
-    then has no case.
+    A trial is meta-trained again if its configuration has changed since, such as by a revision of
+    its method; if it diverges then, it has no eval target.
     """
     concrete = plan(study, lab.worker)
     configs = {trial.digest: concrete.config(trial.params) for trial in trials}
@@ -120,22 +120,22 @@ def cases(study: Study, trials: Sequence[Trial], lab: Lab) -> tuple[list[Case], 
 
 
 def retest(study: Study, trials: Sequence[Trial], lab: Lab, top: int = TOP) -> Retest | None:
-    """Judge the ``top`` trials of a study on fresh seeds, and rank them by that alone.
+    """Evaluate the ``top`` trials of a study on fresh seeds, and rank them by that alone.
 
     Returns:
-        None where fewer than two trials can be compared: there are no others, the search has used
-        every data seed, or tuning diverged.
+        The outcome, or None if fewer than two trials can be compared: there are no others, the
+        search has used every data seed, or tuning diverged.
     """
-    first = candidates(study, trials, top)
-    if not first:
+    tested = candidates(study, trials, top)
+    if not tested:
         return None
-    wanted, judging = cases(study, first, lab)
-    judged = lab.judge(wanted, judging, title=f"{study.title}: re-test", pack=study.cells_per_pack)
-    found = scores(judged)
-    if len({score.method for score in found}) < len(first) + 1:
+    targets, judging = cases(study, tested, lab)
+    judged = lab.judge(targets, judging, title=f"{study.title}: re-test", pack=study.cells_per_pack)
+    all_scores = scores(judged)
+    if len({score.method for score in all_scores}) < len(tested) + 1:
         return None
-    args = {g.method: g for g in gains(found, zero_baseline="report", missing_task="report")}
-    order = sorted(first, key=lambda trial: (-args[trial.digest].arg, trial.number))
+    args = {g.method: g for g in gains(all_scores, zero_baseline="report", missing_task="report")}
+    order = sorted(tested, key=lambda trial: (-args[trial.digest].arg, trial.number))
     ranking = tuple((trial, args[trial.digest]) for trial in order)
-    lead = compare(found, order[0].digest, order[1].digest)
+    lead = compare(all_scores, order[0].digest, order[1].digest)
     return Retest(study.title, judging.seeds, ranking, lead)

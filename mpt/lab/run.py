@@ -1,4 +1,4 @@
-"""The story of every experiment: configurations, what the ledger lacks, packs, records, scores."""
+"""Run experiments: from configurations to the missing units, packs, records and scores."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from mpt.store.row_checks import expect_sound
 from mpt.study.error_policy import Errors
 
 BASELINE = "PT"
-"""Plain prompt tuning: the same cells from vocabulary rows."""
+"""Plain prompt tuning, the baseline: the same cells, started from vocabulary rows."""
 
 FULL = "FT"
 """Full fine-tuning, the second baseline: a ``Case`` whose start is ``FINE_TUNING``."""
@@ -48,12 +48,12 @@ Config = TypeVar("Config", RunConfig, CellConfig, FineTuneConfig)
 Compute = Callable[[Worker, Sequence[Config], OnStep], list[Unit]]
 Cell = CellConfig | FineTuneConfig
 PackSize = int | Literal["auto"]
-"""How many share a pass; ``auto``: as many as a probe finds room for."""
+"""Number of runs per pack; ``auto``: as many as fit into memory, by measurement."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A start to be judged: which prompt, on which target tasks, under which names.
+    """Define an eval target: a prompt, the tasks to evaluate it on, and the names of its scores.
 
     Attributes:
         start: ``VOCABULARY``, the digest of a ``RunConfig``, or ``FINE_TUNING``.
@@ -68,10 +68,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Judging:
-    """How targets are tuned: data seeds, learning rates (best dev wins), budget and shots.
+    """Define an eval protocol: data seeds, learning rates (chosen on dev), tuning budget and shots.
 
     Attributes:
-        full_lrs, fine_tuning: the rates and budget of full fine-tuning.
+        full_lrs: learning rates of full fine-tuning.
+        fine_tuning: budget of full fine-tuning.
     """
 
     seeds: tuple[int, ...]
@@ -84,16 +85,16 @@ class Judging:
 
 @dataclass
 class Lab:
-    """Settles units of work: what the ledger holds is never computed again.
+    """Run missing units of work; results in the ledger are never computed again.
 
-    A unit that is settled is recorded; ``Stopped`` is raised when the worker was asked to stop
-    before all are. What goes wrong is answered as the table ``errors`` says: a unit comes back as
+    Every completed unit is recorded; ``Stopped`` is raised if the worker is asked to stop before
+    all are completed. Errors are handled by the policy ``errors``: a unit is returned as
     ``failed``, or its error is raised.
 
     Attributes:
-        computed: units computed since the lab was opened.
-        reused: units that the ledger held before.
-        on_units: told of units found in the ledger, and of every one that is recorded.
+        computed: number of units computed since the lab was opened.
+        reused: number of units that the ledger had before.
+        on_units: called with units from the ledger, and with every unit that is recorded.
     """
 
     worker: Worker
@@ -112,7 +113,7 @@ class Lab:
     _said_mixed: bool = False
 
     def learn(self, configs: Sequence[RunConfig], title: str, pack: int) -> dict[str, Unit]:
-        """Meta-trainings, whole or paused, by digest, all settled."""
+        """Run missing meta-trainings, whole or paused, and return all of them by digest."""
         self._tell_revised(configs)
         units = self._settle(
             configs,
@@ -127,7 +128,7 @@ class Lab:
         return units
 
     def tune(self, configs: Sequence[CellConfig], title: str, pack: PackSize) -> dict[str, Unit]:
-        """Downstream cells by digest, all settled; neighbours of like length share a pack."""
+        """Run missing downstream cells, packed by input length; return all of them by digest."""
         return self._settle(
             sorted(configs, key=self.length),
             title=title,
@@ -138,7 +139,7 @@ class Lab:
         )
 
     def fine_tune(self, configs: Sequence[FineTuneConfig], title: str) -> dict[str, Unit]:
-        """Cells of full fine-tuning by digest, all settled, one at a time."""
+        """Run missing cells of full fine-tuning one at a time, and return all of them by digest."""
         return self._settle(
             configs,
             title=title,
@@ -149,12 +150,12 @@ class Lab:
         )
 
     def metric_of(self, task: str) -> str:
-        """What a task is scored by."""
+        """Return the metric of a task."""
         return self.worker.gym.card(task).metric
 
     def cells(self, case: Case, judging: Judging) -> Sequence[Cell]:
-        """The downstream cells of a case: task x seed x learning rate."""
-        found = [
+        """List the downstream cells of an eval target: task x seed x learning rate."""
+        fields = [
             {
                 **self.worker.model.fields(self.worker.backbone_config),
                 "task": task,
@@ -174,21 +175,21 @@ class Lab:
         if case.start == FINE_TUNING:
             return [
                 FineTuneConfig(**cell, lr=lr, tuning=judging.fine_tuning.for_rows(rows_of(cell)))
-                for cell in found
+                for cell in fields
                 for lr in judging.full_lrs
             ]
         return [
             CellConfig(
                 **cell, start=case.start, lr=lr, tuning=judging.tuning.for_rows(rows_of(cell))
             )
-            for cell in found
+            for cell in fields
             for lr in judging.lrs
         ]
 
     def judge(
         self, cases: Sequence[Case], judging: Judging, *, title: str, pack: PackSize
     ) -> list[Judged]:
-        """Tune and score the cells of every case, packed together whatever case they are of."""
+        """Tune and score the cells of all eval targets, which may share packs."""
         for case in cases:
             self.worker.check(case.tasks, judging.seeds, judging.shots, scored=True)
         wanted = [(case, cell) for case in cases for cell in self.cells(case, judging)]
@@ -198,16 +199,16 @@ class Lab:
         return [Judged(case, cell, units[cell.digest]) for case, cell in wanted]
 
     def _tell_revised(self, configs: Sequence[RunConfig]) -> None:
-        """Say once of a method that what the ledger holds of it is computed again."""
-        fresh = [c for c in configs if c.revision and c.method not in self._revised]
-        held = self.ledger.get_many(digest for c in fresh for digest in (c.digest, c.root))
-        for config in fresh:
+        """Report once per method that its earlier results are computed again after a revision."""
+        revised = [c for c in configs if c.revision and c.method not in self._revised]
+        recorded = self.ledger.get_many(digest for c in revised for digest in (c.digest, c.root))
+        for config in revised:
             name, why = config.method, method(config.method).revision
-            again = config.root in held and config.digest not in held
+            again = config.root in recorded and config.digest not in recorded
             if why and again and name not in self._revised:
                 self._revised.add(name)
                 self.progress.say(
-                    f"{name} runs that the ledger holds from before are computed again: {why.why}"
+                    f"earlier {name} runs in the ledger are computed again: {why.why}"
                 )
 
     def _settle(
@@ -222,8 +223,8 @@ class Lab:
     ) -> dict[str, Unit]:
         self._say_reach()
         distinct = {config.digest: config for config in configs}
-        held = self.ledger.get_many(distinct)
-        units = {digest: unit for digest, unit in held.items() if unit.state != "failed"}
+        recorded = self.ledger.get_many(distinct)
+        units = {digest: unit for digest, unit in recorded.items() if unit.state != "failed"}
         left = [config for digest, config in distinct.items() if digest not in units]
         self.reused += len(units.keys() - self._counted)
         self._counted.update(distinct)
@@ -231,7 +232,7 @@ class Lab:
         expect_sound(units.values(), self.metric_of)
         self._say_if_mixed(units.values())
         for unit in units.values():
-            # of cells nobody reads the prompt unless it is asked for by name
+            # prompts of cells are read only when a user names them
             if unit.kind == RunConfig.kind and unit.artefact:
                 prompt_of(self.worker.home, unit)
         if not left:
@@ -239,15 +240,14 @@ class Lab:
         self.worker.sums |= sums_of(left, self.ledger)
         self._say_if_renamed(left)
         job, stopping = partial(_attempt, self.worker, compute), self.worker.stopping
-        # packs shrink where that keeps every slot at work: how runs are packed changes no result
-        # beyond rounding
+        # smaller packs keep every slot busy, and packing changes results only by rounding
         most = min(size(left), ceil(len(left) / self.fleet.slots))
         waiting: list[Sequence[Config]] = [*packs(left, shape=shape, size=most)]
         with self.progress.stage(title, sum(map(steps, left))) as advance:
             while waiting:
                 halves: list[Sequence[Config]] = []
-                wanted = takewhile(lambda _: not stopping.reason, waiting)
-                for end in self.fleet.map(job, wanted, advance):
+                to_run = takewhile(lambda _: not stopping.reason, waiting)
+                for end in self.fleet.map(job, to_run, advance):
                     if isinstance(end, Failure) and (pieces := self._pieces(end)):
                         halves += pieces
                         continue
@@ -260,8 +260,7 @@ class Lab:
         return units
 
     def _record(self, ended: Sequence[Unit]) -> None:
-        """Record a pack whole or not at all, so that what a kill leaves is cut into the packs that
-        it would have been cut into anyway."""
+        """Record a pack atomically, so that a resumed run has the same packs as without a kill."""
         for unit in ended:
             expect_artefact(self.worker.home, unit)
         self.ledger.record(*ended)
@@ -270,7 +269,7 @@ class Lab:
         self._say_if_mixed(ended)
 
     def _say_if_mixed(self, units: Iterable[Unit]) -> None:
-        """Say once that units were computed on other threads or kernels than those before."""
+        """Warn once that units were computed with other threads or kernels than earlier ones."""
         for unit in units:
             made = unit.result.numerics
             if self._said_mixed or made is None:
@@ -282,24 +281,24 @@ class Lab:
                     f"{name} {first.ways.get(name)} and {made.ways[name]}" for name in other
                 )
                 self.progress.say(
-                    f"warning: what is compared here was computed in two ways ({ways}), which "
-                    "round differently, and training makes much of rounding; "
-                    f"OMP_NUM_THREADS={first.threads} on the machine of the first units "
-                    "computes as they were"
+                    f"warning: units compared here were computed in two ways ({ways}), whose "
+                    "rounding differs, and training amplifies rounding; set "
+                    f"OMP_NUM_THREADS={first.threads} on the machine of the first units to compute "
+                    "like them"
                 )
 
     def _say_if_renamed(self, left: Sequence[Config]) -> None:
-        """Say once that units were recorded under the backbone's earlier, narrower identity."""
+        """Report once that units were recorded under the backbone's earlier, narrower identity."""
         earlier = None if self._said_renamed else self.worker.earlier_weights
         if earlier is None:
             return
         names = self.worker.names_of(earlier)
         renamed = [
             type(c).model_validate(
-                {**known, "weights": earlier, "backbone": {**known["backbone"], "name": name}}
+                {**fields, "weights": earlier, "backbone": {**fields["backbone"], "name": name}}
             )
             for c in left
-            for known in [c.model_dump()]
+            for fields in [c.model_dump()]
             for name in names
         ]
         if count := len(self.ledger.get_many(config.digest for config in renamed)):
@@ -312,7 +311,7 @@ class Lab:
             )
 
     def _say_reach(self) -> None:
-        """Once for each task: how many of its inputs are cut, and answers cannot be written."""
+        """Warn once per task about inputs that are truncated and answers that are too long."""
         new = [one for one in self.worker.reaches if one.task not in self._warned]
         self._warned.update(one.task for one in new)
         lines = reach_lines(new)
@@ -322,7 +321,7 @@ class Lab:
             self.progress.say(CURE)
 
     def _pieces(self, failure: Failure[Config]) -> list[Sequence[Config]]:
-        """What of a failed pack is tried again: less of it at once, unless the table says stop."""
+        """Split a failed pack into halves to try again, unless the error policy says stop."""
         halves = [] if self.errors.stops_at(failure.kind) else failure.halves()
         if halves:
             runs, half = len(failure.pack), len(halves[0])
@@ -330,17 +329,17 @@ class Lab:
         return halves
 
     def _failed(self, failure: Failure[Config]) -> list[Unit]:
-        """Units that failed; recorded, and the error raised, where the table says stop."""
+        """Return the failed units of a pack; if the error policy says stop, record and raise."""
         units = failure.units()
         if self.errors.stops_at(failure.kind):
             for unit in units:
                 self.ledger.record(unit)
             raise failure.error
-        self.progress.say(f"warning: a run failed and the others go on: {failure.reason}")
+        self.progress.say(f"warning: a run failed, the others continue: {failure.reason}")
         return units
 
     def length(self, config: CellConfig) -> int:
-        """By which cells are sorted into packs: characters of the longest training input."""
+        """Return the length in characters of a cell's longest training input, to sort packs by."""
         split = self.worker.tokens(config.task, config.data_seed, config.shots).split
         return max(len(example.input) for example in split.train)
 
@@ -348,13 +347,13 @@ class Lab:
 def _attempt(
     worker: Worker, compute: Compute[Config], pack: Sequence[Config], on_step: OnStep
 ) -> list[Unit] | Failure[Config]:
-    """What a fleet computes; here or elsewhere, so it is a plain function of what can be sent."""
+    """Compute a pack in this or another process; a module-level function, so it can be pickled."""
     try:
         for config in pack:
             expect_inputs(worker, config)
         return compute(worker, pack, on_step)
     except (Stopped, StoreError):
-        # nothing is wrong with the pack
+        # the pack itself is not at fault
         raise
     except Exception as error:
         return Failure(pack, error)
@@ -362,7 +361,7 @@ def _attempt(
 
 @dataclass(frozen=True)
 class Judged:
-    """A cell, the case it was tuned for and its record."""
+    """Hold a cell result: the cell, the eval target it was tuned for, and its unit."""
 
     case: Case
     cell: Cell
@@ -370,7 +369,7 @@ class Judged:
 
     @property
     def score(self) -> Score | None:
-        """What it scored; None when it diverged."""
+        """Return its score; None if it diverged or failed."""
         result, case, cell = self.unit.result, self.case, self.cell
         if not isinstance(result, CellResult):
             return None
@@ -379,5 +378,5 @@ class Judged:
 
 
 def scores(judged: Sequence[Judged]) -> list[Score]:
-    """The scores of all cells that did not diverge."""
-    return [found for one in judged if (found := one.score) is not None]
+    """Return the scores of all cells that have one."""
+    return [score for one in judged if (score := one.score) is not None]

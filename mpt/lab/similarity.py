@@ -1,4 +1,4 @@
-"""Which tasks are alike: correlations between the input subspaces of their tuned prompts."""
+"""Similarity of tasks: correlations between the input subspaces of their tuned prompts."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Spaces = Mapping[str, Mapping[int, Subspace]]
 
 @dataclass(frozen=True, slots=True)
 class Similarity:
-    """Correlations between tasks, means over data seeds (the paper's appendix A.6).
+    """Hold correlations between tasks, averaged over data seeds (the paper's appendix A.6).
 
     Attributes:
-        tasks: of rows and columns.
-        matrix: ``matrix[i][j]`` says how much of task i's prompt lies in task j's subspace; None
-            where the two have no data seed in common.
-        chance: what prompts of random directions would have, about.
+        tasks: names of rows and columns.
+        matrix: ``matrix[i][j]`` is how much of task i's prompt lies in task j's subspace; None if
+            the two share no data seed.
+        chance: approximate correlation of prompts with random directions.
     """
 
     tasks: tuple[str, ...]
@@ -37,25 +37,25 @@ class Similarity:
     chance: float
 
     def between(self, of: str, onto: str) -> float | None:
-        """The correlation of one task with the subspace of another."""
+        """Return the correlation of one task with the subspace of another."""
         return self.matrix[self.tasks.index(of)][self.tasks.index(onto)]
 
     def sources(self, target: str) -> list[tuple[str, float]]:
-        """The other tasks, those first whose subspaces hold most of the target's prompt.
+        """Rank the other tasks by how much of the target's prompt their subspaces contain.
 
         Raises:
-            UnknownName: the target has no tuned prompt here.
+            UnknownName: the target has no tuned prompt.
         """
         if target not in self.tasks:
             hint = "Only tasks with tuned prompts count; --tune tunes what is missing."
             raise UnknownName("target", target, self.tasks, hint)
         row = dict(zip(self.tasks, self.matrix[self.tasks.index(target)], strict=True))
-        found = [(t, value) for t, value in row.items() if t != target and value is not None]
-        return sorted(found, key=lambda pair: (-pair[1], pair[0]))
+        others = [(t, value) for t, value in row.items() if t != target and value is not None]
+        return sorted(others, key=lambda pair: (-pair[1], pair[0]))
 
 
 def tasks_of(study: Study, gym: Gym) -> tuple[str, ...]:
-    """Every task of the study's settings, sources, targets and validation tasks."""
+    """List all sources, targets and validation tasks of the study."""
     partitions = settings_of(study, gym)
     settings = map(partitions.setting, study.final.settings or partitions.settings)
     sides = [task for one in settings for task in (*one.sources, *one.targets)]
@@ -64,9 +64,9 @@ def tasks_of(study: Study, gym: Gym) -> tuple[str, ...]:
 
 
 def tuned(study: Study, tasks: Sequence[str], lab: Lab) -> Spaces:
-    """Subspaces of the tasks' prompts, tuned from vocabulary rows on the study's final cells.
+    """Compute subspaces of the tasks' prompts, tuned from vocabulary rows with the final protocol.
 
-    Of each data seed the prompt at its best-dev learning rate; what the ledger lacks is computed.
+    Each data seed counts with the prompt of its best-dev learning rate; missing cells are run.
     """
     for task in tasks:
         lab.worker.gym.card(task)
@@ -75,35 +75,35 @@ def tuned(study: Study, tasks: Sequence[str], lab: Lab) -> Spaces:
 
 
 def recorded(study: Study, tasks: Sequence[str], lab: Lab) -> Spaces:
-    """As ``tuned`` for a lab that computes nothing: tasks without any prompt are left out.
+    """Return subspaces as ``tuned`` does, but from recorded prompts alone.
 
-    Validation cells count too, where a task has no others.
+    Tasks without final cells use their validation cells; tasks without any are left out.
     """
     for task in tasks:
         lab.worker.gym.card(task)
     final = Judging(study.final.seeds, study.final.lrs, study.tuning)
     searched = Judging(study.validation.seeds, study.validation.lrs, study.tuning)
-    found = dict(_spaces(_plain(study, tasks, final, lab), lab.worker.home))
-    left = [task for task in tasks if task not in found]
-    return {**found, **_spaces(_plain(study, left, searched, lab), lab.worker.home)}
+    spaces = dict(_spaces(_plain(study, tasks, final, lab), lab.worker.home))
+    left = [task for task in tasks if task not in spaces]
+    return {**spaces, **_spaces(_plain(study, left, searched, lab), lab.worker.home)}
 
 
 def of_targets(judged: Sequence[Judged], home: Home) -> Similarity | None:
     """Compare the targets of a promotion by the cells of its baseline.
 
-    None with fewer than two targets, or where a prompt's file is gone (``gone``).
+    None if there are fewer than two targets, or a prompt file is missing (``gone``).
 
     Raises:
         DataError: a prompt is damaged.
     """
     if gone(judged, home):
         return None
-    found = _spaces(_plain_ones(judged), home)
-    return similarity(found) if len(found) > 1 else None
+    spaces = _spaces(_plain_ones(judged), home)
+    return similarity(spaces) if len(spaces) > 1 else None
 
 
 def gone(judged: Sequence[Judged], home: Home) -> list[str]:
-    """Digests of the baseline's cells whose prompts are not in the home folder."""
+    """Return the digests of the baseline's cells whose prompts are missing in the home folder."""
     units = [one.unit for one in _plain_ones(judged) if one.unit.artefact]
     return sorted({unit.digest for unit in units if not prompt_file(home, unit).exists()})
 
@@ -116,12 +116,12 @@ def similarity(spaces: Spaces) -> Similarity:
     """Compare every task with every other, seed by seed.
 
     Raises:
-        InputError: fewer than two tasks.
+        InputError: there are fewer than two tasks.
     """
     if len(spaces) < 2:
-        held = f"that of {', '.join(spaces)} alone" if spaces else "none"
+        available = f"only that of {', '.join(spaces)}" if spaces else "none"
         raise InputError(
-            f"similarity compares the tuned prompts of two tasks or more, and here is {held}; "
+            f"similarity needs the tuned prompts of at least two tasks, and there is {available}; "
             "run `mpt promote`, or name --tasks with --tune to tune them"
         )
     matrix = tuple(tuple(_mean(of, onto) for onto in spaces.values()) for of in spaces.values())
@@ -141,9 +141,9 @@ def _plain(study: Study, tasks: Sequence[str], judging: Judging, lab: Lab) -> li
 
 def _spaces(judged: Sequence[Judged], home: Home) -> Spaces:
     units = {(j.cell.task, j.cell.data_seed, j.cell.lr): j.unit for j in judged}
-    found: dict[str, dict[int, Subspace]] = {}
+    spaces: dict[str, dict[int, Subspace]] = {}
     for score in best_dev(scores(judged)):
         unit = units[score.task, score.seed, score.lr or 0.0]
         prompt = prompt_of(home, unit)
-        found.setdefault(score.task, {})[score.seed] = input_subspace(prompt.float().numpy())
-    return found
+        spaces.setdefault(score.task, {})[score.seed] = input_subspace(prompt.float().numpy())
+    return spaces

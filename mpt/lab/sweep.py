@@ -1,4 +1,4 @@
-"""A sweep: ask a pack of trials, settle what the ledger lacks, record, tell."""
+"""Sweeps: sample trials, run their missing units, record the results and log them."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ def sweep(
     on_trial: Callable[[Record], None],
     on_end: Callable[[Sequence[Trial]], None] = lambda trials: None,
 ) -> list[Trial]:
-    """Run a study to its total of trials; what an earlier call left unfinished comes first.
+    """Run a study up to its total of trials, starting with those left unfinished before.
 
-    It ends before the total when the lab's worker is asked to stop.
+    It ends earlier if the lab's worker is asked to stop.
 
     Args:
-        concrete: what is searched, and on what.
-        lab: where units are settled.
-        home: where the study's store lies.
-        on_trial: told of every settled trial before the store is, so that a trial which the store
-            holds as finished has always been told; it must bear being told twice.
-        on_end: told of every trial at the end, while no other driver can have begun.
+        concrete: the resolved study.
+        lab: runs the units.
+        home: contains the study's store.
+        on_trial: called with every completed trial before it is stored, so that a trial that is
+            completed in the store has always been logged; it may be called twice for a trial.
+        on_end: called with all trials at the end, before another driver can start.
 
     Returns:
         Every trial of the study, by number.
 
     Raises:
-        StoreError: the store holds another study under this name, or another driver runs it.
-        InputError: the baseline is zero on every validation task.
-        MptError: the baseline failed, or a trial did and the study's table of errors says stop.
+        StoreError: the store has another study of this name, or another driver runs it.
+        InputError: the baseline scores zero on every validation task.
+        MptError: the baseline failed, or a trial did and the study's error policy says stop.
     """
     study = concrete.study
     with study_lease(home, lab.ledger, study.title, lab.progress.say) as lease:
@@ -56,14 +56,14 @@ def sweep(
         search.fence(lease)
         if search.aside:
             lab.progress.say(
-                f"study {study.title} begins anew; its trials by the earlier formula of "
+                f"study {study.title} starts again; its trials with the earlier formula of "
                 f"{study.method} are kept as {search.aside}"
             )
         reap(search, study)
         with suppress(Stopped), _handed_back(search, lease):
             settler = Settler(concrete, lab, _Live(search, study), _baseline(concrete, lab))
-            while not lab.worker.stopping.reason and (asked := search.ask(study)):
-                for trials in _together(asked, study, lab):
+            while not lab.worker.stopping.reason and (open_trials := search.ask(study)):
+                for trials in _together(open_trials, study, lab):
                     lease.check()
                     ended: list[Trial] = []
                     for trial, record in zip(trials, settler.settle(trials), strict=True):
@@ -80,50 +80,51 @@ def sweep(
 
 @contextmanager
 def _handed_back(search: Search, lease: Lease) -> Iterator[None]:
-    """Whatever ends a driver early, short of SIGKILL, leaves no trial of its own running."""
+    """Release the driver's running trials if anything but SIGKILL ends it early."""
     try:
         yield
     except BaseException as error:
-        # what diverged is pruned by now; the others only share its end
+        # the diverged trial is already pruned; the error is not that of the others
         kind, reason = ("", "") if isinstance(error, DivergedTrial) else blame(error)
         is_held = True
         with suppress(StoreError):
             if is_held := lease.renew():
                 search.hand_back(error=kind, reason=reason)
         if not is_held and isinstance(error, Exception):
-            # whatever it is, it comes of what the other driver has done meanwhile
+            # another driver took over meanwhile, which is the cause of any error
             lease.check()
         raise
 
 
 def _stop_at_diverged(ended: Sequence[Trial], study: Study) -> None:
-    lost = next((trial for trial in ended if trial.state == "diverged"), None)
-    if lost is not None and study.errors.stops_at("diverged"):
+    diverged = next((trial for trial in ended if trial.state == "diverged"), None)
+    if diverged is not None and study.errors.stops_at("diverged"):
         raise DivergedTrial(
-            f"trial {lost.number + 1}: {lost.reason}, and the study file says 'errors.diverged: "
-            "stop'; the same command goes on without it, or narrow 'space' under another --name"
+            f"trial {diverged.number + 1}: {diverged.reason}, and the study file says "
+            "'errors.diverged: stop'; repeat the command to continue without it, or narrow 'space' "
+            "under another --name"
         )
 
 
 def replay(
     concrete: Plan, lab: Lab, home: Home, *, on_trial: Callable[[Record], None]
 ) -> list[Trial]:
-    """Tell every finished trial of a study again; what the ledger holds is not computed.
+    """Log every completed trial of a study again; results in the ledger are not recomputed.
 
     Returns:
         Every trial of the study, by number.
 
     Raises:
         StoreError: the rows or weights are not those of the study, or a driver runs it.
-        UnknownName: no such study.
+        UnknownName: there is no such study.
     """
     study = concrete.study
     Search.check(study, concrete.definition, home)
-    # a trial is told as it was computed
+    # a trial is logged with the revision that it was computed with
     concrete = replace(concrete, revision=Search.load(home, study.title).revision)
     with study_lease(home, lab.ledger, study.title, lab.progress.say):
         trials = Search.load(home, study.title).trials
-        # what failed is not tried again here
+        # failed trials are not tried again here
         finished = {t.number: t for t in trials if t.digest and t.state != "failed"}
         settler = Settler(concrete, lab, _OnRecord(finished), _baseline(concrete, lab))
         again = [OpenTrial(trial.number, trial.params) for trial in finished.values()]
@@ -134,28 +135,33 @@ def replay(
 
 
 def _together(trials: Sequence[OpenTrial], study: Study, lab: Lab) -> Iterator[Sequence[OpenTrial]]:
-    """Trials in turn, as many as the fleet can train at the same time."""
+    """Yield trials in groups, as many as the fleet can train at the same time."""
     size = study.pack * lab.fleet.slots
     return (trials[start : start + size] for start in range(0, len(trials), size))
 
 
 def _baseline(concrete: Plan, lab: Lab) -> list[Judged]:
-    """Plain prompt tuning on the validation tasks; a task it scores 0 on has no relative gain."""
+    """Run plain prompt tuning on the validation tasks, and warn about tasks with a score of 0.
+
+    Raises:
+        MptError: a cell failed.
+        InputError: every task has a score of 0, so that no relative gain is defined.
+    """
     size = concrete.study.cells_per_pack
     judged = lab.judge(
         [concrete.baseline], concrete.judging, title="plain prompt tuning", pack=size
     )
     if failed := next((one for one in judged if one.unit.state == "failed"), None):
         raise MptError(
-            f"plain prompt tuning on {failed.cell.task} failed, and without it there is no gain to "
-            f"search for: {failed.unit.reason}"
+            f"plain prompt tuning on {failed.cell.task}, the baseline of every gain, failed: "
+            f"{failed.unit.reason}"
         )
     above = {score.task for score in best_dev(scores(judged)) if score.test > 0}
     zero = [task for task in concrete.tasks if task not in above]
     if not above:
         raise InputError(
             f"plain prompt tuning scores 0 on every validation task ({', '.join(zero)}), so there "
-            "is no relative gain to search for; give a larger 'tuning.steps', other "
+            "are no relative gains to optimise; give a larger 'tuning.steps', other "
             "'validation.tasks' or another backbone"
         )
     if zero:
@@ -168,27 +174,27 @@ def _baseline(concrete: Plan, lab: Lab) -> list[Judged]:
 
 @dataclass(frozen=True)
 class _Live:
-    """A search as the pruning policy of its own study."""
+    """Prune trials by the search of the running study."""
 
     search: Search
     study: Study
 
-    def report(self, asked: OpenTrial, gains: Mapping[int, float]) -> None:
-        self.search.report(asked, gains)
+    def report(self, trial: OpenTrial, gains: Mapping[int, float]) -> None:
+        self.search.report(trial, gains)
 
-    def should_prune(self, asked: OpenTrial, step: int) -> str:
-        return self.search.should_prune(asked, self.study, step)
+    def should_prune(self, trial: OpenTrial, step: int) -> str:
+        return self.search.should_prune(trial, self.study, step)
 
 
 @dataclass(frozen=True)
 class _OnRecord:
-    """What was decided before, of trials that are finished."""
+    """Repeat the recorded pruning decisions of completed trials."""
 
     trials: Mapping[int, Trial]
 
-    def report(self, asked: OpenTrial, gains: Mapping[int, float]) -> None:
+    def report(self, trial: OpenTrial, gains: Mapping[int, float]) -> None:
         pass
 
-    def should_prune(self, asked: OpenTrial, step: int) -> str:
-        ended = self.trials[asked.number]
+    def should_prune(self, trial: OpenTrial, step: int) -> str:
+        ended = self.trials[trial.number]
         return ended.reason if ended.state == "pruned" and ended.step == step else ""

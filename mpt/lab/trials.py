@@ -1,4 +1,4 @@
-"""Trials meta-trained and judged together; those that a pruner gives up are left behind."""
+"""Meta-train and evaluate trials together, stopping those early that the pruner rejects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ from mpt.study.pruning import Hyperband, Wilcoxon
 
 @dataclass(frozen=True)
 class Record:
-    """A settled trial with everything that a tracker or report wants to know of it."""
+    """Hold a completed trial with everything that a tracker or report needs.
+
+    Attributes:
+        judged: cell results of the baseline and of the trial's prompt.
+    """
 
     trial: Trial
     config: RunConfig
@@ -29,26 +33,27 @@ class Record:
 
 
 class PruningPolicy(Protocol):
-    """Decides on pruning: a search, or what is on record."""
+    """Decide on pruning: by a running search, or by recorded decisions."""
 
-    def report(self, asked: OpenTrial, gains: Mapping[int, float]) -> None:
-        """Take note of a trial's gains (percent) by step."""
+    def report(self, trial: OpenTrial, gains: Mapping[int, float]) -> None:
+        """Record a trial's gains (percent) by step."""
         ...
 
-    def should_prune(self, asked: OpenTrial, step: int) -> str:
-        """Why a trial is pruned by what it reported up to ``step``, or nothing."""
+    def should_prune(self, trial: OpenTrial, step: int) -> str:
+        """Return why the trial should be pruned at ``step``, or an empty string."""
         ...
 
 
 @dataclass(eq=False)
 class _Going:
-    """A trial under way.
+    """Hold the state of a running trial.
 
     Attributes:
-        rungs: meta-steps at which it is looked at.
-        unit: its meta-training, as far as it has come.
-        judged: cells tuned from the prompt of ``unit``.
-        end: what it came to, if it was pruned.
+        asked: its number and hyper-parameters.
+        rungs: meta-steps at which it may be stopped early.
+        unit: its meta-training so far.
+        judged: results of cells tuned from the prompt of ``unit``.
+        end: the final record, if it was pruned.
     """
 
     asked: OpenTrial
@@ -60,20 +65,20 @@ class _Going:
 
     @property
     def learned(self) -> Unit:
-        """Its meta-training, which must have begun."""
+        """Return its meta-training, which must have started."""
         assert self.unit is not None
         return self.unit
 
 
 @dataclass
 class Settler:
-    """Settles the trials of a study.
+    """Run the trials of a study.
 
     Attributes:
-        concrete: the study, on its rows and weights.
-        lab: where units are settled.
-        policy: who decides on pruning.
-        baseline: plain prompt tuning's cells on the validation tasks.
+        concrete: the resolved study.
+        lab: runs the units.
+        policy: decides on pruning.
+        baseline: cell results of plain prompt tuning on the validation tasks.
     """
 
     concrete: Plan
@@ -81,11 +86,13 @@ class Settler:
     policy: PruningPolicy
     baseline: Sequence[Judged]
 
-    def settle(self, asked: Sequence[OpenTrial]) -> list[Record]:
-        """Some trials, lowest number first, meta-trained and judged."""
+    def settle(self, open_trials: Sequence[OpenTrial]) -> list[Record]:
+        """Meta-train and evaluate trials, given by ascending number."""
         study, pruner = self.concrete.study, self.concrete.study.pruner
-        span = f"trial {asked[0].number + 1}" + (f"-{asked[-1].number + 1}" if asked[1:] else "")
-        trials = [self._begin(one) for one in asked]
+        span = f"trial {open_trials[0].number + 1}" + (
+            f"-{open_trials[-1].number + 1}" if open_trials[1:] else ""
+        )
+        trials = [self._begin(each) for each in open_trials]
         if isinstance(pruner, Hyperband):
             self._climb(trials, span)
         trained = [trial for trial in trials if trial.end is None]
@@ -97,31 +104,34 @@ class Settler:
             self._tune(healthy, self.concrete.judging, f"{span}: validation")
         return [self._record(trial) for trial in trials]
 
-    def _begin(self, asked: OpenTrial) -> _Going:
-        study, config = self.concrete.study, self.concrete.config(asked.params)
+    def _begin(self, trial: OpenTrial) -> _Going:
+        study, config = self.concrete.study, self.concrete.config(trial.params)
         if not isinstance(pruner := study.pruner, Hyperband):
-            return _Going(asked, config)
-        bracket = pruner.bracket(asked.number, study.seed, study.most_steps)
-        return _Going(asked, config, pruner.rungs(bracket, config.updates, study.most_steps))
+            return _Going(trial, config)
+        bracket = pruner.bracket(trial.number, study.seed, study.most_steps)
+        return _Going(trial, config, pruner.rungs(bracket, config.updates, study.most_steps))
 
     def _climb(self, trials: Sequence[_Going], span: str) -> None:
-        """Meta-train from rung to rung. At each, one data seed and rate is tuned, and trials are
-        looked at in the order of their numbers."""
+        """Meta-train from rung to rung.
+
+        At each rung the prompts are tuned with one data seed and rate, and trials may be stopped
+        early, in the order of their numbers.
+        """
         whole, rung = self.concrete.judging, 0
         cheap = replace(whole, seeds=whole.seeds[:1], lrs=whole.lrs[:1])
-        while going := [t for t in trials if t.end is None and rung < len(t.rungs)]:
+        while active := [t for t in trials if t.end is None and rung < len(t.rungs)]:
             title = f"{span}: rung {rung + 1}"
-            self._learn(going, [PausedRun.of(t.config, t.rungs[rung]) for t in going], title)
-            for trial in going:
+            self._learn(active, [PausedRun.of(t.config, t.rungs[rung]) for t in active], title)
+            for trial in active:
                 if trial.learned.state != "done":
-                    # it diverged, and will be seen to when it is learned as a whole
+                    # it diverged, which is handled when it is learned as a whole
                     trial.rungs = ()
-            alive = [trial for trial in going if trial.rungs]
+            alive = [trial for trial in active if trial.rungs]
             self._tune(alive, cheap, title)
             for trial in alive:
-                found = self._gains(trial)
-                # a task that was lost altogether counts as one
-                gain = fmean(found.get((task, cheap.seeds[0]), -100.0) for task in self._levels)
+                gain_of = self._gains(trial)
+                # a task on which tuning diverged counts as a loss of 100 %
+                gain = fmean(gain_of.get((task, cheap.seeds[0]), -100.0) for task in self._levels)
                 self._look(trial, {trial.rungs[rung]: gain}, trial.rungs[rung])
                 if trial.end is not None:
                     self.lab.worker.checkpoints.drop(trial.config.digest)
@@ -130,15 +140,15 @@ class Settler:
             rung += 1
 
     def _judge_by_seed(self, trials: Sequence[_Going], title: str) -> None:
-        """Tune under one data seed after the other, with a look after each but the last."""
+        """Tune with one data seed after another; trials may be stopped after each but the last."""
         whole, tasks = self.concrete.judging, self.concrete.tasks
-        places = [(task, seed) for seed in whole.seeds for task in tasks]
+        pairs = [(task, seed) for seed in whole.seeds for task in tasks]
         for done, seed in enumerate(whole.seeds, 1):
-            going = [trial for trial in trials if trial.end is None]
-            self._tune(going, replace(whole, seeds=(seed,)), title)
-            for trial in going:
-                found = self._gains(trial)
-                reports = {at: found[pair] for at, pair in enumerate(places) if pair in found}
+            active = [trial for trial in trials if trial.end is None]
+            self._tune(active, replace(whole, seeds=(seed,)), title)
+            for trial in active:
+                gain_of = self._gains(trial)
+                reports = {at: gain_of[pair] for at, pair in enumerate(pairs) if pair in gain_of}
                 if done < len(whole.seeds):
                     self._look(trial, reports, done * len(tasks))
                 else:
@@ -171,14 +181,14 @@ class Settler:
 
     @cached_property
     def _levels(self) -> dict[str, float]:
-        """Mean test score of plain prompt tuning by task, where there is something to gain on."""
-        found: dict[str, list[float]] = {}
+        """Return the mean test score of plain prompt tuning by task, where it is above zero."""
+        tests_by_task: dict[str, list[float]] = {}
         for score in best_dev(scores(self.baseline)):
-            found.setdefault(score.task, []).append(score.test)
-        return {task: level for task, tests in found.items() if (level := fmean(tests)) > 0}
+            tests_by_task.setdefault(score.task, []).append(score.test)
+        return {task: level for task, tests in tests_by_task.items() if (level := fmean(tests)) > 0}
 
     def _gains(self, trial: _Going) -> dict[tuple[str, int], float]:
-        """Relative gain (percent) by task and data seed; their mean is the ARG."""
+        """Compute the relative gain (percent) by task and data seed; their mean is the ARG."""
         return {
             (score.task, score.seed): relative_gain(score.test, self._levels[score.task])
             for score in best_dev(scores(trial.judged))
@@ -192,7 +202,7 @@ class Settler:
 
 
 def _end(trial: _Going, judged: Sequence[Judged]) -> Trial:
-    """A trial's ARG, or why it has none."""
+    """Return the final record of a trial: its ARG, or why it has none."""
     number, params, unit = trial.asked.number, dict(trial.asked.params), trial.learned
     tried = [unit, *(one.unit for one in trial.judged)]
     failures = (one.result for one in tried if isinstance(one.result, FailedResult))

@@ -1,4 +1,4 @@
-"""Samplers of a search: the one table, read without Optuna."""
+"""Table of the samplers of a search, which can be read without Optuna."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mpt.schema import key_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampler:
-    """A row of the table.
+    """Describe a sampler, as a row of the table.
 
     Attributes:
-        draw: where the function lies that makes Optuna's sampler of one trial, as ``module:name``:
-            called with the study, the trial's number and the trials that it may know of.
-        summary: what it does, for people.
-        exhausts: whether it takes every combination of listed values once, and ends with the last.
+        draw: the function that creates Optuna's sampler for one trial, as ``module:name``; it is
+            called with the study, the trial's number and the earlier trials that it may use.
+        summary: description for people.
+        exhausts: whether it takes every combination of listed values once and then ends.
     """
 
     draw: str

@@ -90,7 +90,7 @@ def test_the_matrix_has_a_row_for_every_setting_and_method(promoted):
 
 def test_it_says_what_it_assumed_and_what_it_measured(promoted):
     _, before, after = promoted
-    assert any("the re-test is still to be run" in line for line in before["about"])
+    assert any("the re-test has not run yet" in line for line in before["about"])
     assert not any("re-test" in line for line in after["about"])
     kinds = {timing["what"].partition(",")[0] for timing in before["probe"]["timings"]}
     assert kinds == {"meta-training", "prompt tuning", "full fine-tuning"}

@@ -70,7 +70,7 @@ def test_a_study_shows_its_trials_and_tables_in_every_form(home, tmp_path):
 def test_a_promotion_is_reported_from_the_ledger_alone_and_what_is_gone_is_shown(home, tmp_path):
     refused = mpt("report", "--promotion", "small", "--out", tmp_path / "out", home=home)
     assert refused.code == 2
-    assert "nothing of this promotion is in this ledger; `mpt promote` runs it" in refused.error
+    assert "this ledger has no results of this promotion; run `mpt promote`" in refused.error
     assert mpt("promote", home=home).code == 0
     before = contents(home / "prompts")
     assert mpt("report", "--promotion", "small", "--out", tmp_path / "out", home=home).code == 0

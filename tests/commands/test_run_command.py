@@ -145,7 +145,7 @@ REFUSED = {
         ["evaluate", "DIGEST", "--tasks", "glue-mrpc"],
         "has glue-mrpc among its sources and its targets",
     ),
-    "a cell": (["evaluate", "CELL"], "is of the kind 'cell' and done; give the digest of a"),
+    "a cell": (["evaluate", "CELL"], "has kind 'cell' and state 'done'; give the digest of a"),
 }
 
 

@@ -86,8 +86,8 @@ REFUSED = {
     "no such file": (["--study", "none.yaml"], "none.yaml cannot be read"),
     "no such task": (["--tasks", "trec,lair"], "unknown task 'lair' - did you mean 'liar'?"),
     "no such target": (["--suggest", "rec"], "unknown target 'rec' - did you mean 'trec'?"),
-    "one task": (["--tasks", "trec"], "and here is that of trec alone; run `mpt promote`, or"),
-    "no prompt": (["--tasks", "sms_spam"], "and here is none; run `mpt promote`, or name --tasks"),
+    "one task": (["--tasks", "trec"], "and there is only that of trec; run `mpt promote`, or"),
+    "no prompt": (["--tasks", "sms_spam"], "and there is none; run `mpt promote`, or name --tasks"),
     "no picture": (["--out", "map.pdf"], "give a file that ends in .png or .svg"),
     "no folder": (["--out", "none/map.png"], "none/map.png cannot be written (No such file"),
 }

@@ -106,7 +106,7 @@ def test_what_does_not_fit_even_alone_fails_with_advice_and_is_tried_again(lab, 
         assert (unit.result.error, unit.result.step) == ("out_of_memory", 1)
         assert "give a smaller pack, shorter max_input" in unit.reason
         assert lab.ledger.get(unit.digest) == unit
-    assert lab.progress.lines[-1].startswith("warning: a run failed and the others go on: out of ")
+    assert lab.progress.lines[-1].startswith("warning: a run failed, the others continue: out of ")
     vars(lab.worker)["backbone"] = roomy
     assert {unit.state for unit in lab.tune(wanted, "x", 4).values()} == {"done"}
     assert lab.computed == 4

@@ -300,7 +300,7 @@ def test_choose_finds_the_best_and_explains_what_cannot_be_promoted(study, swept
     assert choose(trials, "2").number == 1
     with pytest.raises(InputError, match="no trial '9'; give 'best' or a number from 1 to 3"):
         choose(trials, "9")
-    with pytest.raises(InputError, match="no finished trial"):
+    with pytest.raises(InputError, match="no completed trial"):
         choose([], "best")
     assert Search.latest(swept_home).study == study
 

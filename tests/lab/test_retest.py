@@ -22,13 +22,13 @@ def test_several_finished_trials_and_fresh_seeds_are_re_tested():
 
 def test_one_configuration_has_nothing_to_be_compared_with():
     why = untested(study(SEEDS[:2]), finished(1), top=3)
-    assert why == "the search has one finished configuration, and nothing to compare it with"
+    assert why == "the search has only one completed configuration, so there is nothing to compare"
 
 
 def test_a_search_on_all_seeds_leaves_none():
     assert untested(study(SEEDS), finished(2), top=3) == (
-        "the search used all 5 data seeds, so that its best score may be luck; a study with fewer "
-        "'validation.seeds' leaves some for a re-test"
+        "the search used all 5 data seeds, so its best score may be due to chance; a study with "
+        "fewer 'validation.seeds' leaves some for a re-test"
     )
 
 

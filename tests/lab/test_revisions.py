@@ -17,7 +17,7 @@ from mpt.store.home import Home
 from mpt.store.ledger import Ledger
 
 AGAIN = (
-    "reptile runs that the ledger holds from before are computed again: its direction was a "
+    "earlier reptile runs in the ledger are computed again: its direction was a "
     "difference of prompts, which float32 rounds, and is now exact"
 )
 
@@ -78,7 +78,8 @@ def test_a_study_of_the_first_formula_begins_anew_and_ends_as_a_fresh_one(
     assert again.err.count(AGAIN) == 1
     (kept,) = set(study_names(home_of(old))) - {"small"}
     assert (
-        f"study small begins anew; its trials by the earlier formula of reptile are kept as {kept}"
+        "study small starts again; its trials with the earlier formula of reptile are kept as "
+        f"{kept}"
     ) in again.err
     assert trials(old, kept) == first
     assert mpt("sweep", "--study", study, home=fresh).code == 0
@@ -90,7 +91,7 @@ def test_a_study_of_the_first_formula_begins_anew_and_ends_as_a_fresh_one(
     once = mpt("sweep", "--study", study, home=old)
     assert once.code == 0
     assert AGAIN not in once.err
-    assert "begins anew" not in once.err
+    assert "starts again" not in once.err
 
 
 @pytest.mark.slow

@@ -77,8 +77,8 @@ def answer_pairs(preset: Preset, lab: Lab) -> list[Pair]:
     tasks = {task for pairs in preset.pairs.values() for pair in pairs for task in pair}
     correlations = similarity(tuned(preset.base, sorted(tasks), lab))
 
-    def value(one: str, other: str) -> float | None:
-        forward, backward = correlations.between(one, other), correlations.between(other, one)
+    def value(first: str, second: str) -> float | None:
+        forward, backward = correlations.between(first, second), correlations.between(second, first)
         return None if forward is None or backward is None else (forward + backward) / 2
 
     return [

@@ -221,7 +221,7 @@ class Projection:
     ) -> None:
         resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         self._tracker.text(run, "config.yaml", resolved)
-        self._tracker.table(run, "cells", [_row(one) for one in judged])
+        self._tracker.table(run, "cells", [_row(cell_result) for cell_result in judged])
         if unit.artefact:
             prompt = whole_prompt(self._home, unit)
             self._tracker.artifact(run, prompt, name="prompt.safetensors")

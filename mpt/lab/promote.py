@@ -88,7 +88,9 @@ class Promotion:
 
     def baselines_of(self, setting: str) -> tuple[Judged, ...]:
         """Return the baselines' cell results of one setting."""
-        return tuple(one for one in self.baselines if one.case.setting == setting)
+        return tuple(
+            cell_result for cell_result in self.baselines if cell_result.case.setting == setting
+        )
 
 
 def prepare(
@@ -148,9 +150,9 @@ def promote(wanted: Campaign, lab: Lab, retests: Sequence[Retest] = ()) -> Promo
         for share in wanted.shares
     )
     # full fine-tuning comes after the methods in every table
-    ordered = scores(sorted(judged, key=lambda one: one.case.method == FULL))
+    ordered = scores(sorted(judged, key=lambda cell_result: cell_result.case.method == FULL))
     all_gains = gains(ordered, baseline=BASELINE, zero_baseline="report", missing_task="report")
     computed, reused = lab.computed - before[0], lab.reused - before[1]
-    baselines = tuple(one for one in judged if one.case in wanted.baselines)
+    baselines = tuple(cell_result for cell_result in judged if cell_result.case in wanted.baselines)
     ends = computed, reused, tuple(retests), lab.worker.reaches
     return Promotion(wanted, shares, baselines, tuple(all_gains), *ends)

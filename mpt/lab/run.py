@@ -312,8 +312,8 @@ class Lab:
 
     def _say_reach(self) -> None:
         """Warn once per task about inputs that are truncated and answers that are too long."""
-        new = [one for one in self.worker.reaches if one.task not in self._warned]
-        self._warned.update(one.task for one in new)
+        new = [reach for reach in self.worker.reaches if reach.task not in self._warned]
+        self._warned.update(reach.task for reach in new)
         lines = reach_lines(new)
         for line in lines:
             self.progress.say(f"warning: {line}")
@@ -379,4 +379,4 @@ class Judged:
 
 def scores(judged: Sequence[Judged]) -> list[Score]:
     """Return the scores of all cells that have one."""
-    return [score for one in judged if (score := one.score) is not None]
+    return [score for cell_result in judged if (score := cell_result.score) is not None]

@@ -58,7 +58,7 @@ def tasks_of(study: Study, gym: Gym) -> tuple[str, ...]:
     """List all sources, targets and validation tasks of the study."""
     partitions = settings_of(study, gym)
     settings = map(partitions.setting, study.final.settings or partitions.settings)
-    sides = [task for one in settings for task in (*one.sources, *one.targets)]
+    sides = [task for setting in settings for task in (*setting.sources, *setting.targets)]
     own = (*(study.sources or ()), *(study.validation.tasks or partitions.validation))
     return tuple(sorted({*sides, *own}))
 
@@ -104,12 +104,12 @@ def of_targets(judged: Sequence[Judged], home: Home) -> Similarity | None:
 
 def gone(judged: Sequence[Judged], home: Home) -> list[str]:
     """Return the digests of the baseline's cells whose prompts are missing in the home folder."""
-    units = [one.unit for one in _plain_ones(judged) if one.unit.artefact]
+    units = [cell_result.unit for cell_result in _plain_ones(judged) if cell_result.unit.artefact]
     return sorted({unit.digest for unit in units if not prompt_file(home, unit).exists()})
 
 
 def _plain_ones(judged: Sequence[Judged]) -> list[Judged]:
-    return [one for one in judged if one.case.start == VOCABULARY]
+    return [cell_result for cell_result in judged if cell_result.case.start == VOCABULARY]
 
 
 def similarity(spaces: Spaces) -> Similarity:
@@ -125,7 +125,7 @@ def similarity(spaces: Spaces) -> Similarity:
             "run `mpt promote`, or name --tasks with --tune to tune them"
         )
     matrix = tuple(tuple(_mean(of, onto) for onto in spaces.values()) for of in spaces.values())
-    chance = fmean(by_chance(one) for seeds in spaces.values() for one in seeds.values())
+    chance = fmean(by_chance(space) for seeds in spaces.values() for space in seeds.values())
     return Similarity(tuple(spaces), matrix, chance)
 
 

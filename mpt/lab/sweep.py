@@ -151,7 +151,9 @@ def _baseline(concrete: Plan, lab: Lab) -> list[Judged]:
     judged = lab.judge(
         [concrete.baseline], concrete.judging, title="plain prompt tuning", pack=size
     )
-    if failed := next((one for one in judged if one.unit.state == "failed"), None):
+    if failed := next(
+        (cell_result for cell_result in judged if cell_result.unit.state == "failed"), None
+    ):
         raise MptError(
             f"plain prompt tuning on {failed.cell.task}, the baseline of every gain, failed: "
             f"{failed.unit.reason}"

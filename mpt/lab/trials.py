@@ -169,7 +169,11 @@ class Settler:
         pack = self.concrete.study.cells_per_pack
         judged = self.lab.judge(list(cases.values()), judging, title=title, pack=pack)
         for trial in trials:
-            trial.judged += [one for one in judged if one.case.method == trial.config.digest]
+            trial.judged += [
+                cell_result
+                for cell_result in judged
+                if cell_result.case.method == trial.config.digest
+            ]
 
     def _look(self, trial: _Going, reports: Mapping[int, float], step: int) -> None:
         self.policy.report(trial.asked, reports)
@@ -204,8 +208,8 @@ class Settler:
 def _end(trial: _Going, judged: Sequence[Judged]) -> Trial:
     """Return the final record of a trial: its ARG, or why it has none."""
     number, params, unit = trial.asked.number, dict(trial.asked.params), trial.learned
-    tried = [unit, *(one.unit for one in trial.judged)]
-    failures = (one.result for one in tried if isinstance(one.result, FailedResult))
+    units = [unit, *(cell_result.unit for cell_result in trial.judged)]
+    failures = (each.result for each in units if isinstance(each.result, FailedResult))
     if why := next(failures, None):
         return Trial(
             number,

@@ -46,11 +46,14 @@ def promotion_findings(
     settings = promotion.campaign.settings
     cell_results = [
         *promotion.baselines,
-        *(one for share in promotion.shares for one in share.judged),
+        *(cell_result for share in promotion.shares for cell_result in share.judged),
     ]
     units = {
         unit.digest: unit
-        for unit in (*(s.unit for s in promotion.shares), *(one.unit for one in cell_results))
+        for unit in (
+            *(s.unit for s in promotion.shares),
+            *(cell_result.unit for cell_result in cell_results),
+        )
     }.values()
     return Findings(
         title=f"{study.title}: trial {trial.number + 1} on {_count(len(settings))}",

@@ -254,7 +254,7 @@ def _current(given: Mapping[str, Any], where: str) -> dict[str, Any]:
         current["study"] = part(given["study"], "study")
     for group in ("recipes", "variants"):
         if isinstance(parts := given.get(group), dict):
-            current[group] = {name: part(one, f"{group}.{name}") for name, one in parts.items()}
+            current[group] = {name: part(keys, f"{group}.{name}") for name, keys in parts.items()}
     return current
 
 

@@ -162,17 +162,17 @@ class Study(Frozen):
 
     @model_validator(mode="after")
     def _method_has_its_args(self) -> Study:
-        known = method(self.method)
+        row = method(self.method)
         given: list[tuple[str, float]] = [*(self.method_args or {}).items()]
         for name, choice in (self.space.method_args or {}).items():
             ends = (choice.low, choice.high) if isinstance(choice, Interval) else choice
             given += [(name, value) for value in ends]
-            if isinstance(choice, Interval) and known.counts(name):
+            if isinstance(choice, Interval) and row.counts(name):
                 raise ValueError(f"{name!r} is a whole number; give a list of values, not a range")
         for name, value in given:
-            if name not in known.args:
-                raise ValueError(str(UnknownName(f"argument of {self.method}", name, known.args)))
-            known.arguments({name: value})
+            if name not in row.args:
+                raise ValueError(str(UnknownName(f"argument of {self.method}", name, row.args)))
+            row.arguments({name: value})
         return self
 
     @model_validator(mode="after")

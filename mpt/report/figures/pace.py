@@ -70,7 +70,7 @@ def curves_figure(curves: Sequence[Curve], what: str) -> Figure:
     for axes, place in zip(grid, places, strict=True):
         axes.set_title(label(place), fontsize=9, loc="left", color=INK)
         axes.grid(axis="y", color=GRID, linewidth=0.8)
-        for curve in (one for one in curves if one.panel == place):
+        for curve in [curve for curve in curves if curve.panel == place]:
             _line(axes, styles[curve.name], *_running_mean(curve), names.index(curve.name))
     figure.supxlabel("updates", fontsize=9, color=INK)
     figure.supylabel(f"{what},\nrunning mean", fontsize=9, color=INK)

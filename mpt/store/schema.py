@@ -53,10 +53,10 @@ def schema_fault(url: str, variable: str, owner: Owner, revision: str) -> str:
     """
     if not revision:
         return ""
-    newest, known = _revisions(owner)
+    newest, revisions = _revisions(owner)
     if revision == newest:
         return ""
-    if revision not in known:
+    if revision not in revisions:
         return (
             f"its tables are of schema {revision}, which this {owner.name} does not know: a newer "
             f"one made them; use the environment that wrote it, or set {variable} to another "

@@ -1,4 +1,4 @@
-"""MLflow's client: quiet, impatient, and never left with half a database."""
+"""MLflow's client: quiet, with short timeouts, and never leaving a half-made database."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _SETTINGS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # the outbox retries; a call that hangs only delays the next one
+    # the outbox retries; a retry in here would only delay the records behind
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
 _NOISE = ("The ``noload`` loader", r".*type hint .*is inferred as AnyType")
-"""Warnings that MLflow 3.17 draws by itself; under -W error they would look like outages."""
+"""Warnings that MLflow 3.17 causes itself; under -W error they would look like outages."""
 
 
 EXPERIMENT = "mpt"
-"""Under which the runs of mpt lie."""
+"""The experiment that holds the runs of mpt."""
 
 _PLACES = (
     ("experiments", "artifact_location"),
@@ -46,10 +46,11 @@ _PLACES = (
 
 
 def connect(uri: str, artifacts: Path | None = None) -> Any:
-    """A client of a server or database; the import and a new database's tables take seconds.
+    """Open a client of a server or database, which may take seconds to import and to create.
 
     Args:
-        artifacts: where the files of a home's own database lie, see ``follow_move``.
+        uri: a server's address, or the URL of a database.
+        artifacts: the folder of files of a home's own database, see ``follow_move``.
 
     Raises:
         StoreError: the database is of an older or newer MLflow; else whatever MLflow raises.
@@ -57,24 +58,24 @@ def connect(uri: str, artifacts: Path | None = None) -> Any:
     _make_whole(uri)
     if artifacts is not None:
         follow_move(uri, artifacts)
-    # MLflow looks at it late, and calls a newer one an old one
+    # MLflow checks the schema late, and reports a newer one as outdated
     expect_schema(uri)
     return _client(uri)
 
 
 def expect_schema(uri: str) -> None:
-    """Raise ``StoreError`` where a database of MLflow's is there, of an older or newer one."""
+    """Raise ``StoreError`` if an existing database was made by an older or newer MLflow."""
     file = sqlite_file(uri)
     if not uri.startswith(("sqlite", "postgres")) or (file and not file.exists()):
         return
     variable = tracking_variable()
     try:
-        seen = survey(uri, "tracking store", variable, OPENING)
+        database = survey(uri, "tracking store", variable, OPENING)
     except StoreError:
-        # MLflow itself will say what is wrong
+        # MLflow itself reports what is wrong
         return
-    is_mlflows = "runs" in seen.tables
-    if is_mlflows and (fault := schema_fault(uri, variable, MLFLOW, seen.revision)):
+    is_mlflows = "runs" in database.tables
+    if is_mlflows and (fault := schema_fault(uri, variable, MLFLOW, database.revision)):
         raise StoreError(schema_error("tracking store", uri, fault))
 
 
@@ -87,9 +88,17 @@ def disconnect(client: Any) -> None:
 
 
 def answer(uri: str, seconds: float) -> float | None:
-    """Ask a server something that needs the right to read; seconds since 1970 by its clock.
+    """Send a server a request that needs read permission; return its clock.
 
-    Raises whatever MLflow's client raises, and ``ConnectionError`` for a reply that is a refusal.
+    Args:
+        uri: the server's address.
+        seconds: timeout.
+
+    Returns:
+        Seconds since 1970 by the server's clock; None if the reply has no date.
+
+    Raises:
+        ConnectionError: the server refused; else whatever MLflow's client raises.
     """
     _quiet()
     from mlflow.utils.credentials import get_default_host_creds
@@ -110,9 +119,9 @@ def answer(uri: str, seconds: float) -> float | None:
 
 
 def with_some_home() -> None:
-    """Let MLflow find a home folder for the settings that nobody wrote.
+    """Set ``HOME`` if the user has no home folder, as in a container.
 
-    A container's user need not have one, and MLflow stops where it asks for it.
+    MLflow looks for settings there, and fails if there is no such folder.
     """
     try:
         Path.home()
@@ -134,13 +143,13 @@ def _client(uri: str) -> Any:
         warnings.filterwarnings("ignore", noise)
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # it prints the traceback of an error that is raised, and told, anyway
+    # it prints the traceback of an error that it raises, and that is reported, anyway
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def _make_whole(uri: str) -> None:
-    """Make MLflow's database file beside its place and put it there, if there is none yet."""
+    """Create MLflow's database file next to its place and move it there, if there is none."""
     file = sqlite_file(uri)
     if file is None or file.exists():
         return
@@ -151,23 +160,23 @@ def _make_whole(uri: str) -> None:
 
 
 def follow_move(uri: str, artifacts: Path) -> None:
-    """Have MLflow look for the files of a home where they are, once the home was moved or copied.
+    """Update the paths in MLflow's database after the home was moved or copied.
 
-    MLflow keeps the folder as an absolute path: of the experiment, and of every run and version.
-    Nothing is changed in a database that does not lie beside ``artifacts``.
+    MLflow stores absolute paths: of the experiment, and of every run and version. A database that
+    is not in the same folder as ``artifacts`` is left alone.
     """
     file = sqlite_file(uri)
     if file is None or file.parent != artifacts.parent or not file.exists():
         return
     new = artifacts.as_uri()
-    # what the database cannot take, or is not, MLflow itself will say
+    # MLflow itself reports a database that is damaged or cannot be written
     with suppress(sqlite3.Error), closing(sqlite3.connect(file, timeout=60.0)) as database:
         own = "SELECT artifact_location FROM experiments WHERE name = ?"
         (old,) = database.execute(own, (EXPERIMENT,)).fetchone() or (new,)
         if old == new or not old.endswith("/artifacts"):
             return
-        held = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-        for table, column in (place for place in _PLACES if place[0] in held):
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        for table, column in (place for place in _PLACES if place[0] in tables):
             moved = f"UPDATE {table} SET {column} = ? || substr({column}, ?)"
             where = f"WHERE {column} = ? OR substr({column}, 1, ?) = ?"
             database.execute(f"{moved} {where}", (new, len(old) + 1, old, len(old) + 1, f"{old}/"))

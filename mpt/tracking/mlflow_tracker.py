@@ -1,4 +1,4 @@
-"""MLflow as a mirror of what the lab does: told through a disk outbox, never waited for."""
+"""Log what the lab does to MLflow: through an outbox on disk, so that nothing waits for it."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ __all__ = [
 ]
 
 FAREWELL = 60.0
-"""Seconds that closing waits for a server that answers; a first sweep makes its database in ten."""
+"""Seconds that closing waits for a server that answers; a new database alone takes ten."""
 
 HASTE = 2.0
-"""Seconds that it waits when the user stops mpt at once."""
+"""Seconds that closing waits when the user interrupts mpt."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 class MlflowTracker:
-    """A ``Tracker`` whose records a background thread ships to MLflow, in order, each once.
+    """Log to MLflow: a background thread sends the records, in order, each exactly once.
 
-    A call costs one line on disk. What the server has not taken when the process ends, or is
-    killed, the next tracker on the same home sends first, or ``sync``.
+    A call costs one line on disk. Records that the server has not accepted when the process ends,
+    or is killed, are sent first by the next tracker on the same home, or by ``sync``.
 
     Args:
         uri: an MLflow server's address, or the URL of a database.
-        experiment: under which the runs lie.
-        home: where the outbox is, and the artifacts of a database.
-        warn: told when the server does not answer, and when it does again.
+        experiment: the MLflow experiment of the runs.
+        home: holds the outbox, and the artifacts of a database.
+        warn: called with a message when the server does not answer, and when it does again.
     """
 
     def __init__(self, uri: str, experiment: str, home: Home, warn: Warn | None = None) -> None:
@@ -77,13 +77,13 @@ class MlflowTracker:
 
     @property
     def unsent(self) -> int:
-        """See ``Tracker``."""
+        """Number of records that the server has not accepted yet."""
         return self._shipper.unsent
 
     def open_study(
         self, study: str, *, params: Mapping[str, object], tags: Mapping[str, str], key: str = ""
     ) -> RunKey:
-        """See ``Tracker``."""
+        """Open a study's parent run, see ``Tracker``."""
         return self.open_run(key or study, parent=None, name=study, params=params, tags=tags)
 
     def open_run(
@@ -95,7 +95,7 @@ class MlflowTracker:
         params: Mapping[str, object],
         tags: Mapping[str, str],
     ) -> RunKey:
-        """See ``Tracker``."""
+        """Open a run, see ``Tracker``."""
         # keys stand in a filter of MLflow between single quotes
         run = RunKey((f"{parent}/{key}" if parent else key).replace("'", "_"))
         fields = {"parent": parent, "name": name, "params": dict(params), "tags": dict(tags)}
@@ -103,24 +103,24 @@ class MlflowTracker:
         return run
 
     def metrics(self, run: RunKey, points: Sequence[Point]) -> None:
-        """See ``Tracker``."""
+        """Log points of curves, see ``Tracker``."""
         now = _now()
         rows = [(p.name, _finite(p.value), int(p.step), p.time_ms or now) for p in points]
         if rows:
             self._tell("metrics", run, points=rows)
 
     def table(self, run: RunKey, name: str, rows: Sequence[Mapping[str, object]]) -> None:
-        """See ``Tracker``."""
+        """Log a table as CSV, see ``Tracker``."""
         columns = list(dict.fromkeys(column for row in rows for column in row))
         text = csv_table([columns, *([row.get(column) for column in columns] for row in rows)])
         self.text(run, name if name.endswith(".csv") else f"{name}.csv", text)
 
     def text(self, run: RunKey, name: str, text: str) -> None:
-        """See ``Tracker``."""
+        """Log a text file, see ``Tracker``."""
         self._tell("text", run, name=name, text=text)
 
     def artifact(self, run: RunKey, path: Path, folder: str = "", name: str = "") -> None:
-        """See ``Tracker``."""
+        """Log a file or folder, see ``Tracker``."""
         if path.is_dir():
             for file in sorted(inner for inner in path.rglob("*") if inner.is_file()):
                 below = file.parent.relative_to(path)
@@ -129,22 +129,22 @@ class MlflowTracker:
             self._tell("file", run, file=path, name=name, folder=folder)
 
     def register_prompt(self, run: RunKey, model: PromptModel) -> None:
-        """See ``Tracker``."""
+        """Register a prompt as a model version, see ``Tracker``."""
         fields = {"model": model.name, "alias": model.alias, "digest": model.digest}
         fields["owner"] = model.owner
         name, config = "prompt.safetensors", dict(model.config)
         self._tell("register", run, file=model.file, name=name, config=config, **fields)
 
     def close_run(self, run: RunKey, state: End, tags: Mapping[str, str]) -> None:
-        """See ``Tracker``."""
+        """Close a run, see ``Tracker``."""
         self._tell("close", run, state=state, tags=dict(tags), time=_now())
 
     def flush(self, timeout: float) -> int:
-        """See ``Tracker``."""
+        """Wait until everything is sent, see ``Tracker``."""
         return self._shipper.flush(timeout)
 
     def close(self, timeout: float = FAREWELL) -> None:
-        """See ``Tracker``; says how many records are left, and what sends them."""
+        """Close as in ``Tracker``, and warn of unsent records and how to send them."""
         left = self._shipper.close(timeout)
         if not self._shipper.is_alive:
             self._delivery.close()
@@ -152,7 +152,7 @@ class MlflowTracker:
         if lost:
             self._warn(
                 f"{lost} tracking records could not be written to {self._outbox} and are lost with "
-                f"this process; `{self._sync} --rebuild` tells all again from the ledger"
+                f"this process; `{self._sync} --rebuild` logs everything again from the ledger"
             )
         if left > lost:
             self._warn(
@@ -164,8 +164,8 @@ class MlflowTracker:
         spool.append({"do": do, "key": run, **fields}, file, str(fields.get("name", "")))
         if spool.trouble and not self._trouble:
             self._warn(
-                f"the outbox {self._outbox} cannot be written ({spool.trouble}); records wait in "
-                "memory and are lost if this process dies: make room"
+                f"the outbox {self._outbox} cannot be written ({spool.trouble}), so that records "
+                "wait in memory and are lost if this process dies; make room"
             )
         self._trouble = spool.trouble
         self._shipper.wake()
@@ -174,9 +174,12 @@ class MlflowTracker:
 def sync(
     home: Home, uri: str, *, experiment: str = "mpt", warn: Warn | None = None
 ) -> tuple[int, int]:
-    """Send what dead processes left in the outbox; how many records were sent, and are left.
+    """Send the records that dead processes left in the outbox.
 
-    What a live process has not sent yet is its own; it is neither sent nor counted.
+    Records of a live process are left to it, and are neither sent nor counted.
+
+    Returns:
+        How many records were sent, and how many are left.
     """
     say = warn or logging.getLogger("mpt.tracking").warning
     spools = orphans(home.outbox, say)
@@ -191,39 +194,43 @@ def sync(
 
 
 def serve_ui(home: Home, host: str, port: int, names: Sequence[str] = ()) -> NoReturn:
-    """Become the process that serves MLflow's pages over the home's store, until it is stopped.
+    """Replace this process by a server of MLflow's web pages for the home's store.
 
     Args:
-        home: whose store.
-        host: the address to listen on, and port.
-        names: by which the pages may be called, ``NAME`` or ``NAME:PORT``, beside ``host`` and
-            this machine's own: a page of another site that makes its name lead here is refused.
+        home: whose store is shown.
+        host, port: where to listen.
+        names: host names, ``NAME`` or ``NAME:PORT``, under which browsers may request the pages,
+            besides ``host`` and the loopback names. Other names are refused, against DNS rebinding.
 
     Raises:
         StoreError: runs are tracked on a server, which has its own pages.
     """
     shown = f"[{host}]" if ":" in host else host
-    # a browser leaves out port 80
-    called = [text for name in (*_LOOPBACK, shown) for text in (name, f"{name}:{port}")]
+    # browsers leave out port 80
+    allowed = [text for name in (*_LOOPBACK, shown) for text in (name, f"{name}:{port}")]
     environment = {
         **ui_environment(home),
-        # without a list MLflow would also answer to every private address
-        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join([*called, *names]),
+        # without a list MLflow would accept every private address
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join([*allowed, *names]),
         "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
     }
     expect_schema(home.tracking_uri)
     follow_move(home.tracking_uri, home.artifacts)
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port)]
     sys.stdout.flush()
-    # not a child of ours: a signal that ends mpt would leave it running
+    # replaced rather than spawned: a signal that ends mpt would leave a child running
     os.execve(command[0], [*command, "--workers", "1"], environment)
 
 
 def ui_environment(home: Home) -> dict[str, str]:
-    """What MLflow's server must know; in the environment, where other users see no password."""
+    """Return the environment of MLflow's server: other users cannot see its passwords there.
+
+    Raises:
+        StoreError: runs are tracked on a server.
+    """
     if home.tracking_uri.startswith("http"):
         raise StoreError(
-            f"runs are tracked on {Home.shown(home.tracking_uri)}: open that in a browser, or "
+            f"runs are tracked on {Home.shown(home.tracking_uri)}; open that in a browser, or "
             f"unset {tracking_variable()} to see the local store"
         )
     with_some_home()
@@ -237,11 +244,11 @@ def ui_environment(home: Home) -> dict[str, str]:
 
 
 def _finite(value: float) -> float:
-    """MLflow's databases hold NaN, but the largest number in place of infinity."""
+    """Return the number that MLflow stores: its databases hold NaN, but not infinity."""
     number = float(value)
     return math.copysign(sys.float_info.max, number) if math.isinf(number) else number
 
 
 def _now() -> int:
-    """Milliseconds since 1970."""
+    """Return the milliseconds since 1970."""
     return time.time_ns() // 1_000_000

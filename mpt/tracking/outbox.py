@@ -1,15 +1,15 @@
-"""Records that wait on disk for a server: in order, and SIGKILL loses none.
+"""Records that wait on disk for a server, in order; a SIGKILL loses none of them.
 
-A spool is one process's folder under the outbox, and the process holds its lock until it dies::
+A spool is the folder of one process in the outbox; the process holds its lock until it dies::
 
     outbox/20260131T120000.123456-4711-9f3c/
         owner               locked by the process that appends; how many records it has written
         000001.jsonl        "CRC32 JSON\\n" per record, numbered; a torn last line is no record
-        files/000007/       copies of files that records speak of, their CRC32 in the record
-        cursor              the first byte that has not been taken yet, and the last number that has
+        files/000007/       copies of files that records refer to, their CRC32 in the record
+        cursor              the first byte that was not taken yet, and the number last taken
 
-What the disk has changed or lost since is passed over, and the numbers tell how much that is. When
-the disk refuses, records wait in memory and are written as soon as it takes them again.
+Records that were damaged or deleted on disk are skipped, and the numbers reveal how many these are.
+When the disk is full, records wait in memory and are written as soon as it has room again.
 """
 
 from __future__ import annotations
@@ -33,18 +33,21 @@ from mpt.errors import DataError
 from mpt.files.atomic import contained
 
 SEGMENT = 4 * 2**20
-"""Bytes after which a new segment is begun, so that what was taken can be deleted."""
+"""Bytes after which a new segment is begun, so that old ones can be deleted."""
 
 
 LOST = "lost.jsonl"
-"""In the outbox: how many records were lost, until everything is logged again."""
+"""The outbox's file of lost records, kept until everything is logged again."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A record and where the next one begins; ``after`` is None while it is only in memory.
+    """Hold a record that is next to be sent.
 
-    ``fault`` says why its file must not be sent: it lies outside the home folder.
+    Attributes:
+        after: where the next record begins; None while this one is only in memory.
+        file: the file that it refers to, if any.
+        fault: why that file must not be sent: it is outside the home folder.
     """
 
     record: Mapping[str, Any]
@@ -55,7 +58,7 @@ class Entry:
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Where a record ends: segment, byte in it, and the number of the record, counted from 1."""
+    """Mark the end of a record: its segment, the byte in it, and its number, from 1."""
 
     segment: int = 1
     offset: int = 0
@@ -63,10 +66,10 @@ class Place:
 
 
 class Spool:
-    """One folder of records with one owner; appending and taking may be two threads.
+    """Queue records in a folder with one owner; two threads may append and take.
 
     Attributes:
-        trouble: why the disk does not take records at the moment; empty when it does.
+        trouble: why the disk does not accept records at the moment; empty when it does.
     """
 
     def __init__(self, folder: Path, lock: int, *, is_new: bool) -> None:
@@ -82,7 +85,7 @@ class Spool:
         self._copies = 0
         self._cursor = Place() if is_new else self._read_cursor()
         self._passed, self._lost = self._cursor.number, 0
-        # the count first: its owner may live, and go on writing
+        # the count first: its owner may live, and continue to write
         counted = 0 if is_new else self._counted()
         numbers = [] if is_new else [after.number for _, after in self._from(self._cursor)]
         self._written = max([counted, self._passed, *numbers])
@@ -90,17 +93,20 @@ class Spool:
 
     @classmethod
     def begin(cls, outbox: Path) -> Spool:
-        """A new spool of this process; on disk from its first record on."""
+        """Begin a spool of this process; its folder appears with the first record."""
         now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
         name = f"{now}-{os.getpid()}-{uuid4().hex[:4]}"
         return cls(outbox / name, -1, is_new=True)
 
     @classmethod
     def adopt(cls, folder: Path) -> Spool | None:
-        """The spool of a process that is dead; None when its owner lives or it is gone.
+        """Take over the spool of a dead process.
+
+        Returns:
+            None if its owner lives, or the spool no longer exists.
 
         Raises:
-            OSError: it cannot be read.
+            OSError: the spool cannot be read.
         """
         try:
             lock = os.open(folder / "owner", os.O_RDWR | os.O_CREAT, 0o600)
@@ -121,28 +127,27 @@ class Spool:
 
     @property
     def left(self) -> int:
-        """Records not taken yet that can be."""
+        """Number of records that are not taken yet and can be."""
         return self._written - self._passed - self._damaged + len(self._waiting)
 
     @property
     def damaged(self) -> int:
-        """Records that were seen to be lost when the spool was adopted, not passed over yet."""
+        """Number of records found to be lost when the spool was adopted and not skipped yet."""
         return self._damaged
 
     @property
     def in_memory(self) -> int:
-        """Records that the disk did not take, lost with the process unless it does."""
+        """Number of records that the disk did not accept yet; they are lost with the process."""
         return len(self._waiting)
 
     def confess(self) -> int:
-        """Records that ``next`` passed over since it was asked the last time, as the disk holds
-        something else than was written, or nothing."""
+        """Return how many damaged or deleted records ``next`` skipped since the last call."""
         with self._mutex:
             lost, self._lost = self._lost, 0
             return lost
 
     def append(self, record: Mapping[str, Any], file: Path | None = None, name: str = "") -> None:
-        """Keep a record, with a copy of ``file`` as ``name``; never raises because of the disk."""
+        """Append a record, with a copy of ``file`` as ``name``; never raise because of the disk."""
         with self._mutex:
             fields = dict(record)
             if file is not None:
@@ -153,10 +158,13 @@ class Spool:
             self._drain()
 
     def next(self) -> Entry | None:
-        """The oldest record not taken yet, from memory if the disk does not take it.
+        """Return the oldest record that is not taken yet, from disk or from memory.
+
+        Returns:
+            None if there is none.
 
         Raises:
-            OSError: what is on disk cannot be read at the moment.
+            OSError: the disk cannot be read at the moment.
         """
         with self._mutex:
             self._in_flight = False
@@ -175,7 +183,7 @@ class Spool:
             return Entry(record, None, file, fault or "")
 
     def take(self, entry: Entry) -> None:
-        """Never give this record again."""
+        """Mark a record as taken, so that ``next`` never returns it again."""
         with self._mutex:
             if entry.after is None:
                 self._waiting.popleft()
@@ -188,19 +196,19 @@ class Spool:
                 shutil.rmtree(entry.file.parent, ignore_errors=True)
 
     def sync(self) -> None:
-        """Force what was appended onto the disk."""
+        """Flush appended records to the disk."""
         with self._mutex, suppress(OSError):
             if self._is_dirty and self._handle >= 0:
                 os.fsync(self._handle)
                 self._is_dirty = False
 
     def close(self) -> None:
-        """Give up the spool: deleted if nothing is left, else there for the next one to adopt."""
+        """Release the spool: delete it if it is empty, else leave it to be adopted."""
         self.sync()
         with self._mutex:
             self._drain()
             if self.left == 0 and not self._is_new:
-                # out of sight at once: half of a spool would look like a damaged one
+                # renamed first: a half-deleted spool would look like a damaged one
                 with suppress(OSError):
                     _delete(self.folder.rename(self.folder.with_name(f".{self.folder.name}.done")))
             for handle in (self._handle, self._mark, self._lock):
@@ -209,14 +217,14 @@ class Spool:
             self._handle = self._mark = self._lock = -1
 
     def _pass(self, number: int) -> None:
-        """Give up what lies between the last record and the one after ``number``."""
+        """Count the records up to ``number`` that were skipped as lost."""
         gone = max(0, number - self._passed)
         self._lost += gone
         self._passed += gone
         self._damaged -= min(gone, self._damaged)
 
     def _drain(self) -> None:
-        """Write what waits in memory; what was written in part is cut off again."""
+        """Write the records that wait in memory; truncate one that was written in part."""
         if self._in_flight:
             return
         try:
@@ -231,7 +239,7 @@ class Spool:
                 self._waiting.popleft()
                 self._written += 1
                 with suppress(OSError):
-                    # after the line: who is killed in between has written one more than it says
+                    # after the line: a process killed in between has written one more than this
                     os.pwrite(self._lock, _sealed(b"%012d" % self._written), 0)
             self.trouble = ""
         except OSError as error:
@@ -239,7 +247,7 @@ class Spool:
             self._mend()
 
     def _mend(self) -> None:
-        """Cut off what was written of a record, or leave it as the end of its segment."""
+        """Truncate a partly written record, or else end its segment there."""
         if self._handle >= 0:
             try:
                 os.ftruncate(self._handle, self._end)
@@ -258,7 +266,7 @@ class Spool:
         self._handle = os.open(self._path(self._segment), flags, 0o600)
 
     def _make_folder(self) -> None:
-        """Make the folder with its lock taken, so that nobody takes it for a dead owner's."""
+        """Make the folder with its lock held, so that no process takes its owner for dead."""
         hidden = self.folder.with_name(f".{self.folder.name}")
         hidden.mkdir(parents=True, exist_ok=True)
         lock = os.open(hidden / "owner", os.O_RDWR | os.O_CREAT, 0o600)
@@ -267,8 +275,8 @@ class Spool:
         self._lock, self._is_new = lock, False
 
     def _copied(self, file: Path, name: str) -> dict[str, str]:
-        """The copy's path in the spool and its checksum; the file's own path where it cannot be
-        copied."""
+        """Copy a file into the spool; return the copy's path and CRC32, or the file's own path
+        where it cannot be copied."""
         try:
             if self._is_new:
                 self._make_folder()
@@ -281,7 +289,11 @@ class Spool:
             return {"file": str(file.absolute())}
 
     def _file_of(self, record: dict[str, Any]) -> tuple[Path | None, str | None]:
-        """The file that a record speaks of, and why it must not be sent; None: it is damaged."""
+        """Return the file that a record refers to and why it must not be sent.
+
+        Returns:
+            The reason is empty if it may be sent, and None if its copy is damaged.
+        """
         name, crc = record.pop("file", None), record.pop("crc", None)
         if name is None:
             return None, ""
@@ -295,7 +307,7 @@ class Spool:
             return None, None
 
     def _from(self, cursor: Place) -> Iterator[tuple[dict[str, Any], Place]]:
-        """Every whole record from a position on, with the position after it."""
+        """Yield every undamaged record from a position on, with the position after it."""
         number = cursor.number
         for line, segment, offset in self._lines(cursor):
             number += 1
@@ -306,7 +318,7 @@ class Spool:
                 yield record, Place(segment, offset, number)
 
     def _lines(self, cursor: Place) -> Iterator[tuple[bytes, int, int]]:
-        """Every line from a position on, with its segment and the first byte behind it."""
+        """Yield every line from a position on, with its segment and the first byte after it."""
         for segment in self._segments():
             if segment < cursor.segment:
                 continue
@@ -315,23 +327,23 @@ class Spool:
                 file.seek(offset)
                 for line in file:
                     offset += len(line)
-                    # half a line was left by who was killed, or could not cut it off
+                    # half a line: its process was killed, or could not truncate it
                     if line.endswith(b"\n"):
                         yield line, segment, offset
 
     def _move_cursor(self, to: Place) -> None:
-        # a cursor that cannot be written only means that records are given twice after a crash;
-        # overwritten in place, for replacing a file makes some file systems flush it
+        # if the cursor cannot be written, records are only sent twice after a crash; it is
+        # overwritten in place, as replacing a file makes some file systems flush it
         with suppress(OSError):
             if self._mark < 0:
                 self._mark = os.open(self.folder / "cursor", os.O_WRONLY | os.O_CREAT, 0o600)
             os.pwrite(self._mark, _sealed(b"%06d %012d %012d" % astuple(to)), 0)
             if to.segment > self._cursor.segment:
-                # what is deleted must never be looked for again
+                # the cursor must never point into a deleted segment
                 os.fsync(self._mark)
-                for done in self._segments():
-                    if done < to.segment:
-                        self._path(done).unlink()
+                for segment in self._segments():
+                    if segment < to.segment:
+                        self._path(segment).unlink()
         self._cursor = to
 
     def _read_cursor(self) -> Place:
@@ -342,12 +354,12 @@ class Spool:
             line = mark.read_bytes()
             if _is_whole(line):
                 return Place(*map(int, line[9:].split()))
-        # given again from the first record that is there: what was before it was taken
+        # start again at the first record on disk: those before it were taken
         _, first = next(self._from(Place()), (None, Place()))
         return Place(number=max(0, first.number - 1))
 
     def _counted(self) -> int:
-        """How many records were written, as the owner counted them, or else by the lines."""
+        """Return how many records were written, by the owner's count or else by the lines."""
         with suppress(OSError):
             line = (self.folder / "owner").read_bytes()
             if _is_whole(line):
@@ -362,16 +374,16 @@ class Spool:
 
 
 _NUMBER = "nr"
-"""The field of a record that counts them."""
+"""The field of a record that holds its number."""
 
 
 def _numbered(text: bytes, number: int) -> bytes:
-    """A JSON object with the record's number as its first field."""
+    """Insert a record's number into its JSON object, as the first field."""
     return b'{"%s":%d,' % (_NUMBER.encode(), number) + text[1:]
 
 
 def _crc_of(file: Path) -> str:
-    """The CRC32 of a file, 8 hexadecimal digits."""
+    """Return the CRC32 of a file, 8 hexadecimal digits."""
     total = 0
     with file.open("rb") as data:
         while part := data.read(2**20):
@@ -380,7 +392,7 @@ def _crc_of(file: Path) -> str:
 
 
 def _sealed(text: bytes) -> bytes:
-    """A line that tells whether it is whole."""
+    """Build a line with a checksum, by which ``_is_whole`` recognises it."""
     return b"%08x %s\n" % (crc32(text), text)
 
 
@@ -389,7 +401,7 @@ def _is_whole(line: bytes) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A NumPy or torch scalar as Python's; anything else as its text."""
+    """Convert a NumPy or torch scalar to Python's; anything else to its text."""
     return value.item() if hasattr(value, "item") else str(value)
 
 
@@ -398,13 +410,13 @@ def _delete(folder: Path) -> None:
 
 
 def orphans(outbox: Path, warn: Callable[[str], None] | None = None) -> list[Spool]:
-    """The spools that dead processes left behind, oldest first, now owned by this process.
+    """Adopt the spools that dead processes left behind, and return them, oldest first.
 
-    One that cannot be read is left where it is, and ``warn`` told.
+    A spool that cannot be read is left where it is, and reported to ``warn``.
     """
     for folder in outbox.glob(".*.done"):
         _delete(folder)
-    found = []
+    spools = []
     for folder in sorted(folder for folder in outbox.glob("[0-9]*-*-*") if folder.is_dir()):
         try:
             spool = Spool.adopt(folder)
@@ -413,39 +425,39 @@ def orphans(outbox: Path, warn: Callable[[str], None] | None = None) -> list[Spo
                 warn(f"the records in {folder} cannot be read ({error.strerror}); they are kept")
             continue
         if spool is not None:
-            found.append(spool)
-    return found
+            spools.append(spool)
+    return spools
 
 
 def waiting(outbox: Path) -> int:
-    """Records in every spool, those of living processes among them; changes and locks nothing."""
+    """Count the records of all spools, also of live processes, without changing or locking any."""
     return sum(spool.left for spool in _every(outbox))
 
 
 def note_lost(outbox: Path, spool: Spool, count: int) -> None:
-    """Remember that records were lost, until everything is logged again."""
+    """Record that records were lost, until everything is logged again."""
     line = json.dumps({"spool": spool.folder.name, "records": count})
     with suppress(OSError), (outbox / LOST).open("a", encoding="utf-8") as file:
         file.write(f"{line}\n")
 
 
 def lost(outbox: Path) -> int:
-    """Records that are known to be lost from the disk and were not logged again since."""
-    noted = 0
+    """Count the records that were lost from the disk and not logged again since."""
+    recorded = 0
     with suppress(OSError):
         for line in (outbox / LOST).read_bytes().splitlines():
             try:
-                noted += int(json.loads(line)["records"])
+                recorded += int(json.loads(line)["records"])
             except (ValueError, KeyError, TypeError):
-                # a damaged note is a note
-                noted += 1
-    # looked at twice: what a living owner deletes in between looks like damage
+                # a damaged line still stands for a lost record
+                recorded += 1
+    # read twice: what a live owner deletes in between looks like damage
     first, second = ({s.folder: s.damaged for s in _every(outbox)} for _ in range(2))
-    return noted + sum(min(count, second.get(folder, 0)) for folder, count in first.items())
+    return recorded + sum(min(count, second.get(folder, 0)) for folder, count in first.items())
 
 
 def forget_lost(outbox: Path) -> None:
-    """Everything was logged again."""
+    """Delete the record of lost records, once everything was logged again."""
     (outbox / LOST).unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""Where a number came from: the unit behind a digest, its prompt and its runs in MLflow."""
+"""Where a number came from: the unit of a digest, its prompt and its runs in MLflow."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from mpt.tracking.client import connect, disconnect
 from mpt.tracking.registry import CHAMPION, registered_digest
 
 SHOWN, NEAR = 5, 20
-"""Digests that an error names at most, and those that it seeks near misses among."""
+"""Digests that an error names at most, and digests among which it looks for near misses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A unit and what lies beside the ledger.
+    """Describe a unit with its prompt file and MLflow runs.
 
     Attributes:
-        prompt: its file; None where the unit has none, or none that can be used.
-        fault: why its prompt cannot be used.
-        runs: ids of the MLflow runs of its meta-training; None where MLflow did not answer.
+        prompt: its prompt file; None if the unit has none, or an unusable one.
+        fault: why its prompt cannot be used; empty if it can.
+        runs: ids of the MLflow runs of its meta-training; None if MLflow did not answer.
     """
 
     unit: Unit
@@ -41,11 +41,11 @@ class Origin:
 
 
 def find_unit(ledger: Ledger, digest: str) -> Unit:
-    """The unit whose digest begins with ``digest``.
+    """Return the unit whose digest begins with ``digest``.
 
     Raises:
-        UnknownName: no unit does; near misses are named.
-        InputError: several do.
+        UnknownName: there is no such unit; the error names near misses.
+        InputError: there are several.
     """
     unit = ledger.get(find_digest(ledger, digest))
     assert unit is not None, "it was there a moment ago"
@@ -53,46 +53,46 @@ def find_unit(ledger: Ledger, digest: str) -> Unit:
 
 
 def find_digest(ledger: Ledger, digest: str) -> str:
-    """The digest of a unit that begins with ``digest``, whatever is in the unit's row.
+    """Complete the digest of a unit, even if the unit's row is damaged.
 
     Raises:
-        UnknownName: no unit's does; near misses are named.
+        UnknownName: no digest begins with ``digest``; the error names near misses.
         InputError: several do.
     """
-    found = ledger.digests(digest.lower(), SHOWN + 1) if digest else []
-    if digest in found:
+    matches = ledger.digests(digest.lower(), SHOWN + 1) if digest else []
+    if digest in matches:
         return digest
-    if not found:
-        # a row whose digest is none of ours is found as it is written
+    if not matches:
+        # a damaged row may have a digest that is not hexadecimal: match it exactly
         if digest and digest in ledger.digests(digest, 1):
             return digest
         size, hint = ledger.size, "A report's units.csv lists digests."
         raise UnknownName("digest", digest, _near(ledger, digest, size), hint, count=size)
-    if len(found) > 1:
-        many = len(found) > SHOWN
-        few = ", ".join(found[:SHOWN]) + (", ..." if many else "")
-        number = f"more than {SHOWN}" if many else len(found)
-        raise InputError(f"{number} digests begin with {digest!r} ({few}); give more of it")
-    return found[0]
+    if len(matches) > 1:
+        many = len(matches) > SHOWN
+        few = ", ".join(matches[:SHOWN]) + (", ..." if many else "")
+        number = f"more than {SHOWN}" if many else len(matches)
+        raise InputError(f"{number} digests begin with {digest!r} ({few}); give more digits")
+    return matches[0]
 
 
 def _near(ledger: Ledger, digest: str, size: int) -> list[str]:
-    """Every digest of a small ledger; of others those that begin alike, as far as any does."""
+    """Return all digests of a small ledger, else those with the longest common beginning."""
     for length in range(len(digest) if size > NEAR else 0, 0, -1):
-        if found := ledger.digests(digest[:length].lower(), NEAR):
-            return found
+        if matches := ledger.digests(digest[:length].lower(), NEAR):
+            return matches
     return ledger.digests(most=NEAR)
 
 
 def find_prompt(ledger: Ledger, home: Home, which: str) -> Unit:
-    """The unit of a digest, or of a registered prompt: ``NAME`` or ``models:/NAME@ALIAS``.
+    """Return the unit of a digest, or of a registered prompt: ``NAME`` or ``models:/NAME@ALIAS``.
 
-    A bare name means its champion.
+    A name without an alias means its champion.
 
     Raises:
         StoreError: the unit's row is damaged, or the registry cannot be used.
-        UnknownName: nothing of that name; a champion that is not in this ledger.
-        InputError: several digests begin so.
+        UnknownName: there is no such name, or its unit is not in this ledger.
+        InputError: several digests begin with ``which``.
     """
     unit = _named_unit(ledger, home, which)
     expect_sound([unit])
@@ -107,7 +107,7 @@ def _named_unit(ledger: Ledger, home: Home, which: str) -> Unit:
 
 
 def origin(unit: Unit, home: Home) -> Origin:
-    """Look beside the ledger."""
+    """Find the prompt file and the MLflow runs of a unit."""
     prompt, fault = None, ""
     try:
         prompt = whole_prompt(home, unit) if unit.artefact else None
@@ -120,17 +120,21 @@ def origin(unit: Unit, home: Home) -> Origin:
 
 
 def _runs(digest: str, home: Home) -> tuple[str, ...] | None:
-    """Runs tagged with a digest; a local store that is not there yet is not made."""
+    """Find the runs tagged with a digest; never create a local store.
+
+    Returns:
+        Run ids; None if MLflow did not answer.
+    """
     if file := sqlite_file(home.tracking_uri):
         return _runs_in(file, digest) if file.exists() else ()
     client: Any = None
     try:
         client = connect(home.tracking_uri, home.artifacts)
         experiments = [e.experiment_id for e in client.search_experiments()]
-        found = client.search_runs(experiments, f"tags.`mpt.digest` = '{digest}'")
-        return tuple(run.info.run_id for run in found)
+        runs = client.search_runs(experiments, f"tags.`mpt.digest` = '{digest}'")
+        return tuple(run.info.run_id for run in runs)
     except Exception:
-        # whatever a server or its driver raises: the ledger's answer does not need it
+        # whatever a server or its driver raises: the unit can be shown without it
         return None
     finally:
         if client is not None:
@@ -138,7 +142,7 @@ def _runs(digest: str, home: Home) -> tuple[str, ...] | None:
 
 
 def _runs_in(file: Path, digest: str) -> tuple[str, ...] | None:
-    """The same of MLflow's own tables: importing its client takes longer than all else."""
+    """Read run ids from MLflow's tables: importing its client would take seconds."""
     query = """
         SELECT runs.run_uuid FROM tags JOIN runs ON runs.run_uuid = tags.run_uuid
         WHERE tags.key = 'mpt.digest' AND tags.value = ? AND runs.lifecycle_stage = 'active'

@@ -1,4 +1,4 @@
-"""Registered prompts: the versions of a model, and the alias that says which one answers."""
+"""Registered prompts: the versions of a model, and the alias of the one that is served."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mpt.tracking.tracker import own_name
 from mpt.tracking.writer import DIGEST, OWNER
 
 CHAMPION = "champion"
-"""The alias of the version that answers."""
+"""The alias of the version that is served."""
 
 TIMEOUT = 10.0
 """Seconds that a database may take to answer."""
@@ -25,10 +25,11 @@ TIMEOUT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One registered prompt.
+    """Describe a registered prompt.
 
     Attributes:
-        number: counts up from 1 with every other prompt that is promoted.
+        model: the registered model's name.
+        number: counted from 1; each new prompt that is promoted gets the next one.
         digest: of the meta-training that made it.
         created: UTC.
         is_champion: whether the alias ``champion`` points at it.
@@ -42,29 +43,29 @@ class Version:
 
 
 def models(home: Home) -> dict[str, list[Version]]:
-    """Every registered model and its versions, the oldest first. Raises ``StoreError``."""
+    """Return every registered model's versions, the oldest first. Raises ``StoreError``."""
     with _client(home) as client:
         return {name: _versions(client, name) for name in _names(client)}
 
 
 def registered_digest(home: Home, name: str, alias: str) -> str:
-    """The digest of the unit that the version of a model with this alias was made from.
+    """Return the digest of the unit whose prompt is registered under a model's alias.
 
     Raises:
-        UnknownName: no such model.
+        UnknownName: there is no such model.
         InputError: it has no such alias, or is not a model of mpt.
         StoreError: the registry does not answer.
     """
     with _client(home) as client:
-        known = _names(client)
-        if name not in known:
-            raise UnknownName("prompt", name, known, "Or give a digest; `mpt promote` registers.")
+        names = _names(client)
+        if name not in names:
+            raise UnknownName("prompt", name, names, "Or give a digest; `mpt promote` registers.")
         version = client.get_registered_model(name).aliases.get(alias)
         if version is None:
             raise InputError(f"{name} has no alias {alias!r}; `mpt promote` sets it")
         digest = client.get_model_version(name, version).tags.get(DIGEST)
     if not digest:
-        raise InputError(f"version {version} of {name} is no prompt of mpt; name another model")
+        raise InputError(f"version {version} of {name} is not a prompt of mpt; name another model")
     return digest
 
 
@@ -89,8 +90,10 @@ def champion_of(home: Home, preferred: str) -> str:
 
 
 def registered_as(home: Home, name: str, owner: str) -> str:
-    """What the model ``name`` of a study is called in the registry: ``own_name`` where another
-    study has that name, and ``name`` where nobody can say."""
+    """Return the registered name of a study's model.
+
+    It is ``own_name`` if another study has ``name``, and ``name`` if the registry does not answer.
+    """
     with suppress(StoreError), _client(home) as client:
         own = own_name(name, owner)
         if own in _names(client) and client.get_registered_model(own).tags.get(OWNER) == owner:
@@ -107,23 +110,23 @@ def rollback(home: Home, model: str, to: int | None = None) -> tuple[Version | N
         to: the version; by default the last one before the champion.
 
     Returns:
-        The champion before, None if there was none, and the champion now.
+        The previous champion, None if there was none, and the new one.
 
     Raises:
-        UnknownName: no such model or version.
+        UnknownName: there is no such model or version.
         InputError: there is no earlier version to go back to.
         StoreError: the registry does not answer.
     """
     with _client(home) as client:
-        known = _names(client)
-        if model not in known:
-            raise UnknownName("model", model, known, "`mpt promote` registers one.")
+        names = _names(client)
+        if model not in names:
+            raise UnknownName("model", model, names, "`mpt promote` registers one.")
         versions = _versions(client, model)
-        was = next((version for version in versions if version.is_champion), None)
-        wanted = _wanted(model, versions, was, to)
-        client.set_registered_model_alias(model, CHAMPION, str(wanted.number))
-        (now,) = (v for v in _versions(client, model) if v.is_champion)
-    return was, now
+        previous = next((version for version in versions if version.is_champion), None)
+        chosen = _wanted(model, versions, previous, to)
+        client.set_registered_model_alias(model, CHAMPION, str(chosen.number))
+        (current,) = (v for v in _versions(client, model) if v.is_champion)
+    return previous, current
 
 
 def _wanted(model: str, versions: list[Version], was: Version | None, to: int | None) -> Version:
@@ -145,7 +148,7 @@ def _wanted(model: str, versions: list[Version], was: Version | None, to: int | 
 
 def _versions(client: Any, model: str) -> list[Version]:
     aliases = client.get_registered_model(model).aliases
-    found = client.search_model_versions(f"name = '{model}'")
+    versions = client.search_model_versions(f"name = '{model}'")
     return sorted(
         (
             Version(
@@ -155,22 +158,23 @@ def _versions(client: Any, model: str) -> list[Version]:
                 created=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
                 is_champion=str(aliases.get(CHAMPION)) == str(version.version),
             )
-            for version in found
+            for version in versions
         ),
         key=lambda version: version.number,
     )
 
 
 def _names(client: Any) -> list[str]:
-    """Registered models; of another tool's, whose versions carry no digest, too."""
+    """Return the names of all registered models, also of other tools."""
     return [model.name for model in client.search_registered_models()] if client else []
 
 
 @contextmanager
 def _client(home: Home) -> Iterator[Any]:
-    """A client of the home's registry; None where a local store is not there, so as not to make it.
+    """Open a client of the home's registry; None if there is no local store, which is not made.
 
-    What MLflow or its driver raises becomes a ``StoreError`` of one line.
+    Raises:
+        StoreError: in place of whatever MLflow or its driver raises.
     """
     uri = home.tracking_uri
     file = sqlite_file(uri)
@@ -178,7 +182,7 @@ def _client(home: Home) -> Iterator[Any]:
         yield None
         return
     if uri.startswith("postgres"):
-        # MLflow itself asks a database that is away for minutes
+        # MLflow itself would retry for minutes if the database is down
         survey(uri, "registry", "MPT_TRACKING_URI", TIMEOUT)
     client: Any = None
     try:

@@ -11,23 +11,22 @@ from mpt.store.home import Home
 from mpt.tracking.uploader import Refused, Resisted
 
 PATIENCE = 7
-"""Times that a record is sent to a server that takes others but not this one, before it is put
-aside."""
+"""Attempts to send a record to a server that accepts others, before it is set aside."""
 
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
-"""What is wrong with the disk of a local store, and not with the record."""
+"""Error codes for which the disk of a local store is to blame, and not the record."""
 
 _UNCHECKED = (
-    "where you trust the network, set MLFLOW_TRACKING_INSECURE_TLS=true, and unset "
-    "MLFLOW_TRACKING_SERVER_CERT_PATH, so that it is not looked at"
+    "or, where you trust the network, set MLFLOW_TRACKING_INSECURE_TLS=true and unset "
+    "MLFLOW_TRACKING_SERVER_CERT_PATH, so that it is not checked"
 )
 
 _CURES = {
     "certificate is not valid for|no appropriate subjectAltName|doesn't match": "call the server "
-    f"by a name that stands in its certificate (subjectAltName); {_UNCHECKED}",
-    "certificate has expired": f"renew the server's certificate; {_UNCHECKED}",
+    f"by a name that stands in its certificate (subjectAltName), {_UNCHECKED}",
+    "certificate has expired": f"renew the server's certificate, {_UNCHECKED}",
     "CERTIFICATE_VERIFY_FAILED": "set MLFLOW_TRACKING_SERVER_CERT_PATH to the file (PEM) of the "
-    f"certificate that signed the server's, or of a self-signed one; {_UNCHECKED}",
+    f"certificate that signed the server's, or of a self-signed one, {_UNCHECKED}",
     "wrong version number|record layer failure": "the server does not speak TLS: give its address "
     "with http://",
     "TLS CA certificate bundle": "let MLFLOW_TRACKING_SERVER_CERT_PATH (or REQUESTS_CA_BUNDLE) "
@@ -36,43 +35,44 @@ _CURES = {
     "MLFLOW_TRACKING_INSECURE_TLS",
     "401": "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
     "Invalid Host": "start the server with --allowed-hosts naming this address",
-    "403": "this user may not write there; see MLFLOW_TRACKING_USERNAME",
+    "403": "let MLFLOW_TRACKING_USERNAME name a user who may write there",
     "404": "see that the address is an MLflow server's",
     "locate revision": "give MLflow a database of its own with MPT_TRACKING_URI",
     "refused": "see that the server runs and the address is right",
     "resolve": "see that the server runs and the address is right",
-    "timed out": "the server is slow or out of reach",
+    "timed out": "see that the server is reachable and not overloaded",
     "No space left": "make room",
 }
-"""What to do, by a sign in MLflow's message."""
+"""What to do, by a pattern in MLflow's message."""
 
 
 class Faults:
-    """Sorts the errors of one MLflow store or server; its messages show no password."""
+    """Classify the errors of an MLflow store or server; the messages hide passwords."""
 
     def __init__(self, uri: str) -> None:
         self._shown = Home.shown(uri)
         self._resisted = 0
 
     def clear(self) -> None:
-        """A record was taken: whatever was wrong is over."""
+        """Reset the count of attempts, as a record was accepted."""
         self._resisted = 0
 
     def sorted(
         self, error: Exception, about: str, takes_others: Callable[[], bool] = lambda: False
     ) -> Refused | ConnectionError:
-        """``Refused`` if ``about`` can never be sent; else what is wrong for the moment.
+        """Return the exception to raise for an error of MLflow's client.
 
         Args:
             error: what MLflow's client raised.
             about: the record, for people.
-            takes_others: writes something else there, and says whether that was taken.
+            takes_others: writes something else there, and returns whether that was accepted.
 
         Returns:
-            ``Refused``; ``Resisted`` where the fault may be the record's; or ``ConnectionError``.
+            ``Refused`` if the record can never be sent, ``Resisted`` if the record itself may be
+            at fault, else ``ConnectionError``.
         """
         text = Home.shown(" ".join(str(error).split()))
-        # not MLflow's own reply: a proxy's page, no answer at all, or settings of its client
+        # otherwise a proxy's page, no answer at all, or wrong settings of the client
         is_reply = not text.startswith("API request") and "ignore_tls_verification" not in text
         if is_reply and getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
             why = f"({_short(text)}); see refused.jsonl"
@@ -83,7 +83,7 @@ class Faults:
         self.clear()
         if isinstance(error, StoreError):
             return ConnectionError(text)
-        # whole words: the digits of a port are no status
+        # whole words, so that the digits of a port are not taken for a status
         cures = (f"; {cure}" for sign, cure in _CURES.items() if re.search(rf"\b({sign})\b", text))
         cure = next(cures, "")
         return ConnectionError(f"MLflow at {self._shown}: {_short(text)}{cure}")
@@ -96,13 +96,13 @@ class Faults:
             return Resisted(why, times)
         self.clear()
         return Refused(
-            f"{why}; after {times} attempts it is put aside, see refused.jsonl; when that is "
-            "mended, `mpt sync --rebuild` sends what is missing"
+            f"{why}, and after {times} attempts it is set aside in refused.jsonl; once that is "
+            "fixed, `mpt sync --rebuild` sends what is missing"
         )
 
 
 def _short(text: str) -> str:
-    """The innermost cause of a failed connection, else the beginning."""
+    """Return the innermost cause of a failed connection, else the beginning of a message."""
     if "Caused by" in text:
         return re.sub(r" ?\(_ssl\.c:\d+\)?", "", text.rpartition(": ")[2]).strip("'\") ")
     return text if len(text) <= 240 else f"{text[:239]}…"

@@ -1,4 +1,4 @@
-"""What the lab tells a tracker, and the tracker that listens to nothing."""
+"""The tracker protocol: what the lab logs; and the tracker that discards everything."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from types import TracebackType
 from typing import Literal, NewType, Protocol
 
 RunKey = NewType("RunKey", str)
-"""A run's name for good: the same key is the same run, on every server and after every crash."""
+"""A run's permanent name: the same key is the same run, on every server and after a crash."""
 
 End = Literal["finished", "failed", "killed"]
 
 
 @dataclass(frozen=True)
 class Point:
-    """One value of a curve; ``time_ms`` is since 1970, 0 for the time at which it was told."""
+    """Hold one value of a curve; ``time_ms`` is since 1970, 0 for the time of logging."""
 
     name: str
     value: float
@@ -26,16 +26,16 @@ class Point:
 
 @dataclass(frozen=True)
 class PromptModel:
-    """A prompt to be registered as a version of a model that predicts.
+    """Describe a prompt to be registered as a version of a model that predicts.
 
     Attributes:
         name: of the registered model, e.g. ``mpt-mini-reptile``.
-        digest: of the unit that made the prompt: registering it again makes no second version.
+        digest: of the unit that made the prompt; registering it again makes no second version.
         file: the prompt's safetensors file.
-        config: what ``mpt.serve.predict.predict`` needs beside the file, as JSON.
-        alias: points at this version afterwards, at no other.
-        owner: identity of the study; a model of this name that is another's is left alone, and the
-            prompt registered under ``own_name``.
+        config: what ``mpt.serve.predict.predict`` needs besides the file, as JSON.
+        alias: moved to this version.
+        owner: identity of the study; where a model of this name belongs to another study, the
+            prompt is registered under ``own_name`` instead.
     """
 
     name: str
@@ -47,25 +47,26 @@ class PromptModel:
 
 
 def own_name(name: str, owner: str) -> str:
-    """What a study's model is called where another study has one of its name."""
+    """Return the name of a study's model where another study already has ``name``."""
     return f"{name}-{owner}"
 
 
 class Tracker(Protocol):
-    """Contract (``tests/contracts/test_tracker_contract.py``): quick, never raises for a server.
+    """Log runs, metrics and files; calls return quickly and never raise because of a server.
 
-    Every call may be made twice with the same outcome.
+    Every call is idempotent. The contract is tested in
+    ``tests/contracts/test_tracker_contract.py``.
     """
 
     @property
     def unsent(self) -> int:
-        """Records that the server has not taken yet."""
+        """Number of records that the server has not accepted yet."""
         ...
 
     def open_study(
         self, study: str, *, params: Mapping[str, object], tags: Mapping[str, str], key: str = ""
     ) -> RunKey:
-        """The parent run of a study; ``key`` identifies it where ``study`` alone does not."""
+        """Open a study's parent run; ``key`` identifies it where ``study`` alone does not."""
         ...
 
     def open_run(
@@ -77,44 +78,44 @@ class Tracker(Protocol):
         params: Mapping[str, object],
         tags: Mapping[str, str],
     ) -> RunKey:
-        """A run under ``parent``, begun or continued; ``key`` is unique among its siblings."""
+        """Begin or continue a run under ``parent``; ``key`` is unique among its siblings."""
         ...
 
     def metrics(self, run: RunKey, points: Sequence[Point]) -> None:
-        """Points of curves; the same value at the same step again is no new point."""
+        """Log points of curves; the same value at the same step is logged only once."""
         ...
 
     def table(self, run: RunKey, name: str, rows: Sequence[Mapping[str, object]]) -> None:
-        """A table as the file ``name``.csv; columns are the keys, in order of appearance."""
+        """Log a table as the file ``name``.csv; columns are the keys, in order of appearance."""
         ...
 
     def text(self, run: RunKey, name: str, text: str) -> None:
-        """A text file called ``name``."""
+        """Log a text file called ``name``."""
         ...
 
     def artifact(self, run: RunKey, path: Path, folder: str = "", name: str = "") -> None:
-        """A file (as ``name``), or every file of a folder, under ``folder``; copied at once."""
+        """Log a file (as ``name``) or all files of a folder, under ``folder``, copied at once."""
         ...
 
     def register_prompt(self, run: RunKey, model: PromptModel) -> None:
-        """A registered model version made by ``run``."""
+        """Register a prompt that ``run`` made as a version of a model."""
         ...
 
     def close_run(self, run: RunKey, state: End, tags: Mapping[str, str]) -> None:
-        """The end of a run, for now: opening it again continues it."""
+        """Close a run; opening it again continues it."""
         ...
 
     def flush(self, timeout: float) -> int:
-        """Wait until everything is sent, ``timeout`` seconds at most; what is left unsent."""
+        """Wait, ``timeout`` seconds at most, until all is sent; return how many records are not."""
         ...
 
     def close(self) -> None:
-        """Send what can be sent in a bounded time; the rest stays on disk."""
+        """Send what can be sent within a bounded time; keep the rest on disk."""
         ...
 
 
 class NullTracker:
-    """Remembers nothing; overhead is measured against it."""
+    """Discard everything; the baseline for measurements of overhead."""
 
     unsent = 0
 
@@ -132,7 +133,7 @@ class NullTracker:
     def open_study(
         self, study: str, *, params: Mapping[str, object], tags: Mapping[str, str], key: str = ""
     ) -> RunKey:
-        """See ``Tracker``."""
+        """Return the key that ``Tracker.open_study`` would."""
         return RunKey(key or study)
 
     def open_run(
@@ -144,30 +145,30 @@ class NullTracker:
         params: Mapping[str, object],
         tags: Mapping[str, str],
     ) -> RunKey:
-        """See ``Tracker``."""
+        """Return the key that ``Tracker.open_run`` would."""
         return RunKey(f"{parent}/{key}" if parent else key)
 
     def metrics(self, run: RunKey, points: Sequence[Point]) -> None:
-        """See ``Tracker``."""
+        """Ignore the points."""
 
     def table(self, run: RunKey, name: str, rows: Sequence[Mapping[str, object]]) -> None:
-        """See ``Tracker``."""
+        """Ignore the table."""
 
     def text(self, run: RunKey, name: str, text: str) -> None:
-        """See ``Tracker``."""
+        """Ignore the text."""
 
     def artifact(self, run: RunKey, path: Path, folder: str = "", name: str = "") -> None:
-        """See ``Tracker``."""
+        """Ignore the file."""
 
     def register_prompt(self, run: RunKey, model: PromptModel) -> None:
-        """See ``Tracker``."""
+        """Ignore the prompt."""
 
     def close_run(self, run: RunKey, state: End, tags: Mapping[str, str]) -> None:
-        """See ``Tracker``."""
+        """Ignore the end of the run."""
 
     def flush(self, timeout: float) -> int:
-        """See ``Tracker``."""
+        """Return 0: nothing is ever unsent."""
         return 0
 
     def close(self) -> None:
-        """See ``Tracker``."""
+        """Do nothing."""

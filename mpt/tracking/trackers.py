@@ -14,14 +14,14 @@ _MLFLOW = "mpt.tracking.mlflow_tracker:MlflowTracker"
 _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
 
 TRACKERS: Mapping[str, str] = MappingProxyType(dict.fromkeys(_SCHEMES, _MLFLOW))
-"""Where the class lies, as ``module:name``, by what stands before ``://`` (and a driver's ``+``).
+"""The tracker's class, as ``module:name``, by the scheme of its address (without a driver's ``+``).
 
 It is called with the address, the name of the experiment, the home and ``warn=``, and is a context
 manager that closes itself."""
 
 
 def scheme(uri: str) -> str:
-    """Return the scheme of an address without its driver; empty where there is none."""
+    """Return the scheme of an address without its driver; empty if there is none."""
     return uri.partition("://")[0].partition("+")[0] if "://" in uri else ""
 
 
@@ -29,7 +29,7 @@ def open_tracker(home: Home, *, warn: Callable[[str], None]) -> AbstractContextM
     """Open the tracker of a home's tracking address.
 
     Args:
-        home: where its records wait until they are taken.
+        home: holds the records until they are sent.
         warn: called with a line when the server does not answer, and when it does again.
     """
     return resolve_name(TRACKERS[scheme(home.tracking_uri)])(

@@ -1,4 +1,4 @@
-"""A thread that takes records from disk to a server that may be slow, broken or gone."""
+"""A thread that sends records from disk to a server that may be slow, broken or down."""
 
 from __future__ import annotations
 
@@ -16,31 +16,30 @@ Warn = Callable[[str], None]
 Deliver = Callable[[Entry], None]
 
 TICK = 1.0
-"""Seconds between forcing records onto the disk while nothing else happens."""
+"""Seconds between flushes of records to the disk while nothing else happens."""
 
 LONGEST = 60.0
-"""Seconds between two attempts at a server that does not answer, at most."""
+"""Seconds between two attempts to reach a server that does not answer, at most."""
 
 GRACE = 5.0
-"""Seconds that closing waits for a server that did not answer the last time."""
+"""Seconds that closing waits for a server that did not answer last time."""
 
 BRIEF = 0.1
-"""Seconds before a record that only the server's other records pass is sent again, at first; then
-twice as many, and so on."""
+"""Seconds before a record is sent again to a server that accepts only others; doubles each time."""
 
 CURE = (
-    "`mpt sync` logs every study again from the ledger; a promotion, campaign or single run is "
+    "`mpt sync` logs every study again from the ledger, and a promotion, campaign or single run is "
     "logged again by its own command, which computes nothing"
 )
-"""What brings back records that were lost."""
+"""How to log lost records again."""
 
 
 class Refused(MptError):
-    """The server will never take this record; the others go on."""
+    """Signal that the server will never accept a record; the others are still sent."""
 
 
 class Resisted(ConnectionError):
-    """The server takes other records, and not this one.
+    """Signal that the server accepts other records, but not this one.
 
     Attributes:
         times: how often it was sent so far.
@@ -52,19 +51,19 @@ class Resisted(ConnectionError):
 
     @property
     def pause(self) -> float:
-        """Seconds until it is sent again."""
+        """Seconds until the record is sent again."""
         return BRIEF * 2.0 ** (self.times - 1) * random.uniform(0.5, 1.0)
 
 
 class Shipper:
-    """Delivers spools in order, each record until it is taken.
+    """Send the records of spools in order, each one until it is accepted.
 
     Args:
-        outbox: the folder of spools; what dead processes left there is delivered first.
-        deliver: sends one record, bearing that it may have been sent before. Raises ``Refused``
-            for a record that can never be sent, ``Resisted`` for one that may be such a record,
-            anything else while the server does not take any.
-        warn: told once per outage, and once when it is over.
+        outbox: the folder of spools; those of dead processes are sent first.
+        deliver: sends one record, which may have been sent before. Raises ``Refused`` for a record
+            that can never be sent, ``Resisted`` for one that may be such a record, and anything
+            else while the server accepts none.
+        warn: called with a message once per outage, and once when it is over.
     """
 
     def __init__(self, outbox: Path, deliver: Deliver, warn: Warn) -> None:
@@ -79,27 +78,31 @@ class Shipper:
 
     @property
     def unsent(self) -> int:
-        """Records not delivered yet, those of dead processes among them."""
+        """Number of records that are not sent yet, including those of dead processes."""
         return sum(spool.left for spool in self._spools)
 
     @property
     def is_alive(self) -> bool:
-        """Whether the thread still uses ``deliver``; after closing, only while a server hangs."""
+        """Whether the thread still runs; after closing, only while a server hangs."""
         return self._thread.is_alive()
 
     def wake(self) -> None:
-        """Say that there is something to deliver."""
+        """Notify the thread that there is something to send."""
         with self._changed:
             self._changed.notify_all()
 
     def flush(self, timeout: float) -> int:
-        """Wait until all is delivered or ``timeout`` seconds are over; how many records are not."""
+        """Wait, ``timeout`` seconds at most, until all is sent; return how many records are not."""
         with self._changed:
             self._changed.wait_for(lambda: not self.unsent, timeout)
         return self.unsent
 
     def close(self, timeout: float) -> int:
-        """Deliver for ``timeout`` seconds at most, few if the server is gone; what is left."""
+        """Stop, after sending what can be sent in time; return how many records are left.
+
+        Args:
+            timeout: seconds for sending, at most; ``GRACE`` at most if the server is down.
+        """
         with self._changed:
             self._is_closing = True
             self._changed.notify_all()
@@ -113,7 +116,7 @@ class Shipper:
             self._changed.notify_all()
         self._thread.join(timeout=2.0)
         left = self.unsent
-        # a thread that still waits for a server keeps its spools; they are free when we are gone
+        # a thread that still waits for a server keeps its spools until this process ends
         if not self.is_alive:
             for spool in self._spools:
                 spool.close()
@@ -130,12 +133,12 @@ class Shipper:
             if self._attempt(spool):
                 continue
             spool.sync()
-            # jitter: a fleet of sweeps must not return to a server all at once
+            # jitter: many sweeps must not return to a server all at once
             wait = min(2.0 ** min(self._failures - 1, 10), LONGEST) * random.uniform(0.5, 1.0)
             self._pause(wait, until=lambda: self._is_closing)
 
     def _attempt(self, spool: Spool) -> bool:
-        """Deliver a spool's next record; False when the server did not take it."""
+        """Send a spool's next record; return False if the server did not accept it."""
         try:
             entry = spool.next()
             report_lost(self._outbox, spool, self._warn)
@@ -146,16 +149,19 @@ class Shipper:
             self._pause(resistance.pause, until=lambda: False)
             return True
         except Exception as error:
-            # whatever the client library raises, training goes on and the record is kept
+            # whatever the client library raises, training continues and the record is kept
             self._failures += 1
             if self._failures == 1:
-                self._warn(f"{error}; training goes on, records wait in {self._outbox}")
+                self._warn(
+                    f"training continues, and its tracking records are kept in {self._outbox}: "
+                    f"{error}"
+                )
             self.wake()
             return False
         spool.take(entry)
         if self._failures:
             self._failures = 0
-            self._warn("the tracking server takes records again")
+            self._warn("the tracking server accepts records again")
         self.wake()
         return True
 
@@ -171,7 +177,7 @@ class Shipper:
 
 
 def deliver_all(spools: Sequence[Spool], deliver: Deliver, *, outbox: Path, warn: Warn) -> int:
-    """Deliver spools here and now until a record is not taken; how many were."""
+    """Send the records of spools until one is not accepted; return how many were sent."""
     sent = 0
     for spool in spools:
         try:
@@ -181,14 +187,14 @@ def deliver_all(spools: Sequence[Spool], deliver: Deliver, *, outbox: Path, warn
                 spool.take(entry)
             report_lost(outbox, spool, warn)
         except Exception as error:
-            # as above: say why and keep what is left
+            # whatever the client library raises: report it and keep what is left
             warn(str(error))
             return sent
     return sent
 
 
 def _deliver_one(entry: Entry, deliver: Deliver, outbox: Path, warn: Warn) -> bool:
-    """Deliver a record, unless it is refused; whether it was delivered."""
+    """Send a record; return False if it is refused for good."""
     while True:
         try:
             deliver(entry)
@@ -201,7 +207,7 @@ def _deliver_one(entry: Entry, deliver: Deliver, outbox: Path, warn: Warn) -> bo
 
 
 def report_lost(outbox: Path, spool: Spool, warn: Warn) -> None:
-    """Say, and remember, how many records a spool has passed over since the last time."""
+    """Report and record how many lost records a spool has skipped since the last call."""
     if count := spool.confess():
         note_lost(outbox, spool, count)
         are = "record was" if count == 1 else "records were"
@@ -209,7 +215,7 @@ def report_lost(outbox: Path, spool: Spool, warn: Warn) -> None:
 
 
 def refuse(outbox: Path, entry: Entry, refusal: Refused) -> str:
-    """Keep a record that no server will take where a person finds it; what to tell the user."""
+    """Set a refused record aside in ``refused.jsonl``; return the message for the user."""
     line = json.dumps({"why": str(refusal), "record": dict(entry.record)}, default=str)
     try:
         with (outbox / "refused.jsonl").open("a", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""How a record becomes MLflow's: runs found by their key, so that sending twice is sending once."""
+"""Write records to MLflow: runs are found by their key, so that sending twice changes nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mpt.tracking.tracker import own_name
 from mpt.tracking.uploader import Refused
 
 PARENT = "mlflow.parentRunId"
-"""The tag by which MLflow draws a run under another one."""
+"""The tag by which MLflow nests a run under another one."""
 
 KEY = "mpt.key"
 DIGEST = "mpt.digest"
@@ -40,16 +40,16 @@ _METRICS, _PARAMS = 1000, 100
 
 
 class _Gone(Exception):
-    """A run was deleted since it was looked up, as the younger one of two with its key."""
+    """Signal that a run was deleted since it was found: it was the younger of two with its key."""
 
 
 class Delivery:
-    """Sends records to one MLflow store or server; for one thread.
+    """Send records to an MLflow store or server; for use by one thread.
 
     Args:
         uri: a server's address, or the URL of a database.
-        experiment: under which runs lie; made if it is not there.
-        artifacts: where files go when ``uri`` is a database.
+        experiment: the MLflow experiment of the runs; created if it is missing.
+        artifacts: the folder for files when ``uri`` is a database.
     """
 
     def __init__(self, uri: str, experiment: str, artifacts: Path) -> None:
@@ -64,9 +64,9 @@ class Delivery:
         """Send a record.
 
         Raises:
-            Refused: MLflow will never take it.
-            Resisted: MLflow takes others, and not this one.
-            ConnectionError: MLflow takes nothing; it says what it said.
+            Refused: MLflow will never accept it.
+            Resisted: MLflow accepts others, but not this one.
+            ConnectionError: MLflow accepts nothing; the message quotes MLflow's.
         """
         try:
             if self._client is None:
@@ -82,11 +82,11 @@ class Delivery:
         except Refused:
             raise
         except Exception as error:
-            # what was remembered of the server may be what is wrong: look everything up again
+            # cached ids may be what is wrong: look everything up again
             self._forget()
             record = entry.record
-            named = f" {record['name']!r}" if record.get("name") else ""
-            about = f"{record['do']}{named} of run {record['key']!r}"
+            name = f" {record['name']!r}" if record.get("name") else ""
+            about = f"{record['do']}{name} of run {record['key']!r}"
             raise self._faults.sorted(error, about, self._takes_others) from error
 
     def _forget(self) -> None:
@@ -94,11 +94,11 @@ class Delivery:
         self._experiment_id = ""
 
     def _takes_others(self) -> bool:
-        """Whether the server takes the smallest thing that can be written there."""
+        """Return whether the server accepts the smallest possible write."""
         try:
             self._client.set_experiment_tag(self._its_experiment(), "mpt.asked", str(time.time()))
         except Exception:
-            # whatever it raises, this server takes nothing at the moment
+            # whatever it raises, this server accepts nothing at the moment
             return False
         return True
 
@@ -117,7 +117,9 @@ class Delivery:
             case "close":
                 self._close(entry)
             case other:
-                raise Refused(f"a record asks for {other!r}, which this version of mpt cannot do")
+                raise Refused(
+                    f"this version of mpt cannot send records of type {other!r}; see refused.jsonl"
+                )
 
     def close(self) -> None:
         """Close the connections of a local store."""
@@ -129,32 +131,32 @@ class Delivery:
         if record["key"] in self._runs:
             self._earlier.add(self._runs[record["key"]])
         run = self._run(record["key"], record)
-        held = self._client.get_run(run)
-        if held.info.status != "RUNNING":
+        stored = self._client.get_run(run)
+        if stored.info.status != "RUNNING":
             self._client.update_run(run, status="RUNNING")
-        if held.info.run_name == record["key"] != record["name"]:
-            # it was made by a later record, as this one was lost
+        if stored.info.run_name == record["key"] != record["name"]:
+            # a later record created the run, because this one was missing
             self._client.update_run(run, name=record["name"])
-        params, known = _texts(record["params"]), held.data.params
-        # a param of MLflow is written once; what changed since is a tag
-        changed = {f"now.{k}": v for k, v in params.items() if known.get(k, v) != v}
-        self._log(run, {k: v for k, v in params.items() if k not in known})
+        params, logged = _texts(record["params"]), stored.data.params
+        # MLflow's params cannot be overwritten; what changed since becomes a tag
+        changed = {f"now.{k}": v for k, v in params.items() if logged.get(k, v) != v}
+        self._log(run, {k: v for k, v in params.items() if k not in logged})
         parent = {PARENT: self._living(record["parent"])} if record["parent"] else {}
         self._tag(run, {**_texts(record["tags"]), **changed, **parent})
 
     def _metrics(self, entry: Entry) -> None:
         from mlflow.entities import Metric
 
-        run, told = self._run(entry.record["key"]), entry.record["points"]
-        points = [Metric(_name(n), v, time, step) for n, v, step, time in told]
+        run, rows = self._run(entry.record["key"]), entry.record["points"]
+        points = [Metric(_name(n), v, time, step) for n, v, step, time in rows]
         if run in self._earlier:
-            known = {name: self._history(run, name) for name in {p.key for p in points}}
-            points = [p for p in points if (p.step, str(p.value)) not in known[p.key]]
+            logged = {name: self._history(run, name) for name in {p.key for p in points}}
+            points = [p for p in points if (p.step, str(p.value)) not in logged[p.key]]
         for start in range(0, len(points), _METRICS):
             self._client.log_batch(run, metrics=points[start : start + _METRICS])
 
     def _history(self, run: str, name: str) -> set[tuple[int, str]]:
-        """The points that a run holds from an earlier telling, at another time."""
+        """Return the points, (step, value), that a run already has, whatever their time."""
         return {(p.step, str(p.value)) for p in self._client.get_metric_history(run, name)}
 
     def _text(self, entry: Entry) -> None:
@@ -165,9 +167,12 @@ class Delivery:
         record, file = entry.record, _there(entry)
         run, name = self._living(record["key"]), record.get("name") or file.name
         if Path(name).name != name:
-            raise Refused(f"the file of run {record['key']!r} is to be called {name!r}, a path")
+            raise Refused(
+                f"the file of run {record['key']!r} is to be called {name!r}, a path; "
+                "see refused.jsonl"
+            )
         with tempfile.TemporaryDirectory() as folder:
-            # the outbox had no room for a copy under that name; MLflow gives files their own
+            # without room for a copy, the outbox names the original; MLflow keeps a file's name
             if file.name != name:
                 file = shutil.copyfile(file, Path(folder) / name)
             self._client.log_artifact(run, str(file), record["folder"] or None)
@@ -179,25 +184,27 @@ class Delivery:
         self._client.set_terminated(run, record["state"].upper(), record["time"])
 
     def _register(self, entry: Entry) -> None:
-
         record = entry.record
         run, digest = self._living(record["key"]), record["digest"]
         name = self._own_model(record["model"], record.get("owner") or "")
-        if not any(one.run_id == run for one in self._versions(name, digest)):
+        if not any(version.run_id == run for version in self._versions(name, digest)):
             self._make_version(entry, run, name)
         # another process may have made one meanwhile: the first one stays
-        found = self._versions(name, digest)
-        kept = next(one for one in found if one.run_id == run)
-        for other in found:
+        versions = self._versions(name, digest)
+        kept = next(version for version in versions if version.run_id == run)
+        for other in versions:
             if other is not kept and self._is_double(other, record["key"]):
                 self._delete_version(other)
         self._client.set_registered_model_alias(name, record["alias"], kept.version)
 
     def _own_model(self, name: str, owner: str) -> str:
-        """The name of the study's registered model, made where it is not there.
+        """Return the name of the study's registered model, creating it if it is missing.
 
-        A model of this name that belongs to another study is left alone; one that no study has put
-        its mark on is taken over, unless its versions are another's.
+        A model of this name that belongs to another study is left alone; one without an owner tag
+        is taken over, unless its versions are another study's.
+
+        Raises:
+            Refused: both possible names belong to other studies.
         """
         from mlflow.exceptions import MlflowException
 
@@ -212,27 +219,33 @@ class Delivery:
                 if owner:
                     self._client.set_registered_model_tag(own, OWNER, owner)
                 return own
-        raise Refused(f"the models {name} and {own_name(name, owner)} belong to other studies")
+        raise Refused(
+            f"the models {name} and {own_name(name, owner)} belong to other studies; rename one in "
+            "MLflow, then run `mpt sync --rebuild`"
+        )
 
     def _owner_of(self, name: str) -> str:
-        """The identity of the study that a model belongs to, by its mark or by its versions' runs:
-        their keys are TITLE/IDENTITY/KIND/...; empty where nothing says so."""
-        if marked := self._client.get_registered_model(name).tags.get(OWNER):
-            return marked
-        for one in self._client.search_model_versions(f"name = '{name}'"):
-            key = self._client.get_run(one.run_id).data.tags.get(KEY, "")
-            if found := _IDENTITY.search(key):
-                return found[1]
+        """Return the identity of the study that a model belongs to; empty if it is unknown.
+
+        It is in the model's owner tag, or in the keys TITLE/IDENTITY/KIND/... of its versions'
+        runs.
+        """
+        if owner := self._client.get_registered_model(name).tags.get(OWNER):
+            return owner
+        for registered in self._client.search_model_versions(f"name = '{name}'"):
+            key = self._client.get_run(registered.run_id).data.tags.get(KEY, "")
+            if match := _IDENTITY.search(key):
+                return match[1]
         return ""
 
     def _versions(self, name: str, digest: str) -> list[Any]:
-        """The versions of a model that hold this prompt, the oldest first."""
-        found = self._client.search_model_versions(f"name = '{name}'")
-        same = [one for one in found if one.tags.get(DIGEST) == digest]
-        return sorted(same, key=lambda one: int(one.version))
+        """Return the versions of a model that hold this prompt, the oldest first."""
+        versions = self._client.search_model_versions(f"name = '{name}'")
+        same = [version for version in versions if version.tags.get(DIGEST) == digest]
+        return sorted(same, key=lambda version: int(version.version))
 
     def _is_double(self, version: Any, key: str) -> bool:
-        """Whether a version was made by the run with this key, or by a double that was deleted."""
+        """Return whether a version was made by the run of this key, or by a deleted duplicate."""
         run = self._client.get_run(version.run_id)
         is_the_run = run.info.run_id == self._runs[key]
         return run.data.tags.get(KEY) == key and (
@@ -245,15 +258,18 @@ class Delivery:
         try:
             self._client.delete_model_version(version.name, version.version)
         except MlflowException as error:
-            # the other process did
+            # another process deleted it first
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
 
     def _make_version(self, entry: Entry, run: str, name: str) -> None:
         record, prompt = entry.record, _there(entry)
-        known = record["config"].get(SHA256)
-        if known and file_sum(prompt) != known:
-            raise Refused(f"{prompt}, a copy of the prompt of {record['digest']}, is damaged")
+        sha256 = record["config"].get(SHA256)
+        if sha256 and file_sum(prompt) != sha256:
+            raise Refused(
+                f"{prompt}, a copy of the prompt of {record['digest']}, is damaged; "
+                "see refused.jsonl"
+            )
         with tempfile.TemporaryDirectory() as folder:
             model = Path(folder) / "model"
             save_model(model, prompt=prompt, config=record["config"])
@@ -263,7 +279,7 @@ class Delivery:
         )
 
     def _run(self, key: str, record: Mapping[str, Any] | None = None) -> str:
-        """The id of the run with this key; made if it is not there, as when a server is new."""
+        """Return the id of the run with this key; create it if missing, as on a new server."""
         if key not in self._runs:
             experiment = self._its_experiment()
             if run := self._oldest(experiment, key):
@@ -274,7 +290,13 @@ class Delivery:
         return self._runs[key]
 
     def _living(self, key: str) -> str:
-        """As ``_run``, for what MLflow would also write to a run that was deleted."""
+        """Return the id of the run with this key.
+
+        For writes that MLflow would also accept for a deleted run.
+
+        Raises:
+            _Gone: the run was deleted.
+        """
         run = self._run(key)
         if self._client.get_run(run).info.lifecycle_stage != "active":
             raise _Gone
@@ -285,47 +307,49 @@ class Delivery:
         tags = {KEY: key, "mlflow.user": _user(), "mlflow.source.name": "mpt"}
         if record["parent"]:
             tags[PARENT] = self._living(record["parent"])
-        made = self._client.create_run(experiment, record["time"], tags, run_name=record["name"])
-        # another process may have made one meanwhile
-        run = self._oldest(experiment, key) or made.info.run_id
-        if run != made.info.run_id:
+        created = self._client.create_run(experiment, record["time"], tags, run_name=record["name"])
+        # another process may have created one meanwhile
+        run = self._oldest(experiment, key) or created.info.run_id
+        if run != created.info.run_id:
             self._earlier.add(run)
         return run
 
     def _oldest(self, experiment: str, key: str) -> str:
-        """The run with this key, empty where there is none; of several only the oldest stays."""
-        found = self._client.search_runs([experiment], f"tags.`{KEY}` = '{key}'")
-        found = sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
-        for younger in found[1:]:
-            gone, kept = younger.info.run_id, found[0].info.run_id
+        """Return the run with this key, or empty; merge duplicates into the oldest one."""
+        runs = self._client.search_runs([experiment], f"tags.`{KEY}` = '{key}'")
+        runs = sorted(runs, key=lambda run: (run.info.start_time, run.info.run_id))
+        for younger in runs[1:]:
+            duplicate, kept = younger.info.run_id, runs[0].info.run_id
             self._merge(younger, kept)
-            self._client.delete_run(gone)
-            for child in self._client.search_runs([experiment], f"tags.`{PARENT}` = '{gone}'"):
+            self._client.delete_run(duplicate)
+            children = f"tags.`{PARENT}` = '{duplicate}'"
+            for child in self._client.search_runs([experiment], children):
                 self._client.set_tag(child.info.run_id, PARENT, kept)
-        return found[0].info.run_id if found else ""
+        return runs[0].info.run_id if runs else ""
 
     def _merge(self, younger: Any, run: str) -> None:
-        """Give a run what was told to its double."""
-        known = self._client.get_run(run).data
+        """Copy into a run what was logged to its duplicate."""
+        kept = self._client.get_run(run).data
         data = younger.data
-        self._log(run, {k: v for k, v in data.params.items() if k not in known.params})
-        self._tag(run, {k: v for k, v in data.tags.items() if k not in known.tags})
+        self._log(run, {k: v for k, v in data.params.items() if k not in kept.params})
+        self._tag(run, {k: v for k, v in data.tags.items() if k not in kept.tags})
         for name in data.metrics:
-            held = self._history(run, name)
+            logged = self._history(run, name)
             history = self._client.get_metric_history(younger.info.run_id, name)
-            new = [point for point in history if (point.step, str(point.value)) not in held]
+            new = [point for point in history if (point.step, str(point.value)) not in logged]
             for start in range(0, len(new), _METRICS):
                 self._client.log_batch(run, metrics=new[start : start + _METRICS])
 
     def _its_experiment(self) -> str:
         if not self._experiment_id:
-            found = self._client.get_experiment_by_name(self._experiment) or self._new_experiment()
-            if found.lifecycle_stage != "active":
+            experiment = self._client.get_experiment_by_name(self._experiment)
+            experiment = experiment or self._new_experiment()
+            if experiment.lifecycle_stage != "active":
                 raise LookupError(
                     f"experiment {self._experiment!r} was deleted there; restore it with "
-                    f"`mlflow experiments restore -x {found.experiment_id}`"
+                    f"`mlflow experiments restore -x {experiment.experiment_id}`"
                 )
-            self._experiment_id = found.experiment_id
+            self._experiment_id = experiment.experiment_id
         return self._experiment_id
 
     def _new_experiment(self) -> Any:
@@ -356,7 +380,7 @@ class Delivery:
 
 
 def _was_told(error: Exception) -> bool:
-    """Whether another process wrote the same in between: what is there is left as it is then."""
+    """Return whether another process wrote the same in between, so that nothing is left to do."""
     return re.search(r"IntegrityError|UniqueViolation|UNIQUE constraint", str(error)) is not None
 
 
@@ -365,12 +389,12 @@ def _is_gone(error: Exception) -> bool:
 
 
 def save_model(folder: Path, *, prompt: Path, config: Mapping[str, Any]) -> None:
-    """Write an MLflow model that answers texts with a prompt: code, config and tensors, no pickle.
+    """Write an MLflow model that predicts with a prompt: code, config and tensors, no pickle.
 
     Args:
-        folder: where the model goes; must not exist.
+        folder: of the model; must not exist.
         prompt: the prompt's safetensors file.
-        config: handed to ``mpt.serve.predict.predict`` when the model is loaded.
+        config: passed to ``mpt.serve.predict.predict`` when the model is loaded.
     """
     from mlflow.pyfunc import save_model
 
@@ -379,24 +403,26 @@ def save_model(folder: Path, *, prompt: Path, config: Mapping[str, Any]) -> None
         python_model=str(files("mpt.serve") / "pyfunc_model.py"),
         artifacts={"prompt": str(prompt)},
         model_config=dict(config),
-        # mpt itself is no package of an index: the metadata name its version
+        # mpt itself is not on a package index: the metadata name its version
         pip_requirements=[f"{name}=={version(name)}" for name in _needed(config)],
         metadata={"mpt": __version__},
     )
 
 
 def _needed(config: Mapping[str, Any]) -> list[str]:
-    """The packages that ``mpt.serve.predict`` imports for this backbone; theirs come with them."""
-    found = ["mlflow", "pydantic", "safetensors", "sentencepiece", "torch", "transformers"]
+    """List the packages that ``mpt.serve.predict`` imports for this backbone."""
+    packages = ["mlflow", "pydantic", "safetensors", "sentencepiece", "torch", "transformers"]
     is_gguf = "backbone" in config and located_in(config).name.endswith(".gguf")
-    return [*found, "accelerate", "gguf"] if is_gguf else found
+    return [*packages, "accelerate", "gguf"] if is_gguf else packages
 
 
 def _there(entry: Entry) -> Path:
     if entry.fault:
         raise Refused(f"{entry.fault} (run {entry.record['key']!r})")
     if entry.file is None or not entry.file.is_file():
-        raise Refused(f"the file {entry.file} of run {entry.record['key']!r} is gone")
+        raise Refused(
+            f"the file {entry.file} of run {entry.record['key']!r} is gone; see refused.jsonl"
+        )
     return entry.file
 
 
@@ -404,16 +430,16 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        # a container's user need not have a name
+        # a user in a container may have no name
         return str(os.getuid())
 
 
 def _name(text: str) -> str:
-    """A name that MLflow takes for a metric, param or tag."""
+    """Return a name that MLflow accepts for a metric, param or tag."""
     return re.sub(r"[^\w./: -]", "_", text.replace("->", " to "))[:250]
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
-    """Values as MLflow keeps them: texts of bounded length."""
-    made = {_name(k): v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
-    return {k: v if len(v) <= _VALUE else f"{v[: _VALUE - 1]}…" for k, v in made.items()}
+    """Convert values to what MLflow stores: texts of bounded length."""
+    texts = {_name(k): v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
+    return {k: v if len(v) <= _VALUE else f"{v[: _VALUE - 1]}…" for k, v in texts.items()}

@@ -216,7 +216,7 @@ def test_a_folder_keeps_its_shape(place, tmp_path):
     assert place.file("s", "report/figures/a.svg", tmp_path) == "<svg>"
     outside, inside = [line for line in place.said if "the file" in line]
     assert f"the file {str(tmp_path / 'nowhere.txt')!r} leads out of" in outside
-    assert inside.endswith("nowhere.txt of run 's' is gone")
+    assert inside.endswith("nowhere.txt of run 's' is gone; see refused.jsonl")
 
 
 def test_a_registered_prompt_predicts(place, prompt, monkeypatch):
@@ -300,7 +300,7 @@ def broken(status: int) -> Iterator[int]:
 FAULTS = [
     (500, "500"),
     (401, "401.*set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
-    (403, "403.*this user may not write there"),
+    (403, "403.*let MLFLOW_TRACKING_USERNAME name a user who may write there"),
     (404, "404.*see that the address is an MLflow server's"),
     (400, "400"),
     (None, r"Connection refused; see that the server runs and the address is right"),
@@ -326,7 +326,9 @@ def test_a_server_that_does_not_answer_costs_nothing_and_loses_nothing(
     outage, left = place.said
     assert "s3cret" not in outage
     assert "user:***@127.0.0.1" in outage
-    assert outage.endswith(f"; training goes on, records wait in {place.home.outbox}")
+    assert outage.startswith(
+        f"training continues, and its tracking records are kept in {place.home.outbox}: MLflow at "
+    )
     assert re.search(wording, outage)
     assert left == (
         f"3 tracking records wait in {place.home.outbox}; "
@@ -385,7 +387,7 @@ def test_another_tools_database_is_an_outage_with_a_cause(place, tmp_path):
 def test_a_tracking_server_has_its_own_pages(tmp_path):
     home = Home.find({"MPT_HOME": str(tmp_path), "MPT_TRACKING_URI": "https://u:s3cret@x/y"})
     with pytest.raises(
-        StoreError, match=r"tracked on https://u:\*\*\*@x/y: open that in a browser"
+        StoreError, match=r"tracked on https://u:\*\*\*@x/y; open that in a browser"
     ):
         ui_environment(home)
 
@@ -412,7 +414,7 @@ def test_a_server_that_goes_down_and_comes_back_has_everything_once(tmp_path):
         assert {run.info.status for run in place.runs().values()} == {"FINISHED", "KILLED"}
         tracker.close()
     assert len(place.said) == 2
-    assert place.said[1] == "the tracking server takes records again"
+    assert place.said[1] == "the tracking server accepts records again"
 
 
 @pytest.mark.slow

@@ -79,7 +79,10 @@ def test_a_full_outbox_before_a_server_that_answers_loses_nothing(leave, home, u
     assert said.code == 0, said.err
     assert "lost" not in said.err.replace("are lost if this process dies", "")
     if not leave:
-        assert "cannot be written (No space left on device); records wait in memory" in said.err
+        assert (
+            "cannot be written (No space left on device), so that records wait in memory"
+            in said.err
+        )
     is_whole(home, undisturbed)
 
 
@@ -92,9 +95,11 @@ def test_a_full_outbox_before_a_dead_server_says_what_is_lost_and_what_tells_it_
     assert said.code == 0, said.err
     assert "Best: trial" in said.out
     (full,) = (line for line in said.err.splitlines() if "No space left" in line)
-    assert full.endswith("are lost if this process dies: make room")
+    assert full.endswith("are lost if this process dies; make room")
     (lost,) = (line for line in said.err.splitlines() if "are lost with this process" in line)
-    assert f"`mpt sync --tracking-uri {DEAD} --rebuild` tells all again from the ledger" in lost
+    assert (
+        f"`mpt sync --tracking-uri {DEAD} --rebuild` logs everything again from the ledger" in lost
+    )
     stone.unlink()
     again = mpt("sync", "--rebuild", home=home)
     assert again.code == 0, again.err

@@ -30,7 +30,7 @@ def test_a_server_stopped_in_mid_sweep_ends_with_everything_once(tmp_path):
             time.sleep(0.05)
     _, err = sweep.communicate(timeout=200)
     assert sweep.returncode == 0, err
-    assert "training goes on, records wait in" in err
+    assert "training continues, and its tracking records are kept in" in err
     assert "tracking records wait in" in err
     with server(tmp_path, int(uri.rpartition(":")[2])):
         done = mpt("sync")

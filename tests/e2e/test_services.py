@@ -280,7 +280,7 @@ def test_a_sweep_with_a_wrong_password_trains_and_is_sent_whole_when_it_is_mende
     told = [line for line in swept.err.splitlines() if "401" in line]
     assert len(told) == 1, "an outage is told once"
     assert "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" in told[0]
-    assert "training goes on, records wait in" in told[0]
+    assert "training continues, and its tracking records are kept in" in told[0]
     failed = running.mpt("sync", home=home, **wrong)
     assert failed.code == 1
     assert "0 records sent" in failed.out

@@ -60,8 +60,8 @@ def test_one_file_that_a_server_never_takes_is_put_aside_and_the_rest_is_sent(
         )
         assert f"{status}" in line
         assert line.endswith(
-            f"; after {PATIENCE} attempts it is put aside, see refused.jsonl; when that is mended, "
-            "`mpt sync --rebuild` sends what is missing"
+            f", and after {PATIENCE} attempts it is set aside in refused.jsonl; once that is "
+            "fixed, `mpt sync --rebuild` sends what is missing"
         )
         assert waiting(home.outbox) == 0
         refused = json.loads((home.outbox / "refused.jsonl").read_text())
@@ -78,7 +78,7 @@ def test_a_server_that_takes_nothing_is_waited_for(behind, tmp_path, status, mon
         for _ in range(PATIENCE):
             tell(home, uri, said, name)
     assert not (home.outbox / "refused.jsonl").exists()
-    assert any("training goes on, records wait in" in line for line in said)
+    assert any("training continues, and its tracking records" in line for line in said)
     assert sync(home, behind, experiment=name, warn=said.append) == (5 * PATIENCE, 0)
     assert held(behind, name) == ("FINISHED", {"loss": 1.0}, {"config.yaml", "large.csv"})
 

@@ -82,8 +82,9 @@ def test_an_outage_is_told_once_and_loses_and_doubles_nothing(tmp_path, server, 
     assert ship.flush(10) == 0
     assert server.taken == list(range(20))
     assert said == [
-        f"MLflow at http://x: connection refused; training goes on, records wait in {tmp_path}",
-        "the tracking server takes records again",
+        f"training continues, and its tracking records are kept in {tmp_path}: MLflow at http://x: "
+        "connection refused",
+        "the tracking server accepts records again",
     ]
     ship.close(1)
 
@@ -206,8 +207,8 @@ def test_what_the_disk_lost_is_told_and_remembered(tmp_path, server, said, here_
     told = f"1 tracking record was damaged or deleted in {spool.folder} and left out; "
     assert [line.partition("`")[0] for line in said] == [told, told]
     assert said[0].endswith(
-        "`mpt sync` logs every study again from the ledger; a promotion, campaign or single run is "
-        "logged again by its own command, which computes nothing"
+        "`mpt sync` logs every study again from the ledger, and a promotion, campaign or single "
+        "run is logged again by its own command, which computes nothing"
     )
     assert lost(tmp_path) == 2
 

@@ -179,8 +179,8 @@ def test_a_server_that_does_not_answer_is_a_warning_and_its_records_are_kept(tmp
     assert "Best: trial" in said.out
     assert said.out.splitlines()[-1].split()[0] == uri
     warning, hint = (line for line in said.err.splitlines() if uri in line)
-    assert warning.startswith("warning: MLflow at")
-    assert "training continues, and its tracking records are kept in" in warning
+    assert warning.startswith("warning: training continues, and its tracking records are kept in")
+    assert f": MLflow at {uri}: " in warning
     assert hint == said.err.splitlines()[-1]
     assert f"`mpt sync --tracking-uri {uri}` sends them" in hint
     still = mpt("sync", "--tracking-uri", uri, home=home)

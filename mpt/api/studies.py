@@ -86,7 +86,7 @@ def reap(study: str | None = None, *, tracking_uri: str | None = None) -> Reaped
     home = tracked_home(tracking_uri)
     with _held(home, study) as (search, _):
         found = search.study
-        numbers = stale_trials.reap(search, found)
+        numbers = stale_trials.release_stale(search, found)
         with open_tracker(home.open(), warn=_LOG.warning) as tracker:
             Projection(tracker, found, home).close_study(search.trials)
     trials = tuple(number + 1 for number in numbers)

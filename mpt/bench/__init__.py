@@ -1,1 +1,1 @@
-"""Speed and memory, measured beside what a user would otherwise write, in one process."""
+"""Benchmarks of speed and memory against what a user would otherwise write, in one process."""

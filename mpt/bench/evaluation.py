@@ -1,4 +1,4 @@
-"""`mpt bench eval`: scoring an exact-match task against generating every answer."""
+"""`mpt bench eval`: evaluation by teacher forcing against generating every answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ ROWS, WRONG = 64, 0.3
 
 
 def evaluation(name: str, device: str, *, targets: Sequence[int], pairs: int) -> Iterator[Measure]:
-    """ROWS questions of one run, answers of each length, WRONG of the golds not as answered."""
+    """Time the evaluation of one run on ``ROWS`` questions, for answers of each length.
+
+    A share ``WRONG`` of the gold answers differs from what the model generates.
+    """
     model = make(name, device)
     for length in targets:
         yield from _of_length(model, length, pairs)
@@ -43,24 +46,24 @@ def _of_length(model: Measured, length: int, pairs: int) -> Iterator[Measure]:
 
 
 def _questions(model: Measured, length: int) -> Questions:
-    """Golds are what the model writes, but for some with one token changed at a random place."""
+    """Make questions whose gold answers are the model's own, some with one token changed."""
     rows = random_rows(model, ROWS, length, "eval")
     theta = prompts(model, 1)
     draws = stream("bench golds", model.name, length)
-    # written token by token: what each place holds depends on those before it
+    # token by token, because each token depends on those before it
     for place in range(length):
         batch = collate([rows]).to(model.ours.device)
         argmaxes = model.ours.teacher_forced_argmax(theta, batch).cpu().numpy()
         for row, ids in zip(rows, argmaxes, strict=True):
             row.target[place] = ids[place]
-    asked = []
+    changed = []
     for row in rows:
         ends = (row.target == 1).nonzero()[0]
         target = row.target[: int(ends[0]) + 1] if len(ends) else row.target
-        words = (target > 4).nonzero()[0]  # an answer keeps its end
+        words = (target > 4).nonzero()[0]  # special tokens stay, so that the answer keeps its end
         if len(words) and draws.random() < WRONG:
             place = int(draws.choice(words))
             target[place] = 5 + (target[place] + 7) % 900
-        asked.append(Row(row.input, target))
-    golds = model.ours.decode([row.target for row in asked])
-    return Questions(tuple(asked), tuple((gold,) for gold in golds), "ACC")
+        changed.append(Row(row.input, target))
+    golds = model.ours.decode([row.target for row in changed])
+    return Questions(tuple(changed), tuple((gold,) for gold in golds), "ACC")

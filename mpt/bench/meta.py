@@ -1,4 +1,4 @@
-"""`mpt bench meta`: MAML's gradient against the library higher."""
+"""`mpt bench meta`: MAML's gradient against that of the library higher."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from mpt.backbone.batch import Batch, collate
 from mpt.bench.rows import prompts, random_rows
 from mpt.bench.shapes import Measured, make
-from mpt.bench.stock import own_loss
+from mpt.bench.stock import stock_loss
 from mpt.bench.timing import Measure, alternate, compare
 from mpt.engine.malloc import give_back_free_memory
 from mpt.methods.by_higher import maml_by_higher
@@ -36,11 +36,16 @@ FUNCTIONS: dict[str, Function] = {
 
 
 def gradient(name: str, model: Measured, steps: int, rows: int) -> Callable[[], MetaGradient]:
-    """The meta-gradient of one episode with ``steps`` inner steps of ``rows`` rows, to be run."""
+    """Return a function that computes the meta-gradient of one episode.
+
+    The episode has ``steps`` inner steps of ``rows`` rows.
+    """
     function, micro = FUNCTIONS[name], MICRO if name == BY_PIECES else rows
     theta = prompts(model, 1)
     loss: Loss = (
-        own_loss(model, twice=True) if name == "higher" else model.ours.losses_twice_differentiable
+        stock_loss(model, twice=True)
+        if name == "higher"
+        else model.ours.losses_twice_differentiable
     )
     if name == "first order":
         loss = model.ours.losses
@@ -53,7 +58,7 @@ def gradient(name: str, model: Measured, steps: int, rows: int) -> Callable[[], 
 def meta(
     name: str, device: str, *, steps: Sequence[int], rows: int, pairs: int
 ) -> Iterator[Measure]:
-    """Time, memory and agreement for every number of inner steps."""
+    """Measure time, memory and agreement for every number of inner steps."""
     model = make(name, device)
     for count in steps:
         yield from _times(model, count, rows, pairs)
@@ -73,46 +78,46 @@ def _times(model: Measured, steps: int, rows: int, pairs: int) -> Iterator[Measu
         ours = gradient(name, model, steps, rows)
         error = (ours().direction - theirs).norm() / theirs.norm()
         what = f"time, K={steps}, {name}"
-        for found in alternate(what, ours, peers, model.ours.device, pairs=pairs):
-            yield replace(found, note=f"gradients differ by {float(error):.0e}")
+        for measure in alternate(what, ours, peers, model.ours.device, pairs=pairs):
+            yield replace(measure, note=f"gradients differ by {float(error):.0e}")
 
 
 def _memory(name: str, device: str, steps: int, rows: int) -> Iterator[Measure]:
-    held = {one: peak(one, name, device, steps, rows) for one in FUNCTIONS}
+    peaks = {function: peak(function, name, device, steps, rows) for function in FUNCTIONS}
     for ours in _ours(rows):
         for peer in ("higher", "first order"):
-            yield compare(f"memory, K={steps}, {ours}", peer, [held[ours]], [held[peer]], "MB")
+            yield compare(f"memory, K={steps}, {ours}", peer, [peaks[ours]], [peaks[peer]], "MB")
 
 
 def peak(function: str, name: str, device: str, steps: int, rows: int) -> float:
-    """Peak MB above the loaded model, in a process of its own."""
+    """Measure the peak memory in MB above the loaded model, in a separate process."""
     command = [sys.executable, "-m", "mpt.bench.meta", function, name, device]
     command += [str(steps), str(rows)]
     # one thread, so that the allocator's arenas do not count
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    found = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-    return float(found.stdout.split()[-1])
+    process = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    return float(process.stdout.split()[-1])
 
 
-def _peak_here(function: str, name: str, device: str, steps: int, rows: int) -> float:
+def _measure_peak(function: str, name: str, device: str, steps: int, rows: int) -> float:
     model = make(name, device)
-    gradient("first order", make("mini", device), 1, 1)()  # what torch allocates once
+    gradient("first order", make("mini", device), 1, 1)()  # torch's one-time allocations
     work = gradient(function, model, steps, rows)
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         work()
         return (torch.cuda.max_memory_allocated() - before) / 1e6
-    give_back_free_memory()  # else what follows would live in what the lines above have left
+    give_back_free_memory()  # else the work would reuse memory that the warm-up left allocated
     with open("/proc/self/clear_refs", "w") as refs:
-        refs.write("5")  # the kernel's peak begins anew
+        refs.write("5")  # resets the kernel's peak, VmHWM
     before = _status("VmRSS")
     work()
     return (_status("VmHWM") - before) / 1e3
 
 
 def _status(key: str) -> float:
-    """kB of this process."""
+    """Read a value of ``/proc/self/status`` in kB."""
     with open("/proc/self/status") as lines:
         return next(float(line.split()[1]) for line in lines if line.startswith(key))
 
@@ -125,4 +130,4 @@ def _cut(model: Measured, rows: int, micro: int, *name: str | int) -> Batch | tu
 
 
 if __name__ == "__main__":
-    print(_peak_here(sys.argv[1], sys.argv[2], sys.argv[3], *map(int, sys.argv[4:6])))
+    print(_measure_peak(sys.argv[1], sys.argv[2], sys.argv[3], *map(int, sys.argv[4:6])))

@@ -1,4 +1,4 @@
-"""`mpt bench steps`: outer steps of the methods beside those that the paper's authors logged."""
+"""`mpt bench steps`: outer steps of the methods beside those in the logs of the paper's authors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mpt.bench.timing import Measure, compare, seconds
 from mpt.methods import method
 
 UNITS, TARGET, STEPS = 2, 8, 5000
-"""Episodes of an outer step, target tokens, and the outer steps that the hours below are for."""
+"""Episodes of an outer step, target tokens, and the number of outer steps of the hours below."""
 
 LOGGED: Mapping[str, tuple[int, int, float]] = MappingProxyType(
     {"maml": (1, 2, 3.3), "fomaml": (1, 4, 2.0), "reptile": (10, 4, 9.0)}
@@ -23,7 +23,10 @@ LOGGED: Mapping[str, tuple[int, int, float]] = MappingProxyType(
 
 
 def outer_steps(name: str, device: str, *, pairs: int) -> Iterator[Measure]:
-    """Seconds of an outer step of each method; ``theirs`` is a log's, of another GPU and rows."""
+    """Time an outer step of each method, in seconds.
+
+    ``theirs`` is from the authors' logs, on another GPU and other rows.
+    """
     model = make(name, device)
     for kind, (inner, rows, hours) in LOGGED.items():
         work, place = step(model, kind, inner, rows), model.ours.device
@@ -31,12 +34,12 @@ def outer_steps(name: str, device: str, *, pairs: int) -> Iterator[Measure]:
         ours = [seconds(work, place) for _ in range(max(1, pairs))]
         what = f"{kind}, {inner} x {rows} rows, {UNITS} episodes"
         logged = [hours * 3600 / STEPS] * len(ours)
-        found = compare(what, "authors' log, T5-Large", ours, logged, "s/step")
-        yield replace(found, note=f"{1 / found.ours:.2f} steps/s; not on the same machine")
+        measure = compare(what, "authors' log, T5-Large", ours, logged, "s/step")
+        yield replace(measure, note=f"{1 / measure.ours:.2f} steps/s; not on the same machine")
 
 
 def step(model: Measured, kind: str, inner: int, rows: int) -> Callable[[], object]:
-    """The gradient of one outer step, its episodes packed, ready to be run."""
+    """Return a function that computes the gradient of one outer step, with episodes packed."""
     chosen, theta = method(kind), prompts(model, UNITS)
 
     def batch(*name: str | int) -> object:

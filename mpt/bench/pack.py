@@ -1,4 +1,4 @@
-"""`mpt bench pack`: prompt tuning of several runs against PEFT, one run after the other."""
+"""`mpt bench pack`: prompt tuning of several runs in a pack against PEFT, one run at a time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ ROWS, TARGET, RATE = 8, 8, 0.01
 def pack(
     name: str, device: str, *, runs: int, steps: int, pairs: int, bf16: bool = False
 ) -> Iterator[Measure]:
-    """The same steps on the same rows: packed, alone, by PEFT's loop and by its Trainer."""
+    """Time the same steps on the same rows: packed, one run at a time, and by PEFT.
+
+    PEFT is timed with a plain loop and with the Trainer of transformers.
+    """
     model = make(name, device, bf16=bf16)
     rows = [
         [random_rows(model, ROWS, TARGET, run, step) for run in range(runs)]
@@ -40,11 +43,11 @@ def pack(
 
         def by_trainer() -> float:
             cpu = model.ours.device.type == "cpu"
-            return sum(trainer_seconds(peft, one, RATE, folder, cpu=cpu) for one in fed)
+            return sum(trainer_seconds(peft, batches, RATE, folder, cpu=cpu) for batches in fed)
 
         def by_loop() -> None:
-            for one in fed:
-                plain_loop(peft, one, RATE)
+            for batches in fed:
+                plain_loop(peft, batches, RATE)
 
         def packed() -> None:
             tune(model, rows, list(range(runs)))
@@ -56,23 +59,23 @@ def pack(
         place = model.ours.device
         for work in (packed, alone, by_loop, by_trainer):
             work()
-        found = [
+        timings = [
             (seconds(packed, place), seconds(alone, place), seconds(by_loop, place), by_trainer())
             for _ in range(pairs)
         ]
-    ours = [one[0] for one in found]
+    ours = [timing[0] for timing in timings]
     examples = runs * steps * ROWS
     what = f"{runs} runs x {steps} steps x {ROWS} rows"
     peers = ("mpt, one run at a time", "PEFT, plain loop", "PEFT, HF Trainer")
     for n, peer in enumerate(peers, start=1):
-        measure = compare(what, peer, ours, [one[n] for one in found], "s")
+        measure = compare(what, peer, ours, [timing[n] for timing in timings], "s")
         yield replace(measure, note=f"{examples / measure.ours:.0f} rows/s")
     if place.type == "cuda":
         yield _utilisation(model, rows, sorted(ours)[len(ours) // 2])
 
 
 def tune(model: Measured, rows: list[list[list[Row]]], runs: list[int]) -> None:
-    """Train some runs together through the engine's own loop."""
+    """Train some runs together with the engine's training loop."""
     backbone = model.ours
     batches = [collate([step[run] for run in runs]).to(backbone.device) for step in rows]
     starts = prompts(model, len(runs))
@@ -92,7 +95,11 @@ def tune(model: Measured, rows: list[list[list[Row]]], runs: list[int]) -> None:
 
 
 def _utilisation(model: Measured, rows: list[list[list[Row]]], spent: float) -> Measure:
-    """4 N FLOPs per token of a frozen model of N weights, against a large matrix product."""
+    """Compare the FLOP/s of the packed step with those of a large matrix product.
+
+    A step of a frozen model of N weights takes 4 N FLOPs per token: 2 N forward, and 2 N backward
+    for the gradients of activations, with none for weights.
+    """
     tokens = sum(model.prompt + row.length for step in rows for run in step for row in run)
     reached = 4 * model.parameters * tokens / spent / 1e12
     side, repeats = 8192, 20

@@ -1,4 +1,4 @@
-"""Prompt tuning by PEFT: with a plain loop, and with the Trainer of transformers."""
+"""Prompt tuning by PEFT, with a plain loop and with the Trainer of transformers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mpt.errors import ConfigError
 
 
 def prompted(model: Measured) -> Any:
-    """The stock model behind a PEFT prompt of the same length. Raises ``ConfigError``."""
+    """Wrap the stock model in a PEFT prompt of the same length. Raises ``ConfigError``."""
     try:
         from peft import PromptTuningConfig, PromptTuningInit, TaskType, get_peft_model
     except ImportError:
@@ -32,7 +32,7 @@ def prompted(model: Measured) -> Any:
 
 
 def feed(model: Measured, batch: Batch) -> dict[str, torch.Tensor]:
-    """A batch as PEFT's forward takes it."""
+    """Convert a batch to the arguments of PEFT's ``forward``."""
     if model.stock.config.is_encoder_decoder:
         return {
             "input_ids": batch.input,
@@ -49,7 +49,7 @@ def feed(model: Measured, batch: Batch) -> dict[str, torch.Tensor]:
 
 
 def plain_loop(peft: Any, batches: Sequence[dict[str, torch.Tensor]], rate: float) -> None:
-    """AdamW on the prompt, one step per batch."""
+    """Train the prompt with AdamW, one step per batch."""
     trained = [weight for weight in peft.parameters() if weight.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=rate)
     for batch in batches:
@@ -61,9 +61,9 @@ def plain_loop(peft: Any, batches: Sequence[dict[str, torch.Tensor]], rate: floa
 def trainer_seconds(
     peft: Any, batches: Sequence[dict[str, torch.Tensor]], rate: float, folder: str, *, cpu: bool
 ) -> float:
-    """Seconds that the Trainer spends between its first step and its last; set-up is not counted.
+    """Return the seconds that the Trainer spends on its steps, without its set-up.
 
-    Each example it is given is a whole padded batch, so that its loader has nothing to pad.
+    Each example that it gets is a whole padded batch, so that its loader has nothing to pad.
     """
     from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 

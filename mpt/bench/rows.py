@@ -1,4 +1,4 @@
-"""Rows to measure on: random tokens, lengths between half the limit and the limit."""
+"""Rows for benchmarks: random tokens, with lengths between half the limit and the limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mpt.seeding import stream
 
 
 def random_rows(model: Measured, count: int, target: int, *name: str | int) -> list[Row]:
-    """``count`` rows with targets of ``target`` tokens."""
+    """Draw ``count`` rows with targets of ``target`` tokens."""
     draws = stream("bench", model.name, *name)
     high = min(model.ours.embed.weight.shape[0], 1000)
 
@@ -25,6 +25,6 @@ def random_rows(model: Measured, count: int, target: int, *name: str | int) -> l
 
 
 def prompts(model: Measured, runs: int) -> Tensor:
-    """``[R, P, H]`` from vocabulary rows."""
+    """Return prompts ``[R, P, H]`` initialised from vocabulary rows."""
     rows = [model.ours.vocabulary_prompt(model.prompt, "bench", run) for run in range(runs)]
     return torch.stack(rows).to(model.ours.device, model.ours.dtype)

@@ -1,4 +1,4 @@
-"""Models to measure on: common shapes with random weights, made here, and the embedded one."""
+"""Models for benchmarks: common shapes with random weights, and the embedded backbone."""
 
 from __future__ import annotations
 
@@ -55,10 +55,11 @@ SHAPES = ("mini", *_SIZES)
 
 @dataclass(frozen=True)
 class Measured:
-    """A shape as mpt runs it, and the same weights as transformers runs them.
+    """A model as mpt runs it, and the same weights as transformers runs them.
 
     Attributes:
-        prompt: P, prompt tokens; input: T, input tokens of the longest row.
+        prompt: number of prompt tokens, P.
+        input: number of input tokens of the longest row, T.
     """
 
     name: str
@@ -69,17 +70,17 @@ class Measured:
 
     @property
     def width(self) -> int:
-        """H."""
+        """Return the width of embeddings, H."""
         return int(self.ours.embed.weight.shape[1])
 
     @property
     def parameters(self) -> int:
-        """Weights of the frozen model."""
+        """Return the number of weights of the frozen model."""
         return sum(weight.numel() for weight in self.stock.parameters())
 
 
 def make(name: str, device: str, *, bf16: bool = False) -> Measured:
-    """The model of a shape, frozen. Raises ``UnknownName`` with the nearest one."""
+    """Make the frozen model of a shape. Raises ``UnknownName`` with the most similar name."""
     if name not in SHAPES:
         raise UnknownName("shape", name, SHAPES)
     large = name in ("t5-base", "t5-large")
@@ -91,7 +92,7 @@ def make(name: str, device: str, *, bf16: bool = False) -> Measured:
         dims = {**dims, "vocab_size": VOCABULARY, "pad_token_id": 0, "eos_token_id": 1}
         model = hub.new_t5(**{**_T5, **dims}) if kind == "t5" else hub.new_model(kind, **dims)
         tokenizer = _numbers()
-        with torch.no_grad():  # so that it writes words, not <pad>, </s> and <unk>
+        with torch.no_grad():  # so that it generates words, not <pad>, </s> and <unk>
             model.get_output_embeddings().weight[:3] = 0
     model = model.to(device, torch.bfloat16 if bf16 else torch.float32)
     stock = deepcopy(model).eval().requires_grad_(False)
@@ -103,9 +104,9 @@ def make(name: str, device: str, *, bf16: bool = False) -> Measured:
 
 
 def _numbers() -> Any:
-    """A tokenizer whose words are numbers of one width, none of which begins another.
+    """Make a tokenizer whose words are numbers of one width, so that none is a prefix of another.
 
-    Texts are not read here, only written.
+    Benchmarks only decode with it.
     """
     from tokenizers import Tokenizer, models, pre_tokenizers
 

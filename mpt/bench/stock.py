@@ -1,4 +1,4 @@
-"""The model's own loss and decoding behind a prompt, as a user of transformers writes them."""
+"""The stock model's loss and decoding with a prompt, as a user of transformers writes them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from mpt.bench.shapes import Measured
 from mpt.notation import Loss, Losses, Prompts
 
 
-def own_loss(model: Measured, *, twice: bool = False) -> Loss:
-    """``loss(theta, batch) -> [1]`` of one run through ``model.stock(..., labels=...)``."""
+def stock_loss(model: Measured, *, twice: bool = False) -> Loss:
+    """Return ``loss(theta, batch) -> [1]`` of one run, by ``model.stock(..., labels=...)``.
+
+    With ``twice`` the loss can be differentiated twice.
+    """
 
     def loss(theta: Prompts, batch: Batch) -> Losses:
         if not twice:
@@ -28,7 +31,7 @@ def own_loss(model: Measured, *, twice: bool = False) -> Loss:
 
 @torch.inference_mode()
 def generate(model: Measured, theta: Prompts, batch: Batch, limit: int) -> list[str]:
-    """Greedy decoding of every row by ``model.stock.generate``."""
+    """Decode every row greedily by ``model.stock.generate``."""
     prompt = theta.to(model.stock.dtype)[batch.run_of_row]
     embeds = torch.cat([prompt, model.stock.get_input_embeddings()(batch.input)], 1)
     lengths = batch.input_mask.sum(1) + prompt.shape[1]
@@ -48,7 +51,7 @@ def _inputs(stock: Any, theta: Prompts, batch: Batch) -> dict[str, Tensor]:
     if stock.config.is_encoder_decoder:
         mask = torch.cat([batch.input_mask.new_ones(rows, length), batch.input_mask], 1)
         embeds = torch.cat([prompt, embed(batch.input)], 1)
-        # .contiguous(): T5's own loss calls view() on the labels
+        # .contiguous(), because the loss of T5 calls view() on the labels
         return {
             "inputs_embeds": embeds,
             "attention_mask": mask,

@@ -17,11 +17,12 @@ class Measure:
     """One line of a benchmark.
 
     Attributes:
-        what: the work; peer: who did it too.
+        what: the work.
+        peer: what mpt is compared with.
         ours, theirs: medians, in ``unit``.
-        ratio: median over pairs of theirs / ours: above 1, mpt is faster or smaller.
+        ratio: median over pairs of theirs / ours; above 1, mpt is faster or smaller.
         low, high: the smallest and the largest ratio of a pair.
-        note: what else is to be known.
+        note: a remark.
     """
 
     what: str
@@ -36,7 +37,7 @@ class Measure:
 
 
 def seconds(work: Work, device: torch.device) -> float:
-    """Wall time of one call, the device's queue included."""
+    """Measure the wall time of one call, including the device's queue."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     began = time.perf_counter()
@@ -56,7 +57,7 @@ def alternate(
         [seconds(work, device) for work in (ours, *peers.values())] for _ in range(max(1, pairs))
     ]
     return [
-        compare(what, peer, [one[0] for one in rounds], [one[n] for one in rounds], "s")
+        compare(what, peer, [times[0] for times in rounds], [times[n] for times in rounds], "s")
         for n, peer in enumerate(peers, start=1)
     ]
 
@@ -64,7 +65,7 @@ def alternate(
 def compare(
     what: str, peer: str, ours: list[float], theirs: list[float], unit: str, note: str = ""
 ) -> Measure:
-    """A measure from paired values."""
+    """Make a measure of paired values."""
     ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
     mid = median(ratios)
     return Measure(

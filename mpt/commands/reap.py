@@ -33,7 +33,7 @@ def reap(
     Example: mpt studies reap mini-reptile
     """
     from mpt.lab.projection import Projection
-    from mpt.search.stale_trials import reap as run
+    from mpt.search.stale_trials import release_stale as run
     from mpt.tracking.address import tracked_home
     from mpt.tracking.trackers import open_tracker
 

@@ -1,1 +1,1 @@
-"""Look whether everything is there that a sweep needs, and say what to do where it is not."""
+"""Checks of everything that a sweep needs, with advice on what to do."""

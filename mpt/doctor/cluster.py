@@ -1,4 +1,4 @@
-"""What `mpt doctor` looks at of Ray: whether it is there, and whether the cluster answers."""
+"""Checks of Ray for `mpt doctor`: whether it is installed, and whether the cluster answers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mpt.doctor.machine import Finding
 from mpt.store.home import Home
 
 TIMEOUT = 3.0
-"""Seconds that a head may take to answer."""
+"""Seconds that a head node may take to answer."""
 
 
 def ray(environment: Mapping[str, str] = os.environ) -> Finding:
-    """Whether the head that ``RAY_ADDRESS`` names takes connections; nothing is joined."""
+    """Check that the head node in ``RAY_ADDRESS`` accepts connections, without joining it."""
     address = environment.get("RAY_ADDRESS", "")
     if not address:
         return Finding("ray", "ok", "not used: RAY_ADDRESS names no cluster")
@@ -26,11 +26,12 @@ def ray(environment: Mapping[str, str] = os.environ) -> Finding:
         return Finding("ray", "fail", what, "pip install -e '.[ray]'")
     if not is_head(address):
         fix = "give HOST:PORT as `ray start --head` prints it"
-        return Finding("ray", "fail", f"RAY_ADDRESS is {shown!r}, no address of a head", fix)
+        what = f"RAY_ADDRESS is {shown!r}, which is not the address of a head node"
+        return Finding("ray", "fail", what, fix)
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), TIMEOUT).close()
     except (OSError, OverflowError) as error:
         fix = "start it with `ray start --head`, or unset RAY_ADDRESS"
-        return Finding("ray", "fail", f"no head answers at {shown} ({error})", fix)
-    return Finding("ray", "ok", f"a head answers at {shown}")
+        return Finding("ray", "fail", f"no head node answers at {shown} ({error})", fix)
+    return Finding("ray", "ok", f"a head node answers at {shown}")

@@ -1,4 +1,4 @@
-"""What `mpt doctor` looks at here: versions, folder, device, gym, backbone, rows, outbox."""
+"""Local checks of `mpt doctor`: versions, folder, device, gym, backbone, rows, outbox."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 State = Literal["ok", "warn", "fail"]
 
 LIBRARIES = ("torch", "transformers", "mlflow", "optuna")
-"""Whose versions change results or records."""
+"""Libraries whose version may change results or records."""
 
 SCARCE, FULL = 5 * 2**30, 256 * 2**20
-"""Bytes free in the home folder below which a long sweep, or any sweep, will not end well."""
+"""Free bytes in the home folder below which a long sweep, or any sweep, is likely to fail."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at; ``fix`` says what to do and is empty when nothing is."""
+    """The result of one check; ``fix`` says what to do, empty if there is nothing to do."""
 
     name: str
     state: State
@@ -44,10 +44,13 @@ class Finding:
     fix: str = ""
 
 
-def told(name: str, look: Callable[[], str], fix: str = "") -> Finding:
-    """What ``look`` says, or how it failed; an error of mpt already says what to do."""
+def run_check(name: str, check: Callable[[], str], fix: str = "") -> Finding:
+    """Run a check that returns a description; an error becomes a failed finding.
+
+    An error of mpt usually says what to do; ``fix`` is used if it does not.
+    """
     try:
-        return Finding(name, "ok", look())
+        return Finding(name, "ok", check())
     except MptError as error:
         what, _, cure = str(error).partition("; ")
         return Finding(name, "fail", what, cure or fix)
@@ -56,13 +59,14 @@ def told(name: str, look: Callable[[], str], fix: str = "") -> Finding:
 def machine(
     home: Home, gym: str, backbone: BackboneConfig, device: str | None
 ) -> Iterator[Finding]:
-    """Everything that needs no server, one finding after the other; writes nothing."""
+    """Yield the finding of every check that needs no server; write nothing."""
     yield from versions()
     yield folder(home.root)
-    yield told("device", lambda: _device(device), "give cpu, cuda or cuda:N")
+    yield run_check("device", lambda: _device(device), "give cpu, cuda or cuda:N")
     load = cache(lambda: _load(backbone, device))
-    yield told("gym", lambda: _gym(gym), "give --gym mini or a folder of tasks")
-    loaded = told("backbone", lambda: _about(load(), backbone), "give --backbone mini or a folder")
+    yield run_check("gym", lambda: _gym(gym), "give --gym mini or a folder of tasks")
+    fix = "give --backbone mini or a folder"
+    loaded = run_check("backbone", lambda: _about(load(), backbone), fix)
     yield loaded
     if loaded.state == "ok" and (opened := _opened(gym)):
         yield rows(opened, load(), backbone)
@@ -70,47 +74,51 @@ def machine(
 
 
 def versions(wanted: Iterable[str] | None = None) -> Iterator[Finding]:
-    """Python and the libraries against what mpt allows, by default as installed."""
+    """Check the versions of Python and the libraries.
+
+    ``wanted`` are mpt's requirements, by default those of the installed package.
+    """
     try:
-        allowed = {one.name: one for one in map(Requirement, wanted or requires("mpt") or ())}
+        requirements = map(Requirement, wanted or requires("mpt") or ())
+        allowed = {requirement.name: requirement for requirement in requirements}
         python = SpecifierSet(metadata("mpt")["Requires-Python"])
     except PackageNotFoundError:
         yield Finding("versions", "warn", "mpt is not installed", "pip install -e .")
         return
-    here = platform.python_version()
-    is_right = python.contains(here, prereleases=True)
-    fix = "" if is_right else f"make an environment with Python {python}"
-    yield Finding("python", "ok" if is_right else "fail", here, fix)
+    running = platform.python_version()
+    is_allowed = python.contains(running, prereleases=True)
+    fix = "" if is_allowed else f"make an environment with Python {python}"
+    yield Finding("python", "ok" if is_allowed else "fail", running, fix)
     for name in LIBRARIES:
         need = allowed.get(name, Requirement(name))
         try:
-            found = version(name)
+            installed = version(name)
         except PackageNotFoundError:
             yield Finding(name, "fail", "not installed", f"pip install '{need}'")
             continue
-        if need.specifier.contains(found, prereleases=True):
-            yield Finding(name, "ok", found)
+        if need.specifier.contains(installed, prereleases=True):
+            yield Finding(name, "ok", installed)
         else:
-            what = f"{found}, but mpt {version('mpt')} needs {need.specifier}"
+            what = f"{installed}, but mpt {version('mpt')} needs {need.specifier}"
             yield Finding(name, "fail", what, f"pip install '{need}'")
 
 
 def folder(root: Path) -> Finding:
-    """Whether the home folder can be written, and how much room it has."""
-    there = next(path for path in (root, *root.parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        fix = "set MPT_HOME to a folder that can, or change its permissions"
-        return Finding("home folder", "fail", f"{there} cannot be written", fix)
-    free = shutil.disk_usage(there).free
+    """Check that the home folder is writable and has enough free space."""
+    existing = next(path for path in (root, *root.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        fix = "set MPT_HOME to a writable folder, or change its permissions"
+        return Finding("home folder", "fail", f"{existing} cannot be written", fix)
+    free = shutil.disk_usage(existing).free
     what = f"{root}, {free / 2**30:.1f} GiB free"
     if free >= SCARCE:
         return Finding("home folder", "ok", what)
-    fix = "make room, or set MPT_HOME to a larger disk"
+    fix = "free some space, or set MPT_HOME to a larger disk"
     return Finding("home folder", "fail" if free < FULL else "warn", what, fix)
 
 
 def outbox(home: Home) -> Finding:
-    """How many tracking records wait, were lost from the disk, or were refused for good."""
+    """Count the tracking records that are unsent, damaged on the disk, or finally refused."""
     unsent, damaged = waiting(home.outbox), lost(home.outbox)
     refused = home.outbox / "refused.jsonl"
     parts, fixes = [f"{unsent} records unsent"], []
@@ -146,31 +154,34 @@ def _gym(where: str) -> str:
     try:
         return f"{what}, {len(opened.partitions.settings)} settings"
     except ConfigError:
-        # too few tasks to learn on some and be judged on others
+        # too few tasks to learn on some and evaluate on others
         return f"{what}, too few for a setting: `mpt evaluate vocabulary --tasks NAME` tunes on one"
 
 
 def rows(gym: Gym, backbone: Backbone, config: BackboneConfig) -> Finding:
-    """Whether the gym's inputs are read whole and its answers can be written."""
+    """Check that the gym's inputs are read whole and its answers can be generated."""
     from mpt.doctor.token_reach import reaches
     from mpt.gym.reach import reach_lines, reach_sum
 
     limits = f"max_input {config.max_input}, max_target {config.max_target}"
     try:
-        found = list(reaches(gym, gym.tasks, backbone, config))
-        for one in found:
-            one.refuse_hopeless()
+        checked = list(reaches(gym, gym.tasks, backbone, config))
+        for reach in checked:
+            reach.refuse_hopeless()
     except MptError as error:
         what, _, cure = str(error).partition("; ")
         return Finding("rows", "fail", what, cure)
-    if not (lines := reach_lines(found)):
+    if not (lines := reach_lines(checked)):
         return Finding("rows", "ok", f"all inputs are read whole, all answers written ({limits})")
-    fix = "a study file with larger limits, or shorter rows; `mpt gym show TASK --gym` counts them"
-    return Finding("rows", "warn", f"{reach_sum(found)}; the worst is {lines[0]}", fix)
+    fix = (
+        "raise the limits in a study file, or shorten the rows; `mpt gym show TASK --gym` counts "
+        "them"
+    )
+    return Finding("rows", "warn", f"{reach_sum(checked)}; the worst is {lines[0]}", fix)
 
 
 def _opened(where: str) -> Gym | None:
-    """The gym; None where it cannot be opened, which another finding says."""
+    """Open the gym; None if that fails, which another finding reports."""
     from mpt.gym.source import open_gym
 
     try:

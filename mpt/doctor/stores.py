@@ -1,4 +1,4 @@
-"""What `mpt doctor` looks at beyond this machine: three stores, their owners, their clocks."""
+"""Checks of the three stores for `mpt doctor`: their owners, units and clocks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TIMEOUT = 3.0
 """Seconds that a store may take to answer."""
 
 SKEW = 5.0
-"""Seconds that two clocks may differ; leases go by the database's, times of runs by this one's."""
+"""Seconds that two clocks may differ; leases use the database's, times of runs this machine's."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class _Store:
 
 
 def stores(home: Home) -> Iterator[Finding]:
-    """Whether the stores are three, answer, belong to whom they should, and know the time."""
+    """Check that the stores are separate, answer, have the right owner, and agree on the time."""
     try:
         home.refuse_shared()
         yield Finding("separate stores", "ok", "ledger, studies and runs share no database")
@@ -56,7 +56,7 @@ def stores(home: Home) -> Iterator[Finding]:
 
 
 def _units(home: Home) -> Iterator[Finding]:
-    """Whether the rows of the ledger are what mpt wrote, and the learned prompts whole."""
+    """Check that the ledger's rows are as mpt wrote them, and the prompt files undamaged."""
     file = sqlite_file(home.ledger_url)
     if file and not file.exists():
         return
@@ -69,7 +69,7 @@ def _units(home: Home) -> Iterator[Finding]:
             for start in range(0, len(digests), CHUNK):
                 faults += _faults(home, ledger, digests[start : start + CHUNK])
     except MptError:
-        # the ledger's own finding says it
+        # the ledger's finding reports it
         return
     if not faults:
         yield Finding(
@@ -82,15 +82,15 @@ def _units(home: Home) -> Iterator[Finding]:
 
 
 def _faults(home: Home, ledger: Ledger, digests: Sequence[str]) -> list[str]:
-    """What is wrong with some units; where anything is, they are read one by one."""
+    """Return the faults of some units; if a query fails, they are read one by one."""
     try:
-        found = ledger.get_many(digests).values()
+        units = ledger.get_many(digests).values()
     except MptError as error:
         if len(digests) == 1:
             return [str(error)]
-        return [fault for one in digests for fault in _faults(home, ledger, [one])]
+        return [fault for digest in digests for fault in _faults(home, ledger, [digest])]
     faults = []
-    for unit in found:
+    for unit in units:
         try:
             expect_sound([unit])
             if unit.kind == "meta" and unit.artefact:
@@ -101,10 +101,10 @@ def _faults(home: Home, ledger: Ledger, digests: Sequence[str]) -> list[str]:
 
 
 def owner(tables: frozenset[str]) -> str:
-    """Whose tables these are: the ledger's, Optuna's, MLflow's, another tool's; empty for none."""
-    signs = {"mpt_schema": "the ledger", "trials": "Optuna", "runs": "MLflow"}
+    """Return the owner of tables: the ledger, Optuna, MLflow or another tool; empty for none."""
+    owners = {"mpt_schema": "the ledger", "trials": "Optuna", "runs": "MLflow"}
     return next(
-        (who for sign, who in signs.items() if sign in tables), "another tool" * bool(tables)
+        (name for table, name in owners.items() if table in tables), "another tool" * bool(tables)
     )
 
 
@@ -112,23 +112,23 @@ def _database(store: _Store) -> Iterator[Finding]:
     shown = Home.shown(store.url)
     file = sqlite_file(store.url)
     if file and not file.exists():
-        yield Finding(store.name, "ok", f"{shown}, made by the first sweep")
+        yield Finding(store.name, "ok", f"{shown}, created by the first sweep")
         return
     began, start = time.time(), time.monotonic()
     try:
-        found = survey(store.url, store.name, store.variable, TIMEOUT)
+        store_survey = survey(store.url, store.name, store.variable, TIMEOUT)
     except MptError as error:
         what, _, fix = str(error).rpartition("; ")
         yield Finding(store.name, "fail", what or fix, fix if what else f"see {store.variable}")
         return
-    took = time.monotonic() - start
-    holder = owner(found.tables)
+    elapsed = time.monotonic() - start
+    holder = owner(store_survey.tables)
     if holder not in ("", store.owner):
-        fix = f"give {store.variable} a database of its own"
+        fix = f"set {store.variable} to a separate database"
         yield Finding(store.name, "fail", f"{shown} holds the tables of {holder}", fix)
         return
     if store.library and (
-        fault := schema_fault(store.url, store.variable, store.library, found.revision)
+        fault := schema_fault(store.url, store.variable, store.library, store_survey.revision)
     ):
         what, _, fix = fault.partition("; ")
         yield Finding(store.name, "fail", f"{shown}: {what}", fix)
@@ -137,10 +137,10 @@ def _database(store: _Store) -> Iterator[Finding]:
         fix = f"let this user write it (`chmod u+w {quote(str(file))}`), or set {store.variable}"
         yield Finding(store.name, "fail", f"{shown} cannot be written", fix)
         return
-    kept = "no tables yet" if not holder else f"{len(found.tables)} tables"
-    yield Finding(store.name, "ok", f"{shown}, {kept}, answered in {1000 * took:.0f} ms")
+    content = "no tables yet" if not holder else f"{len(store_survey.tables)} tables"
+    yield Finding(store.name, "ok", f"{shown}, {content}, answered in {1000 * elapsed:.0f} ms")
     if not file:
-        yield _clock(store.name, found.clock - began - took / 2)
+        yield _clock(store.name, store_survey.clock - began - elapsed / 2)
 
 
 def _server(uri: str) -> Iterator[Finding]:
@@ -150,17 +150,17 @@ def _server(uri: str) -> Iterator[Finding]:
     try:
         clock = answer(uri, TIMEOUT)
     except Exception as error:
-        # whatever the client library raises is what is wrong with the server
+        # the client library raises many kinds of errors; each is a fault of the server
         what, _, fix = str(Faults(uri).sorted(error, "a question")).partition("; ")
         fix = fix or f"see that {tracking_variable()} names a running MLflow server"
         yield Finding("tracking", "fail", what, fix)
         return
-    took = time.monotonic() - start
+    elapsed = time.monotonic() - start
     shown = Home.shown(uri)
-    yield Finding("tracking", "ok", f"MLflow at {shown} answered in {1000 * took:.0f} ms")
+    yield Finding("tracking", "ok", f"MLflow at {shown} answered in {1000 * elapsed:.0f} ms")
     if clock is not None:
-        # the server tells whole seconds
-        yield _clock("tracking", clock + 0.5 - began - took / 2)
+        # the server reports whole seconds
+        yield _clock("tracking", clock + 0.5 - began - elapsed / 2)
 
 
 def _clock(name: str, ahead: float) -> Finding:

@@ -1,4 +1,4 @@
-"""What a backbone can read and write of a gym's rows, looked at without a home; nothing is kept."""
+"""How much of a gym's rows a backbone can read and write, computed without a home or a cache."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from mpt.gym.tokens import TokenSplit
 def reaches(
     gym: Gym, tasks: Iterable[str], backbone: Backbone, config: BackboneConfig
 ) -> Iterator[Reach]:
-    """Each part of each task under the first data seed.
+    """Yield the reach of each part of each task under the first data seed.
 
     Args:
-        gym: where the rows are.
-        tasks: which.
-        backbone: reads and writes them.
-        config: its limits.
+        gym: has the rows.
+        tasks: names of the tasks.
+        backbone: its tokenizer encodes and decodes the rows.
+        config: has the limits of the backbone.
 
     Raises:
-        DataError: rows that cannot be read, or a gold answer that a metric cannot work with.
+        DataError: rows that cannot be read, or a gold answer that a metric cannot score against.
     """
     limits = config.max_input, config.max_target
     for task in tasks:

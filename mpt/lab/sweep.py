@@ -13,7 +13,7 @@ from mpt.lab.plan import Plan
 from mpt.lab.run import Judged, Lab, scores
 from mpt.lab.trials import Record, Settler
 from mpt.search.search import Search
-from mpt.search.stale_trials import reap
+from mpt.search.stale_trials import release_stale
 from mpt.search.storage import study_lease
 from mpt.search.trial import OpenTrial, Trial
 from mpt.stats.scores import best_dev
@@ -59,7 +59,7 @@ def sweep(
                 f"study {study.title} starts again; its trials with the earlier formula of "
                 f"{study.method} are kept as {search.aside}"
             )
-        reap(search, study)
+        release_stale(search, study)
         with suppress(Stopped), _handed_back(search, lease):
             settler = Settler(concrete, lab, _Live(search, study), _baseline(concrete, lab))
             while not lab.worker.stopping.reason and (open_trials := search.ask(study)):
@@ -89,7 +89,7 @@ def _handed_back(search: Search, lease: Lease) -> Iterator[None]:
         is_held = True
         with suppress(StoreError):
             if is_held := lease.renew():
-                search.hand_back(error=kind, reason=reason)
+                search.release(error=kind, reason=reason)
         if not is_held and isinstance(error, Exception):
             # another driver took over meanwhile, which is the cause of any error
             lease.check()

@@ -1,1 +1,1 @@
-"""Search configurations: studies, samplers and pruners. The only room that imports optuna."""
+"""The search for configurations: studies, samplers and pruners. The only room that uses Optuna."""

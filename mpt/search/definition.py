@@ -1,4 +1,4 @@
-"""What makes a study this one and no other, compared with what the store holds."""
+"""The definition of a study, compared with that of the study of this name in the store."""
 
 from __future__ import annotations
 
@@ -12,58 +12,57 @@ from mpt.store.home import Home
 from mpt.study.study import Study
 
 REVISION = "revision"
-"""The key of a study's definition for the formula of its method, where it is not the first."""
+"""The key in a study's definition for the revision of its method, unless that is the first."""
 
 
 def revision_of(store: Any, definition: Mapping[str, Any]) -> int | None:
-    """Return the revision that a study was begun with; that of ``definition`` where it is new."""
+    """Return the revision that a study began with, or that of ``definition`` for a new study."""
     return store.user_attrs.get(DEFINITION, definition).get(REVISION)
 
 
 def refuse_another(store: Any, definition: Mapping[str, Any], home: Home) -> None:
-    """Raise ``StoreError``, with what differs, where the store holds another study of this name."""
-    known, name = store.user_attrs.get(DEFINITION), store.study_name
-    if known is None and store.get_trials(deepcopy=False):
+    """Raise ``StoreError`` with the differences if the store has another study of this name."""
+    stored, name = store.user_attrs.get(DEFINITION), store.study_name
+    if stored is None and store.get_trials(deepcopy=False):
         raise StoreError(
             f"the store {home.shown(home.studies_url)} holds a study {name!r} that mpt did not "
             "make; give this one another name with --name"
         )
-    # a key that is younger than the study had its default when the study was begun
+    # a key that did not exist yet when the study began had its default value
     default = {key: value for key, value in Study().definition.items() if key in definition}
-    # an earlier formula of its method does not make it another study
+    # an earlier revision of its method does not make it another study
     definition = {**definition, REVISION: revision_of(store, definition)}
-    before = {**default, **(known or definition)}
+    before = {**default, **(stored or definition)}
     now, _ = by_field_names(_by_content(definition), Study)
     then, _ = by_field_names(_by_content(before), Study)
     if changes := _differences(then, now):
         places = _contents(before, definition)
-        told = [change + places.get(change.partition(" was ")[0], "") for change in changes]
+        lines = [change + places.get(change.partition(" was ")[0], "") for change in changes]
         raise StoreError(
-            f"study {name!r} was begun with another definition: {'; '.join(told)}. Give this "
+            f"study {name!r} was begun with another definition: {'; '.join(lines)}. Give this "
             "one another name with --name, or go back to the definition it was begun with"
         )
 
 
 def _by_content(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """A definition without places: rows and weights are known by their digests, where there are
-    any, wherever they lie."""
-    found = dict(definition)
-    if "data" in found:
-        del found["gym"]
-    if "weights" in found:
-        found["backbone"] = {k: v for k, v in found["backbone"].items() if k != "name"}
-    return found
+    """Return a definition without locations where digests identify the rows and weights."""
+    content = dict(definition)
+    if "data" in content:
+        del content["gym"]
+    if "weights" in content:
+        content["backbone"] = {k: v for k, v in content["backbone"].items() if k != "name"}
+    return content
 
 
 def _contents(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
-    """What stands behind the digests of a definition, for people."""
+    """Describe the rows and weights behind the digests of a definition."""
 
-    def told(*places: object) -> str:
-        was, is_now = places
+    def change(was: object, is_now: object) -> str:
         return f"{is_now}" if was == is_now else f"{was} then, {is_now} now"
 
-    gym = told(*(one.get("gym") for one in (before, now)))
-    backbone = told(*(one.get("backbone", {}).get("name") for one in (before, now)))
+    gym = change(before.get("gym"), now.get("gym"))
+    names = (definition.get("backbone", {}).get("name") for definition in (before, now))
+    backbone = change(*names)
     return {
         "data": f" (rows of the source tasks in gym {gym})",
         "validation rows": f" (rows of the validation tasks in gym {gym})",
@@ -71,15 +70,15 @@ def _contents(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, st
     }
 
 
-def _differences(known: Mapping[str, Any], given: Mapping[str, Any], under: str = "") -> list[str]:
-    """``key: was ..., is ...`` for every leaf that differs."""
-    found = []
-    for key in sorted({*known, *given}):
-        was, now = known.get(key), given.get(key)
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any], under: str = "") -> list[str]:
+    """Return ``key was ..., is ...`` for every leaf that differs."""
+    changes = []
+    for key in sorted({*before, *after}):
+        was, now = before.get(key), after.get(key)
         if was == now:
             continue
         if isinstance(was, dict) and isinstance(now, dict):
-            found += _differences(was, now, f"{under}{key}.")
+            changes += _differences(was, now, f"{under}{key}.")
         else:
-            found.append(f"{under}{key} was {was}, is {now}")
-    return found
+            changes.append(f"{under}{key} was {was}, is {now}")
+    return changes

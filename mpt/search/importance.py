@@ -1,4 +1,4 @@
-"""Which hyper-parameters a study's ARG depended on, as far as its trials can say."""
+"""The importance of a study's hyper-parameters for its ARG, estimated from its trials."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mpt.study.space import Interval
 from mpt.study.study import Study
 
 FEWEST = 4
-"""Finished trials under which nothing is said."""
+"""The fewest finished trials that importances are estimated from."""
 
 
 def importance(study: Study, trials: Sequence[Trial]) -> dict[str, float]:
-    """Each searched dimension's share, the largest first, by Optuna's default evaluator.
+    """Estimate each searched dimension's share, the largest first, by Optuna's default evaluator.
 
-    That is PED-ANOVA (Watanabe et al. 2023): how far the best trials' values are from all trials'.
-    Shares sum to one even where nothing matters; with few trials they are mostly noise. Empty with
-    fewer than ``FEWEST`` finished trials, or where nothing was searched.
+    That is PED-ANOVA (Watanabe et al. 2023): how much the values of the best trials differ from
+    those of all trials. Shares sum to one even if nothing matters; with few trials they are mostly
+    noise. Empty with fewer than ``FEWEST`` finished trials, or if nothing was searched.
     """
     space: dict[str, optuna.distributions.BaseDistribution] = {
         name: optuna.distributions.FloatDistribution(choice.low, choice.high, log=True)
@@ -28,18 +28,18 @@ def importance(study: Study, trials: Sequence[Trial]) -> dict[str, float]:
         else optuna.distributions.CategoricalDistribution(choice)
         for name, choice in study.space.dimensions(study.method).items()
     }
-    known = [t for t in trials if t.arg is not None and isfinite(t.arg)]
-    done = [t for t in known if t.params.keys() >= space.keys()]
-    if not space or len(done) < FEWEST:
+    scored = [t for t in trials if t.arg is not None and isfinite(t.arg)]
+    complete = [t for t in scored if t.params.keys() >= space.keys()]
+    if not space or len(complete) < FEWEST:
         return {}
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    held = optuna.create_study(direction="maximize")
-    held.add_trials(
+    in_memory = optuna.create_study(direction="maximize")
+    in_memory.add_trials(
         optuna.trial.create_trial(
             params={name: trial.params[name] for name in space},
             distributions=space,
             value=trial.arg,
         )
-        for trial in done
+        for trial in complete
     )
-    return optuna.importance.get_param_importances(held)
+    return optuna.importance.get_param_importances(in_memory)

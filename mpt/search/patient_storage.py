@@ -1,4 +1,4 @@
-"""Optuna's storage, with every call repeated while its database restarts or is locked."""
+"""Optuna's storage, with every call retried while its database restarts or is locked."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mpt.store.database import patient
 
 
 class _Delegate:
-    """Where the calls of a storage go.
+    """The storage that the calls are delegated to.
 
     Attributes:
-        rdb: Optuna's storage in a database, for what its public face does not offer.
+        rdb: Optuna's database storage, for operations that its public interface does not offer.
     """
 
     def __init__(self, rdb: RDBStorage, shown: str) -> None:
@@ -23,7 +23,7 @@ class _Delegate:
 
 
 def _repeated(name: str) -> Callable[..., Any]:
-    # not its attributes: one of them says that the method is abstract
+    # without its attributes, one of which marks the method as abstract
     @wraps(getattr(BaseStorage, name), updated=())
     def call(self: _Delegate, *args: Any, **kwargs: Any) -> Any:
         return patient(getattr(self._cached, name), self._shown)(*args, **kwargs)

@@ -1,7 +1,7 @@
-"""Whether a trial is pruned: Optuna's tests, shown what does not depend on packing or interruption.
+"""Pruning decisions: Optuna's tests, on data that does not depend on packing or interruptions.
 
 A decision is a function of the trial's reports up to a step and of trials with a lower number, so
-that a driver that resumes after another one died comes to the same.
+that a driver that resumes after another one died decides the same.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from mpt.study.pruning import Hyperband, Wilcoxon
 from mpt.study.study import Study
 
 
-def pruned_because(
+def pruning_reason(
     trials: Sequence[FrozenTrial], trial: FrozenTrial, study: Study, step: int
 ) -> tuple[str, Mapping[str, Any]]:
-    """Decide by what a trial reported up to ``step``.
+    """Decide whether to prune a trial by its reports up to ``step``.
 
     Returns:
-        Why it is pruned, or nothing if it is not, and what Optuna's pruner noted of it on the way.
+        The reason if it is pruned, else an empty text; and the notes of Optuna's pruner on it.
     """
     match study.pruner:
         case Wilcoxon():
@@ -63,32 +63,33 @@ def _by_wilcoxon(
 def _by_hyperband(
     trials: Sequence[FrozenTrial], trial: FrozenTrial, pruner: Hyperband, study: Study, step: int
 ) -> tuple[str, Mapping[str, Any]]:
-    most = study.most_steps
-    bracket = pruner.bracket(trial.number, study.seed, most)
+    budget = study.most_steps
+    bracket = pruner.bracket(trial.number, study.seed, budget)
     rivals = [
         other
         for other in trials
-        if other.number < trial.number and pruner.bracket(other.number, study.seed, most) == bracket
+        if other.number < trial.number
+        and pruner.bracket(other.number, study.seed, budget) == bracket
     ]
     halving = optuna.pruners.SuccessiveHalvingPruner(
-        min_resource=pruner.lowest(most),
+        min_resource=pruner.lowest(budget),
         reduction_factor=pruner.reduction_factor,
         min_early_stopping_rate=bracket,
     )
-    # Optuna notes that a rung was reached before it decides there, so a trial that comes to the
-    # same rung again after its driver died would be let through
-    rung = pruner.rungs(bracket, step + 1, most).index(step)
+    # Optuna notes that a rung was reached before it decides there, so a trial that reaches the same
+    # rung again after its driver died would not be tested: pass only the notes of lower rungs
+    rung = pruner.rungs(bracket, step + 1, budget).index(step)
     passed = {f"completed_rung_{below}" for below in range(rung)}
     notes = {key: value for key, value in trial.system_attrs.items() if key in passed}
     reports = {at: gain for at, gain in trial.intermediate_values.items() if at <= step}
     visible = VisibleStudy(rivals)
     visible.running(reported(trial, reports, notes))
-    *_, shown = visible.study.get_trials(deepcopy=False)
-    is_pruned = halving.prune(visible.study, shown)
-    *_, shown = visible.study.get_trials(deepcopy=False)
+    *_, running = visible.study.get_trials(deepcopy=False)
+    is_pruned = halving.prune(visible.study, running)
+    *_, running = visible.study.get_trials(deepcopy=False)
     if not is_pruned:
-        return "", shown.system_attrs
+        return "", running.system_attrs
     return (
         f"pruned at meta-step {step}: a gain of {reports[step]:.3g} % is not among the upper "
         f"1/{pruner.reduction_factor} of bracket {bracket + 1} (Hyperband)"
-    ), shown.system_attrs
+    ), running.system_attrs

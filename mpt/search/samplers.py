@@ -1,7 +1,7 @@
-"""The sampler of one trial, made anew and seeded by the trial's number.
+"""The sampler of one trial, created for each trial and seeded by the trial's number.
 
-A resumed study draws new points and not the first ones again, and a trial that was asked and lost
-is drawn the same.
+A resumed study therefore draws new points and not the first ones again, and a trial that was lost
+before it was stored is drawn again the same.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from mpt.study.space import Interval
 from mpt.study.study import Study
 
 FIRST = 4
-"""Trials drawn at random before a model-based sampler may use what it has seen."""
+"""Trials drawn at random before a model-based sampler uses its model."""
 
 
 def sampler(study: Study, number: int, seen: Sequence[FrozenTrial]) -> optuna.samplers.BaseSampler:
-    """Make what draws the trial of this number, which may know of the trials ``seen``."""
+    """Return the sampler of the trial of this number, which may use the trials ``seen``."""
     with warnings.catch_warnings():
         # Optuna calls multivariate TPE experimental
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -66,12 +66,12 @@ def qmc(study: Study, number: int, seen: Sequence[FrozenTrial]) -> optuna.sample
 
 
 def grid(study: Study, number: int, seen: Sequence[FrozenTrial]) -> optuna.samplers.BaseSampler:
-    """Take the first combination of the grid that no other trial holds."""
+    """Take the first combination of the grid without a trial."""
     return Draw(seed_of(study, number), fixed=_cell(study, seen))
 
 
 class Draw(optuna.samplers.BaseSampler):
-    """One trial's parameters: as ``fixed``, or by a model of what was seen, or at random.
+    """Draws one trial's parameters: as ``fixed``, by a model of earlier trials, or at random.
 
     A parameter drawn at random depends on its name and on no other draw, so that a trial whose
     driver died between two parameters is completed as if it had not.
@@ -108,15 +108,15 @@ class Draw(optuna.samplers.BaseSampler):
         """See ``optuna.samplers.BaseSampler``."""
         if self._fixed is not None:
             return self._fixed[param_name]
-        own = optuna.samplers.RandomSampler(seed=entropy(self._seed, param_name) % 2**32)
-        return own.sample_independent(study, trial, param_name, param_distribution)
+        random = optuna.samplers.RandomSampler(seed=entropy(self._seed, param_name) % 2**32)
+        return random.sample_independent(study, trial, param_name, param_distribution)
 
 
 def sobol(study: Study, number: int) -> dict[str, float]:
-    """The point of this number, from 0, of a Sobol sequence scrambled by the study's seed.
+    """Return the point of this number, from 0, of a Sobol sequence scrambled by the study's seed.
 
-    Not Optuna's: its sampler counts points in the study, so that an ask which was interrupted
-    leaves a gap, and draws the first point from another generator.
+    Optuna's sampler is not used: it counts points in the study, so that an interrupted ask leaves a
+    gap, and it draws the first point from another generator.
     """
     from scipy.stats.qmc import Sobol
 
@@ -133,7 +133,7 @@ def sobol(study: Study, number: int) -> dict[str, float]:
 
 
 def _at(share: float, choice: Interval | Sequence[float]) -> float:
-    """The value ``share`` (from 0, below 1) of the way through a dimension."""
+    """Return the value at a fraction ``share`` (0 <= share < 1) of a dimension."""
     if isinstance(choice, Interval):
         value = exp(log(choice.low) + share * log(choice.high / choice.low))
         return min(max(value, choice.low), choice.high)
@@ -141,9 +141,10 @@ def _at(share: float, choice: Interval | Sequence[float]) -> float:
 
 
 def _cell(study: Study, seen: Sequence[FrozenTrial]) -> dict[str, float]:
-    """The first cell of the grid that no other trial holds; one that failed holds none.
+    """Return the first cell of the grid without a trial; failed trials do not count.
 
-    Empty for a trial that is tried again when every cell is held: it has its own already.
+    The result is empty if every cell has a trial, which happens only for a retried trial: that has
+    its parameters already.
     """
-    held = {frozenset(trial.params.items()) for trial in seen if trial.state != TrialState.FAIL}
-    return next((cell for cell in study.grid if frozenset(cell.items()) not in held), {})
+    taken = {frozenset(trial.params.items()) for trial in seen if trial.state != TrialState.FAIL}
+    return next((cell for cell in study.grid if frozenset(cell.items()) not in taken), {})

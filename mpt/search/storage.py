@@ -1,4 +1,4 @@
-"""The database of studies: opened as a store of its own, patiently, and never made by looking."""
+"""The studies store: a separate database, opened with retries, and never created by reading."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mpt.search.patient_storage import PatientStorage
 
 DEFINITION = "mpt.definition"
-"""The attribute that a study has if mpt began it."""
+"""The attribute that marks a study as one of mpt's."""
 
 TABLES = frozenset(
     (
@@ -29,7 +29,7 @@ TABLES = frozenset(
         *("trial_system_attributes", "trial_user_attributes", "trial_values", "version_info"),
     )
 )
-"""Optuna's, in every schema that mpt opens."""
+"""Optuna's tables, in every schema that mpt opens."""
 
 _REOPEN = (
     "DELETE FROM trial_values WHERE trial_id = {trial:d}",
@@ -39,13 +39,13 @@ _REOPEN = (
 
 
 def study_names(home: Home) -> list[str]:
-    """The studies that mpt began in this store, the youngest first. Raises ``StoreError``."""
-    return stored(home)[1]
+    """List mpt's studies in this store, the newest first. Raises ``StoreError``."""
+    return find_studies(home)[1]
 
 
-def stored(home: Home) -> tuple[PatientStorage | None, list[str]]:
-    """The storage, None where there is none yet, and the names of its studies."""
-    if not is_there(home):
+def find_studies(home: Home) -> tuple[PatientStorage | None, list[str]]:
+    """Return the storage, None if it does not exist yet, and the names of its studies."""
+    if not store_exists(home):
         return None, []
     storage = open_storage(home)
     # Optuna's own summaries would read every trial of every study
@@ -53,9 +53,9 @@ def stored(home: Home) -> tuple[PatientStorage | None, list[str]]:
     return storage, names[::-1]
 
 
-def begun(home: Home) -> tuple[PatientStorage, list[str]]:
-    """As ``stored``, but there must be a study. Raises ``InputError``."""
-    storage, names = stored(home)
+def expect_studies(home: Home) -> tuple[PatientStorage, list[str]]:
+    """Return what ``find_studies`` does. Raises ``InputError`` if there is no study."""
+    storage, names = find_studies(home)
     if storage is not None and names:
         return storage, names
     raise InputError(
@@ -68,16 +68,16 @@ def begun(home: Home) -> tuple[PatientStorage, list[str]]:
 def study_lease(
     home: Home, ledger: Ledger, title: str, wait: Callable[[str], None] | None = None
 ) -> Iterator[Lease]:
-    """Hold a study alone, among all drivers that share its store, whatever their ledgers are.
+    """Hold a study exclusively, among all drivers that share its store, whatever their ledgers.
 
-    The lease lies in the store, where ``Lease.guard`` binds what is written there to it. One in the
-    ledger is held beside it, for that is where versions look that knew no other.
+    The lease is in the studies store, where ``Lease.guard`` makes writes depend on it. A second one
+    is held in the ledger, because earlier versions of mpt look for it there.
 
     Args:
-        home: where the store is; made if it is not there.
+        home: of the store, which is created if it does not exist.
         ledger: of this driver.
         title: of the study.
-        wait: told for whom is waited, see ``mpt.store.lease.take``.
+        wait: called with the holder while waiting, see ``mpt.store.lease.take``.
 
     Raises:
         StoreError: another driver holds the study, or the store cannot be opened.
@@ -97,14 +97,14 @@ def study_lease(
             database.close()
 
 
-def is_there(home: Home) -> bool:
-    """Whether the store exists and a study may have been begun in it; opening would make it."""
+def store_exists(home: Home) -> bool:
+    """Tell whether the store exists and may have a study, without creating it."""
     file = sqlite_file(home.studies_url)
     return file is None or (file.exists() and not _is_half_made(home))
 
 
 def open_storage(home: Home, *, make: bool = False) -> PatientStorage:
-    """Open the storage that Optuna keeps studies in, which waits for a server that restarts.
+    """Open the storage that Optuna keeps studies in; its calls wait for a server that restarts.
 
     Raises:
         StoreError: it cannot be opened, or holds the tables of another tool.
@@ -118,24 +118,24 @@ def open_storage(home: Home, *, make: bool = False) -> PatientStorage:
     is_file = home.studies_url.startswith("sqlite")
     waits = {"timeout": 60} if is_file else {}
     is_current = False
-    if is_there(home) and home.studies_url.startswith(("sqlite", "postgres")):
+    if store_exists(home) and home.studies_url.startswith(("sqlite", "postgres")):
         is_current = _refuse_other_tables(home)
     try:
         file = sqlite_file(home.studies_url)
         if make and file and not file.exists():
             with made_beside(file) as new:
                 optuna.storages.RDBStorage(sqlite_url(new)).engine.dispose()
-        # of drivers that make the tables of a server at once, all but one look again
+        # of several drivers that create a server's tables at once, all but one open it again
         storage = at_once(optuna.storages.RDBStorage)(
             home.studies_url,
             engine_kwargs={"pool_pre_ping": True, "connect_args": waits},
-            # a reader must not put tables into a file that may be another tool's
+            # a reader must not create tables in a file that may be another tool's
             skip_table_creation=is_file and not make,
-            # Optuna would import all its migrations to see the same again
+            # otherwise Optuna would import all its migrations for the same check
             skip_compatibility_check=is_current,
         )
     except Exception as error:
-        # Optuna lets through whatever driver, URL parser or schema check fails
+        # Optuna lets through any error of the driver, the URL parser or the schema check
         text = str(error.__cause__ or error)
         cause = text.splitlines()[0] if text else type(error).__name__
         cure = "it must be a database of its own, shared with neither MLflow nor the ledger"
@@ -150,7 +150,7 @@ def open_storage(home: Home, *, make: bool = False) -> PatientStorage:
 
 
 def reopen(storage: PatientStorage, keys: Sequence[int]) -> None:
-    """Let finished trials wait again; Optuna has no way back from a finished trial."""
+    """Let finished trials wait again, by SQL, because Optuna cannot change a finished trial."""
     with storage.rdb.engine.begin() as db:
         for key in keys:
             for statement in _REOPEN:
@@ -158,31 +158,33 @@ def reopen(storage: PatientStorage, keys: Sequence[int]) -> None:
 
 
 def _refuse_other_tables(home: Home) -> bool:
-    """Return whether the tables are known to be of the schema that this Optuna needs.
+    """Return whether the tables are known to have the schema that this version of Optuna needs.
 
     Raises:
-        StoreError: Optuna would put its tables beside another tool's, or has others of its own.
+        StoreError: the database has another tool's tables, or those of another version of Optuna.
     """
-    seen = _survey(home)
-    found = seen.tables
-    if "studies" in found and (
-        fault := schema_fault(home.studies_url, "MPT_STUDIES_URL", OPTUNA, seen.revision)
+    store_survey = _survey(home)
+    tables = store_survey.tables
+    if "studies" in tables and (
+        fault := schema_fault(home.studies_url, "MPT_STUDIES_URL", OPTUNA, store_survey.revision)
     ):
         raise StoreError(schema_error("studies store", home.studies_url, fault))
-    if found and "studies" not in found and not _are_optunas(found):
+    if tables and "studies" not in tables and not _are_optunas(tables):
         raise StoreError(
             f"the studies store {home.shown(home.studies_url)} cannot be opened (it holds the "
-            f"table {min(found)!r} of another tool); it must be a database of its own, shared with "
-            "neither MLflow nor the ledger: set MPT_STUDIES_URL"
+            f"table {min(tables)!r} of another tool); it must be a database of its own, shared "
+            "with neither MLflow nor the ledger: set MPT_STUDIES_URL"
         )
-    return "studies" in found and bool(seen.revision)
+    return "studies" in tables and bool(store_survey.revision)
 
 
 def _is_half_made(home: Home) -> bool:
-    """Whether a file was left by a driver that died while Optuna made its tables, the version last:
-    no study was begun in it, and the next driver makes the rest."""
-    found = _tables(home)
-    return VERSION not in found and (not found or _are_optunas(found))
+    """Tell whether a driver died while Optuna created the tables, of which the version is last.
+
+    Such a file has no study, and the next driver creates the rest.
+    """
+    tables = _tables(home)
+    return VERSION not in tables and (not tables or _are_optunas(tables))
 
 
 def _are_optunas(tables: frozenset[str]) -> bool:

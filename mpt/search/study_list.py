@@ -1,8 +1,8 @@
-"""How far every study of a store is, its best trial and all its trials: read where they lie.
+"""The progress, the best trial and all trials of every study in a store, by SQL.
 
-Optuna's own summaries read every trial of every study; of two queries here, each gives a few rows
-for every study. Three more give the trials of one study, each table read once, in a tenth of the
-time that Optuna takes to make objects of them.
+Optuna's own summaries read every trial of every study; the two queries here return a few rows per
+study. Three more return the trials of one study, reading each table once, in a tenth of the time
+that Optuna takes to make its objects.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mpt.search.storage import stored
+from mpt.search.storage import find_studies
 from mpt.search.trial import StoredTrial, Trial, param_of, trial_of
 from mpt.store.database import patient
 from mpt.store.home import Home
@@ -61,9 +61,9 @@ _ENDLESS = {"INF_POS": float("inf"), "INF_NEG": float("-inf")}
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A study by its name: trials in all, those that are complete, and the best of these.
+    """A study by name: the numbers of all and of complete trials, and the best trial.
 
-    The best has the highest finite ARG; it is the earlier one of two alike, and has no parameters.
+    The best has the highest finite ARG, ties going to the earlier one; its parameters are not read.
     """
 
     name: str
@@ -73,27 +73,29 @@ class Overview:
 
 
 def overviews(home: Home) -> list[Overview]:
-    """The studies that mpt began in this store, the youngest first. Raises ``StoreError``."""
-    storage, names = stored(home)
+    """Summarise mpt's studies in this store, the newest first. Raises ``StoreError``."""
+    storage, names = find_studies(home)
     if storage is None or not names:
         return []
-    counts, best = patient(_asked, home.shown(home.studies_url))(storage)
+    counts, best = patient(_counts_and_best, home.shown(home.studies_url))(storage)
     states: dict[str, dict[str, int]] = {name: {} for name in names}
     for name, state, count in counts:
         states.setdefault(name, {})[state] = count
     trials = {name: _trial(*rest) for name, *rest in best}
     return [
-        Overview(name, sum(found.values()), found.get("COMPLETE", 0), trials.get(name))
-        for name, found in ((name, states[name]) for name in names)
+        Overview(
+            name, sum(states[name].values()), states[name].get("COMPLETE", 0), trials.get(name)
+        )
+        for name in names
     ]
 
 
 def all_trials(home: Home) -> Iterator[tuple[str, list[Trial]]]:
-    """Every study that mpt began in this store by name, the youngest first, with its trials.
+    """Yield mpt's studies in this store by name, the newest first, with their trials.
 
     One study is in memory at a time. Raises ``StoreError``.
     """
-    storage, names = stored(home)
+    storage, names = find_studies(home)
     if storage is None:
         return
     read = patient(_trials, home.shown(home.studies_url))
@@ -102,7 +104,7 @@ def all_trials(home: Home) -> Iterator[tuple[str, list[Trial]]]:
 
 
 def _trials(storage: PatientStorage, name: str) -> list[Trial]:
-    """The trials of a study by number."""
+    """Read the trials of a study, by number."""
     from optuna.trial import TrialState
 
     study = storage.get_study_id_from_name(name)
@@ -111,22 +113,22 @@ def _trials(storage: PatientStorage, name: str) -> list[Trial]:
             db.exec_driver_sql(query.format(study=study)).all()
             for query in (_TRIALS, _PARAMS, _ATTRS)
         )
-    found: dict[int, StoredTrial] = {}
-    for one, number, state, end, value, kind in trials:
-        # SQLite keeps times as texts
+    stored: dict[int, StoredTrial] = {}
+    for trial_id, number, state, end, value, kind in trials:
+        # SQLite stores times as texts
         end = datetime.fromisoformat(end) if isinstance(end, str) else end
-        found[one] = StoredTrial(number, TrialState[state], end, _ENDLESS.get(kind, value))
-    # trials of a sweep under way may have come in between
-    for one, key, value, kind in params:
-        if one in found:
-            found[one].params[key] = param_of(kind, value)
-    for one, key, value in attrs:
-        if one in found:
-            found[one].user_attrs[key] = json.loads(value)
-    return [trial_of(frozen) for frozen in found.values()]
+        stored[trial_id] = StoredTrial(number, TrialState[state], end, _ENDLESS.get(kind, value))
+    # a running sweep may have added trials between the queries
+    for trial_id, key, value, kind in params:
+        if trial_id in stored:
+            stored[trial_id].params[key] = param_of(kind, value)
+    for trial_id, key, value in attrs:
+        if trial_id in stored:
+            stored[trial_id].user_attrs[key] = json.loads(value)
+    return [trial_of(frozen) for frozen in stored.values()]
 
 
-def _asked(storage: PatientStorage) -> tuple[Sequence[Any], Sequence[Any]]:
+def _counts_and_best(storage: PatientStorage) -> tuple[Sequence[Any], Sequence[Any]]:
     with storage.rdb.engine.connect() as db:
         return db.exec_driver_sql(_COUNTS).all(), db.exec_driver_sql(_BEST).all()
 

@@ -1,4 +1,4 @@
-"""One trial: under way, and as the store of studies keeps it."""
+"""One trial: as a driver runs it, and as the studies store has it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ State = Literal["complete", "diverged", "pruned", "failed", "running", "waiting"
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial as the store keeps it.
+    """One trial as the store has it.
 
     Attributes:
         state: ``complete``; ``diverged`` or ``pruned``, with ``step`` and ``reason``; ``failed``,
-            so that the same command tries again; ``running``; or ``waiting`` for the next driver.
+            so that the same command retries it; ``running``; or ``waiting`` for the next driver.
         arg: validation ARG in percent, with its 95 % interval from ``low`` to ``high``.
-        error: its class (``mpt.study.error_policy``), if there was one.
-        digest: of the meta-training, or of the part of it that was run before it was pruned; the
-            ledger and the prompt's file know it by that.
+        error: class of the error (``mpt.study.error_policy``), if there was one.
+        digest: of the meta-training, or of the part of it that ran before it was pruned; the key in
+            the ledger and the name of the prompt file.
         step: the meta-step at which it diverged or was pruned, or the number of scores after which
             it was pruned.
-        ended: milliseconds since 1970, 0 while it is not over.
+        ended: milliseconds since 1970, 0 while it has not ended.
     """
 
     number: int
@@ -45,17 +45,17 @@ class Trial:
 
     @property
     def is_over(self) -> bool:
-        """Whether it is neither under way nor waiting."""
+        """Tell whether it is neither running nor waiting."""
         return self.state not in ("running", "waiting")
 
 
 @dataclass(frozen=True, slots=True)
 class OpenTrial:
-    """A trial under way, as a driver holds it.
+    """A trial that a driver is running.
 
     Attributes:
         params: all of its parameters.
-        key: its id in the store; 0 where a finished trial is only gone through again.
+        key: its id in the store; 0 if a finished trial is only replayed.
     """
 
     number: int
@@ -76,10 +76,10 @@ class StoredTrial:
 
 
 def trial_of(stored: FrozenTrial | StoredTrial) -> Trial:
-    """Read a trial of Optuna's, or one of its tables."""
+    """Convert one of Optuna's trials, or one read from its tables."""
     attrs = stored.user_attrs
     low, high = attrs.get("interval", (None, None))
-    # what has no end written beside it was pruned before there were pruners
+    # a pruned trial without an ``end`` diverged: it is older than the pruners
     ends: Mapping[str, State] = {
         "COMPLETE": "complete",
         "PRUNED": attrs.get("end", "diverged"),
@@ -104,7 +104,7 @@ def trial_of(stored: FrozenTrial | StoredTrial) -> Trial:
 
 
 def param_of(distribution: str, value: float) -> Any:
-    """Return a parameter as it was suggested, from what Optuna's tables hold of it."""
+    """Return a parameter as it was suggested, from its columns in Optuna's tables."""
     return _distribution(distribution).to_external_repr(value)
 
 

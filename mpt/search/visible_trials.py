@@ -1,5 +1,8 @@
-"""A study as one trial may see it, so that what it draws and whether it is pruned is a function of
-the study alone: of no packing, no interruption and no clock."""
+"""The part of a study that is visible to one trial.
+
+The parameters of a trial and the decision to prune it depend on this part alone, and so not on
+packing, interruptions or the clock.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,11 @@ from mpt.study.study import Study
 
 @dataclass
 class VisibleStudy:
-    """A study of Optuna's in memory: the trials that one trial may know of, and that trial.
+    """An Optuna study in memory with the trials that are visible to one trial, and that trial.
 
     Attributes:
-        trials: in the order of their numbers.
-        sampler: of the trial that is drawn.
+        trials: the visible trials, in the order of their numbers.
+        sampler: draws the trial.
     """
 
     trials: Sequence[FrozenTrial]
@@ -38,30 +41,33 @@ class VisibleStudy:
         self.study.add_trials(self.trials)
 
     def running(self, template: FrozenTrial) -> optuna.trial.Trial:
-        """Begin a trial that has what ``template`` has."""
+        """Begin a trial with the content of ``template``."""
         study = self._storage.get_study_id_from_name(self.study.study_name)
         return optuna.trial.Trial(self.study, self._storage.create_new_trial(study, template))
 
 
 def draw(
-    known: Sequence[FrozenTrial], number: int, study: Study
+    trials: Sequence[FrozenTrial], number: int, study: Study
 ) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
-    """Return the parameters of the trial of this number and what they were drawn from.
+    """Draw the parameters of the trial of this number.
 
     Args:
-        known: trials of the study by number; parameters that the trial itself has already stay.
-        number: of the trial; ``len(known)`` for a new one.
-        study: whose sampler draws.
+        trials: of the study, by number; parameters that the trial itself has already stay.
+        number: of the trial; ``len(trials)`` for a new one.
+        study: has the sampler and the space.
+
+    Returns:
+        The parameters and their distributions.
     """
-    seen = before(known, number, study.round)
-    begun = known[number] if number < len(known) else create_trial(state=TrialState.RUNNING)
+    visible = before(trials, number, study.round)
+    begun = trials[number] if number < len(trials) else create_trial(state=TrialState.RUNNING)
     template = create_trial(
         state=TrialState.RUNNING, params=begun.params, distributions=begun.distributions
     )
     dimensions = study.space.dimensions(study.method)
     if dimensions.keys() <= begun.params.keys():
         return begun.params, begun.distributions
-    trial = VisibleStudy(seen, sampler(study, number, seen)).running(template)
+    trial = VisibleStudy(visible, sampler(study, number, visible)).running(template)
     for name, choice in dimensions.items():
         if isinstance(choice, Interval):
             trial.suggest_float(name, choice.low, choice.high, log=True)
@@ -71,10 +77,10 @@ def draw(
 
 
 def before(trials: Sequence[FrozenTrial], number: int, round_: int) -> list[FrozenTrial]:
-    """Return the trials that a trial may know of.
+    """Return the trials that are visible to a trial.
 
-    Those of earlier rounds are as they ended; those asked before it in its own round still run,
-    whether they do or not.
+    Those of earlier rounds are as they ended; earlier ones of its own round appear as running, even
+    if they have ended.
     """
     first, ended = number // round_ * round_, (TrialState.COMPLETE, TrialState.PRUNED)
     return [
@@ -87,7 +93,7 @@ def before(trials: Sequence[FrozenTrial], number: int, round_: int) -> list[Froz
 def reported(
     trial: FrozenTrial, reports: Mapping[int, float], notes: Mapping[str, Any]
 ) -> FrozenTrial:
-    """Return a running trial that reported this much and has these notes of Optuna's."""
+    """Return a running trial with these reports and these notes of Optuna's pruner."""
     return create_trial(
         state=TrialState.RUNNING,
         params=trial.params,
@@ -98,6 +104,6 @@ def reported(
 
 
 def _running(trial: FrozenTrial) -> FrozenTrial:
-    shown = copy(trial)
-    shown.state, shown.values, shown.datetime_complete = TrialState.RUNNING, None, None
-    return shown
+    running = copy(trial)
+    running.state, running.values, running.datetime_complete = TrialState.RUNNING, None, None
+    return running

@@ -64,7 +64,7 @@ def test_a_fresh_home_is_healthy(tmp_path):
     assert {one["state"] for one in found.values()} <= {"ok", "warn"}
     assert found["gym"]["what"] == "mini, 61 tasks, 10 settings"
     assert "mini (Seq2Seq), weights " in found["backbone"]["what"]
-    assert found["ledger"]["what"].endswith("made by the first sweep")
+    assert found["ledger"]["what"].endswith("created by the first sweep")
     assert found["device"]["what"]
 
 
@@ -131,7 +131,7 @@ def test_a_database_of_another_tool_is_told(tmp_path):
     (tmp_path / "studies.db").write_text("no database " * 100)
     found = findings(home=tmp_path)
     assert found["ledger"]["what"].endswith("ledger.db holds the tables of Optuna")
-    assert found["ledger"]["fix"] == "give MPT_LEDGER_URL a database of its own"
+    assert found["ledger"]["fix"] == "set MPT_LEDGER_URL to a separate database"
     assert "file is not a database" in found["studies"]["what"]
     assert "point MPT_STUDIES_URL at another path" in found["studies"]["fix"]
 
@@ -145,8 +145,12 @@ def test_a_missing_gym_or_backbone_fails_alone(tmp_path, words):
 
 RAYS = [
     ("", "not used: RAY_ADDRESS names no cluster", ""),
-    ("head", "RAY_ADDRESS is 'head', no address of a head", "give HOST:PORT as `ray start"),
-    ("127.0.0.1:9", "no head answers at 127.0.0.1:9 (", "start it with `ray start --head`"),
+    (
+        "head",
+        "RAY_ADDRESS is 'head', which is not the address of a head node",
+        "give HOST:PORT as `ray start",
+    ),
+    ("127.0.0.1:9", "no head node answers at 127.0.0.1:9 (", "start it with `ray start --head`"),
 ]
 
 
@@ -163,7 +167,7 @@ def test_a_head_that_answers_is_found_and_ray_is_asked_for_where_it_is_missing(m
     with socket.create_server(("127.0.0.1", 0)) as head:
         address = f"127.0.0.1:{head.getsockname()[1]}"
         monkeypatch.setattr("mpt.doctor.cluster.find_spec", lambda name: name)
-        assert ray({"RAY_ADDRESS": address}).what == f"a head answers at {address}"
+        assert ray({"RAY_ADDRESS": address}).what == f"a head node answers at {address}"
         monkeypatch.setattr("mpt.doctor.cluster.find_spec", lambda name: None)
         assert ray({"RAY_ADDRESS": address}).fix == "pip install -e '.[ray]'"
 
@@ -175,14 +179,14 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     if os.getuid() == 0:
         return  # root may write anywhere
     (tmp_path / "closed").mkdir(mode=0o500)
-    assert folder(tmp_path / "closed" / "home").fix.startswith("set MPT_HOME to a folder that can")
+    assert folder(tmp_path / "closed" / "home").fix.startswith("set MPT_HOME to a writable folder")
 
 
 def test_a_disk_that_is_nearly_full_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(checkup, "SCARCE", 2**62)
     assert folder(tmp_path).state == "warn"
     monkeypatch.setattr(checkup, "FULL", 2**62)
-    assert folder(tmp_path).fix == "make room, or set MPT_HOME to a larger disk"
+    assert folder(tmp_path).fix == "free some space, or set MPT_HOME to a larger disk"
 
 
 def test_a_version_that_mpt_does_not_allow_is_told():

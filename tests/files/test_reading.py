@@ -195,7 +195,7 @@ def test_a_last_line_needs_no_line_end():
             "backbone: {prepend_task_name: 1}",
             "'backbone.prepend_task_name' is 1: give true or false",
         ),
-        ("name: 12", "'name' is 12: a text is wanted, so put it in quotes"),
+        ("name: 12", "'name' is 12: expected a text, so put it in quotes"),
         ("seed: 1.0", "'seed' is 1.0: input should be a valid integer"),
         ("validation: {seeds: [true]}", "'validation.seeds.0' is True"),
         ("space: {outer_lr: ['0.3']}", "'space.outer_lr.0' is '0.3'"),

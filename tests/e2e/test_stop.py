@@ -14,7 +14,7 @@ from mpt.engine.checkpoint import Checkpoints
 pytestmark = pytest.mark.slow
 
 LONGER = {
-    "outer": {"steps": 60, "episodes": 2, "batch": 2},
+    "outer": {"steps": 90, "episodes": 2, "batch": 2},
     "tuning": {"steps": 8, "batch": 4, "num_evals": 2},
     "trials": 2,
     "cells_per_pack": 2,
@@ -104,7 +104,7 @@ def test_signals_save_stop_and_finish_and_the_same_command_continues(stage, undi
 def test_a_sweep_in_pieces_of_a_budget_ends_as_in_one(stage, undisturbed):
     recorded, calls = {}, 0
     while True:
-        process = stage.start("sweep", "--study", str(stage.study), "--budget", "3s")
+        process = stage.start("sweep", "--study", str(stage.study), "--budget", "2s")
         out, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err
         assert recorded.items() <= stage.rows().items()
@@ -113,8 +113,8 @@ def test_a_sweep_in_pieces_of_a_budget_ends_as_in_one(stage, undisturbed):
             break
         assert calls < 30
         last = err.splitlines()[-1]
-        assert last.startswith("the budget of 3s is spent: 0 of 2 trials are over, 2 left; resume ")
-        assert last.endswith(f"sweep --study {stage.study} --budget 3s")
+        assert last.startswith("the budget of 2s is spent: 0 of 2 trials are over, 2 left; resume ")
+        assert last.endswith(f"sweep --study {stage.study} --budget 2s")
         nothing_runs(stage)
     assert calls > 1
     is_as_undisturbed(stage, undisturbed)

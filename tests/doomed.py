@@ -41,8 +41,9 @@ class Point:
 
         def watched(*args: Any, **kwargs: Any) -> Any:
             nonlocal calls
-            calls += self.about in repr(args)
-            is_it = calls == self.call and self.about in repr(args)
+            is_counted = self.about in repr((args, kwargs))
+            calls += is_counted
+            is_it = is_counted and calls == self.call
             if is_it and self.side == "before":
                 _die()
             result = original(*args, **kwargs)

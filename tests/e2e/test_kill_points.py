@@ -20,7 +20,8 @@ from mpt.tracking.outbox import waiting
 pytestmark = pytest.mark.slow
 
 REPLACE, SUGGEST = "pathlib.Path.replace", "optuna.trial.Trial.suggest_float"
-STUDY_ATTR, TRIAL_ATTR = "optuna.study.Study.set_user_attr", "optuna.trial.Trial.set_user_attr"
+STUDY_ATTR = "optuna.study.Study.set_user_attr"
+TRIAL_ATTR = "optuna.storages.RDBStorage.set_trial_user_attr"
 CHECKPOINTS, LEDGER = "mpt.engine.checkpoint.Checkpoints", "mpt.store.ledger"
 PROMPT, SEARCH = "mpt.compute.worker.save_prompt", "mpt.search.search.Search"
 PROJECTION, SPOOL = "mpt.lab.projection.Projection", "mpt.tracking.outbox.Spool"
@@ -65,7 +66,7 @@ LIVES = {
         "a trial is settled, nobody told": Point(f"{PROJECTION}.trial", "before"),
         "the tracker is told of a trial": Point(f"{PROJECTION}.trial", "after"),
         "the tracker is told, the store is not": Point(f"{SEARCH}.tell", "before"),
-        "a trial has its digest and no end": Point(TRIAL_ATTR, "after"),
+        "a trial has its digest and no end": Point(TRIAL_ATTR, "after", about="'digest'"),
         "one trial of a pack is finished": Point(f"{SEARCH}.tell", "after"),
         "the lease is not given back": Point("mpt.store.lease.Lease.__exit__", "before"),
         "every trial is finished, the study's run open": Point(

@@ -35,6 +35,7 @@ class Column(Generic[T]):
 
     Attributes:
         heading: printed for people; empty for a column that programs alone read.
+        brief: printed instead where a table must fit a terminal.
         text: what is printed for a row.
         align: ``l`` or ``r``, as in ``Grid``.
         cells: columns of CSV and parquet by name.
@@ -42,6 +43,7 @@ class Column(Generic[T]):
     """
 
     heading: str = ""
+    brief: str = field(default="", kw_only=True)
     text: Callable[[T], str] = field(default=lambda row: "")
     align: str = "r"
     cells: Mapping[str, Callable[[T], Cell]] = field(default_factory=dict)
@@ -54,11 +56,12 @@ def as_grid(
     *,
     marked: frozenset[int] = frozenset(),
     grouped: bool = False,
+    brief: bool = False,
 ) -> Grid:
-    """Format rows for people, in the columns that have a heading."""
+    """Format rows for people, in the columns that have a heading; ``brief`` for a terminal."""
     shown = [column for column in columns if column.heading]
     return Grid(
-        tuple(column.heading for column in shown),
+        tuple((brief and column.brief) or column.heading for column in shown),
         tuple(tuple(column.text(row) for column in shown) for row in rows),
         "".join(column.align for column in shown),
         marked,
@@ -165,6 +168,7 @@ def gain_columns(
         Column[Gain](
             "tasks × seeds",
             lambda gain: f"{_share(gain)} × {len(gain.seeds)}",
+            brief="n",
             cells={"tasks": lambda gain: len(gain.per_task), "seeds": lambda gain: len(gain.seeds)},
             values={
                 "tasks": lambda gain: list(gain.tasks),

@@ -36,7 +36,7 @@ _TRIAL = trial_columns([])
 def arg_sheet(gains: Sequence[Gain], title: str = "") -> Sheet:
     """Return ARG by setting and method, with its two intervals and the number of tasks × seeds."""
     names = words.method_names(name for gain in gains for name in (gain.method, gain.baseline))
-    grid = as_grid(gain_columns(names), gains, grouped=True)
+    grid = as_grid(gain_columns(names), gains, grouped=True, brief=True)
     return Sheet(grid, title or "Average relative gain (%)")
 
 

@@ -128,11 +128,11 @@ def test_batch_size_is_an_alternative_like_the_rate(tmp_path):
         (HEADER + ROWS + "A->B,PT,rte,13,0.5,0.5\n", "'MAML' has no scores on rte, which 'PT' has"),
         (
             HEADER + ROWS + "A->B,MAML,rte,13,0.5,62\n",
-            r"test is 62 in line 4 and 0.5 in line 2: perc",
+            r"test is 62 in line 4 and 0.5 in line 2: a mix of perc",
         ),
         (
             HEADER + ROWS + "A->B,MAML,rte,13,62,0.5\n",
-            r"dev is 62 in line 4 and 0.5 in line 2: perc",
+            r"dev is 62 in line 4 and 0.5 in line 2: a mix of perc",
         ),
         (
             HEADER + "A->B,PT,boolq,13,51,620\n",

@@ -102,20 +102,24 @@ def test_signals_save_stop_and_finish_and_the_same_command_continues(stage, undi
 
 
 def test_a_sweep_in_pieces_of_a_budget_ends_as_in_one(stage, undisturbed):
-    recorded, calls = {}, 0
+    recorded, calls, seconds = {}, 0, 1
     while True:
-        process = stage.start("sweep", "--study", str(stage.study), "--budget", "2s")
+        process = stage.start("sweep", "--study", str(stage.study), "--budget", f"{seconds}s")
         out, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err
         assert recorded.items() <= stage.rows().items()
-        recorded, calls = stage.rows(), calls + 1
+        is_stuck, recorded, calls = stage.rows() == recorded, stage.rows(), calls + 1
         if "Best: trial" in out:
             break
         assert calls < 30
         last = err.splitlines()[-1]
-        assert last.startswith("the budget of 2s is spent: 0 of 2 trials are over, 2 left; resume ")
-        assert last.endswith(f"sweep --study {stage.study} --budget 2s")
+        assert last.startswith(
+            f"the budget of {seconds}s is spent: 0 of 2 trials are over, 2 left; resume "
+        )
+        assert last.endswith(f"sweep --study {stage.study} --budget {seconds}s")
         nothing_runs(stage)
+        # a busy machine may need longer for one unit
+        seconds *= 1 + is_stuck
     assert calls > 1
     is_as_undisturbed(stage, undisturbed)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from mpt.api.progress import Listener
 from mpt.api.session import Session
 from mpt.lab.plan import plan
 from mpt.lab.projection import Projection
@@ -33,12 +34,18 @@ class Synced:
     rebuilt: dict[str, int]
 
 
-def sync(*, tracking_uri: str | None = None, rebuild: bool = False) -> Synced:
+def sync(
+    *,
+    tracking_uri: str | None = None,
+    rebuild: bool = False,
+    progress: Listener | None = None,
+) -> Synced:
     """Send the records that wait in the outbox to the tracking server.
 
     Args:
         tracking_uri: an MLflow server or database; by default that of the home.
         rebuild: log every study again first, as to an empty server; what it has is not doubled.
+        progress: see ``Compute``.
 
     Raises:
         ConfigError: runs cannot be tracked at that address.
@@ -48,24 +55,24 @@ def sync(*, tracking_uri: str | None = None, rebuild: bool = False) -> Synced:
         mpt.sync(tracking_uri="http://127.0.0.1:5000").left
     """
     home = tracked_home(tracking_uri)
-    rebuilt = _rebuild(tracking_uri) if rebuild else {}
+    rebuilt = _rebuild(tracking_uri, progress) if rebuild else {}
     sent, left = deliver(home, home.tracking_uri, warn=_LOG.warning)
     if not rebuild and lost(home.outbox):
         # records were damaged or deleted on disk
-        rebuilt = _rebuild(tracking_uri)
+        rebuilt = _rebuild(tracking_uri, progress)
         more, left = deliver(home, home.tracking_uri, warn=_LOG.warning)
         sent += more
     forget_lost(home.outbox)
     return Synced(sent, left, rebuilt)
 
 
-def _rebuild(tracking_uri: str | None) -> dict[str, int]:
+def _rebuild(tracking_uri: str | None, progress: Listener | None) -> dict[str, int]:
     """Log every study to the tracker, the oldest first."""
     rebuilt = {}
     home = Home.find()
     for name in reversed(study_names(home)):
         study = Search.load(home, name).study
-        with Session(study, tracking_uri=tracking_uri) as session:
+        with Session(study, tracking_uri=tracking_uri, progress=progress) as session:
             concrete = plan(study, session.worker)
             projection = Projection(session.tracker, study, session.home)
             trials = replay(concrete, session.lab, session.home, on_trial=projection.trial)

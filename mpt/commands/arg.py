@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import mpt
 from mpt.commands.console import err, out
 from mpt.commands.options import from_home
 
@@ -34,11 +35,9 @@ def arg(
 
     Example: mpt arg results.csv --baseline PT --json
     """
-    from mpt.report.results_table import read_scores
     from mpt.report.views import arg_json, arg_sheet
-    from mpt.stats.scores import gains
 
-    found = gains(read_scores(file), baseline=baseline, resamples=resamples)
+    found = mpt.gains(file, baseline, resamples=resamples)
     if json:
         out.raw(arg_json(found, file=str(file), baseline=baseline, resamples=resamples))
         return

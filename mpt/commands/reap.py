@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
-from mpt.commands.console import err, out
+import mpt
+from mpt.commands.console import out
 from mpt.commands.options import TrackingUri
-
-if TYPE_CHECKING:
-    from mpt.search.search import Search
-    from mpt.store.home import Home
-    from mpt.store.ledger import Ledger
 
 
 def reap(
@@ -32,26 +27,14 @@ def reap(
 
     Example: mpt studies reap mini-reptile
     """
-    from mpt.lab.projection import Projection
-    from mpt.search.stale_trials import release_stale as run
-    from mpt.tracking.address import tracked_home
-    from mpt.tracking.trackers import open_tracker
-
-    home = tracked_home(tracking_uri)
-    with _held(home, name) as (search, _):
-        study = search.study
-        numbers = run(search, study)
-        with open_tracker(home.open(), warn=_warn) as tracker:
-            Projection(tracker, study, home).close_study(search.trials)
-    fail = study.errors.killed == "fail"
+    found = mpt.reap(name, tracking_uri=tracking_uri)
     if json:
-        reaped = [number + 1 for number in numbers]
-        out.json({"study": study.title, "failed" if fail else "waiting": reaped})
+        state = "failed" if found.failed else "waiting"
+        out.json({"study": found.study, state: list(found.trials)})
         return
-    named = ", ".join(f"trial {number + 1}" for number in numbers)
-    after = "failed" if fail else "waits for the next `mpt sweep`"
-    told = f"{named}: {after}" if numbers else "no trial was left running"
-    out.line(f"{study.title}: {told}")
+    named = ", ".join(f"trial {number}" for number in found.trials)
+    after = "failed" if found.failed else "waits for the next `mpt sweep`"
+    out.line(f"{found.study}: {f'{named}: {after}' if named else 'no trial was left running'}")
 
 
 def retry(
@@ -68,38 +51,13 @@ def retry(
 
     Example: mpt studies retry mini-reptile --failed
     """
-    from mpt.search.stale_trials import retry as run
-    from mpt.store.home import Home
-
-    with _held(Home.find(), name) as (search, ledger):
-        found = run(search, ledger, diverged=diverged)
+    found = mpt.retry(name, diverged=diverged)
     if json:
-        again = [{"trial": trial.number + 1, "again": number + 1} for trial, number in found]
-        out.json({"study": name, "retried": again})
+        out.json({"study": name, "retried": [asdict(one) for one in found]})
         return
     if not found:
         how = "diverged" if diverged else "failed"
         out.line(f"{name}: no trial {how} that is not tried again already")
-    for trial, number in found:
-        words = f"trial {trial.number + 1} is tried again as trial {number + 1}"
+    for one in found:
+        words = f"trial {one.trial} is tried again as trial {one.again}"
         out.line(f"{words} by the next `mpt sweep`")
-
-
-@contextmanager
-def _held(home: Home, name: str | None) -> Iterator[tuple[Search, Ledger]]:
-    """Take the lease of a study that no running driver holds, and load it."""
-    from mpt.search.search import Search
-    from mpt.search.storage import study_lease
-    from mpt.store.ledger import open_ledger
-
-    search = Search.latest(home) if name is None else Search.load(home, name)
-    with (
-        open_ledger(home) as ledger,
-        study_lease(home, ledger, search.study.title, _warn) as lease,
-    ):
-        search.fence(lease)
-        yield search, ledger
-
-
-def _warn(line: str) -> None:
-    err.line(f"warning: {line}")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import mpt
 from mpt.commands.console import err, out
 from mpt.commands.options import from_home
-from mpt.errors import InputError
 
 
 def report(
@@ -44,34 +46,16 @@ def report(
 
     Example: mpt report --results results.csv --out report
     """
-    import shlex
-    import sys
-
-    from mpt.report.caution import warnings
-    from mpt.report.collect import promotion_findings, study_findings, table_findings
-    from mpt.report.page import write_report
-
-    asked = [name for name in (study, promotion, results) if name is not None]
-    if len(asked) != 1:
-        raise InputError(
-            f"{len(asked)} things to report were named; name one: --study NAME, --promotion NAME "
-            "or --results FILE.csv"
-        )
-    command = shlex.join(["mpt", *sys.argv[1:]])
-    if results is not None:
-        found = table_findings(
-            results, command, baseline=baseline, backbone=backbone, setting=setting
-        )
-    elif study is not None:
-        from mpt.lab.recorded import recorded_study
-
-        found = study_findings(*recorded_study(study), command)
-    else:
-        from mpt.lab.recorded import recorded_promotion
-        from mpt.store.home import Home
-
-        found = promotion_findings(*recorded_promotion(str(promotion)), command, Home.find())
-    page = write_report(found, to)
-    for warning in warnings(found):
+    made = mpt.write_report(
+        to,
+        study=study,
+        promotion=promotion,
+        results=results,
+        baseline=baseline,
+        backbone=backbone,
+        setting=setting,
+        command=shlex.join(["mpt", *sys.argv[1:]]),
+    )
+    for warning in made.warnings:
         err.line(f"warning: {warning}", "yellow")
-    out.line(f"Report: {page}")
+    out.line(f"Report: {made.page}")

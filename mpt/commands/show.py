@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+import mpt
 from mpt.commands.console import err, out
-
-if TYPE_CHECKING:
-    from mpt.serve.prompt_view import PromptView
-    from mpt.store.home import Home
-    from mpt.store.ledger import Ledger
-    from mpt.store.unit import Unit
 
 
 def show(
@@ -31,18 +26,11 @@ def show(
     """
     import yaml
 
-    from mpt.store.home import Home
-    from mpt.store.ledger import open_ledger
     from mpt.store.results import DamagedResult
-    from mpt.store.row_checks import fault_of
-    from mpt.tracking.provenance import find_unit, origin
 
-    home = Home.find()
-    with open_ledger(home) as ledger:
-        unit = find_unit(ledger, digest)
-        view = _view(unit, home, ledger) if prompt else None
-    found = origin(unit, home)
-    if fault := fault_of(unit):
+    shown = mpt.show(digest, prompt=prompt)
+    unit, found, view, fault = shown.unit, shown.origin, shown.view, shown.fault
+    if fault:
         line = f"warning: the ledger's row of {unit.digest} is damaged ({fault}); "
         err.line(f"{line}`mpt studies forget {unit.digest}`")
     made = unit.result
@@ -80,13 +68,3 @@ def show(
         from mpt.report.views import prompt_sheet
 
         out.sheet(prompt_sheet(view))
-
-
-def _view(unit: Unit, home: Home, ledger: Ledger) -> PromptView:
-    from mpt.backbone.load import load_backbone
-    from mpt.compute.prompt_starts import sums_of
-    from mpt.config import located
-    from mpt.serve.prompt_view import learned_by, view_prompt
-
-    config = learned_by(unit)
-    return view_prompt(unit, load_backbone(located(config)), home, sums_of([config], ledger))

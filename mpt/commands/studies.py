@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+import mpt
 from mpt.commands.console import err, out
 from mpt.commands.reap import reap, retry
 
@@ -46,10 +47,8 @@ def show(
     Example: mpt studies show mini-reptile
     """
     from mpt.report.views import trials_json, trials_sheet
-    from mpt.search.search import Search
-    from mpt.store.home import Home
 
-    trials = Search.load(Home.find(), name).trials
+    trials = mpt.load_study(name).records
     if json:
         out.raw(trials_json(trials))
     else:
@@ -70,13 +69,7 @@ def forget(
 
     Example: mpt studies forget 1f2e3d4c5b6a
     """
-    from mpt.lab.forget import forget as run
-    from mpt.store.home import Home
-    from mpt.store.ledger import open_ledger
-
-    home = Home.find()
-    with open_ledger(home) as ledger:
-        found = run(home, ledger, digest)
+    found = mpt.forget(digest)
     if json:
         trials = {study: [n + 1 for n in numbers] for study, numbers in found.trials.items()}
         out.json({"digest": found.digest, "begun": found.begun, "trials": trials})

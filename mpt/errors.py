@@ -20,9 +20,18 @@ from typing import Any
 
 
 class MptError(Exception):
-    """Base of every error that mpt raises on purpose; shown without a traceback."""
+    """Base of every error that mpt raises on purpose; shown without a traceback.
+
+    Args:
+        what: what was given and what was wanted.
+        fix: what to do next; printed behind ``what``.
+    """
 
     exit_code = 1
+
+    def __init__(self, what: str = "", *, fix: str = "") -> None:
+        self.what, self.fix = what, fix
+        super().__init__(f"{what}; {fix}" if fix else what)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Python would call ``__init__`` with the finished message when an error comes from afar

@@ -131,7 +131,8 @@ def by_field_names(
         if name != key:
             if name in given:
                 raise ConfigError(
-                    f"'{under}{key}' and '{under}{name}' are two names of one key; keep the latter"
+                    f"'{under}{key}' and '{under}{name}' are two names of one key",
+                    fix="keep the latter",
                 )
             paths.append((f"{under}{key}", f"{under}{name}"))
         part = model.model_fields.get(name)

@@ -110,5 +110,8 @@ def evaluate(
             found = evaluations.evaluate(chosen, unit, name, targets, session.lab)
         session.progress.say(session.summary())
     if not (known := scores(found.judged)):
-        raise ResultsError("every cell diverged, so there is no score; give smaller rates")
+        raise ResultsError(
+            "every cell diverged, so there is no score",
+            fix="give smaller rates",
+        )
     return Evaluated(name, tuple(known), found.gain)

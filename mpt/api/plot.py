@@ -36,6 +36,9 @@ class Plot:
         """
         path = Path(path).expanduser()
         if path.suffix not in ENDINGS:
-            raise InputError(f"{path} cannot be drawn; give a file that ends in .png or .svg")
+            raise InputError(
+                f"{path} cannot be drawn",
+                fix="give a file that ends in .png or .svg",
+            )
         save(self.figure, path)
         return path

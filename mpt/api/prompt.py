@@ -87,7 +87,10 @@ class Prompt:
         from mpt.serve.predict import asked_with, predict
 
         if isinstance(texts, str):
-            raise InputError("predict takes a list of texts; give [text] for a single one")
+            raise InputError(
+                "predict takes a list of texts",
+                fix="give [text] for a single one",
+            )
         return predict(self.file, asked_with(self.unit), texts)
 
     def to_peft(self, folder: str | Path) -> Adapter:
@@ -156,11 +159,15 @@ def _from_file(file: Path) -> Prompt:
         raise DataError(f"prompt file {file} cannot be read ({error.strerror})") from None
     except (ValueError, KeyError, AttributeError):
         raise DataError(
-            f"{file} is no prompt of mpt; give a file of the folder prompts/ of a home"
+            f"{file} is no prompt of mpt",
+            fix="give a file of the folder prompts/ of a home",
         ) from None
     known = read_config(digest, config) if isinstance(config, dict) else DamagedConfig({})
     if isinstance(known, DamagedConfig):
-        raise DataError(f"{file} is not the prompt that it says ({known.fault}); give another file")
+        raise DataError(
+            f"{file} is not the prompt that it says ({known.fault})",
+            fix="give another file",
+        )
     file = file.absolute()
     made = datetime.fromtimestamp(file.stat().st_mtime, UTC)
     unit = Unit(digest, known.kind, known, "done", Result(), file.name, 0.0, made)

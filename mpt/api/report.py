@@ -61,8 +61,8 @@ def write_report(
     named = {option: str(value) for option, value in named.items() if value is not None}
     if len(named) != 1:
         raise InputError(
-            f"{len(named)} things to report were named; name one: --study NAME, --promotion NAME "
-            "or --results FILE.csv"
+            f"{len(named)} things to report were named",
+            fix="name one: --study NAME, --promotion NAME or --results FILE.csv",
         )
     again = ["mpt", "report", *(word for pair in named.items() for word in pair), "--out", str(out)]
     again += ["--baseline", baseline] if results is not None and baseline != "PT" else []

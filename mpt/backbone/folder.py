@@ -51,26 +51,36 @@ def check_folder(name: str, folder: Path) -> None:
     """
     start = f"backbone {name!r}"
     if not any(folder.iterdir()):
-        raise ConfigError(f"{start}: the folder is empty; give one written by save_pretrained")
+        raise ConfigError(
+            f"{start}: the folder is empty",
+            fix="give one written by save_pretrained",
+        )
     if (folder / "adapter_config.json").exists():
         base = _read(name, folder / "adapter_config.json").get("base_model_name_or_path")
         raise ConfigError(
-            f"{start} holds a PEFT adapter, no model of its own; give its base model ({base}), or "
-            "merge the adapter into it (peft's merge_and_unload, then save_pretrained)"
+            f"{start} holds a PEFT adapter, no model of its own",
+            fix=(
+                f"give its base model ({base}), or "
+                "merge the adapter into it (peft's merge_and_unload, then save_pretrained)"
+            ),
         )
     if not (folder / CONFIG).exists():
-        raise ConfigError(f"{start} holds no config.json; give a folder written by save_pretrained")
+        raise ConfigError(
+            f"{start} holds no config.json",
+            fix="give a folder written by save_pretrained",
+        )
     described = {file: _read(name, folder / file) for file in SETTINGS if (folder / file).exists()}
     if "model_type" not in described[CONFIG]:
         raise ConfigError(
-            f"{start}: its config.json names no model_type; write the one of its makers, e.g. "
-            '"model_type": "t5"'
+            f"{start}: its config.json names no model_type",
+            fix=('write the one of its makers, e.g. "model_type": "t5"'),
         )
     expect_own_weights(name, described[CONFIG])
     for shard in weight_files(name, folder):
         if not shard.is_file():
             raise ConfigError(
-                f"{start}: {INDEX} names {shard.name}, which is not there; copy or download it anew"
+                f"{start}: {INDEX} names {shard.name}, which is not there",
+                fix="copy or download it anew",
             )
 
 
@@ -87,17 +97,22 @@ def weight_files(name: str, folder: Path) -> list[Path]:
     if pickled := next((one for one in PICKLES if (folder / one).exists()), None):
         raise ConfigError(
             f"backbone {name!r} holds its weights as {pickled}, a pickle, which may run code and "
-            f"which mpt never opens; {conversion(str(folder))}"
+            "which mpt never opens",
+            fix=f"{conversion(str(folder))}",
         )
     others = sorted(path.name for kind in OTHER_WEIGHTS for path in folder.glob(kind))
     if others:
         raise ConfigError(
-            f"backbone {name!r} holds its weights as {others[0]}, which mpt does not open; load "
-            "them with what wrote them, where you trust them, and save_pretrained the model, "
-            "tokenizer too, to another folder"
+            f"backbone {name!r} holds its weights as {others[0]}, which mpt does not open",
+            fix=(
+                "load "
+                "them with what wrote them, where you trust them, and save_pretrained the model, "
+                "tokenizer too, to another folder"
+            ),
         )
     raise ConfigError(
-        f"backbone {name!r} holds no {WEIGHTS}; give a folder written by save_pretrained"
+        f"backbone {name!r} holds no {WEIGHTS}",
+        fix="give a folder written by save_pretrained",
     )
 
 
@@ -109,13 +124,17 @@ def shards(name: str, index: Path) -> list[str]:
     """
     known = _read(name, index).get("weight_map")
     if not isinstance(known, dict) or not known:
-        raise ConfigError(f"backbone {name!r}: {INDEX} maps no weights; write the folder anew")
+        raise ConfigError(
+            f"backbone {name!r}: {INDEX} maps no weights",
+            fix="write the folder anew",
+        )
     files = sorted({str(value) for value in known.values()})
     for file in files:
         if Path(file).name != file or not file.endswith(".safetensors"):
             raise ConfigError(
                 f"backbone {name!r}: {INDEX} names {file!r}, which is no safetensors file beside "
-                "it; write the folder anew with save_pretrained"
+                "it",
+                fix="write the folder anew with save_pretrained",
             )
     return files
 
@@ -128,8 +147,8 @@ def expect_own_weights(name: str, config: Mapping[str, Any]) -> None:
     if (other := config.get("transformers_weights")) is not None:
         raise ConfigError(
             f"backbone {name!r}: its config.json has weights read from {other!r} "
-            f"(transformers_weights), not from {WEIGHTS}; leave the key out, and rename that file "
-            f"to {WEIGHTS} if it is what you want"
+            f"(transformers_weights), not from {WEIGHTS}",
+            fix=f"leave the key out, and rename that file to {WEIGHTS} if it is what you want",
         )
 
 
@@ -166,8 +185,11 @@ def check_tokenizer(name: str, folder: Path, tokenizer: Any) -> None:
     if missing:
         raise ConfigError(
             f"backbone {name!r} lacks {' and '.join(missing)} of its tokenizer "
-            f"({type(tokenizer).__name__}); copy it from where the model is from, or save the "
-            "tokenizer into the folder with its save_pretrained"
+            f"({type(tokenizer).__name__})",
+            fix=(
+                "copy it from where the model is from, or save the "
+                "tokenizer into the folder with its save_pretrained"
+            ),
         )
 
 
@@ -226,11 +248,12 @@ def _read(name: str, path: Path) -> dict[str, Any]:
         read = parse_json(text_of(path.read_bytes()), finite=False)
     except ValueError as error:
         raise ConfigError(
-            f"backbone {name!r}: {path.name} cannot be read ({error}); mend it, or copy or "
-            "download it anew"
+            f"backbone {name!r}: {path.name} cannot be read ({error})",
+            fix="mend it, or copy or download it anew",
         ) from None
     if not isinstance(read, dict):
         raise ConfigError(
-            f"backbone {name!r}: {path.name} is no JSON object; write the folder anew"
+            f"backbone {name!r}: {path.name} is no JSON object",
+            fix="write the folder anew",
         )
     return read

@@ -86,7 +86,8 @@ def _kind(name: str, config: Any) -> tuple[Any, dict[str, Any]]:
     if type(config) not in mapping or is_encoder:
         raise ConfigError(
             f"backbone {name!r} is of the kind {config.model_type!r}, which does not write text "
-            f"after text; give {kinds_listed()}"
+            "after text",
+            fix=f"give {kinds_listed()}",
         )
     classes = mapping[type(config)]
     chosen = classes[0] if isinstance(classes, tuple) else classes
@@ -120,8 +121,8 @@ def _expect_whole(name: str, model: Any, loading: Mapping[str, Any]) -> None:
     faults = "; ".join(f"{what}: {_listed(names)}" for what, names in wrong.items() if names)
     if faults:
         raise ConfigError(
-            f"backbone {name!r} does not hold the weights of a {type(model).__name__} ({faults}); "
-            "save the whole model, its head too, with save_pretrained of that class"
+            f"backbone {name!r} does not hold the weights of a {type(model).__name__} ({faults})",
+            fix="save the whole model, its head too, with save_pretrained of that class",
         )
 
 

@@ -30,7 +30,10 @@ def load_backbone(
     config = chosen if isinstance(chosen, BackboneConfig) else BackboneConfig(name=chosen)
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if place.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(f"device {place!r} was asked for, but torch sees no CUDA device; use cpu")
+        raise ConfigError(
+            f"device {place!r} was asked for, but torch sees no CUDA device",
+            fix="use cpu",
+        )
     model, tokenizer, weights = hub.load(config.name)
     expect_room(config.name, config, model, tokenizer)
     model = model.to(place, torch.bfloat16 if config.precision == "bf16" else torch.float32)

@@ -85,7 +85,10 @@ def begin(
         case "text":
             (rows,) = backbone.words([rest])
             if not len(rows):
-                raise ConfigError(f"prompt start {how!r} holds no words; give text:some words")
+                raise ConfigError(
+                    f"prompt start {how!r} holds no words",
+                    fix="give text:some words",
+                )
             return rows.repeat(-(-length // len(rows)), 1)[:length]
         case "prompt" if saved:
             return _fitting(saved(rest).to(common), common, how)
@@ -97,6 +100,7 @@ def _fitting(prompt: Tensor, wanted: Tensor, how: str) -> Tensor:
     if prompt.shape != wanted.shape:
         raise ConfigError(
             f"prompt start {how!r} is {list(prompt.shape)}, but this study's prompts are "
-            f"{list(wanted.shape)} (tokens x width); give a prompt of the same backbone and length"
+            f"{list(wanted.shape)} (tokens x width)",
+            fix="give a prompt of the same backbone and length",
         )
     return prompt

@@ -40,16 +40,19 @@ def expect_room(name: str, config: BackboneConfig, model: Any, tokenizer: Any) -
     ids = {*tokenizer.get_vocab().values(), *special}
     if len(ids - special) < 2:
         raise ConfigError(
-            f"backbone {name!r}: its tokenizer ({type(tokenizer).__name__}) knows no words; copy "
-            "its vocabulary from where the model is from"
+            f"backbone {name!r}: its tokenizer ({type(tokenizer).__name__}) knows no words",
+            fix="copy its vocabulary from where the model is from",
         )
     if max(ids) >= rows:
         tokens = sorted(i for i in ids if i >= rows)
         names = tokenizer.convert_ids_to_tokens(tokens[: hub.SHOWN])
         raise ConfigError(
             f"backbone {name!r}: its tokenizer has {len(tokens)} tokens beyond the {rows} rows of "
-            f"the model's embedding table ({', '.join(map(repr, names))}); give the tokenizer that "
-            "the model was trained with, or resize_token_embeddings of the model and save it"
+            f"the model's embedding table ({', '.join(map(repr, names))})",
+            fix=(
+                "give the tokenizer that "
+                "the model was trained with, or resize_token_embeddings of the model and save it"
+            ),
         )
     one_sequence = kind_of(model.config).one_sequence
     reads, writes = hub.max_positions(model)
@@ -60,12 +63,14 @@ def expect_room(name: str, config: BackboneConfig, model: Any, tokenizer: Any) -
     if reads is not None and (wanted := sum(parts.values())) > reads:
         total = " + ".join(f"{part} {count}" for part, count in parts.items())
         raise ConfigError(
-            f"backbone {name!r} reads at most {reads} tokens, but {total} = {wanted}; lower them"
+            f"backbone {name!r} reads at most {reads} tokens, but {total} = {wanted}",
+            fix="lower them",
         )
     if not one_sequence and writes is not None and config.max_target > writes:
         raise ConfigError(
             f"backbone {name!r} writes at most {writes} tokens, but max_target is "
-            f"{config.max_target}; lower it"
+            f"{config.max_target}",
+            fix="lower it",
         )
     if not one_sequence:
         _expect_start(name, model, tokenizer, rows)
@@ -75,14 +80,18 @@ def _expect_start(name: str, model: Any, tokenizer: Any, rows: int) -> None:
     start = hub.decoder_start(model)
     if start is None:
         raise ConfigError(
-            f"backbone {name!r} does not say what its decoder starts with; write "
-            "decoder_start_token_id into its config.json (T5 starts with its pad token, here "
-            f"{tokenizer.pad_token_id}, BART with its end token, here {tokenizer.eos_token_id})"
+            f"backbone {name!r} does not say what its decoder starts with",
+            fix=(
+                "write "
+                "decoder_start_token_id into its config.json (T5 starts with its pad token, here "
+                f"{tokenizer.pad_token_id}, BART with its end token, here {tokenizer.eos_token_id})"
+            ),
         )
     if not 0 <= start < rows:
         raise ConfigError(
             f"backbone {name!r}: decoder_start_token_id {start} is beyond the {rows} rows of its "
-            "embedding table; mend it in config.json"
+            "embedding table",
+            fix="mend it in config.json",
         )
 
 
@@ -93,8 +102,8 @@ def expect_finite(name: str, model: Any) -> None:
         whole = not weight.is_floating_point() or bool(weight.sum().isfinite())
         if not whole and not weight.isfinite().all():
             raise ConfigError(
-                f"backbone {name!r}: {key} holds NaN or infinite values; copy or download the "
-                "weights anew"
+                f"backbone {name!r}: {key} holds NaN or infinite values",
+                fix="copy or download the weights anew",
             )
 
 
@@ -109,7 +118,8 @@ def prove(name: str, backbone: LoadedBackbone) -> None:
     if hasattr(model.config, "expert_capacity"):
         raise ConfigError(
             f"backbone {name!r}: {kind} models drop tokens when a batch asks too much of an "
-            f"expert, so that rows would change their neighbours' answers; {KINDS}"
+            "expert, so that rows would change their neighbours' answers",
+            fix=f"{KINDS}",
         )
     try:
         trouble = _trouble(backbone)
@@ -119,10 +129,14 @@ def prove(name: str, backbone: LoadedBackbone) -> None:
         cause = next(iter(str(error).strip().splitlines()), "")[:200]
         raise ConfigError(
             f"backbone {name!r}: {kind} models cannot be prompted "
-            f"({cause or type(error).__name__}); {KINDS}"
+            f"({cause or type(error).__name__})",
+            fix=f"{KINDS}",
         ) from error
     if trouble:
-        raise ConfigError(f"backbone {name!r}: {trouble.format(kind=kind)}; {KINDS}")
+        raise ConfigError(
+            f"backbone {name!r}: {trouble.format(kind=kind)}",
+            fix=f"{KINDS}",
+        )
 
 
 def _trouble(backbone: LoadedBackbone) -> str:

@@ -75,11 +75,13 @@ class Source:
 def _folder(name: str, place: Path) -> Files:
     if not place.exists():
         raise ConfigError(
-            f"backbone {name!r}: there is no such folder; give one written by save_pretrained"
+            f"backbone {name!r}: there is no such folder",
+            fix="give one written by save_pretrained",
         )
     if not place.is_dir():
         raise ConfigError(
-            f"backbone {name!r} is a file; give a folder written by save_pretrained, or a GGUF file"
+            f"backbone {name!r} is a file",
+            fix="give a folder written by save_pretrained, or a GGUF file",
         )
     check_folder(name, place)
     _expect_no_adapter(name, str(place))
@@ -121,8 +123,11 @@ def _expect_no_adapter(name: str, place: str) -> None:
 
     if find_adapter_config_file(place) is not None:
         raise ConfigError(
-            f"backbone {name!r} holds a PEFT adapter, or has one beside it; give a model without, "
-            "or merge the adapter into its base (peft's merge_and_unload, then save_pretrained)"
+            f"backbone {name!r} holds a PEFT adapter, or has one beside it",
+            fix=(
+                "give a model without, "
+                "or merge the adapter into its base (peft's merge_and_unload, then save_pretrained)"
+            ),
         )
 
 
@@ -130,8 +135,10 @@ def _by_commit(place: Path, commit: str | None, vocabularies: Iterable[str]) -> 
     if commit is None:
         name = str(place)
         raise ConfigError(
-            f"backbone {name!r} was loaded, but not which commit of it; download it into a folder "
-            f"(`hf download {name} --local-dir FOLDER`) and give that"
+            f"backbone {name!r} was loaded, but not which commit of it",
+            fix=(
+                f"download it into a folder (`hf download {name} --local-dir FOLDER`) and give that"
+            ),
         )
     return commit[:12]
 

@@ -27,8 +27,8 @@ class Vocabulary:
     def __init__(self, tokenizer: Any, embed: nn.Embedding, *, causal: bool) -> None:
         if tokenizer.eos_token_id is None:
             raise ConfigError(
-                "the tokenizer names no end-of-sequence token, so that no answer could ever end; "
-                "set its eos_token"
+                "the tokenizer names no end-of-sequence token, so that no answer could ever end",
+                fix="set its eos_token",
             )
         self.tokenizer = tokenizer
         self.embed = embed

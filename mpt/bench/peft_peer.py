@@ -20,7 +20,8 @@ def prompted(model: Measured) -> Any:
         from peft import PromptTuningConfig, PromptTuningInit, TaskType, get_peft_model
     except ImportError:
         raise ConfigError(
-            "this benchmark compares with PEFT, which is not installed; pip install -e '.[bench]'"
+            "this benchmark compares with PEFT, which is not installed",
+            fix="pip install -e '.[bench]'",
         ) from None
     seq2seq = model.stock.config.is_encoder_decoder
     chosen = PromptTuningConfig(

@@ -137,8 +137,8 @@ def _check_words() -> None:
         except UnicodeEncodeError:
             shown = os.fsencode(word).decode(errors="backslashreplace")
             raise InputError(
-                f"{what}, '{shown}', holds bytes that are no UTF-8; type it in UTF-8, and rename "
-                "a file that is called so"
+                f"{what}, '{shown}', holds bytes that are no UTF-8",
+                fix="type it in UTF-8, and rename a file that is called so",
             ) from None
 
 

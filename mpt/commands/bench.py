@@ -97,7 +97,10 @@ def _numbers(text: str, option: str) -> list[int]:
     except ValueError:
         found = []
     if not found or min(found) < 1:
-        raise InputError(f"{option} is {text!r}; give whole numbers from 1, by commas: 1,2,5")
+        raise InputError(
+            f"{option} is {text!r}",
+            fix="give whole numbers from 1, by commas: 1,2,5",
+        )
     return found
 
 

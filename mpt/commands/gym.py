@@ -82,7 +82,10 @@ def show(
     from mpt.gym.overview import shown
 
     if folder is None and (study or backbone):
-        raise ConfigError("--study and --backbone say who reads the rows of --gym; give that too")
+        raise ConfigError(
+            "--study and --backbone say who reads the rows of --gym",
+            fix="give that too",
+        )
     found = shown(task, folder)
     if folder is not None:
         found = replace(found, reach=_reaches(task, folder, study, backbone))

@@ -30,7 +30,10 @@ def predict(
 
     asked = texts or _lines()
     if not asked:
-        raise InputError("there is no text to answer; give texts behind the prompt, or on stdin")
+        raise InputError(
+            "there is no text to answer",
+            fix="give texts behind the prompt, or on stdin",
+        )
     for answer in mpt.load_prompt(prompt).predict(asked):
         out.raw(one_line(answer))
 
@@ -43,7 +46,8 @@ def _lines() -> list[str]:
         return lines_of(sys.stdin.buffer.read()) if sys.stdin else []
     except OSError as wrong:
         raise InputError(
-            f"standard input cannot be read ({wrong.strerror}); give a file of texts, a line each"
+            f"standard input cannot be read ({wrong.strerror})",
+            fix="give a file of texts, a line each",
         ) from None
     except ValueError as wrong:
         raise InputError(f"standard input, {wrong}") from None

@@ -50,7 +50,10 @@ def similarity(
     from mpt.report.views import similarity_json, similarity_sheet, sources_sheet
 
     if to is not None and to.suffix not in (".png", ".svg"):
-        raise InputError(f"--out is {str(to)!r}; give a file that ends in .png or .svg")
+        raise InputError(
+            f"--out is {str(to)!r}",
+            fix="give a file that ends in .png or .svg",
+        )
     named = by_commas(tasks)
     if named and suggest and suggest not in named:
         named = (*named, suggest)

@@ -33,5 +33,6 @@ def sync(
     out.line(f"{synced.sent} records sent, {synced.left} left")
     if synced.left:
         raise MptError(
-            f"{synced.left} records could not be sent; they are kept, run `mpt sync` again"
+            f"{synced.left} records could not be sent",
+            fix="they are kept, run `mpt sync` again",
         )

@@ -27,13 +27,16 @@ def open_fleet(
     """
     if ray is None:
         if gpus is not None:
-            raise ConfigError("--gpus-per-pack is for packs on a Ray cluster; give --ray too")
+            raise ConfigError(
+                "--gpus-per-pack is for packs on a Ray cluster",
+                fix="give --ray too",
+            )
         yield LocalFleet()
         return
     if (device or "").startswith("cuda:"):
         raise ConfigError(
-            f"--device {device} with --ray: Ray gives each pack its GPU; leave --device out, or "
-            "give cpu to leave GPUs alone"
+            f"--device {device} with --ray: Ray gives each pack its GPU",
+            fix="leave --device out, or give cpu to leave GPUs alone",
         )
     # Ray is an extra, and takes seconds to import
     from mpt.compute.ray_cluster import joined, share

@@ -78,8 +78,11 @@ def _expect_apt(config: UnitConfig, units: Mapping[str, Unit]) -> None:
         name = located(config).name
         raise DataError(
             f"the prompt of {digest} was learned for weights {learned.weights}, "
-            f"but backbone {name!r} has {config.weights}; start from a prompt that "
-            "was learned with this backbone (`mpt run` prints its digest), or from `vocabulary`"
+            f"but backbone {name!r} has {config.weights}",
+            fix=(
+                "start from a prompt that "
+                "was learned with this backbone (`mpt run` prints its digest), or from `vocabulary`"
+            ),
         )
     while isinstance(config, CellConfig) and digest in units:
         ancestor = config_of(units[digest])
@@ -88,8 +91,8 @@ def _expect_apt(config: UnitConfig, units: Mapping[str, Unit]) -> None:
             by = "" if digest == start else f" (it started from that of {digest})"
             raise DataError(
                 f"the prompt of {start} was learned on {config.task}{by}, so that its score there "
-                "would say nothing about unseen tasks; leave that task out, or start from a prompt "
-                "that was learned on others"
+                "would say nothing about unseen tasks",
+                fix="leave that task out, or start from a prompt that was learned on others",
             )
         digest = learned_start(ancestor)
 
@@ -141,7 +144,10 @@ def for_backbone(prompt: Tensor, backbone: Backbone, tokens: int, digest: str) -
     if prompt.shape != like.shape or prompt.dtype != backbone.dtype:
         raise DataError(
             f"the prompt of {digest} is {list(prompt.shape)} of {prompt.dtype}, but its backbone "
-            f"takes {list(like.shape)} of {backbone.dtype}; restore it from a copy, or forget its "
-            f"unit (`mpt studies forget {digest}`), so that it is computed again"
+            f"takes {list(like.shape)} of {backbone.dtype}",
+            fix=(
+                "restore it from a copy, or forget its "
+                f"unit (`mpt studies forget {digest}`), so that it is computed again"
+            ),
         )
     return prompt.to(backbone.device)

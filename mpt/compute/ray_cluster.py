@@ -72,7 +72,10 @@ def _driver(address: str) -> Iterator[None]:
         import ray
         from ray.exceptions import RayError
     except ImportError:
-        raise InputError("could not import ray; pip install -e '.[ray]'") from None
+        raise InputError(
+            "could not import ray",
+            fix="pip install -e '.[ray]'",
+        ) from None
     _knock(address)
     if address != "local" and not _is_member():
         raise InputError(_no_cluster(address, "this machine is not part of a cluster"))
@@ -107,8 +110,8 @@ def share(gpus: float | None, device: str | None) -> Share:
     """
     if gpus is not None and not (0 < gpus <= 1 or (gpus > 1 and gpus % 1 == 0)):
         raise ConfigError(
-            f"--gpus-per-pack {gpus:g} is not a number of GPUs that Ray can assign; give a "
-            "fraction of one GPU such as 0.5, or a whole number"
+            f"--gpus-per-pack {gpus:g} is not a number of GPUs that Ray can assign",
+            fix="give a fraction of one GPU such as 0.5, or a whole number",
         )
     machines = _machines()
     if device == "cpu":
@@ -120,8 +123,8 @@ def share(gpus: float | None, device: str | None) -> Share:
         have = ", ".join(f"{m.get('CPU', 0):g} CPUs and {m.get('GPU', 0):g} GPUs" for m in machines)
         raise ConfigError(
             f"a pack takes 1 CPU{f' and {gpus:g} GPUs' if gpus else ''}, which no machine of the "
-            f"Ray cluster has (they have: {have}); add a machine that does with `ray start`, or "
-            "change --gpus-per-pack or --device"
+            f"Ray cluster has (they have: {have})",
+            fix="add a machine that does with `ray start`, or change --gpus-per-pack or --device",
         )
     return pack_share
 
@@ -161,8 +164,8 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=5).close()
     except OSError as error:
         raise InputError(
-            f"no Ray cluster answers at {Home.shown(address)} ({error.strerror or error}); give "
-            "the address that `ray start --head` printed, or --ray local"
+            f"no Ray cluster answers at {Home.shown(address)} ({error.strerror or error})",
+            fix="give the address that `ray start --head` printed, or --ray local",
         ) from None
 
 

@@ -119,5 +119,6 @@ def _get(done: Any) -> tuple[Any, int]:
             advice = "its machine has too little memory: give a smaller pack"
         cause = str(error).strip().partition("\n")[0]
         raise MptError(
-            f"a pack was lost {RETRIES + 1} times on the Ray cluster ({cause}); {advice}"
+            f"a pack was lost {RETRIES + 1} times on the Ray cluster ({cause})",
+            fix=f"{advice}",
         ) from None

@@ -29,8 +29,8 @@ def expect_inputs(worker: Worker, config: UnitConfig) -> None:
     ):
         if actual != expected:
             raise DataError(
-                f"the {what} on {gethostname()} are {actual}, but the driver's are {expected}; "
-                "give every machine the same gym and backbone"
+                f"the {what} on {gethostname()} are {actual}, but the driver's are {expected}",
+                fix="give every machine the same gym and backbone",
             )
 
 
@@ -41,12 +41,13 @@ def expect_artefact(home: Home, unit: Unit) -> None:
     if not (home.root / unit.artefact).is_file():
         raise StoreError(
             f"the prompt of {unit.digest} was written by another machine, but it is not in "
-            f"{home.root} here; set MPT_HOME to a folder that all machines share"
+            f"{home.root} here",
+            fix="set MPT_HOME to a folder that all machines share",
         )
     try:
         prompt_of(home, unit)
     except DataError as error:
         raise StoreError(
-            f"what was just written cannot be read back: {str(error).partition(';')[0]}; check "
-            f"the disk of {home.root}, then run the same command"
+            f"what was just written cannot be read back: {error.what}",
+            fix=f"check the disk of {home.root}, then run the same command",
         ) from None

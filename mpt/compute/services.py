@@ -78,13 +78,19 @@ def compose() -> NoReturn:
     """
     instead = "`mpt up --print` prints the same services as plain commands"
     if not COMPOSE.is_file():
-        raise InputError(f"mpt is not run from a clone, so there is no {COMPOSE}; {instead}")
+        raise InputError(
+            f"mpt is not run from a clone, so there is no {COMPOSE}",
+            fix=f"{instead}",
+        )
     if shutil.which("docker") is None:
-        raise InputError(f"docker is not on PATH; {instead}")
+        raise InputError(
+            "docker is not on PATH",
+            fix=f"{instead}",
+        )
     if missing := [name for name in SECRETS if not os.environ.get(name)]:
         raise InputError(
-            f"set {' and '.join(missing)} first, each to a secret of 12 characters or more; or "
-            f"call `docker compose -f {COMPOSE} up`, which also reads docker/.env"
+            f"set {' and '.join(missing)} first, each to a secret of 12 characters or more",
+            fix=f"or call `docker compose -f {COMPOSE} up`, which also reads docker/.env",
         )
     sys.stdout.flush()
     words = ["docker", "compose", "--file", str(COMPOSE), "up", "--detach", "--wait"]

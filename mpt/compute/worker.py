@@ -375,8 +375,8 @@ def restore_worker(
     """
     if not root.is_dir():
         raise StoreError(
-            f"the home folder {root} is not there on {gethostname()}; set MPT_HOME to a folder "
-            "that all machines share under one path"
+            f"the home folder {root} is not there on {gethostname()}",
+            fix="set MPT_HOME to a folder that all machines share under one path",
         )
     with suppress(OSError):
         os.chdir(folder)

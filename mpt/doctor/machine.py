@@ -52,8 +52,7 @@ def run_check(name: str, check: Callable[[], str], fix: str = "") -> Finding:
     try:
         return Finding(name, "ok", check())
     except MptError as error:
-        what, _, cure = str(error).partition("; ")
-        return Finding(name, "fail", what, cure or fix)
+        return Finding(name, "fail", error.what, error.fix or fix)
 
 
 def machine(
@@ -169,8 +168,7 @@ def rows(gym: Gym, backbone: Backbone, config: BackboneConfig) -> Finding:
         for reach in checked:
             reach.refuse_hopeless()
     except MptError as error:
-        what, _, cure = str(error).partition("; ")
-        return Finding("rows", "fail", what, cure)
+        return Finding("rows", "fail", error.what, error.fix)
     if not (lines := reach_lines(checked)):
         return Finding("rows", "ok", f"all inputs are read whole, all answers written ({limits})")
     fix = (

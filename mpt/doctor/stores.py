@@ -42,8 +42,7 @@ def stores(home: Home) -> Iterator[Finding]:
         home.refuse_shared()
         yield Finding("separate stores", "ok", "ledger, studies and runs share no database")
     except StoreError as error:
-        what, _, fix = str(error).rpartition("; ")
-        yield Finding("separate stores", "fail", what, fix)
+        yield Finding("separate stores", "fail", error.what, error.fix)
     yield from _database(_Store("ledger", "MPT_LEDGER_URL", home.ledger_url, "the ledger"))
     yield from _units(home)
     yield from _database(_Store("studies", "MPT_STUDIES_URL", home.studies_url, "Optuna", OPTUNA))
@@ -60,7 +59,7 @@ def _units(home: Home) -> Iterator[Finding]:
     file = sqlite_file(home.ledger_url)
     if file and not file.exists():
         return
-    faults = list[str]()
+    faults = list[MptError]()
     try:
         if UNITS.name not in survey(home.ledger_url, "ledger", "MPT_LEDGER_URL", TIMEOUT).tables:
             return
@@ -76,18 +75,17 @@ def _units(home: Home) -> Iterator[Finding]:
             "units", "ok", f"{len(digests)} in the ledger, their records and prompts whole"
         )
         return
-    what, _, fix = faults[0].partition("; ")
     more = f", and {len(faults) - 1} more" if faults[1:] else ""
-    yield Finding("units", "fail", f"{what}{more}", fix)
+    yield Finding("units", "fail", f"{faults[0].what}{more}", faults[0].fix)
 
 
-def _faults(home: Home, ledger: Ledger, digests: Sequence[str]) -> list[str]:
+def _faults(home: Home, ledger: Ledger, digests: Sequence[str]) -> list[MptError]:
     """Return the faults of some units; if a query fails, they are read one by one."""
     try:
         units = ledger.get_many(digests).values()
     except MptError as error:
         if len(digests) == 1:
-            return [str(error)]
+            return [error]
         return [fault for digest in digests for fault in _faults(home, ledger, [digest])]
     faults = []
     for unit in units:
@@ -96,7 +94,7 @@ def _faults(home: Home, ledger: Ledger, digests: Sequence[str]) -> list[str]:
             if unit.kind == "meta" and unit.artefact:
                 prompt_of(home, unit)
         except MptError as error:
-            faults.append(str(error))
+            faults.append(error)
     return faults
 
 
@@ -118,8 +116,7 @@ def _database(store: _Store) -> Iterator[Finding]:
     try:
         store_survey = survey(store.url, store.name, store.variable, TIMEOUT)
     except MptError as error:
-        what, _, fix = str(error).rpartition("; ")
-        yield Finding(store.name, "fail", what or fix, fix if what else f"see {store.variable}")
+        yield Finding(store.name, "fail", error.what, error.fix or f"see {store.variable}")
         return
     elapsed = time.monotonic() - start
     holder = owner(store_survey.tables)
@@ -130,8 +127,7 @@ def _database(store: _Store) -> Iterator[Finding]:
     if store.library and (
         fault := schema_fault(store.url, store.variable, store.library, store_survey.revision)
     ):
-        what, _, fix = fault.partition("; ")
-        yield Finding(store.name, "fail", f"{shown}: {what}", fix)
+        yield Finding(store.name, "fail", f"{shown}: {fault.what}", fault.fix)
         return
     if file and not os.access(file, os.W_OK):
         fix = f"let this user write it (`chmod u+w {quote(str(file))}`), or set {store.variable}"
@@ -151,9 +147,9 @@ def _server(uri: str) -> Iterator[Finding]:
         clock = answer(uri, TIMEOUT)
     except Exception as error:
         # the client library raises many kinds of errors; each is a fault of the server
-        what, _, fix = str(Faults(uri).sorted(error, "a question")).partition("; ")
-        fix = fix or f"see that {tracking_variable()} names a running MLflow server"
-        yield Finding("tracking", "fail", what, fix)
+        fault = Faults(uri).sorted(error, "a question")
+        fix = fault.fix or f"see that {tracking_variable()} names a running MLflow server"
+        yield Finding("tracking", "fail", fault.what, fix)
         return
     elapsed = time.monotonic() - start
     shown = Home.shown(uri)

@@ -17,13 +17,19 @@ def known_device(name: str | None) -> str | None:
     try:
         place = torch.device(name)
     except RuntimeError:
-        raise ConfigError(f"unknown device {name!r}; give cpu, cuda or cuda:N") from None
+        raise ConfigError(
+            f"unknown device {name!r}",
+            fix="give cpu, cuda or cuda:N",
+        ) from None
     if place.type not in ("cpu", "cuda"):
-        raise ConfigError(f"mpt does not compute on {name!r}; give cpu, cuda or cuda:N")
+        raise ConfigError(
+            f"mpt does not compute on {name!r}",
+            fix="give cpu, cuda or cuda:N",
+        )
     seen = torch.cuda.device_count()
     if place.type == "cuda" and (place.index or 0) >= seen:
         raise ConfigError(
-            f"device {name!r} was asked for, but torch sees {seen} CUDA devices; give "
-            f"{'cpu' if not seen else f'cuda:0 to cuda:{seen - 1}, or cpu'}"
+            f"device {name!r} was asked for, but torch sees {seen} CUDA devices",
+            fix=f"give {'cpu' if not seen else f'cuda:0 to cuda:{seen - 1}, or cpu'}",
         )
     return name

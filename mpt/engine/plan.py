@@ -55,7 +55,10 @@ def known_engine(name: str, methods: Iterable[str]) -> str:
     engines = {one: (AUTO, *method(one).engines) for one in methods}
     if not any(name in known for known in engines.values()):
         has = "; ".join(f"{one} has {', '.join(known)}" for one, known in engines.items())
-        raise ConfigError(f"no method here has the meta engine {name!r}: {has}; give one of these")
+        raise ConfigError(
+            f"no method here has the meta engine {name!r}: {has}",
+            fix="give one of these",
+        )
     return name
 
 

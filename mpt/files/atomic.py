@@ -38,7 +38,10 @@ def contained(folder: Path, name: str | Path, what: str, cure: str) -> Path:
     except (OSError, RuntimeError, ValueError):
         # a name that is too long, a cycle of links, a NUL
         pass
-    raise DataError(f"{what} {str(name)!r} {fault}; {cure}")
+    raise DataError(
+        f"{what} {str(name)!r} {fault}",
+        fix=f"{cure}",
+    )
 
 
 def write_whole(path: Path, data: bytes) -> None:

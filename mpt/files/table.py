@@ -68,13 +68,19 @@ def read_table(
     is_tsv = path.suffix == ".tsv"
     records = list(_tabs(path, text) if is_tsv else _commas(path, text))
     if not records:
-        raise DataError(f"{path}: is empty; its first line must name the columns")
+        raise DataError(
+            f"{path}: is empty",
+            fix="its first line must name the columns",
+        )
     columns = tuple(name.strip() for name in records[0].values)
     _check_header(path, records[0].first, columns, "\t" if is_tsv else ",")
     check_columns(path, columns, wanted, about)
     rows = [Line(record.first, _row(path, record, columns)) for record in records[1:]]
     if not rows:
-        raise DataError(f"{path}: holds a header and no rows; give it at least one row")
+        raise DataError(
+            f"{path}: holds a header and no rows",
+            fix="give it at least one row",
+        )
     return columns, rows
 
 
@@ -83,7 +89,10 @@ def bytes_of(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); give a file") from None
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror})",
+            fix="give a file",
+        ) from None
 
 
 def check_columns(
@@ -103,8 +112,8 @@ def check_columns(
             near = get_close_matches(name.casefold(), folded, n=1)
             meant = f" - did you call it {folded[near[0]]!r}?" if near else ";"
             raise DataError(
-                f"{path} has no column {name!r}{meant} it has {some(columns)}; needed are "
-                f"{some(wanted)}{about}"
+                f"{path} has no column {name!r}{meant} it has {some(columns)}",
+                fix=f"needed are {some(wanted)}{about}",
             )
 
 
@@ -124,16 +133,16 @@ def _quoted(path: Path, lines: Sequence[str]) -> Iterator[_Record]:
             raw = "".join(lines[first - 1 : reader.line_num])
             if not _RECORD.fullmatch(raw):
                 raise DataError(
-                    f"{path}:{first}: a quote is inside {raw.strip()[:40]!r} and not around it; "
-                    "put quotes around the whole value and double those inside"
+                    f"{path}:{first}: a quote is inside {raw.strip()[:40]!r} and not around it",
+                    fix="put quotes around the whole value and double those inside",
                 )
             if values:
                 yield _Record(first, reader.line_num, values)
             first = reader.line_num + 1
     except csv.Error as error:
         raise DataError(
-            f"{path}:{first}: {_reason(error)} after {lines[first - 1].strip()[:40]!r}; close "
-            "the quotes around the value and double those inside"
+            f"{path}:{first}: {_reason(error)} after {lines[first - 1].strip()[:40]!r}",
+            fix="close the quotes around the value and double those inside",
         ) from None
 
 
@@ -164,8 +173,11 @@ def _refuse_swallowed(path: Path, lines: Sequence[str], records: Sequence[_Recor
         ):
             raise DataError(
                 f"{path}:{record.first}: a quoted value continues to line {record.last} and "
-                "contains what look like rows; remove the stray quotes from the two lines (or "
-                "double them), or the line ends from the value"
+                "contains what look like rows",
+                fix=(
+                    "remove the stray quotes from the two lines (or "
+                    "double them), or the line ends from the value"
+                ),
             )
 
 
@@ -176,7 +188,8 @@ def _tabs(path: Path, text: str) -> Iterator[_Record]:
             if odd := next((value for value in values if _is_quoted(value)), None):
                 raise DataError(
                     f"{path}:{number}: {odd[:40]!r} is quoted as in CSV, but in .tsv quotes are "
-                    "content; save without quotes, or as .csv with commas"
+                    "content",
+                    fix="save without quotes, or as .csv with commas",
                 )
             yield _Record(number, number, values)
 
@@ -198,16 +211,18 @@ def _check_header(path: Path, number: int, columns: tuple[str, ...], separator: 
             if character != separator and character in columns[0]:
                 raise DataError(
                     f"{path}:{number}: the columns {columns[0][:60]!r} are separated by {name}, "
-                    f"not by {SEPARATORS[separator]}; save the table with {SEPARATORS[separator]}"
+                    f"not by {SEPARATORS[separator]}",
+                    fix=f"save the table with {SEPARATORS[separator]}",
                 )
     if "" in columns:
         raise DataError(
-            f"{path}:{number}: column {columns.index('') + 1} has no name; name it, or leave it "
-            "out (pandas: to_csv(index=False))"
+            f"{path}:{number}: column {columns.index('') + 1} has no name",
+            fix="name it, or leave it out (pandas: to_csv(index=False))",
         )
     if twice := [name for name in dict.fromkeys(columns) if columns.count(name) > 1]:
         raise DataError(
-            f"{path}:{number}: has the column {twice[0]!r} twice; remove one, or rename it"
+            f"{path}:{number}: has the column {twice[0]!r} twice",
+            fix="remove one, or rename it",
         )
 
 
@@ -215,9 +230,12 @@ def _row(path: Path, record: _Record, columns: tuple[str, ...]) -> Mapping[str, 
     if len(record.values) != len(columns):
         raise DataError(
             f"{path}:{record.first}: {len(record.values)} fields where the header has "
-            f"{len(columns)} ({some(columns)}); correct that line, and quote values that contain a "
-            "comma"
+            f"{len(columns)} ({some(columns)})",
+            fix="correct that line, and quote values that contain a comma",
         )
     if tuple(record.values) == columns:
-        raise DataError(f"{path}:{record.first}: repeats the header; remove that line")
+        raise DataError(
+            f"{path}:{record.first}: repeats the header",
+            fix="remove that line",
+        )
     return dict(zip(columns, record.values, strict=True))

@@ -28,8 +28,14 @@ def read_custom_rows(path: Path) -> SplitRows:
         rows = list(json_lines(bytes_of(path), str(path)))
         columns = tuple(rows[0][1]) if rows else ()
     else:
-        raise DataError(f"{path}: rows must be .jsonl, .csv or .tsv; convert the file")
+        raise DataError(
+            f"{path}: rows must be .jsonl, .csv or .tsv",
+            fix="convert the file",
+        )
     if not rows:
-        raise DataError(f"{path}: holds no rows; give it at least one")
+        raise DataError(
+            f"{path}: holds no rows",
+            fix="give it at least one",
+        )
     lines = tuple(number for number, _ in rows)
     return SplitRows(str(path), len(rows), columns, {}, (row for _, row in rows), lines)

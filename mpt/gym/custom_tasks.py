@@ -134,8 +134,8 @@ class CustomTask:
         for part, examples in chosen.items():
             if not examples:
                 raise DataError(
-                    f"{self.folder}: {part} is empty: too few rows for k = {self.shots}; give "
-                    "more rows or fewer `shots`"
+                    f"{self.folder}: {part} is empty: too few rows for k = {self.shots}",
+                    fix="give more rows or fewer `shots`",
                 )
         return FewShotSplit(self.card.task, self.card.metric, seed, **chosen)
 
@@ -152,8 +152,8 @@ class CustomTask:
 
         def row_error(number: int, cause: Exception) -> DataError:
             return DataError(
-                f"{path}:{table.lines[number]}: {cause}; correct that row, or leave it out with "
-                f"`keep` in {CARD}"
+                f"{path}:{table.lines[number]}: {cause}",
+                fix=f"correct that row, or leave it out with `keep` in {CARD}",
             )
 
         for number, (text, target) in numbered_lines(self.card, table.rows, row_error):
@@ -195,7 +195,10 @@ def find_custom_task(folder: Path, shots: int | str | None = None) -> CustomTask
     for split, path in files.items():
         contained(folder, names[split], f"{where}: rows", "put the file itself into that folder")
         if not path.is_file():
-            raise DataError(f"{where}: the rows {path} are missing; put the file there")
+            raise DataError(
+                f"{where}: the rows {path} are missing",
+                fix="put the file there",
+            )
     card = _recipe(where, folder.name, custom, default)
     wanted = default if shots is None else "all" if shots == "all" else int(shots)
     return CustomTask(folder, card, files, wanted)

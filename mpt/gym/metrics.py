@@ -58,16 +58,19 @@ def score(metric: str, predictions: Predictions, targets: Targets) -> float:
         raise UnknownName("metric", metric, METRICS)
     if len(predictions) != len(targets):
         raise DataError(
-            f"{metric}: {len(predictions)} predictions for {len(targets)} rows of targets; "
-            "give exactly one prediction per row, in the rows' order"
+            f"{metric}: {len(predictions)} predictions for {len(targets)} rows of targets",
+            fix="give exactly one prediction per row, in the rows' order",
         )
     if not predictions:
-        raise DataError(f"{metric}: no rows to score; a split needs at least one example")
+        raise DataError(
+            f"{metric}: no rows to score",
+            fix="a split needs at least one example",
+        )
     for row, answers in enumerate(targets):
         if isinstance(answers, str) or not answers:
             raise DataError(
-                f"{metric}: row {row} has {answers!r} as targets; "
-                "give a list with at least one acceptable answer"
+                f"{metric}: row {row} has {answers!r} as targets",
+                fix="give a list with at least one acceptable answer",
             )
     return float(METRICS[metric](predictions, targets))
 
@@ -277,7 +280,7 @@ def _gold_number(row: int, text: str) -> float:
     value = _number(text)
     if not isfinite(value):
         raise DataError(
-            f"Pearson-Correlation: row {row} has the gold answer {text!r}, which is no number; "
-            "choose another metric for this task"
+            f"Pearson-Correlation: row {row} has the gold answer {text!r}, which is no number",
+            fix="choose another metric for this task",
         )
     return value

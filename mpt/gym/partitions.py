@@ -32,17 +32,20 @@ class Setting:
         both = sorted(set(self.sources) & set(self.targets))
         if both:
             raise ConfigError(
-                f"setting {self.name!r} has {', '.join(both)} among its sources and its targets; "
-                "a target must be unseen: take it out of one side"
+                f"setting {self.name!r} has {', '.join(both)} among its sources and its targets",
+                fix="a target must be unseen: take it out of one side",
             )
         for side, tasks in (("sources", self.sources), ("targets", self.targets)):
             if not tasks:
-                raise ConfigError(f"setting {self.name!r} has no {side}; name at least one task")
+                raise ConfigError(
+                    f"setting {self.name!r} has no {side}",
+                    fix="name at least one task",
+                )
             twice = sorted({task for task in tasks if tasks.count(task) > 1})
             if twice:
                 raise ConfigError(
-                    f"setting {self.name!r} names {', '.join(twice)} twice among its {side}; "
-                    "name each task once"
+                    f"setting {self.name!r} names {', '.join(twice)} twice among its {side}",
+                    fix="name each task once",
                 )
 
 
@@ -69,7 +72,8 @@ class Partitions:
             if leaked:
                 raise ConfigError(
                     f"{', '.join(leaked)}: among the validation tasks and the targets of setting "
-                    f"{setting.name!r}; nothing may be searched on a target: take it out of one"
+                    f"{setting.name!r}",
+                    fix="nothing may be searched on a target: take it out of one",
                 )
 
     @property

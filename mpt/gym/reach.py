@@ -60,9 +60,11 @@ class Reach:
         if self.part != "train" and self.worthless == self.answers:
             raise DataError(
                 f"{self.task}: none of its {self.answers} {self.part} answers can be written with "
-                f"max_target {self.max_target} ({self.example}), so that every score would be 0; "
-                "raise the backbone's max_target, use another backbone, change the answers, or "
-                "leave the task out"
+                f"max_target {self.max_target} ({self.example}), so that every score would be 0",
+                fix=(
+                    "raise the backbone's max_target, use another backbone, change the answers, or "
+                    "leave the task out"
+                ),
             )
 
 

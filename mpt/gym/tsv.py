@@ -78,7 +78,10 @@ class TsvGym:
         """
         folder_task = self._task(task)
         if seed not in SEEDS:
-            raise DataError(f"seed {seed} has no split of {task!r}; seeds are {SEEDS}")
+            raise DataError(
+                f"seed {seed} has no split of {task!r}",
+                fix=f"seeds are {SEEDS}",
+            )
         key = (task, seed, shots)
         if key not in self._splits:
             if shots is not None:
@@ -97,25 +100,31 @@ def _find_tasks(where: Path) -> dict[str, FolderTask]:
     if not where.is_dir():
         what = "is not a folder" if where.exists() else "does not exist"
         raise DataError(
-            f"gym folder {where} {what}; give a folder with one sub-folder per task "
-            "(`mpt gym build` makes one), or `mini`"
+            f"gym folder {where} {what}",
+            fix=(
+                "give a folder with one sub-folder per task (`mpt gym build` makes one), or `mini`"
+            ),
         )
     if (where / CARD).exists():
         raise DataError(
-            f"{where} is one task, not a gym; put its folder beside other tasks and give the "
-            "folder that holds them all"
+            f"{where} is one task, not a gym",
+            fix="put its folder beside other tasks and give the folder that holds them all",
         )
     folders = sorted(path for path in where.iterdir() if _is_task(path))
     if not folders:
         raise DataError(
-            f"gym folder {where} holds no task; expected <task>/<task>_<k>_<seed>_train.tsv "
-            "and so on: make them with `mpt gym build`"
+            f"gym folder {where} holds no task",
+            fix=(
+                "expected <task>/<task>_<k>_<seed>_train.tsv "
+                "and so on: make them with `mpt gym build`"
+            ),
         )
     for folder in folders:
         if not _is_text(folder.name):
             raise DataError(
                 f"gym folder {where}: the name of the folder {os.fsencode(folder.name)!r} is not "
-                "UTF-8, so it cannot name a task; rename it"
+                "UTF-8, so it cannot name a task",
+                fix="rename it",
             )
     return {folder.name: _find_task(folder) for folder in folders}
 

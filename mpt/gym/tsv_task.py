@@ -49,11 +49,17 @@ def parse_tsv(content: bytes, path: Path, *, known: bool) -> tuple[Example, ...]
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}:{line}: not UTF-8; save the file in that encoding") from None
+        raise DataError(
+            f"{path}:{line}: not UTF-8",
+            fix="save the file in that encoding",
+        ) from None
     lines = text.removesuffix("\n").split("\n") if text else []
     examples = tuple(_examples(lines, path, known))
     if not examples:
-        raise DataError(f"{path}: holds no example; each file needs at least one line")
+        raise DataError(
+            f"{path}: holds no example",
+            fix="each file needs at least one line",
+        )
     return examples
 
 
@@ -77,8 +83,8 @@ def _examples(lines: list[str], path: Path, known: bool) -> Iterator[Example]:
             if known and answers:
                 continue  # as the official loader does
             raise DataError(
-                f"{path}:{number}: {error} in {line[:40]!r}; "
-                "write one example per line as input<TAB>answer"
+                f"{path}:{number}: {error} in {line[:40]!r}",
+                fix="write one example per line as input<TAB>answer",
             ) from None
         yield example
 
@@ -148,8 +154,11 @@ def find_tsv_task(folder: Path, facts: TaskCard, shots: int | str | None = None)
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise DataError(
-            f"{folder} lacks {missing[0]}{more}; a task needs train, dev and test for the seeds "
-            f"{', '.join(map(str, SEEDS))}: add them, rebuild the task, or move the folder away"
+            f"{folder} lacks {missing[0]}{more}",
+            fix=(
+                "a task needs train, dev and test for the seeds "
+                f"{', '.join(map(str, SEEDS))}: add them, rebuild the task, or move the folder away"
+            ),
         )
     return TsvTask(folder, facts if isinstance(k, str) else replace(facts, shots=k), k)
 
@@ -164,8 +173,11 @@ def _shots_in(
     if str(k) not in present:
         files = f"files for k = {', '.join(present)}" if present else "no split files"
         raise DataError(
-            f"{folder} holds {files}, not for k = {k}; expected "
-            f"{file_name(facts.task, k, SEEDS[0], 'train')} and so on (for one of CrossFit's "
-            f"tasks: `mpt gym build {facts.task} --shots {k} --out {folder.parent}`)"
+            f"{folder} holds {files}, not for k = {k}",
+            fix=(
+                "expected "
+                f"{file_name(facts.task, k, SEEDS[0], 'train')} and so on (for one of CrossFit's "
+                f"tasks: `mpt gym build {facts.task} --shots {k} --out {folder.parent}`)"
+            ),
         )
     return "all" if k == "all" else int(k)

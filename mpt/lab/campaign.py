@@ -161,7 +161,10 @@ def final_settings(study: Study, worker: Worker) -> tuple[Setting, ...]:
     names = study.final.settings or tuple(partitions.settings)
     settings = [partitions.setting(name) for name in names]
     if twice := sorted({s.name for s in settings if settings.count(s) > 1}):
-        raise ConfigError(f"'final.settings' names {', '.join(twice)} twice; name each once")
+        raise ConfigError(
+            f"'final.settings' names {', '.join(twice)} twice",
+            fix="name each once",
+        )
     for setting in settings:
         worker.data_digest(setting.targets, study.final.seeds, study.target_shots)
         worker.check(setting.targets, study.final.seeds, study.target_shots, scored=True)

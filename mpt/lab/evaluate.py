@@ -88,8 +88,11 @@ def _expect_usable(prompt: Unit, name: str, targets: tuple[str, ...], worker: Wo
     config = config_of(prompt)
     if not isinstance(config, RunConfig) or prompt.state != "done":
         raise InputError(
-            f"unit {prompt.digest} has kind {prompt.kind!r} and state {prompt.state!r}; give the "
-            "digest of a completed meta-training (`mpt run` prints it), or `vocabulary`"
+            f"unit {prompt.digest} has kind {prompt.kind!r} and state {prompt.state!r}",
+            fix=(
+                "give the "
+                "digest of a completed meta-training (`mpt run` prints it), or `vocabulary`"
+            ),
         )
     same_weights(worker.backbone, worker.backbone_config, config.weights)
     # raises an error for a target that the prompt was learned on

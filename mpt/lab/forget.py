@@ -129,7 +129,8 @@ def _remove(home: Home, digest: str) -> None:
             _gone(file)
         except OSError as error:
             raise StoreError(
-                f"{file} cannot be removed ({error.strerror}); move it away and repeat the command"
+                f"{file} cannot be removed ({error.strerror})",
+                fix="move it away and repeat the command",
             ) from None
 
 

@@ -41,8 +41,8 @@ class Recorded(Lab):
         units = self._settle(configs)
         if all(unit.state == "missing" for unit in units.values()):
             raise InputError(
-                "this ledger has no results of this promotion; run `mpt promote`, with --study for "
-                "a study that is not the latest"
+                "this ledger has no results of this promotion",
+                fix="run `mpt promote`, with --study for a study that is not the latest",
             )
         # a ledger may be read without its prompts, but those that exist must be intact
         for unit in units.values():

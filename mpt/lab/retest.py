@@ -52,18 +52,22 @@ def choose(trials: Sequence[Trial], which: str) -> Trial:
     """
     complete = ranked(trials)
     if not complete:
-        raise InputError("the study has no completed trial to promote; run `mpt sweep` first")
+        raise InputError(
+            "the study has no completed trial to promote",
+            fix="run `mpt sweep` first",
+        )
     if which == "best":
         return complete[0]
     chosen = next((trial for trial in trials if str(trial.number + 1) == which), None)
     if chosen is None:
         raise InputError(
-            f"there is no trial {which!r}; give 'best' or a number from 1 to {len(trials)}"
+            f"there is no trial {which!r}",
+            fix=f"give 'best' or a number from 1 to {len(trials)}",
         )
     if chosen not in complete:
         raise InputError(
-            f"trial {which} is {chosen.state}{f' ({chosen.reason})' if chosen.reason else ''}; "
-            "promote a completed one"
+            f"trial {which} is {chosen.state}{f' ({chosen.reason})' if chosen.reason else ''}",
+            fix="promote a completed one",
         )
     return chosen
 

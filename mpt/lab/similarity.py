@@ -121,8 +121,8 @@ def similarity(spaces: Spaces) -> Similarity:
     if len(spaces) < 2:
         available = f"only that of {', '.join(spaces)}" if spaces else "none"
         raise InputError(
-            f"similarity needs the tuned prompts of at least two tasks, and there is {available}; "
-            "run `mpt promote`, or name --tasks with --tune to tune them"
+            f"similarity needs the tuned prompts of at least two tasks, and there is {available}",
+            fix="run `mpt promote`, or name --tasks with --tune to tune them",
         )
     matrix = tuple(tuple(_mean(of, onto) for onto in spaces.values()) for of in spaces.values())
     chance = fmean(by_chance(space) for seeds in spaces.values() for space in seeds.values())

@@ -163,8 +163,8 @@ def _baseline(concrete: Plan, lab: Lab) -> list[Judged]:
     if not above:
         raise InputError(
             f"plain prompt tuning scores 0 on every validation task ({', '.join(zero)}), so there "
-            "are no relative gains to optimise; give a larger 'tuning.steps', other "
-            "'validation.tasks' or another backbone"
+            "are no relative gains to optimise",
+            fix="give a larger 'tuning.steps', other 'validation.tasks' or another backbone",
         )
     if zero:
         lab.progress.say(

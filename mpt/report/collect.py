@@ -108,7 +108,10 @@ def table_findings(
         named = setting or paper_setting(score.task for score in table)
         table = [replace(score, setting=named or ONE_SETTING) for score in table]
     elif setting:
-        raise ResultsError(f"{file} has a column of settings; leave --setting {setting!r} out")
+        raise ResultsError(
+            f"{file} has a column of settings",
+            fix=f"leave --setting {setting!r} out",
+        )
     table_gains = gains(table, baseline=baseline, zero_baseline="report", missing_task="report")
     papers = crossfit_partitions().settings
     targets = {gain.setting: set(gain.tasks) for gain in table_gains}

@@ -51,15 +51,16 @@ def write_report(findings: Findings, out: Path) -> Path:
     """
     if out.exists() and not (out.is_dir() and ((out / PAGE).exists() or not any(out.iterdir()))):
         raise InputError(
-            f"{out} holds something that is not a report and would be overwritten; "
-            "name a new or empty folder"
+            f"{out} holds something that is not a report and would be overwritten",
+            fix="name a new or empty folder",
         )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     except OSError as error:
         raise InputError(
-            f"{out} cannot be written ({error.strerror}); name another folder"
+            f"{out} cannot be written ({error.strerror})",
+            fix="name another folder",
         ) from None
     try:
         _fill(made, findings)

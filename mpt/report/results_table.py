@@ -90,7 +90,8 @@ def within_range(path: Path, lines: Sequence[int], scores: Sequence[Score]) -> l
                 what = f"{metric} of {score.task} lies" if metric else "scores lie"
                 raise ResultsError(
                     f"{path}, line {line}: {column} is {value:g}{unit}, but {what} between "
-                    f"{low:g} and {high:g}; correct the number, or remove the row"
+                    f"{low:g} and {high:g}",
+                    fix="correct the number, or remove the row",
                 )
     return list(scores)
 
@@ -103,7 +104,8 @@ def _is_percent(path: Path, lines: Sequence[int], column: str, values: Sequence[
         return large is not None
     raise ResultsError(
         f"{path}: {column} is {values[large]:g} in line {lines[large]} and {values[small]:g} in "
-        f"line {lines[small]}: a mix of percent and fractions; write every score as a fraction of 1"
+        f"line {lines[small]}: a mix of percent and fractions",
+        fix="write every score as a fraction of 1",
     )
 
 
@@ -119,7 +121,10 @@ def _row(path: Path, line: Line, read: Callable[[str], str]) -> Row:
     row |= {name: read(row[name]) for name in NAMES if name in row}
     for name in NAMES:
         if row.get(name) == "":
-            raise ResultsError(f"{path}, line {line.number}: the {name} is empty; name it")
+            raise ResultsError(
+                f"{path}, line {line.number}: the {name} is empty",
+                fix="name it",
+            )
     return row
 
 
@@ -146,7 +151,8 @@ def _scores(path: Path, table: Sequence[Line]) -> Iterator[Score]:
             rate = "" if score.lr is None else f", lr {score.lr:g}"
             raise ResultsError(
                 f"{path}: lines {line_of[key]} and {line} are the same cell ({score.setting}, "
-                f"{score.method}, {score.task}, seed {score.seed}{rate}); keep one of them"
+                f"{score.method}, {score.task}, seed {score.seed}{rate})",
+                fix="keep one of them",
             )
         line_of[key] = line
         yield score
@@ -162,7 +168,10 @@ def _number(path: Path, line: int, column: str, value: str) -> float:
         cure = "write decimals with a point"
     elif value.endswith("%"):
         cure = "write a fraction, 0.5 for 50 %"
-    raise ResultsError(f"{path}, line {line}: {column} is {value!r}, not a finite number; {cure}")
+    raise ResultsError(
+        f"{path}, line {line}: {column} is {value!r}, not a finite number",
+        fix=f"{cure}",
+    )
 
 
 def _seed(path: Path, line: int, value: str) -> int:
@@ -170,5 +179,6 @@ def _seed(path: Path, line: int, value: str) -> int:
     if whole := _WHOLE.fullmatch(value):
         return int(whole[1])
     raise ResultsError(
-        f"{path}, line {line}: seed is {value!r}, not a whole number; write one such as 13"
+        f"{path}, line {line}: seed is {value!r}, not a whole number",
+        fix="write one such as 13",
     )

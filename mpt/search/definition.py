@@ -26,7 +26,8 @@ def refuse_another(store: Any, definition: Mapping[str, Any], home: Home) -> Non
     if stored is None and store.get_trials(deepcopy=False):
         raise StoreError(
             f"the store {home.shown(home.studies_url)} holds a study {name!r} that mpt did not "
-            "make; give this one another name with --name"
+            "make",
+            fix="give this one another name with --name",
         )
     # a key that did not exist yet when the study began had its default value
     default = {key: value for key, value in Study().definition.items() if key in definition}

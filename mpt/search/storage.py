@@ -59,8 +59,8 @@ def expect_studies(home: Home) -> tuple[PatientStorage, list[str]]:
     if storage is not None and names:
         return storage, names
     raise InputError(
-        f"there is no study in {home.shown(home.studies_url)} yet; begin one with "
-        "`mpt sweep --method reptile`"
+        f"there is no study in {home.shown(home.studies_url)} yet",
+        fix="begin one with `mpt sweep --method reptile`",
     )
 
 
@@ -144,7 +144,8 @@ def open_storage(home: Home, *, make: bool = False) -> PatientStorage:
         if "malformed" in cause:
             cure = f"{DAMAGED}: its trials are drawn again, and the ledger keeps what they computed"
         raise StoreError(
-            f"the studies store {home.shown(home.studies_url)} cannot be opened ({cause}); {cure}"
+            f"the studies store {home.shown(home.studies_url)} cannot be opened ({cause})",
+            fix=f"{cure}",
         ) from None
     return PatientStorage(storage, home.shown(home.studies_url))
 
@@ -168,12 +169,15 @@ def _refuse_other_tables(home: Home) -> bool:
     if "studies" in tables and (
         fault := schema_fault(home.studies_url, "MPT_STUDIES_URL", OPTUNA, store_survey.revision)
     ):
-        raise StoreError(schema_error("studies store", home.studies_url, fault))
+        raise schema_error("studies store", home.studies_url, fault)
     if tables and "studies" not in tables and not _are_optunas(tables):
         raise StoreError(
             f"the studies store {home.shown(home.studies_url)} cannot be opened (it holds the "
-            f"table {min(tables)!r} of another tool); it must be a database of its own, shared "
-            "with neither MLflow nor the ledger: set MPT_STUDIES_URL"
+            f"table {min(tables)!r} of another tool)",
+            fix=(
+                "it must be a database of its own, shared "
+                "with neither MLflow nor the ledger: set MPT_STUDIES_URL"
+            ),
         )
     return "studies" in tables and bool(store_survey.revision)
 

@@ -44,18 +44,21 @@ def export_peft(unit: Unit, home: Home, folder: Path) -> str:
     """
     if unit.artefact is None:
         raise InputError(
-            f"unit {unit.digest} is {unit.state} and has no prompt to export; name a completed "
-            "meta-training, or a completed cell of prompt tuning"
+            f"unit {unit.digest} is {unit.state} and has no prompt to export",
+            fix="name a completed meta-training, or a completed cell of prompt tuning",
         )
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise InputError(f"{folder} is not an empty folder; name a new or empty one")
+        raise InputError(
+            f"{folder} is not an empty folder",
+            fix="name a new or empty one",
+        )
     config = config_of(unit)
     chosen = located(config)
     if chosen.prompt_position != "before":
         raise ConfigError(
             f"unit {unit.digest} was learned with its prompt {chosen.prompt_position} the input, "
-            "and PEFT puts prompts before it, which changes answers; export one learned with "
-            "prompt_position 'before'"
+            "and PEFT puts prompts before it, which changes answers",
+            fix="export one learned with prompt_position 'before'",
         )
     backbone = load_backbone(chosen, "cpu")
     same_weights(backbone, chosen, config.weights)
@@ -63,8 +66,8 @@ def export_peft(unit: Unit, home: Home, folder: Path) -> str:
     if not seq2seq and bos_ids(backbone.tokenizer):  # type: ignore[attr-defined]
         raise ConfigError(
             f"the tokenizer of {chosen.name!r} puts a token before every text, and the prompt of "
-            f"unit {unit.digest} comes after it, where PEFT cannot put it; "
-            f"use `mpt predict {unit.digest}`, or its registered model in MLflow"
+            f"unit {unit.digest} comes after it, where PEFT cannot put it",
+            fix=f"use `mpt predict {unit.digest}`, or its registered model in MLflow",
         )
     prompt = prompt_of(home, unit)
     prompt = for_backbone(prompt, backbone, chosen.prompt_tokens, unit.digest)
@@ -87,6 +90,7 @@ def export_peft(unit: Unit, home: Home, folder: Path) -> str:
         write_whole(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
     except OSError as error:
         raise InputError(
-            f"{folder} cannot be written ({error.strerror}); name another folder"
+            f"{folder} cannot be written ({error.strerror})",
+            fix="name another folder",
         ) from None
     return SEQ2SEQ if seq2seq else CAUSAL

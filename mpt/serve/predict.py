@@ -76,9 +76,11 @@ def same_weights(backbone: Backbone, chosen: BackboneConfig, weights: str) -> No
         raise ConfigError(
             f"the prompt was recorded under the earlier identity {weights} of {chosen.name!r}, "
             "which left out its configuration and part of its tokenizer, so it may have been "
-            "learned on another model; repeat the command that learned it to learn it again"
+            "learned on another model",
+            fix="repeat the command that learned it to learn it again",
         )
     raise ConfigError(
         f"the prompt was made for weights {weights}, but backbone {chosen.name!r} "
-        f"has {backbone.weights} here; use the version of mpt or of the model that it was made with"
+        f"has {backbone.weights} here",
+        fix="use the version of mpt or of the model that it was made with",
     )

@@ -58,8 +58,8 @@ def learned_by(unit: Unit) -> RunConfig | CellConfig:
     """
     if unit.artefact is None:
         raise InputError(
-            f"unit {unit.digest} ({unit.kind}, {unit.state}) has no prompt to show; name a "
-            "completed meta-training, or a completed cell of prompt tuning"
+            f"unit {unit.digest} ({unit.kind}, {unit.state}) has no prompt to show",
+            fix="name a completed meta-training, or a completed cell of prompt tuning",
         )
     expect_sound([unit])
     config = config_of(unit)

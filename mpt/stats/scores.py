@@ -54,7 +54,8 @@ class Score:
             if not isfinite(value):
                 raise ResultsError(
                     f"{self.setting}: {self.method} on {self.task}, seed {self.seed}, has a {part} "
-                    f"score of {value}; leave a failed cell out instead of giving it a number"
+                    f"score of {value}",
+                    fix="leave a failed cell out instead of giving it a number",
                 )
 
 
@@ -166,7 +167,10 @@ def gains(
     chosen = best_dev(scores)
     means = by_seed(chosen)
     if not means:
-        raise ResultsError("there are no scores, so there is no ARG; give at least one row")
+        raise ResultsError(
+            "there are no scores, so there is no ARG",
+            fix="give at least one row",
+        )
     methods = dict.fromkeys(method for cells in means.values() for method in cells)
     if baseline not in methods:
         raise UnknownName("method", baseline, methods, "Name the baseline with --baseline.")
@@ -175,7 +179,8 @@ def gains(
         if baseline not in cells:
             raise ResultsError(
                 f"setting {setting!r} has no scores of the baseline {baseline!r} (it has "
-                f"{', '.join(cells)}); add them, or leave the setting out"
+                f"{', '.join(cells)})",
+                fix="add them, or leave the setting out",
             )
         for method in cells:
             if method != baseline:
@@ -261,7 +266,8 @@ def _gain(pair: _Pair, zero_baseline: Gaps, missing_task: Gaps, resamples: int) 
     if zero_baseline == "error" and zero:
         raise ResultsError(
             f"setting {pair.setting!r}: the baseline {pair.baseline!r} scores 0 or less on "
-            f"{', '.join(zero)}, and a relative gain divides by it; leave the task out of the table"
+            f"{', '.join(zero)}, and a relative gain divides by it",
+            fix="leave the task out of the table",
         )
     targets = {t: _target(pair.above[t], pair.below[t]) for t in shared if t not in zero}
     per_task = {task: 100 * target.gain for task, target in targets.items()}
@@ -307,6 +313,9 @@ def _lost_error(pair: _Pair, lost: Sequence[Missing]) -> ResultsError:
     other = pair.baseline if who == pair.method else pair.method
     tasks = ", ".join(gap.task for gap in lost if gap.method == who)
     return ResultsError(
-        f"setting {pair.setting!r}: {who!r} has no scores on {tasks}, which {other!r} has; an ARG "
-        "compares the same tasks: add the missing rows, or take the task out for all methods"
+        f"setting {pair.setting!r}: {who!r} has no scores on {tasks}, which {other!r} has",
+        fix=(
+            "an ARG "
+            "compares the same tasks: add the missing rows, or take the task out for all methods"
+        ),
     )

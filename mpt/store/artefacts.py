@@ -34,7 +34,10 @@ def prompt_path(digest: str) -> str:
         DataError: ``digest`` is not a digest; nothing else may become part of a path.
     """
     if not re.fullmatch(r"[0-9a-f]{8,64}", digest):
-        raise DataError(f"{digest!r} is not a digest; give 8 to 64 hexadecimal digits")
+        raise DataError(
+            f"{digest!r} is not a digest",
+            fix="give 8 to 64 hexadecimal digits",
+        )
     return f"prompts/{digest}.safetensors"
 
 
@@ -56,8 +59,8 @@ def save_prompt(home: Home, digest: str, prompt: Tensor, metadata: Mapping[str, 
         write_whole(home.root / path, tensor_bytes({_NAME: prompt}, notes))
     except OSError as error:
         raise StoreError(
-            f"the prompt {home.root / path} cannot be written ({error.strerror}); "
-            "make room or set MPT_HOME to another folder, then run the same command"
+            f"the prompt {home.root / path} cannot be written ({error.strerror})",
+            fix="make room or set MPT_HOME to another folder, then run the same command",
         ) from None
     return path
 
@@ -83,8 +86,8 @@ def prompt_file(home: Home, unit: Unit) -> Path:
     """Return the prompt file of a unit without reading it. Raises ``DataError`` if it has none."""
     if unit.artefact is None:
         raise DataError(
-            f"unit {unit.digest} is {unit.state} and has no prompt; give the digest of a completed "
-            "meta-training or cell"
+            f"unit {unit.digest} is {unit.state} and has no prompt",
+            fix="give the digest of a completed meta-training or cell",
         )
     return _inside(home, unit.artefact, unit.digest)
 
@@ -137,16 +140,23 @@ def read_prompt(
     cure = cure or _cure(digest or where.stem)
     if not where.is_file():
         state = "is a folder, not a file" if where.is_dir() else "is missing"
-        raise DataError(f"prompt file {where} {state}; {cure}")
+        raise DataError(
+            f"prompt file {where} {state}",
+            fix=f"{cure}",
+        )
     tensors, owner, fault = _opened(where, sha256)
     if not fault and list(tensors) != [_NAME]:
         raise DataError(
             f"{where} holds the tensors {', '.join(tensors) or 'none'}, not one named "
-            f"{_NAME!r}: it is not a prompt of mpt; {cure}"
+            f"{_NAME!r}: it is not a prompt of mpt",
+            fix=f"{cure}",
         )
     fault = fault or _fault(tensors[_NAME], owner, digest, tokens)
     if fault:
-        raise DataError(f"prompt file {where} is damaged ({fault}); {cure}")
+        raise DataError(
+            f"prompt file {where} is damaged ({fault})",
+            fix=f"{cure}",
+        )
     return tensors[_NAME]
 
 

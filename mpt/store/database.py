@@ -188,7 +188,10 @@ def _engine(url: str, shown: str, store: str, timeout: float, is_reader: bool) -
     try:
         parsed = sa.make_url(url)
     except (ArgumentError, ValueError):
-        raise StoreError(f"{shown!r} is not a database URL; the {store} takes {_WANTED}") from None
+        raise StoreError(
+            f"{shown!r} is not a database URL",
+            fix=f"the {store} takes {_WANTED}",
+        ) from None
     kind = parsed.get_backend_name()
     if kind == "sqlite" and parsed.database not in (None, "", ":memory:"):
         if is_reader:
@@ -196,7 +199,10 @@ def _engine(url: str, shown: str, store: str, timeout: float, is_reader: bool) -
             return sa.create_engine("sqlite://", creator=lambda: _reader(name, timeout))
         return sa.create_engine(parsed, connect_args={"timeout": PATIENCE})
     if kind not in ("postgresql", "postgres"):
-        raise StoreError(f"the {store} cannot be kept in {shown!r}; it takes {_WANTED}")
+        raise StoreError(
+            f"the {store} cannot be kept in {shown!r}",
+            fix=f"it takes {_WANTED}",
+        )
     try:
         return sa.create_engine(
             parsed.set(drivername="postgresql+psycopg"),
@@ -208,7 +214,8 @@ def _engine(url: str, shown: str, store: str, timeout: float, is_reader: bool) -
         )
     except ModuleNotFoundError as error:
         raise StoreError(
-            f"the {store} {shown} needs {error.name}; pip install -e '.[postgres]'"
+            f"the {store} {shown} needs {error.name}",
+            fix="pip install -e '.[postgres]'",
         ) from None
 
 
@@ -241,17 +248,23 @@ def patient(call: Callable[P, T], shown: str) -> Callable[P, T]:
                 fault = _broken(error)
                 if "readonly" in fault:
                     raise StoreError(
-                        f"the studies store {shown} cannot be used ({fault}); {READ_ONLY}"
+                        f"the studies store {shown} cannot be used ({fault})",
+                        fix=f"{READ_ONLY}",
                     ) from None
                 if fault:
                     raise StoreError(
-                        f"the studies store {shown} cannot be used ({fault}); {DAMAGED}:"
-                        " its trials are drawn again, and the ledger keeps what they computed"
+                        f"the studies store {shown} cannot be used ({fault})",
+                        fix=(
+                            f"{DAMAGED}:"
+                            " its trials are drawn again, and the ledger keeps what they computed"
+                        ),
                     ) from None
                 raise
             raise StoreError(
-                f"the studies store {shown} did not answer for {PATIENCE:.0f} s; see that its "
-                "server runs, then run the same command: what is recorded is kept"
+                f"the studies store {shown} did not answer for {PATIENCE:.0f} s",
+                fix=(
+                    "see that its server runs, then run the same command: what is recorded is kept"
+                ),
             ) from None
 
     return patiently

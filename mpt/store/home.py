@@ -41,8 +41,11 @@ class Home:
         for url in (self.ledger_url, self.studies_url, self.tracking_uri):
             if is_ambiguous(url):
                 raise StoreError(
-                    f"the address {self.shown(url)!r} can be read in two ways; percent-encode its "
-                    "password: @ as %40, / as %2F, ? as %3F, # as %23, % as %25"
+                    f"the address {self.shown(url)!r} can be read in two ways",
+                    fix=(
+                        "percent-encode its "
+                        "password: @ as %40, / as %2F, ? as %3F, # as %23, % as %25"
+                    ),
                 )
 
     @classmethod
@@ -59,12 +62,13 @@ class Home:
             str(root).encode()
         except (RuntimeError, OSError) as error:
             raise StoreError(
-                f"the home folder {folder!r} has no path on this machine ({error}); set MPT_HOME "
-                "to an absolute path"
+                f"the home folder {folder!r} has no path on this machine ({error})",
+                fix="set MPT_HOME to an absolute path",
             ) from None
         except UnicodeEncodeError:
             raise StoreError(
-                f"the name of the home folder {folder!r} is not UTF-8; set MPT_HOME to another one"
+                f"the name of the home folder {folder!r} is not UTF-8",
+                fix="set MPT_HOME to another one",
             ) from None
         return cls(
             root,
@@ -94,12 +98,13 @@ class Home:
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
-                f"the home folder {self.root} cannot be written ({error.strerror}); "
-                "set MPT_HOME to a folder that can"
+                f"the home folder {self.root} cannot be written ({error.strerror})",
+                fix="set MPT_HOME to a folder that can",
             ) from None
         if not os.access(self.root, os.W_OK):
             raise StoreError(
-                f"the home folder {self.root} cannot be written; set MPT_HOME to a folder that can"
+                f"the home folder {self.root} cannot be written",
+                fix="set MPT_HOME to a folder that can",
             )
         return self
 
@@ -164,6 +169,6 @@ class Home:
             if other != name:
                 raise StoreError(
                     f"the {other} and {name} stores are the same database, {self.shown(url)}: "
-                    "their tables would overwrite each other's schema version; give "
-                    f"{variable} a database of its own"
+                    "their tables would overwrite each other's schema version",
+                    fix=f"give {variable} a database of its own",
                 )

@@ -213,8 +213,8 @@ def take(
             since = datetime.fromtimestamp(row.since, UTC)
             raise StoreError(
                 f"{name} is held by process {other.pid} on {other.host} since "
-                f"{since:%Y-%m-%d %H:%M:%S} UTC; let it finish or stop it, then run the same "
-                "command"
+                f"{since:%Y-%m-%d %H:%M:%S} UTC",
+                fix="let it finish or stop it, then run the same command",
             )
         if first is None:
             first = mark

@@ -182,8 +182,8 @@ class Ledger:
             except _Raced as error:
                 raced = str(error)
         raise StoreError(
-            f"unit {raced} failed {RACES} times elsewhere while it was recorded; see why it fails "
-            "there, then run the same command"
+            f"unit {raced} failed {RACES} times elsewhere while it was recorded",
+            fix="see why it fails there, then run the same command",
         )
 
     def forget(self, digest: str) -> bool:
@@ -236,7 +236,10 @@ def open_ledger(home: Home) -> Ledger:
     """
     file = sqlite_file(home.ledger_url)
     if file is not None and not file.exists():
-        raise InputError(f"there is no ledger at {file} yet; `mpt sweep` begins one")
+        raise InputError(
+            f"there is no ledger at {file} yet",
+            fix="`mpt sweep` begins one",
+        )
     return Ledger(home.ledger_url)
 
 
@@ -261,8 +264,8 @@ def _role(text: str, owner: str) -> dict[str, Any]:
         if isinstance(role := json.loads(text), dict):
             return role
     raise StoreError(
-        f"the ledger's record of {owner} is damaged ({text!r} is not a JSON object); restore the "
-        "ledger from a copy"
+        f"the ledger's record of {owner} is damaged ({text!r} is not a JSON object)",
+        fix="restore the ledger from a copy",
     )
 
 

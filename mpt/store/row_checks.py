@@ -18,8 +18,11 @@ from mpt.store.unit import KINDS, DamagedConfig, State, Unit
 def damaged(digest: object, fault: str) -> NoReturn:
     """Raise the ``StoreError`` for a row that cannot be used."""
     raise StoreError(
-        f"the ledger's row of {digest} is damaged ({fault}); `mpt studies forget {digest}` forgets "
-        "it, so that the command that computed it computes it again"
+        f"the ledger's row of {digest} is damaged ({fault})",
+        fix=(
+            f"`mpt studies forget {digest}` forgets "
+            "it, so that the command that computed it computes it again"
+        ),
     )
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
+from typing import NamedTuple
 
+from mpt.errors import StoreError
 from mpt.store.address import sqlite_file
 from mpt.store.home import Home
 
@@ -39,7 +41,14 @@ OPTUNA = Owner("Optuna", "optuna", "storages/_rdb/alembic", "optuna storage upgr
 MLFLOW = Owner("MLflow", "mlflow", "store/db_migrations", "mlflow db upgrade")
 
 
-def schema_fault(url: str, variable: str, owner: Owner, revision: str) -> str:
+class SchemaFault(NamedTuple):
+    """Why the installed library cannot use a database, and what to do about it."""
+
+    what: str
+    fix: str
+
+
+def schema_fault(url: str, variable: str, owner: Owner, revision: str) -> SchemaFault | None:
     """Explain why the installed library cannot use a database, and what to do.
 
     Args:
@@ -49,33 +58,34 @@ def schema_fault(url: str, variable: str, owner: Owner, revision: str) -> str:
         revision: of its schema; empty where none is recorded.
 
     Returns:
-        Empty where the library can use it, or where there is no revision to judge by.
+        None where the library can use it, or where there is no revision to judge by.
     """
     if not revision:
-        return ""
+        return None
     newest, revisions = _revisions(owner)
     if revision == newest:
-        return ""
+        return None
     if revision not in revisions:
-        return (
+        return SchemaFault(
             f"its tables are of schema {revision}, which this {owner.name} does not know: a newer "
-            f"one made them; use the environment that wrote it, or set {variable} to another "
-            "database"
+            "one made them",
+            f"use the environment that wrote it, or set {variable} to another database",
         )
     file, named = sqlite_file(url), quote(url)
     copy = f"copy it first (`cp {quote(str(file))} {quote(f'{file}.bak')}`)"
     if file is None:
         # the URL holds a password, which must not be printed
         copy, named = "make a copy of it first (pg_dump)", f'"${variable}"'
-    return (
+    return SchemaFault(
         f"its tables are of {owner.name}'s earlier schema {revision}, and this {owner.name} needs "
-        f"{newest}; {copy}, then bring it up to date: `{owner.upgrade} {named}`"
+        f"{newest}",
+        f"{copy}, then bring it up to date: `{owner.upgrade} {named}`",
     )
 
 
-def schema_error(store: str, url: str, fault: str) -> str:
-    """Format the error for a store whose schema the library cannot use."""
-    return f"the {store} {Home.shown(url)} cannot be used: {fault}"
+def schema_error(store: str, url: str, fault: SchemaFault) -> StoreError:
+    """Return the error for a store whose schema the library cannot use."""
+    return StoreError(f"the {store} {Home.shown(url)} cannot be used: {fault.what}", fix=fault.fix)
 
 
 def _revisions(owner: Owner) -> tuple[str, frozenset[str]]:

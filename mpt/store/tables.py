@@ -79,8 +79,8 @@ def prepare(db: sa.Connection, shown: str) -> None:
     if VERSION.name not in tables and "alembic_version" in tables:
         other = "Optuna" if "trials" in tables else "MLflow" if "runs" in tables else "another tool"
         raise StoreError(
-            f"{shown} holds the tables of {other}, not a ledger; give the ledger a database of its "
-            "own with MPT_LEDGER_URL"
+            f"{shown} holds the tables of {other}, not a ledger",
+            fix="give the ledger a database of its own with MPT_LEDGER_URL",
         )
     if db.dialect.name == "postgresql":
         # two sessions that run CREATE TABLE IF NOT EXISTS at once collide in the catalogue
@@ -90,8 +90,8 @@ def prepare(db: sa.Connection, shown: str) -> None:
     version = db.execute(sa.select(VERSION.c.version)).scalar_one()
     if version > SCHEMA:
         raise StoreError(
-            f"{shown} is a ledger of schema {version}, this mpt reads schema {SCHEMA}; install the "
-            "mpt that wrote it, or a newer one"
+            f"{shown} is a ledger of schema {version}, this mpt reads schema {SCHEMA}",
+            fix="install the mpt that wrote it, or a newer one",
         )
     for older in range(version, SCHEMA):
         for statement in MIGRATIONS[older]:

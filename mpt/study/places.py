@@ -58,7 +58,9 @@ def gym_of(study: Study) -> Gym:
         return open_gym(path)
     here = "" if Path(path).is_absolute() else f" under {Path.cwd()}"
     raise DataError(
-        f"the gym of study {study.title!r}, {study.gym}, is not there{here}; run its "
-        f"`mpt sweep` command with `--name {study.title} --gym FOLDER` for the new place: with the "
-        "same rows it is the same study, and nothing is computed again"
+        f"the gym of study {study.title!r}, {study.gym}, is not there{here}",
+        fix=(
+            f"run its `mpt sweep` command with `--name {study.title} --gym FOLDER` for the new "
+            "place: with the same rows it is the same study, and nothing is computed again"
+        ),
     )

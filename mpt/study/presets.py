@@ -187,8 +187,8 @@ def read_preset(path: Path, changes: Mapping[str, Any] | None = None) -> Preset:
     given = _extended(path)
     if "variants" not in given and "pairs" not in given:
         raise ConfigError(
-            f"{path} is no preset: it has neither 'variants' nor 'pairs'; give a study file to "
-            "`mpt sweep --study`"
+            f"{path} is no preset: it has neither 'variants' nor 'pairs'",
+            fix="give a study file to `mpt sweep --study`",
         )
     try:
         return Preset.model_validate({**given, "changes": dict(changes or {})})
@@ -228,7 +228,10 @@ def _entry(preset: Preset, method: str, variant: Variant, where: str) -> Entry:
     recipe = dict(preset.recipes.get(method, {}))  # type: ignore[call-overload]
     epochs = recipe.pop("epochs", None)
     if epochs is not None and (type(epochs) is not int or epochs < 1):
-        raise ConfigError(f"preset {preset.name}: 'epochs' is {epochs!r}; give a whole number")
+        raise ConfigError(
+            f"preset {preset.name}: 'epochs' is {epochs!r}",
+            fix="give a whole number",
+        )
     if epochs is not None and variant.epochs is not None:
         epochs = variant.epochs
     given = merged(recipe, {**variant.study, "method": method})
@@ -264,6 +267,9 @@ def _extended(path: Path) -> dict[str, Any]:
     if (below := given.pop("extends", None)) is None:
         return given
     if not isinstance(below, str) or Path(below).name != below:
-        raise ConfigError(f"{path}: 'extends' is {below!r}; give the name of a file beside it")
+        raise ConfigError(
+            f"{path}: 'extends' is {below!r}",
+            fix="give the name of a file beside it",
+        )
     contained(path.parent, below, f"{path}: 'extends'", "give the name of a file beside it")
     return merged(_extended(path.parent / below), given)

@@ -74,14 +74,16 @@ def read_mapping(path: Path) -> dict[str, Any]:
         given = read_yaml(path)
     except OSError as error:
         raise ConfigError(
-            f"study file {path} cannot be read ({error.strerror}); see sweeps/ for examples"
+            f"study file {path} cannot be read ({error.strerror})",
+            fix="see sweeps/ for examples",
         ) from None
     except ValueError as error:
         raise ConfigError(f"study file {path} cannot be read as YAML: {error}") from None
     if not isinstance(given, dict):
         raise ConfigError(
             f"study file {path} holds {type(given).__name__}, not a mapping of keys such as "
-            "'method: reptile'; see sweeps/ for examples"
+            "'method: reptile'",
+            fix="see sweeps/ for examples",
         )
     return given
 

@@ -22,8 +22,11 @@ def tracked_home(tracking_uri: str | None = None) -> Home:
         is_theirs = not tracking_uri and tracking_variable() == TRACKING[1]
         by = f"; {TRACKING[1]} says so, and {TRACKING[0]} goes before it" if is_theirs else ""
         raise ConfigError(
-            f"runs cannot be tracked at {home.shown(home.tracking_uri)!r}; give a server such as "
-            f"http://127.0.0.1:5000 or a database such as sqlite:///PATH{by}"
+            f"runs cannot be tracked at {home.shown(home.tracking_uri)!r}",
+            fix=(
+                "give a server such as "
+                f"http://127.0.0.1:5000 or a database such as sqlite:///PATH{by}"
+            ),
         )
     return home
 

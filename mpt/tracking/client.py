@@ -76,7 +76,7 @@ def expect_schema(uri: str) -> None:
         return
     is_mlflows = "runs" in database.tables
     if is_mlflows and (fault := schema_fault(uri, variable, MLFLOW, database.revision)):
-        raise StoreError(schema_error("tracking store", uri, fault))
+        raise schema_error("tracking store", uri, fault)
 
 
 def disconnect(client: Any) -> None:

@@ -230,8 +230,8 @@ def ui_environment(home: Home) -> dict[str, str]:
     """
     if home.tracking_uri.startswith("http"):
         raise StoreError(
-            f"runs are tracked on {Home.shown(home.tracking_uri)}; open that in a browser, or "
-            f"unset {tracking_variable()} to see the local store"
+            f"runs are tracked on {Home.shown(home.tracking_uri)}",
+            fix=f"open that in a browser, or unset {tracking_variable()} to see the local store",
         )
     with_some_home()
     return {

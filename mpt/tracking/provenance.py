@@ -72,7 +72,10 @@ def find_digest(ledger: Ledger, digest: str) -> str:
         many = len(matches) > SHOWN
         few = ", ".join(matches[:SHOWN]) + (", ..." if many else "")
         number = f"more than {SHOWN}" if many else len(matches)
-        raise InputError(f"{number} digests begin with {digest!r} ({few}); give more digits")
+        raise InputError(
+            f"{number} digests begin with {digest!r} ({few})",
+            fix="give more digits",
+        )
     return matches[0]
 
 

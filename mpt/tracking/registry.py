@@ -62,10 +62,16 @@ def registered_digest(home: Home, name: str, alias: str) -> str:
             raise UnknownName("prompt", name, names, "Or give a digest; `mpt promote` registers.")
         version = client.get_registered_model(name).aliases.get(alias)
         if version is None:
-            raise InputError(f"{name} has no alias {alias!r}; `mpt promote` sets it")
+            raise InputError(
+                f"{name} has no alias {alias!r}",
+                fix="`mpt promote` sets it",
+            )
         digest = client.get_model_version(name, version).tags.get(DIGEST)
     if not digest:
-        raise InputError(f"version {version} of {name} is not a prompt of mpt; name another model")
+        raise InputError(
+            f"version {version} of {name} is not a prompt of mpt",
+            fix="name another model",
+        )
     return digest
 
 
@@ -85,8 +91,14 @@ def champion_of(home: Home, preferred: str) -> str:
     if preferred in names:
         return preferred
     if not names:
-        raise InputError("no prompt is registered yet; `mpt promote best` registers one")
-    raise InputError(f"there are {len(names)} champions ({', '.join(names)}); name one of them")
+        raise InputError(
+            "no prompt is registered yet",
+            fix="`mpt promote best` registers one",
+        )
+    raise InputError(
+        f"there are {len(names)} champions ({', '.join(names)})",
+        fix="name one of them",
+    )
 
 
 def registered_as(home: Home, name: str, owner: str) -> str:
@@ -136,12 +148,15 @@ def _wanted(model: str, versions: list[Version], was: Version | None, to: int | 
             raise UnknownName("version", str(to), map(str, by_number), "See `mpt registry list`.")
         return by_number[to]
     if was is None:
-        raise InputError(f"{model} has no {CHAMPION}; name the version with --to")
+        raise InputError(
+            f"{model} has no {CHAMPION}",
+            fix="name the version with --to",
+        )
     earlier = [version for version in versions if version.number < was.number]
     if not earlier:
         raise InputError(
-            f"the {CHAMPION} of {model} is version {was.number}, and there is none before it; "
-            "name another one with --to (see `mpt registry list`)"
+            f"the {CHAMPION} of {model} is version {was.number}, and there is none before it",
+            fix="name another one with --to (see `mpt registry list`)",
         )
     return earlier[-1]
 
@@ -196,7 +211,8 @@ def _client(home: Home) -> Iterator[Any]:
         if uri.startswith("sqlite"):
             cure = "restore its file from a copy, or move it away and run `mpt sync --rebuild`"
         raise StoreError(
-            f"the registry {home.shown(uri)} cannot be used ({cause}); {cure}"
+            f"the registry {home.shown(uri)} cannot be used ({cause})",
+            fix=f"{cure}",
         ) from None
     finally:
         if client is not None:

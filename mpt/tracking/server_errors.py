@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from mpt.errors import StoreError
 from mpt.store.home import Home
-from mpt.tracking.uploader import Refused, Resisted
+from mpt.tracking.uploader import Refused, Resisted, Unreachable
 
 PATIENCE = 7
 """Attempts to send a record to a server that accepts others, before it is set aside."""
@@ -59,7 +59,7 @@ class Faults:
 
     def sorted(
         self, error: Exception, about: str, takes_others: Callable[[], bool] = lambda: False
-    ) -> Refused | ConnectionError:
+    ) -> Refused | Unreachable:
         """Return the exception to raise for an error of MLflow's client.
 
         Args:
@@ -69,24 +69,23 @@ class Faults:
 
         Returns:
             ``Refused`` if the record can never be sent, ``Resisted`` if the record itself may be
-            at fault, else ``ConnectionError``.
+            at fault, else ``Unreachable``.
         """
         text = Home.shown(" ".join(str(error).split()))
         # otherwise a proxy's page, no answer at all, or wrong settings of the client
         is_reply = not text.startswith("API request") and "ignore_tls_verification" not in text
         if is_reply and getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
-            why = f"({_short(text)}); see refused.jsonl"
-            return Refused(f"MLflow at {self._shown} refuses {about} {why}")
+            what = f"MLflow at {self._shown} refuses {about} ({_short(text)})"
+            return Refused(what, fix="see refused.jsonl")
         is_of_the_disk = isinstance(error, OSError) and error.errno in _FULL_DISK
         if not is_of_the_disk and takes_others():
             return self._resistance(about, text)
         self.clear()
         if isinstance(error, StoreError):
-            return ConnectionError(text)
+            return Unreachable(Home.shown(error.what), Home.shown(error.fix))
         # whole words, so that the digits of a port are not taken for a status
-        cures = (f"; {cure}" for sign, cure in _CURES.items() if re.search(rf"\b({sign})\b", text))
-        cure = next(cures, "")
-        return ConnectionError(f"MLflow at {self._shown}: {_short(text)}{cure}")
+        cures = (cure for sign, cure in _CURES.items() if re.search(rf"\b({sign})\b", text))
+        return Unreachable(f"MLflow at {self._shown}: {_short(text)}", next(cures, ""))
 
     def _resistance(self, about: str, text: str) -> Refused | Resisted:
         self._resisted += 1
@@ -96,8 +95,8 @@ class Faults:
             return Resisted(why, times)
         self.clear()
         return Refused(
-            f"{why}, and after {times} attempts it is set aside in refused.jsonl; once that is "
-            "fixed, `mpt sync --rebuild` sends what is missing"
+            f"{why}, and after {times} attempts it is set aside in refused.jsonl",
+            fix="once that is fixed, `mpt sync --rebuild` sends what is missing",
         )
 
 

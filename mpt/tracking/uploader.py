@@ -38,15 +38,28 @@ class Refused(MptError):
     """Signal that the server will never accept a record; the others are still sent."""
 
 
-class Resisted(ConnectionError):
+class Unreachable(ConnectionError):
+    """Signal that the server cannot take records for now.
+
+    Attributes:
+        what: what it said, or that it did not answer.
+        fix: what to do next; empty where nobody can tell.
+    """
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(f"{what}; {fix}" if fix else what)
+        self.what, self.fix = what, fix
+
+
+class Resisted(Unreachable):
     """Signal that the server accepts other records, but not this one.
 
     Attributes:
         times: how often it was sent so far.
     """
 
-    def __init__(self, message: str, times: int) -> None:
-        super().__init__(message)
+    def __init__(self, what: str, times: int) -> None:
+        super().__init__(what)
         self.times = times
 
     @property

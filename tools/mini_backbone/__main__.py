@@ -46,8 +46,8 @@ def pretrain(
 
     if (folder / "model.safetensors").exists():
         raise ConfigError(
-            f"--out {folder} already holds a model.safetensors; name a new folder, nothing is "
-            "written over"
+            f"--out {folder} already holds a model.safetensors",
+            fix=("name a new folder, nothing is written over"),
         )
     torch.set_num_threads(1)
     console = ConsoleProgress()
@@ -83,8 +83,8 @@ def probe(
     if not model.config.is_encoder_decoder:
         raise ConfigError(
             f"backbone {backbone!r} is a causal model, and the cues are written for "
-            "encoder-decoders; give mini, or a folder that `python -m tools.mini_backbone "
-            "pretrain` wrote"
+            "encoder-decoders",
+            fix=("give mini, or a folder that `python -m tools.mini_backbone pretrain` wrote"),
         )
     found = probe(model.eval(), tokenizer, items=items, seed=seed)
     mean = sum(one.accuracy for one in found) / len(found)

@@ -31,8 +31,9 @@ def conform(card: Card, split: str, table: SplitRows) -> Iterator[Row]:
     missing = sorted(set(card.source.columns) - columns)
     if missing and (table.columns or table.count):
         raise DataError(
-            f"{card.task}: {table.origin} has no column {', '.join(map(repr, missing))}; it has "
-            f"{', '.join(table.columns)}: take the data set {card.source.dataset!r} as of 2021"
+            f"{card.task}: {table.origin} has no column {', '.join(map(repr, missing))}",
+fix=("it has "
+f"{', '.join(table.columns)}: take the data set {card.source.dataset!r} as of 2021"),
         )
     for column, official in card.source.class_names.items():
         if column in table.columns:
@@ -102,8 +103,9 @@ def _same_labels(
     if missing:
         raise DataError(
             f"{card.task}: the label set of {column!r} in {table.origin} has changed: it has "
-            f"{', '.join(names)} and lacks {', '.join(missing)}; take the data set "
-            f"{card.source.dataset!r} as of 2021"
+f"{', '.join(names)} and lacks {', '.join(missing)}",
+fix=("take the data set "
+f"{card.source.dataset!r} as of 2021"),
         )
 
 
@@ -120,8 +122,9 @@ def _restored(card: Card, split: str, rows: Iterator[Row]) -> Iterator[Row]:
             placed.append((_place(restore, row), row))
         except ValueError as error:
             raise DataError(
-                f"{card.task}: split {split!r}, row {number}: {error}; the rows cannot be put "
-                "into their official order: take the data set as of 2021"
+                f"{card.task}: split {split!r}, row {number}: {error}",
+fix=("the rows cannot be put "
+"into their official order: take the data set as of 2021"),
             ) from None
     placed.sort(key=itemgetter(0))
     return (row for _, row in placed)

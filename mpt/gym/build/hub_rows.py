@@ -47,8 +47,9 @@ class HubRows:
             return  # an error status, but the Hub did answer
         except OSError as error:
             raise DataError(
-                f"the Hub at {constants.ENDPOINT} does not answer ({_short(error)}); check the "
-                "network, build from `--mirror DIR`, or set HF_HUB_OFFLINE=1 to use what is cached"
+                f"the Hub at {constants.ENDPOINT} does not answer ({_short(error)})",
+fix=("check the "
+"network, build from `--mirror DIR`, or set HF_HUB_OFFLINE=1 to use what is cached"),
             ) from None
 
     def holds(self, source: Source, split: str) -> bool:
@@ -79,8 +80,8 @@ def load_split(source: Source, split: str) -> Dataset | None:
     """
     if source.hub is None:
         raise DataError(
-            f"no Hub repository is known for the data set {source.dataset!r}; "
-            "build it from a mirror that holds it (`--mirror DIR`)"
+            f"no Hub repository is known for the data set {source.dataset!r}",
+fix="build it from a mirror that holds it (`--mirror DIR`)",
         )
     hub, config = source.hub, source.config
     revisions = [source.revision, None if source.revision == CONVERTED else CONVERTED]
@@ -99,7 +100,8 @@ def load_split(source: Source, split: str) -> Dataset | None:
     )
     raise DataError(
         f"{source.hub} ({source.config or 'default'}, {split}) cannot be loaded from the Hub "
-        f"({'; '.join(reasons)}); check the network, or build from `--mirror DIR`.{hint}"
+f"({'; '.join(reasons)})",
+fix=f"check the network, or build from `--mirror DIR`.{hint}",
     )
 
 
@@ -110,8 +112,9 @@ def download(url: str) -> bytes:
             return response.read()
     except OSError as error:
         raise DataError(
-            f"{url} cannot be downloaded ({_short(error)}); check the network, or build from "
-            "`--mirror DIR`"
+            f"{url} cannot be downloaded ({_short(error)})",
+fix=("check the network, or build from "
+"`--mirror DIR`"),
         ) from None
 
 

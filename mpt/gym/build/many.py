@@ -34,8 +34,9 @@ def chosen_cards(names: Sequence[str], source: RowSource) -> list[Card]:
     ]
     if not available:
         raise DataError(
-            f"{source.name} holds the rows of no task; expected "
-            "<dataset>/<config or default>/<split>.parquet, as `mpt gym mirror` makes them"
+            f"{source.name} holds the rows of no task",
+fix=("expected "
+"<dataset>/<config or default>/<split>.parquet, as `mpt gym mirror` makes them"),
         )
     return available
 
@@ -108,13 +109,15 @@ def _alone_in(out: Path) -> Iterator[None]:
         lock = (out / ".lock").open("w")
     except OSError as error:
         raise DataError(
-            f"{out}: cannot be written ({error.strerror}); choose another --out"
+            f"{out}: cannot be written ({error.strerror})",
+fix="choose another --out",
         ) from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise StoreError(
-                f"another builder is working in {out}; wait for it, or choose another --out"
+                f"another builder is working in {out}",
+fix="wait for it, or choose another --out",
             ) from None
         yield

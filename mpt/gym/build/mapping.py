@@ -49,8 +49,9 @@ def map_rows(card: Card, rows: Iterable[Row], split: str) -> Iterator[Line]:
 
     def row_error(number: int, cause: Exception) -> DataError:
         return DataError(
-            f"{card.task}: split {split!r}, row {number}: {cause}; the card was written for "
-            f"the rows of {card.source.dataset!r}: use that data set, or change the card"
+            f"{card.task}: split {split!r}, row {number}: {cause}",
+fix=("the card was written for "
+f"the rows of {card.source.dataset!r}: use that data set, or change the card"),
         )
 
     return (line for _, line in numbered_lines(card, rows, row_error))

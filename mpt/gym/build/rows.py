@@ -77,8 +77,9 @@ class MirrorRows:
         if not self.folder.is_dir() or not any(self.folder.iterdir()):
             what = "is empty" if self.folder.is_dir() else "does not exist"
             raise DataError(
-                f"mirror folder {self.folder} {what}; make one with `mpt gym mirror --out "
-                f"{self.folder}` on a machine with internet"
+                f"mirror folder {self.folder} {what}",
+fix=("make one with `mpt gym mirror --out "
+f"{self.folder}` on a machine with internet"),
             )
 
     @property
@@ -173,7 +174,8 @@ def json_lines(content: bytes, origin: str) -> Iterator[tuple[int, Row]]:
             row = parse_json(line)
         except ValueError as error:
             what = str(error).removeprefix("line 1, ").removeprefix("line 1: ")
-            raise DataError(f"{origin}:{number}: not JSON ({what}); correct that line") from None
+            raise DataError(f"{origin}:{number}: not JSON ({what})",
+fix="correct that line",) from None
         if not isinstance(row, dict):
             raise DataError(f'{origin}:{number}: not an object such as {{"text": "..."}}')
         yield number, row
@@ -196,6 +198,7 @@ def _class_names(metadata: Mapping[bytes, bytes]) -> Mapping[str, tuple[str, ...
 def _broken(path: Path, error: Exception) -> DataError:
     reason = " ".join(str(error).split())[:120]
     return DataError(
-        f"{path}: not a whole parquet file ({reason}); copy it again, or make the mirror again "
-        "with `mpt gym mirror`"
+        f"{path}: not a whole parquet file ({reason})",
+fix=("copy it again, or make the mirror again "
+"with `mpt gym mirror`"),
     )

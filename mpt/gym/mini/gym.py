@@ -53,13 +53,13 @@ class MiniGym:
         card = _task(task).card
         if shots == "all":
             raise DataError(
-                f"the embedded gym generates examples on demand, so {task!r} has no 'all'; "
-                "give a number of shots, e.g. 128"
+                f"the embedded gym generates examples on demand, so {task!r} has no 'all'",
+                fix="give a number of shots, e.g. 128",
             )
         if seed not in SEEDS:
             raise DataError(
-                f"task {task!r} has no split for seed {seed}; the data seeds are "
-                f"{', '.join(map(str, SEEDS))}"
+                f"task {task!r} has no split for seed {seed}",
+                fix=f"the data seeds are {', '.join(map(str, SEEDS))}",
             )
         return _split(task, seed, shots or card.shots)
 
@@ -99,8 +99,8 @@ def _generated(
             fewest = min(map(len, by_class.values()))
             raise DataError(
                 f"task {task.card.task!r} has about {fewest} different texts"
-                f"{' per class' if task.labels else ''}, train and dev together, not {each}; give "
-                f"{fewest // 2} shots or fewer"
+                f"{' per class' if task.labels else ''}, train and dev together, not {each}",
+                fix=f"give {fewest // 2} shots or fewer",
             )
         futile += 1
         item: Item = draw(task.sampler, rng, held_out=True)

@@ -181,5 +181,6 @@ def save(figure: Figure, path: Path) -> None:
         write_whole(path, drawn)
     except OSError as error:
         raise InputError(
-            f"{path} cannot be written ({error.strerror}); name another file"
+            f"{path} cannot be written ({error.strerror})",
+            fix="name another file",
         ) from None

@@ -66,7 +66,7 @@ def test_counts_are_shown_and_warned_of_and_the_cure_helps(tmp_path):
     said = evaluated(study, tmp_path / "home")
     assert said.code == 0
     assert " ".join(said.err.split()).count(f"warning: {COUNTED}") == 1
-    assert "a larger `max_input` or `max_target` under `backbone`" in " ".join(said.err.split())
+    assert "raise `max_input` or `max_target` under `backbone`" in " ".join(said.err.split())
     cured = yaml.safe_load(study.read_text()) | {"backbone": {"max_target": 24}}
     study.write_text(yaml.safe_dump(cured))
     assert reaches(study, tmp_path / "home") == dict.fromkeys(PARTS, (0, 0))

@@ -42,11 +42,11 @@ from mpt.engine.pack import CellJob, MetaJob
 from mpt.engine.tune import Tuned, tune
 from mpt.errors import Diverged
 from mpt.gym.source import open_gym
-from mpt.lab.plan import Plan, plan
+from mpt.lab.plan import SweepPlan, plan
 from mpt.methods import METHODS
 from mpt.seeding import torch_stream
 from mpt.store.home import Home
-from mpt.study.space import Interval
+from mpt.study.space import LogRange
 from mpt.study.study_file import resolve
 
 MOVED = 1e-7
@@ -58,7 +58,7 @@ WAYS = (
 DATA_SEED = 13
 
 
-def places(concrete: Plan) -> Iterator[dict[str, float]]:
+def places(concrete: SweepPlan) -> Iterator[dict[str, float]]:
     """The centre of the space, its highest and lowest rates, the two other corners, and rates below
     the lowest: a tenth and a hundredth of the outer one, with the inner one at its lowest.
 
@@ -66,8 +66,8 @@ def places(concrete: Plan) -> Iterator[dict[str, float]]:
     """
     study = concrete.study
     chosen = study.space.dimensions(study.method)
-    rates = {name: one for name, one in chosen.items() if isinstance(one, Interval)}
-    steps = {name: min(one) for name, one in chosen.items() if not isinstance(one, Interval)}
+    rates = {name: one for name, one in chosen.items() if isinstance(one, LogRange)}
+    steps = {name: min(one) for name, one in chosen.items() if not isinstance(one, LogRange)}
     levels = {
         name: {
             "middle": sqrt(one.low * one.high),
@@ -84,7 +84,7 @@ def places(concrete: Plan) -> Iterator[dict[str, float]]:
             yield {name: levels[name][at[name]] for name in rates} | steps
 
 
-def jobs_at(params: dict[str, float], concrete: Plan, worker: Worker) -> list[MetaJob]:
+def jobs_at(params: dict[str, float], concrete: SweepPlan, worker: Worker) -> list[MetaJob]:
     """The run, its moved twin, and the run under the other meta-seeds."""
     found = []
     for seed in SEEDS:
@@ -104,8 +104,8 @@ def jobs_at(params: dict[str, float], concrete: Plan, worker: Worker) -> list[Me
     return [first, twin, *found[1:]]
 
 
-def judged(
-    configs: Sequence[RunConfig], prompts: Sequence[Tensor], concrete: Plan, worker: Worker
+def evaluated(
+    configs: Sequence[RunConfig], prompts: Sequence[Tensor], concrete: SweepPlan, worker: Worker
 ) -> list[tuple[float, list[str]]]:
     """Mean validation score and all test answers of each learned prompt, tuned as a sweep does."""
     study, backbone = concrete.study, worker.backbone
@@ -138,7 +138,7 @@ def judged(
     return found
 
 
-def measured(params: dict[str, float], concrete: Plan, worker: Worker) -> dict[str, Any]:
+def measured(params: dict[str, float], concrete: SweepPlan, worker: Worker) -> dict[str, Any]:
     """One line of the table."""
     jobs = jobs_at(params, concrete, worker)
     with TemporaryDirectory() as folder:
@@ -157,16 +157,16 @@ def measured(params: dict[str, float], concrete: Plan, worker: Worker) -> dict[s
 
 
 def compared(
-    configs: Sequence[RunConfig], prompts: Sequence[Tensor], concrete: Plan, worker: Worker
+    configs: Sequence[RunConfig], prompts: Sequence[Tensor], concrete: SweepPlan, worker: Worker
 ) -> dict[str, Any]:
     """Scores and answers of a run, its moved twin and the other meta-seeds, after tuning."""
-    scores, texts = zip(*judged(configs, prompts, concrete, worker), strict=True)
+    scores, texts = zip(*evaluated(configs, prompts, concrete, worker), strict=True)
     differ = [fmean(a != b for a, b in zip(texts[0], texts[n], strict=True)) for n in (1, 2)]
     spread = stdev((scores[0], *scores[2:]))
     return {"score": abs(scores[0] - scores[1]), "seeds": spread, "answers": differ}
 
 
-def untrained(params: dict[str, float], concrete: Plan, worker: Worker) -> dict[str, Any]:
+def untrained(params: dict[str, float], concrete: SweepPlan, worker: Worker) -> dict[str, Any]:
     """The line of plain prompt tuning."""
     jobs = jobs_at(params, concrete, worker)
     found = compared([job.config for job in jobs], [job.start for job in jobs], concrete, worker)
@@ -184,7 +184,7 @@ def line(method: str, params: dict[str, float], found: dict[str, Any]) -> str:
         f"{found['prompt']:.1e}",
         f"{found['score']:.3f}",
         f"{found['seeds']:.3f}",
-        " ".join(f"{share:.1%}" for share in found["answers"]),
+        " ".join(f"{meta_run:.1%}" for meta_run in found["answers"]),
     ]
     return f"| {method} | {' | '.join([*rates, *cells])} |"
 

@@ -13,7 +13,7 @@ from scipy.stats import t
 from mpt.compute.worker import Worker
 from mpt.config import VOCABULARY, BackboneConfig, Place, Tuning
 from mpt.gym.source import open_gym
-from mpt.lab.run import BASELINE, Case, Judging, Lab, scores
+from mpt.lab.run import BASELINE, EvalProtocol, EvalTarget, Lab, scores
 from mpt.stats.scores import best_dev
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
@@ -30,9 +30,11 @@ def tests(place: Place, begin: str, home: Home, ledger: Ledger) -> np.ndarray:
     settings = map(gym.partitions.setting, gym.partitions.settings)
     targets = tuple(sorted({task for setting in settings for task in setting.targets}))
     lab = Lab(Worker(gym, backbone, home), ledger)
-    case = Case("all", BASELINE, VOCABULARY, targets)
-    judged = lab.judge([case], Judging(SEEDS, (0.5, 0.3), Tuning()), title=place, pack=16)
-    found = best_dev(scores(judged))
+    eval_target = EvalTarget("all", BASELINE, VOCABULARY, targets)
+    evaluated = lab.evaluate_cells(
+        [eval_target], EvalProtocol(SEEDS, (0.5, 0.3), Tuning()), title=place, pack=16
+    )
+    found = best_dev(scores(evaluated))
     return np.array([np.mean([s.test for s in found if s.task == task]) for task in targets])
 
 

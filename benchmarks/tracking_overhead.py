@@ -76,12 +76,12 @@ def main() -> None:
     for pair in pairs:
         wall, bare = pair["mlflow"]["seconds"], pair["null"]["seconds"]
         pair["overhead_percent"] = round(100 * (wall - bare) / bare, 2)
-    shares = [100 * (1 - p["mlflow"]["computing"] / p["mlflow"]["seconds"]) for p in pairs]
+    meta_runs = [100 * (1 - p["mlflow"]["computing"] / p["mlflow"]["seconds"]) for p in pairs]
     found = {
         "trials": given.trials,
         "pairs": pairs,
         "overhead_percent": median(pair["overhead_percent"] for pair in pairs),
-        "not_computing_percent": round(median(shares), 2),
+        "not_computing_percent": round(median(meta_runs), 2),
     }
     print(json.dumps(found, indent=2))
 

@@ -10,7 +10,7 @@ from tiny import WORDS, tiny_t5
 
 from mpt.backbone.batch import collate
 from mpt.gym.splits import PARTS, SEEDS
-from mpt.gym.tokens import Row
+from mpt.gym.tokens import TokenRow
 
 TASKS = (
     # sources, targets and stand-ins for the validation tasks, in R->R and Cls->Cls
@@ -48,7 +48,7 @@ def write_backbone(folder: Path, steps: int = 120) -> Path:
         lines = [_line(draws, draws.choice(WORDS[:12]), draws.random() < 0.5) for _ in range(32)]
         inputs, answers = zip(*(line.strip().split("\t") for line in lines), strict=True)
         sides = zip(tiny.encode(inputs, 16), tiny.encode(answers, 4), strict=True)
-        loss = tiny.losses(prompt, collate([[Row(*side) for side in sides]])).sum()
+        loss = tiny.losses(prompt, collate([[TokenRow(*side) for side in sides]])).sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -33,7 +33,7 @@ from mpt.report.preset_page import (
     write_grid,
 )
 from mpt.store.home import Home
-from mpt.study.presets import Preset, Row, miniature, read_preset, rows
+from mpt.study.presets import Preset, PresetRow, miniature, read_preset, rows
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -163,7 +163,7 @@ def _settings(gym: str) -> tuple[Partitions, Partitions | None, tuple[str, ...]]
     return open_gym(gym).partitions, published, ()
 
 
-def _rows(preset: Preset, wanted: Sequence[Row], command: str, ways: Compute) -> Answered:
+def _rows(preset: Preset, wanted: Sequence[PresetRow], command: str, ways: Compute) -> Answered:
     promotions: list[Promotion] = []
     for _, group in groupby(wanted, key=lambda row: row.entries[0].study.backbone):
         alike = list(group)

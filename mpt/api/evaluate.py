@@ -109,7 +109,7 @@ def evaluate(
         with session.alone(f"evaluation:{unit.digest if unit else VOCABULARY} on {name}"):
             found = evaluations.evaluate(chosen, unit, name, targets, session.lab)
         session.progress.say(session.summary())
-    if not (known := scores(found.judged)):
+    if not (known := scores(found.evaluated)):
         raise ResultsError(
             "every cell diverged, so there is no score",
             fix="give smaller rates",

@@ -202,8 +202,8 @@ def _run(
     for again in retests:
         for line in retest_lines(again):
             say(f"re-test of {again.study}: {line}")
-    for entrant in campaign.entrants:
-        say(f"{entrant.method}: {entrant.origin}")
+    for method_config in campaign.method_configs:
+        say(f"{method_config.method}: {method_config.origin}")
     matrix = Matrix(campaign_rows(campaign, lab))
     session.progress.follow(matrix)
     lab.on_units = matrix.see

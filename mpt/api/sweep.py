@@ -9,7 +9,7 @@ from mpt.api.estimate import Estimate, estimated
 from mpt.api.searched import Searched
 from mpt.api.session import Session
 from mpt.api.study import studied
-from mpt.lab.plan import Plan, plan
+from mpt.lab.plan import SweepPlan, plan
 from mpt.lab.projection import Projection
 from mpt.lab.sweep import sweep as run_sweep
 from mpt.lab.workload import sweep_work
@@ -82,7 +82,7 @@ def estimate(
         return estimated(session, lambda lab: sweep_work(concrete, begun, lab))
 
 
-def _checked(study: Study, session: Session) -> Plan:
+def _checked(study: Study, session: Session) -> SweepPlan:
     """Make a study concrete, and see that the store holds no other one of its name."""
     concrete = plan(study, session.worker)
     Search.check(study, concrete.definition, session.home)

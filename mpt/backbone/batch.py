@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mpt.gym.tokens import Row
+from mpt.gym.tokens import TokenRow
 from mpt.notation import Losses
 
 
@@ -85,7 +85,7 @@ class Batch:
         )
 
 
-def collate(rows_of_run: Sequence[Sequence[Row]]) -> Batch:
+def collate(rows_of_run: Sequence[Sequence[TokenRow]]) -> Batch:
     """Make one batch of all runs' rows; ``rows_of_run[r]`` are those of run r, kept together."""
     rows = [row for rows in rows_of_run for row in rows]
     run_of_row = np.repeat(np.arange(len(rows_of_run)), [len(rows) for rows in rows_of_run])

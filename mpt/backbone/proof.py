@@ -21,7 +21,7 @@ from mpt.backbone.batch import collate
 from mpt.backbone.kinds import kind_of
 from mpt.config import BackboneConfig
 from mpt.errors import ConfigError
-from mpt.gym.tokens import Row
+from mpt.gym.tokens import TokenRow
 
 if TYPE_CHECKING:
     from mpt.backbone.frozen import LoadedBackbone
@@ -175,17 +175,20 @@ def _trouble(backbone: LoadedBackbone) -> str:
     return ""
 
 
-def _tokens(backbone: LoadedBackbone) -> tuple[list[int], tuple[Row, Row]]:
+def _tokens(backbone: LoadedBackbone) -> tuple[list[int], tuple[TokenRow, TokenRow]]:
     """Ids of a prompt, and two rows of unlike lengths; tokens of all parts of the vocabulary."""
     ordinary = backbone.ordinary_ids()
     ids = ordinary[torch.linspace(0, len(ordinary) - 1, 12).long()].tolist()
     end = backbone.tokenizer.eos_token_id
     long, short = np.array(ids[2:7]), np.array(ids[7:9])
-    return ids[:2], (Row(long, np.array([*ids[9:11], end])), Row(short, np.array([ids[11], end])))
+    return ids[:2], (
+        TokenRow(long, np.array([*ids[9:11], end])),
+        TokenRow(short, np.array([ids[11], end])),
+    )
 
 
 def _plain(
-    backbone: LoadedBackbone, prompt: Sequence[int], row: Row, target: Iterable[int]
+    backbone: LoadedBackbone, prompt: Sequence[int], row: TokenRow, target: Iterable[int]
 ) -> Tensor:
     """``[U, V]``: the model's own logits for a target, all read as tokens, in one go."""
     read = [*prompt, *row.input] if backbone.place == "before" else [*row.input, *prompt]
@@ -206,7 +209,9 @@ def _plain(
     return logits[0, -len(target) :].to(backbone.dtype)
 
 
-def _greedy(backbone: LoadedBackbone, prompt: Sequence[int], row: Row) -> tuple[bool, list[int]]:
+def _greedy(
+    backbone: LoadedBackbone, prompt: Sequence[int], row: TokenRow
+) -> tuple[bool, list[int]]:
     """Greedy decoding by plain reading, and whether each token was far ahead of the next best."""
     ids: list[int] = []
     sure = True

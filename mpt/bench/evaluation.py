@@ -11,7 +11,7 @@ from mpt.bench.stock import generate
 from mpt.bench.timing import Measure, alternate
 from mpt.engine.evaluate import evaluate
 from mpt.gym.metrics import score
-from mpt.gym.tokens import Questions, Row
+from mpt.gym.tokens import Questions, TokenRow
 from mpt.seeding import stream
 
 ROWS, WRONG = 64, 0.3
@@ -64,6 +64,6 @@ def _questions(model: Measured, length: int) -> Questions:
         if len(words) and draws.random() < WRONG:
             place = int(draws.choice(words))
             target[place] = 5 + (target[place] + 7) % 900
-        changed.append(Row(row.input, target))
+        changed.append(TokenRow(row.input, target))
     golds = model.ours.decode([row.target for row in changed])
     return Questions(tuple(changed), tuple((gold,) for gold in golds), "ACC")

@@ -16,7 +16,7 @@ from mpt.bench.timing import Measure, compare, seconds
 from mpt.engine import train
 from mpt.engine.optim import OPTIMISERS
 from mpt.engine.train import TrainState
-from mpt.gym.tokens import Row
+from mpt.gym.tokens import TokenRow
 from mpt.methods.inner import MetaGradient, slope
 
 ROWS, TARGET, RATE = 8, 8, 0.01
@@ -74,7 +74,7 @@ def pack(
         yield _utilisation(model, rows, sorted(ours)[len(ours) // 2])
 
 
-def tune(model: Measured, rows: list[list[list[Row]]], runs: list[int]) -> None:
+def tune(model: Measured, rows: list[list[list[TokenRow]]], runs: list[int]) -> None:
     """Train some runs together with the engine's training loop."""
     backbone = model.ours
     batches = [collate([step[run] for run in runs]).to(backbone.device) for step in rows]
@@ -94,7 +94,7 @@ def tune(model: Measured, rows: list[list[list[Row]]], runs: list[int]) -> None:
     )
 
 
-def _utilisation(model: Measured, rows: list[list[list[Row]]], spent: float) -> Measure:
+def _utilisation(model: Measured, rows: list[list[list[TokenRow]]], spent: float) -> Measure:
     """Compare the FLOP/s of the packed step with those of a large matrix product.
 
     A step of a frozen model of N weights takes 4 N FLOPs per token: 2 N forward, and 2 N backward

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from mpt.bench.shapes import Measured
-from mpt.gym.tokens import Row
+from mpt.gym.tokens import TokenRow
 from mpt.seeding import stream
 
 
-def random_rows(model: Measured, count: int, target: int, *name: str | int) -> list[Row]:
+def random_rows(model: Measured, count: int, target: int, *name: str | int) -> list[TokenRow]:
     """Draw ``count`` rows with targets of ``target`` tokens."""
     draws = stream("bench", model.name, *name)
     high = min(model.ours.embed.weight.shape[0], 1000)
@@ -21,7 +21,7 @@ def random_rows(model: Measured, count: int, target: int, *name: str | int) -> l
 
     lengths = draws.integers(model.input // 2, model.input + 1, count)
     lengths[0] = model.input
-    return [Row(ids(int(length)), ids(target)) for length in lengths]
+    return [TokenRow(ids(int(length)), ids(target)) for length in lengths]
 
 
 def prompts(model: Measured, runs: int) -> Tensor:

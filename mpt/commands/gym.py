@@ -134,11 +134,11 @@ def build(
     from mpt.gym.build.hub_rows import HubRows
     from mpt.gym.build.many import build_many, chosen_cards, left_out, read_shots
     from mpt.gym.build.rows import MirrorRows
-    from mpt.gym.build.task import Plan
+    from mpt.gym.build.task import BuildPlan
 
     source = MirrorRows(mirror) if mirror else HubRows()
     chosen = chosen_cards(tasks or (), source)
-    plan = Plan(source, to, read_shots(shots))
+    plan = BuildPlan(source, to, read_shots(shots))
     if isinstance(source, HubRows):
         source.reach()
     outcomes = []

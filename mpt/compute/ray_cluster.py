@@ -27,7 +27,7 @@ LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
 @dataclass(frozen=True)
-class Share:
+class GpuShare:
     """Say what a pack takes of a machine, in Ray's units: one CPU and ``gpus`` GPUs."""
 
     gpus: float
@@ -98,7 +98,7 @@ def _driver(address: str) -> Iterator[None]:
         ray.shutdown()
 
 
-def share(gpus: float | None, device: str | None) -> Share:
+def share(gpus: float | None, device: str | None) -> GpuShare:
     """Return what a pack takes in the cluster that was joined.
 
     Args:
@@ -118,7 +118,7 @@ def share(gpus: float | None, device: str | None) -> Share:
         gpus = 0
     elif gpus is None:
         gpus = 1 if any(machine.get("GPU") for machine in machines) else 0
-    pack_share = Share(gpus)
+    pack_share = GpuShare(gpus)
     if not places(pack_share):
         have = ", ".join(f"{m.get('CPU', 0):g} CPUs and {m.get('GPU', 0):g} GPUs" for m in machines)
         raise ConfigError(
@@ -129,7 +129,7 @@ def share(gpus: float | None, device: str | None) -> Share:
     return pack_share
 
 
-def places(taken: Share) -> int:
+def places(taken: GpuShare) -> int:
     """Return how many packs of this size the machines of the cluster hold at the same time."""
     return sum(_places(machine, taken.gpus) for machine in _machines())
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from mpt.compute.fleet import Job, Result, Work
 from mpt.compute.progress import OnStep
-from mpt.compute.ray_cluster import Share, places
+from mpt.compute.ray_cluster import GpuShare, places
 from mpt.errors import MptError
 
 RETRIES = 3
@@ -31,7 +31,7 @@ class RayFleet:
         warn: called with a message when the cluster has lost a machine.
     """
 
-    def __init__(self, share: Share, warn: Callable[[str], None]) -> None:
+    def __init__(self, share: GpuShare, warn: Callable[[str], None]) -> None:
         import ray
 
         self._share, self._warn, self._seen = share, warn, 0

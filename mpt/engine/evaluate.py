@@ -12,7 +12,7 @@ from mpt.backbone.batch import Batch, collate
 from mpt.backbone.frozen import Backbone
 from mpt.engine.memory import BackOff
 from mpt.gym.metrics import can_still_match, score
-from mpt.gym.tokens import Questions, Row
+from mpt.gym.tokens import Questions, TokenRow
 from mpt.notation import Prompts
 
 TOKENS_PER_PASS = {"cpu": 4_096, "cuda": 16_384}
@@ -64,7 +64,7 @@ def evaluate(
 def answer(
     backbone: Backbone,
     theta: Prompts,
-    rows_of_run: Sequence[Sequence[Row]],
+    rows_of_run: Sequence[Sequence[TokenRow]],
     *,
     limit: int,
     beams: int = 1,
@@ -98,7 +98,7 @@ def answer(
 def _answered(
     backbone: Backbone,
     theta: Prompts,
-    rows_of_run: Sequence[Sequence[Row]],
+    rows_of_run: Sequence[Sequence[TokenRow]],
     places: Sequence[Place],
     limit: int,
     beams: int,
@@ -135,7 +135,7 @@ def _begun(backbone: Backbone, theta: Prompts, batch: Batch) -> tuple[list[str],
 
 
 def _passes(
-    rows_of_run: Sequence[Sequence[Row]], prompt_tokens: int, tokens: int
+    rows_of_run: Sequence[Sequence[TokenRow]], prompt_tokens: int, tokens: int
 ) -> Iterator[list[Place]]:
     """Places, longest first, cut so that a padded pass holds at most so many tokens."""
     places = [(run, i) for run, rows in enumerate(rows_of_run) for i in range(len(rows))]

@@ -16,7 +16,7 @@ from mpt.engine.pack import CellJob, MetaJob
 from mpt.engine.plan import StepPlan, plan_step, when_short
 from mpt.engine.train import TrainState
 from mpt.gym.episodes import training_rows
-from mpt.gym.tokens import Row
+from mpt.gym.tokens import TokenRow
 from mpt.methods import AUTO, method
 from mpt.methods.inner import MetaGradient, slope
 from mpt.notation import Prompts
@@ -124,7 +124,7 @@ class TuningStep:
     def __call__(self, state: TrainState) -> MetaGradient:
         """Return directions and losses of the next step of every cell."""
         size, backbone = self.jobs[0].config.tuning.batch, self.backbone
-        rows_of_run: list[list[Row]] = [
+        rows_of_run: list[list[TokenRow]] = [
             training_rows(self.jobs[run].split.train, size, position, *self.jobs[run].stream)
             for run, position in zip(state.runs, state.position, strict=True)
         ]

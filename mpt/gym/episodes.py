@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from mpt.config import Habits
-from mpt.gym.tokens import Row, TokenExample, TokenSplit
+from mpt.gym.tokens import TokenExample, TokenRow, TokenSplit
 from mpt.seeding import Name, stream
 
 
@@ -19,8 +19,8 @@ from mpt.seeding import Name, stream
 class Episode:
     """A draw from one unit: J inner batches of support rows, and the query rows."""
 
-    support: tuple[tuple[Row, ...], ...]
-    query: tuple[Row, ...]
+    support: tuple[tuple[TokenRow, ...], ...]
+    query: tuple[TokenRow, ...]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Episodes:
                 query = ()
         return Episode(support, query)
 
-    def _support(self, unit: TokenSplit, draws: np.random.Generator) -> tuple[Row, ...]:
+    def _support(self, unit: TokenSplit, draws: np.random.Generator) -> tuple[TokenRow, ...]:
         count, examples = self.inner_steps * self.inner_batch, unit.train
         if self.habits.draws == "replacement" and count > len(examples):
             return _answered(
@@ -98,7 +98,9 @@ class Episodes:
         return tuple(example for unit in self.units for example in (*unit.train, *unit.dev))
 
 
-def training_rows(examples: Sequence[TokenExample], size: int, step: int, *name: Name) -> list[Row]:
+def training_rows(
+    examples: Sequence[TokenExample], size: int, step: int, *name: Name
+) -> list[TokenRow]:
     """Draw the rows of update ``step`` of a tuning: epochs without replacement, full batches.
 
     Args:
@@ -118,13 +120,13 @@ def training_rows(examples: Sequence[TokenExample], size: int, step: int, *name:
 
 def _draw(
     examples: Sequence[TokenExample], count: int, draws: np.random.Generator
-) -> tuple[Row, ...]:
+) -> tuple[TokenRow, ...]:
     """Draw ``count`` rows without replacement, starting over when the examples run out."""
     rounds = -(-count // len(examples))
     order = np.concatenate([draws.permutation(len(examples)) for _ in range(rounds)])[:count]
     return _answered([examples[i] for i in order], draws)
 
 
-def _answered(chosen: Sequence[TokenExample], draws: np.random.Generator) -> tuple[Row, ...]:
+def _answered(chosen: Sequence[TokenExample], draws: np.random.Generator) -> tuple[TokenRow, ...]:
     """Return each example as a row with one of its answers, drawn at random."""
     return tuple(example.row(int(draws.integers(len(example.targets)))) for example in chosen)

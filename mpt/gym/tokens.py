@@ -23,7 +23,7 @@ Decode = Callable[[Sequence[np.ndarray]], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TokenRow:
     """One input with one target; the target ends with the end-of-sequence id."""
 
     input: np.ndarray
@@ -42,9 +42,9 @@ class TokenExample:
     input: np.ndarray
     targets: tuple[np.ndarray, ...]
 
-    def row(self, answer: int = 0) -> Row:
+    def row(self, answer: int = 0) -> TokenRow:
         """Return the input with one of its answers."""
-        return Row(self.input, self.targets[answer])
+        return TokenRow(self.input, self.targets[answer])
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class Questions:
     ``rows`` carry the first gold answer, so that one teacher-forced pass can recognise it.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[TokenRow, ...]
     golds: tuple[tuple[str, ...], ...]
     metric: str
 

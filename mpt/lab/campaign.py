@@ -10,7 +10,7 @@ from mpt.compute.worker import Worker
 from mpt.config import FINE_TUNING, VOCABULARY, RunConfig
 from mpt.errors import ConfigError, DataError, UnknownName
 from mpt.gym.partitions import Setting
-from mpt.lab.run import BASELINE, FULL, Case, Judging
+from mpt.lab.run import BASELINE, FULL, EvalProtocol, EvalTarget
 from mpt.methods import METHODS
 from mpt.methods import method as known_method
 from mpt.search.search import Search
@@ -33,7 +33,7 @@ _SAME = ("partitions", "setting", "sources", "source_shots", "target_shots")
 
 
 @dataclass(frozen=True)
-class Entrant:
+class MethodConfig:
     """Define a method config: a method with its hyper-parameters.
 
     Attributes:
@@ -53,24 +53,24 @@ class Entrant:
 
 
 @dataclass(frozen=True)
-class Share:
+class MetaRun:
     """Define a meta-run: one method on a setting's source tasks, with one meta-training seed."""
 
     setting: Setting
-    entrant: Entrant
+    method_config: MethodConfig
     meta_seed: int
     config: RunConfig
 
     @property
     def method(self) -> str:
         """Return the name of the method."""
-        return self.entrant.method
+        return self.method_config.method
 
     @property
-    def case(self) -> Case:
+    def eval_target(self) -> EvalTarget:
         """Return the eval target: its prompt on the setting's target tasks."""
         start, targets = self.config.digest, self.setting.targets
-        return Case(self.setting.name, self.method, start, targets, self.meta_seed)
+        return EvalTarget(self.setting.name, self.method, start, targets, self.meta_seed)
 
 
 @dataclass(frozen=True)
@@ -86,15 +86,15 @@ class Campaign:
 
     study: Study
     trial: Trial
-    entrants: tuple[Entrant, ...]
+    method_configs: tuple[MethodConfig, ...]
     settings: tuple[Setting, ...]
-    shares: tuple[Share, ...]
+    meta_runs: tuple[MetaRun, ...]
 
     @property
-    def judging(self) -> Judging:
+    def eval_protocol(self) -> EvalProtocol:
         """Return the eval protocol of the prompts."""
         study, final = self.study, self.study.final
-        return Judging(
+        return EvalProtocol(
             final.seeds,
             final.lrs,
             study.tuning,
@@ -104,10 +104,10 @@ class Campaign:
         )
 
     @property
-    def baselines(self) -> tuple[Case, ...]:
+    def baselines(self) -> tuple[EvalTarget, ...]:
         """Return the baselines' eval targets; settings share the cells of common target tasks."""
         return tuple(
-            Case(setting.name, name, _STARTS[name], setting.targets)
+            EvalTarget(setting.name, name, _STARTS[name], setting.targets)
             for setting in self.settings
             for name in self.study.final.baselines
         )
@@ -171,7 +171,9 @@ def final_settings(study: Study, worker: Worker) -> tuple[Setting, ...]:
     return tuple(settings)
 
 
-def entrants(study: Study, own: Entrant, worker: Worker, choose: Choose) -> tuple[Entrant, ...]:
+def method_configs(
+    study: Study, own: MethodConfig, worker: Worker, choose: Choose
+) -> tuple[MethodConfig, ...]:
     """Return the config of every method of ``study.final.methods``, with ``own`` for the study's.
 
     Another method uses the chosen trial of its own study, which must have the same name but for
@@ -199,25 +201,27 @@ def sibling(study: Study, method: str) -> Study:
 def campaign(
     study: Study,
     trial: Trial,
-    methods: Sequence[Entrant],
+    methods: Sequence[MethodConfig],
     settings: Sequence[Setting],
     worker: Worker,
 ) -> Campaign:
     """Build the campaign of these methods on these settings; reads rows and writes nothing."""
-    shares = tuple(
-        Share(setting, entrant, seed, _config(entrant, setting, seed, worker))
+    meta_runs = tuple(
+        MetaRun(setting, method_config, seed, _config(method_config, setting, seed, worker))
         for setting in settings
-        for entrant in methods
+        for method_config in methods
         for seed in study.final.meta_seeds
     )
-    return Campaign(study, trial, tuple(methods), tuple(settings), shares)
+    return Campaign(study, trial, tuple(methods), tuple(settings), meta_runs)
 
 
-def _config(entrant: Entrant, setting: Setting, meta_seed: int, worker: Worker) -> RunConfig:
-    study = entrant.study
+def _config(
+    method_config: MethodConfig, setting: Setting, meta_seed: int, worker: Worker
+) -> RunConfig:
+    study = method_config.study
     worker.check(setting.sources, study.source_seeds, study.source_shots, scored=False)
     run = study.run(
-        entrant.params,
+        method_config.params,
         sources=setting.sources,
         weights=worker.backbone.weights,
         data=worker.data_digest(setting.sources, study.source_seeds, study.source_shots),
@@ -226,7 +230,7 @@ def _config(entrant: Entrant, setting: Setting, meta_seed: int, worker: Worker) 
     return worker.model.named(run)
 
 
-def _other(wanted: Study, study: Study, worker: Worker, choose: Choose) -> Entrant:
+def _other(wanted: Study, study: Study, worker: Worker, choose: Choose) -> MethodConfig:
     """Return the config of another method than the study's own."""
     title, why, home = wanted.title, "", worker.home
     if title not in study_names(home):
@@ -244,8 +248,8 @@ def _other(wanted: Study, study: Study, worker: Worker, choose: Choose) -> Entra
             why = f"study {title} has no finished trial"
         else:
             trial = choose(other, trials)
-            return Entrant(other, trial.params, f"trial {trial.number + 1} of {title}")
-    return Entrant(wanted, _defaults(wanted), f"defaults, as {why}")
+            return MethodConfig(other, trial.params, f"trial {trial.number + 1} of {title}")
+    return MethodConfig(wanted, _defaults(wanted), f"defaults, as {why}")
 
 
 def _other_contents(search: Search, study: Study, worker: Worker) -> list[str]:

@@ -9,7 +9,7 @@ from mpt.compute.worker import Worker
 from mpt.config import VOCABULARY, RunConfig
 from mpt.errors import InputError
 from mpt.gym.partitions import Setting
-from mpt.lab.run import BASELINE, Case, Judged, Judging, Lab, scores
+from mpt.lab.run import BASELINE, EvalProtocol, EvalTarget, EvaluatedCell, Lab, scores
 from mpt.serve.predict import same_weights
 from mpt.stats.scores import Gain, gains
 from mpt.store.artefacts import prompt_of
@@ -33,7 +33,7 @@ class Evaluation:
     """
 
     setting: str
-    judged: tuple[Judged, ...]
+    evaluated: tuple[EvaluatedCell, ...]
     gain: Gain | None
 
 
@@ -109,14 +109,18 @@ def evaluate(
     """
     if prompt is not None:
         prompt_of(lab.worker.home, prompt)
-    judging = Judging(study.final.seeds, study.final.lrs, study.tuning, study.target_shots)
-    cases = [Case(name, BASELINE, VOCABULARY, targets)]
+    eval_protocol = EvalProtocol(
+        study.final.seeds, study.final.lrs, study.tuning, study.target_shots
+    )
+    eval_targets = [EvalTarget(name, BASELINE, VOCABULARY, targets)]
     if prompt is not None:
-        cases.append(Case(name, PROMPT, prompt.digest, targets))
-    judged = lab.judge(cases, judging, title="target tasks", pack=study.cells_per_pack)
-    all_scores = scores(judged)
+        eval_targets.append(EvalTarget(name, PROMPT, prompt.digest, targets))
+    evaluated = lab.evaluate_cells(
+        eval_targets, eval_protocol, title="target tasks", pack=study.cells_per_pack
+    )
+    all_scores = scores(evaluated)
     both = {score.method for score in all_scores} == {BASELINE, PROMPT}
     if not both:
-        return Evaluation(name, tuple(judged), None)
+        return Evaluation(name, tuple(evaluated), None)
     (gain,) = gains(all_scores, baseline=BASELINE, zero_baseline="report", missing_task="report")
-    return Evaluation(name, tuple(judged), gain)
+    return Evaluation(name, tuple(evaluated), gain)

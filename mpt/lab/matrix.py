@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from mpt.config import RunConfig
-from mpt.lab.workload import Row
+from mpt.lab.workload import WorkloadRow
 from mpt.store.unit import Unit
 
 
@@ -27,7 +27,7 @@ class Matrix:
     Cells of a prompt that was not learned will never run, and count as failed.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[WorkloadRow]
     _states: dict[str, str] = field(default_factory=dict)
     _seconds: dict[str, list[float]] = field(default_factory=dict)
 
@@ -37,7 +37,7 @@ class Matrix:
             self._states[unit.digest] = unit.state
             self._seconds.setdefault(unit.kind, []).append(unit.seconds)
 
-    def count(self, row: Row) -> Count:
+    def count(self, row: WorkloadRow) -> Count:
         """Count the units of one setting and method."""
         return self._count([row])
 
@@ -57,11 +57,11 @@ class Matrix:
             return None
         return sum(number * fmean(self._seconds[kind]) for kind, number in left.items())
 
-    def _count(self, rows: Sequence[Row]) -> Count:
+    def _count(self, rows: Sequence[WorkloadRow]) -> Count:
         states = [state for state, _ in self._known(rows).values()]
         return Count(states.count("done"), states.count("failed"), states.count("left"))
 
-    def _known(self, rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
+    def _known(self, rows: Sequence[WorkloadRow]) -> dict[str, tuple[str, str]]:
         """Return state and kind by digest."""
         states: dict[str, tuple[str, str]] = {}
         for row in rows:

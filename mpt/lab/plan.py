@@ -11,7 +11,7 @@ from typing import Any
 from mpt.compute.worker import Worker
 from mpt.config import VOCABULARY, BackboneIdentity, RunConfig
 from mpt.gym.partitions import Setting
-from mpt.lab.run import BASELINE, Case, Judging
+from mpt.lab.run import BASELINE, EvalProtocol, EvalTarget
 from mpt.methods import revision
 from mpt.search.definition import REVISION
 from mpt.study.settings import settings_of
@@ -22,7 +22,7 @@ VALIDATION = "validation"
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """Hold a study resolved to rows, weights and the revision of its method.
 
     Attributes:
@@ -38,27 +38,27 @@ class Plan:
     sources: tuple[str, ...]
     model: BackboneIdentity
     data: str
-    judged_data: str
+    validation_data: str
     revision: int | None = None
 
     @cached_property
-    def judging(self) -> Judging:
+    def eval_protocol(self) -> EvalProtocol:
         """Return the eval protocol of trials."""
         chosen = self.study.validation
-        return Judging(chosen.seeds, chosen.lrs, self.study.tuning, self.study.target_shots)
+        return EvalProtocol(chosen.seeds, chosen.lrs, self.study.tuning, self.study.target_shots)
 
     @cached_property
     def definition(self) -> dict[str, Any]:
         """Return what identifies the study: its file, rows, weights and the method's revision."""
         identity = {"sources": self.sources, "tasks": self.tasks, "weights": self.model.weights}
-        rows = {"data": self.data, "validation rows": self.judged_data}
+        rows = {"data": self.data, "validation rows": self.validation_data}
         formula = {REVISION: self.revision} if self.revision else {}
         return json.loads(json.dumps({**self.study.definition, **identity, **rows, **formula}))
 
     @cached_property
-    def baseline(self) -> Case:
+    def baseline(self) -> EvalTarget:
         """Return the eval target of plain prompt tuning on the validation tasks."""
-        return Case(VALIDATION, BASELINE, VOCABULARY, self.tasks)
+        return EvalTarget(VALIDATION, BASELINE, VOCABULARY, self.tasks)
 
     def config(self, params: Mapping[str, float]) -> RunConfig:
         """Return the configuration of a trial's meta-training."""
@@ -67,7 +67,7 @@ class Plan:
         return RunConfig(**{**self.model.named(run).model_dump(), "revision": self.revision})
 
 
-def plan(study: Study, worker: Worker) -> Plan:
+def plan(study: Study, worker: Worker) -> SweepPlan:
     """Resolve a study's tasks on the worker's gym, reading every row it needs; writes nothing.
 
     Raises:
@@ -83,8 +83,8 @@ def plan(study: Study, worker: Worker) -> Plan:
         gym.card(task)
     for name in study.final.settings or ():
         partitions.setting(name)
-    judged = worker.data_digest(tasks, study.validation.seeds, study.target_shots)
+    evaluated = worker.data_digest(tasks, study.validation.seeds, study.target_shots)
     data = worker.data_digest(sources, study.source_seeds, study.source_shots)
     worker.check(tasks, study.validation.seeds, study.target_shots, scored=True)
     worker.check(sources, study.source_seeds, study.source_shots, scored=False)
-    return Plan(study, tasks, sources, worker.model, data, judged, revision(study.method))
+    return SweepPlan(study, tasks, sources, worker.model, data, evaluated, revision(study.method))

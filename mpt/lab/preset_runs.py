@@ -10,13 +10,13 @@ from typing import Any
 
 from mpt.compute.worker import Worker
 from mpt.gym.partitions import Setting
-from mpt.lab.campaign import Entrant, campaign
+from mpt.lab.campaign import MethodConfig, campaign
 from mpt.lab.promote import Promotion, promote
 from mpt.lab.run import Lab
 from mpt.lab.similarity import similarity, tuned
 from mpt.search.trial import Trial
 from mpt.seeding import stream
-from mpt.study.presets import Entry, Preset, Row, SourceChoice
+from mpt.study.presets import Preset, PresetEntry, PresetRow, SourceChoice
 from mpt.study.study import Study
 
 GIVEN = Trial(0, {}, "complete")
@@ -44,7 +44,7 @@ class Size:
     cells: int
 
 
-def size(row: Row) -> Size:
+def size(row: PresetRow) -> Size:
     """Count the units of a row, including those of the baselines."""
     final = row.entries[0].study.final
     runs = len(row.entries) * len(final.meta_seeds)
@@ -53,7 +53,7 @@ def size(row: Row) -> Size:
     return Size(runs, len(row.setting.targets) * len(final.seeds) * rates)
 
 
-def answer(rows: Sequence[Row], lab: Lab) -> Iterator[Promotion]:
+def answer(rows: Sequence[PresetRow], lab: Lab) -> Iterator[Promotion]:
     """Run the rows of one backbone; adjacent rows that differ only in their tasks share a campaign.
 
     Raises:
@@ -63,9 +63,9 @@ def answer(rows: Sequence[Row], lab: Lab) -> Iterator[Promotion]:
     ready = [_ready(row, lab) for row in rows]
     for _, group in groupby(ready, key=_alike):
         alike = list(group)
-        entrants, settings = alike[0][0], [setting for _, setting in alike]
-        study = entrants[0].study
-        yield promote(campaign(study, GIVEN, entrants, settings, lab.worker), lab)
+        method_configs, settings = alike[0][0], [setting for _, setting in alike]
+        study = method_configs[0].study
+        yield promote(campaign(study, GIVEN, method_configs, settings, lab.worker), lab)
 
 
 def answer_pairs(preset: Preset, lab: Lab) -> list[Pair]:
@@ -86,7 +86,7 @@ def answer_pairs(preset: Preset, lab: Lab) -> list[Pair]:
     ]
 
 
-def _ready(row: Row, lab: Lab) -> tuple[tuple[Entrant, ...], Setting]:
+def _ready(row: PresetRow, lab: Lab) -> tuple[tuple[MethodConfig, ...], Setting]:
     """Return a row's method configs and its setting, after reading all data that it needs."""
     study, setting, worker = row.entries[0].study, row.setting, lab.worker
     for task in (*setting.sources, *setting.targets):
@@ -95,15 +95,17 @@ def _ready(row: Row, lab: Lab) -> tuple[tuple[Entrant, ...], Setting]:
     worker.check(setting.targets, study.final.seeds, study.target_shots, scored=True)
     if row.variant.choose is not None:
         setting = replace(setting, sources=_chosen(row.variant.choose, study, setting, lab))
-    entrants = tuple(
-        Entrant(_paced(entry, setting, worker), {}, f"preset {study.title}")
+    method_configs = tuple(
+        MethodConfig(_paced(entry, setting, worker), {}, f"preset {study.title}")
         for entry in row.entries
     )
-    return entrants, setting
+    return method_configs, setting
 
 
-def _alike(ready: tuple[tuple[Entrant, ...], Setting]) -> list[dict[str, Any]]:
-    return [entrant.study.model_dump(exclude={"setting", "sources"}) for entrant in ready[0]]
+def _alike(ready: tuple[tuple[MethodConfig, ...], Setting]) -> list[dict[str, Any]]:
+    return [
+        method_config.study.model_dump(exclude={"setting", "sources"}) for method_config in ready[0]
+    ]
 
 
 def _chosen(choice: SourceChoice, study: Study, setting: Setting, lab: Lab) -> tuple[str, ...]:
@@ -123,7 +125,7 @@ def _chosen(choice: SourceChoice, study: Study, setting: Setting, lab: Lab) -> t
     return tuple(ranked[: choice.count])
 
 
-def _paced(entry: Entry, setting: Setting, worker: Worker) -> Study:
+def _paced(entry: PresetEntry, setting: Setting, worker: Worker) -> Study:
     """Return the method's study, with its steps computed from epochs where those are given."""
     study = entry.study
     if entry.epochs is None:

@@ -17,8 +17,8 @@ from mpt.compute.failures import blame
 from mpt.config import RunConfig
 from mpt.errors import StoreError
 from mpt.lab.promote import Promoted, Promotion
-from mpt.lab.run import BASELINE, FULL, Judged
-from mpt.lab.sweep import Record
+from mpt.lab.run import BASELINE, FULL, EvaluatedCell
+from mpt.lab.sweep import TrialRecord
 from mpt.search.search import Search
 from mpt.search.trial import Trial
 from mpt.serve.predict import asked_with
@@ -56,14 +56,14 @@ class Projection:
     def _owner(self) -> str:
         return self._given or Search.load(self._home, self._study.title).owner
 
-    def trial(self, record: Record) -> None:
+    def trial(self, record: TrialRecord) -> None:
         """Log a trial as a child run: parameters, curves, cell scores, prompt, config and ARG."""
         trial = record.trial
         run = self._run("sweep", f"trial-{trial.number + 1}", record.config, record.unit)
         spent = Point("seconds", record.unit.seconds)
-        points = [*_curve(record.unit), *_dev_curves(record.judged), *_arg(trial), spent]
+        points = [*_curve(record.unit), *_dev_curves(record.evaluated), *_arg(trial), spent]
         self._tracker.metrics(run, _at(record.unit, points))
-        self._contents(run, record.config, record.unit, record.judged)
+        self._contents(run, record.config, record.unit, record.evaluated)
         self._tracker.close_run(run, *_ended(trial))
 
     def alone(self, config: RunConfig, unit: Unit, setting: str) -> None:
@@ -163,7 +163,8 @@ class Projection:
     def campaign(self, kind: str, promotion: Promotion) -> dict[str, RunKey]:
         """Log a run per meta-training under one parent, and return the run keys by digest."""
         runs = {
-            share.config.digest: self._share(kind, share, promotion) for share in promotion.shares
+            meta_run.config.digest: self._share(kind, meta_run, promotion)
+            for meta_run in promotion.meta_runs
         }
         parent, own = self._parent(kind), self._study.method
         points = [
@@ -174,25 +175,29 @@ class Projection:
             for gain in promotion.gains
         ]
         points = [point for point in points if point.value == point.value]
-        last = max((share.unit for share in promotion.shares), key=lambda unit: unit.created)
+        last = max(
+            (meta_run.unit for meta_run in promotion.meta_runs), key=lambda unit: unit.created
+        )
         self._tracker.metrics(parent, _at(last, points))
         self._tracker.close_run(parent, "finished", {})
         return runs
 
-    def _share(self, kind: str, share: Promoted, promotion: Promotion) -> RunKey:
-        setting, seed = share.setting.name, share.share.meta_seed
-        name = setting if share.method == self._study.method else f"{setting} {share.method}"
-        run = self._run(kind, f"{name} seed {seed}" if seed else name, share.config, share.unit)
-        spent = Point("seconds", share.unit.seconds)
-        points = [*_curve(share.unit), *_dev_curves(share.judged), spent]
+    def _share(self, kind: str, meta_run: Promoted, promotion: Promotion) -> RunKey:
+        setting, seed = meta_run.setting.name, meta_run.meta_run.meta_seed
+        name = setting if meta_run.method == self._study.method else f"{setting} {meta_run.method}"
+        run = self._run(
+            kind, f"{name} seed {seed}" if seed else name, meta_run.config, meta_run.unit
+        )
+        spent = Point("seconds", meta_run.unit.seconds)
+        points = [*_curve(meta_run.unit), *_dev_curves(meta_run.evaluated), spent]
         gains = {(gain.setting, gain.method): gain for gain in promotion.gains}
-        if gain := gains.get((setting, share.method)):
+        if gain := gains.get((setting, meta_run.method)):
             shown = {"arg": gain.arg, "arg_low": gain.low, "arg_high": gain.high}
             points += [Point(key, value) for key, value in shown.items() if value == value]
-        self._tracker.metrics(run, _at(share.unit, points))
-        judged = (*promotion.baselines_of(setting), *share.judged)
-        self._contents(run, share.config, share.unit, judged)
-        self._tracker.close_run(run, *_unit_ended(share.unit))
+        self._tracker.metrics(run, _at(meta_run.unit, points))
+        evaluated = (*promotion.baselines_of(setting), *meta_run.evaluated)
+        self._contents(run, meta_run.config, meta_run.unit, evaluated)
+        self._tracker.close_run(run, *_unit_ended(meta_run.unit))
         return run
 
     def _parent(self, kind: str) -> RunKey:
@@ -217,11 +222,11 @@ class Projection:
         )
 
     def _contents(
-        self, run: RunKey, config: RunConfig, unit: Unit, judged: Sequence[Judged]
+        self, run: RunKey, config: RunConfig, unit: Unit, evaluated: Sequence[EvaluatedCell]
     ) -> None:
         resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         self._tracker.text(run, "config.yaml", resolved)
-        self._tracker.table(run, "cells", [_row(cell_result) for cell_result in judged])
+        self._tracker.table(run, "cells", [_row(cell_result) for cell_result in evaluated])
         if unit.artefact:
             prompt = whole_prompt(self._home, unit)
             self._tracker.artifact(run, prompt, name="prompt.safetensors")
@@ -258,12 +263,15 @@ def _curve(unit: Unit) -> list[Point]:
     ]
 
 
-def _dev_curves(judged: Sequence[Judged]) -> list[Point]:
+def _dev_curves(evaluated: Sequence[EvaluatedCell]) -> list[Point]:
     """Return the mean dev score of the method's cells by evaluation, one curve per target task."""
     devs: dict[tuple[str, int], list[float]] = {}
-    for cell_result in judged:
+    for cell_result in evaluated:
         result = cell_result.unit.result
-        if isinstance(result, CellResult) and cell_result.case.method not in (BASELINE, FULL):
+        if isinstance(result, CellResult) and cell_result.eval_target.method not in (
+            BASELINE,
+            FULL,
+        ):
             for step, dev in result.dev_evals:
                 devs.setdefault((cell_result.cell.task, step), []).append(dev)
     return [Point(_named("dev", task), fmean(v), step) for (task, step), v in devs.items()]
@@ -276,11 +284,11 @@ def _arg(trial: Trial) -> list[Point]:
     ]
 
 
-def _row(cell_result: Judged) -> dict[str, object]:
+def _row(cell_result: EvaluatedCell) -> dict[str, object]:
     result = cell_result.unit.result if isinstance(cell_result.unit.result, CellResult) else None
-    method = cell_result.case.method
+    method = cell_result.eval_target.method
     return {
-        "setting": cell_result.case.setting,
+        "setting": cell_result.eval_target.setting,
         "method": method if method in (BASELINE, FULL) else "this run",
         "task": cell_result.cell.task,
         "seed": cell_result.cell.data_seed,

@@ -8,9 +8,16 @@ from dataclasses import dataclass
 from mpt.config import RunConfig
 from mpt.gym.partitions import Setting
 from mpt.gym.reach import Reach
-from mpt.lab.campaign import Campaign, Entrant, Share, campaign, entrants, final_settings
+from mpt.lab.campaign import (
+    Campaign,
+    MetaRun,
+    MethodConfig,
+    campaign,
+    final_settings,
+    method_configs,
+)
 from mpt.lab.retest import TOP, Retest, choose, retest
-from mpt.lab.run import BASELINE, FULL, Judged, Lab, scores
+from mpt.lab.run import BASELINE, FULL, EvaluatedCell, Lab, scores
 from mpt.search.trial import Trial
 from mpt.stats.scores import Gain, gains
 from mpt.store.ledger import Unit
@@ -21,24 +28,24 @@ from mpt.study.study import Study
 class Promoted:
     """Hold a meta-run of a promotion with its unit and the cell results of its prompt."""
 
-    share: Share
+    meta_run: MetaRun
     unit: Unit
-    judged: tuple[Judged, ...]
+    evaluated: tuple[EvaluatedCell, ...]
 
     @property
     def setting(self) -> Setting:
         """Return the setting that it was learned and evaluated on."""
-        return self.share.setting
+        return self.meta_run.setting
 
     @property
     def method(self) -> str:
         """Return the name of its method."""
-        return self.share.method
+        return self.meta_run.method
 
     @property
     def config(self) -> RunConfig:
         """Return its configuration."""
-        return self.share.config
+        return self.meta_run.config
 
 
 @dataclass(frozen=True)
@@ -56,8 +63,8 @@ class Promotion:
     """
 
     campaign: Campaign
-    shares: tuple[Promoted, ...]
-    baselines: tuple[Judged, ...]
+    meta_runs: tuple[Promoted, ...]
+    baselines: tuple[EvaluatedCell, ...]
     gains: tuple[Gain, ...]
     computed: int
     reused: int
@@ -81,15 +88,17 @@ class Promotion:
         If the study's method takes no part, the first method is used instead. Settings whose
         meta-training diverged are skipped; None if all did.
         """
-        methods = [entrant.method for entrant in self.campaign.entrants]
+        methods = [method_config.method for method_config in self.campaign.method_configs]
         method = self.study.method if self.study.method in methods else methods[0]
-        own = (share for share in self.shares if share.method == method)
-        return next((share for share in own if share.unit.state == "done"), None)
+        own = (meta_run for meta_run in self.meta_runs if meta_run.method == method)
+        return next((meta_run for meta_run in own if meta_run.unit.state == "done"), None)
 
-    def baselines_of(self, setting: str) -> tuple[Judged, ...]:
+    def baselines_of(self, setting: str) -> tuple[EvaluatedCell, ...]:
         """Return the baselines' cell results of one setting."""
         return tuple(
-            cell_result for cell_result in self.baselines if cell_result.case.setting == setting
+            cell_result
+            for cell_result in self.baselines
+            if cell_result.eval_target.setting == setting
         )
 
 
@@ -123,8 +132,8 @@ def prepare(
 
     if which == "best":
         trial = winner(study, trials)
-    own = Entrant(study, trial.params, f"trial {trial.number + 1} of {study.title}")
-    methods = entrants(study, own, lab.worker, winner)
+    own = MethodConfig(study, trial.params, f"trial {trial.number + 1} of {study.title}")
+    methods = method_configs(study, own, lab.worker, winner)
     return campaign(study, trial, methods, settings, lab.worker), tuple(retests)
 
 
@@ -138,21 +147,33 @@ def promote(wanted: Campaign, lab: Lab, retests: Sequence[Retest] = ()) -> Promo
     """
     before = lab.computed, lab.reused
     study = wanted.study
-    title = f"{', '.join(e.method for e in wanted.entrants)} on {len(wanted.settings)} settings"
-    units = lab.learn([share.config for share in wanted.shares], title, study.pack)
-    learned = [share for share in wanted.shares if units[share.config.digest].state == "done"]
-    cases = [*wanted.baselines, *(share.case for share in learned)]
-    judged = lab.judge(cases, wanted.judging, title="target tasks", pack=study.cells_per_pack)
-    shares = tuple(
+    title = (
+        f"{', '.join(e.method for e in wanted.method_configs)} on {len(wanted.settings)} settings"
+    )
+    units = lab.learn([meta_run.config for meta_run in wanted.meta_runs], title, study.pack)
+    learned = [
+        meta_run for meta_run in wanted.meta_runs if units[meta_run.config.digest].state == "done"
+    ]
+    eval_targets = [*wanted.baselines, *(meta_run.eval_target for meta_run in learned)]
+    evaluated = lab.evaluate_cells(
+        eval_targets, wanted.eval_protocol, title="target tasks", pack=study.cells_per_pack
+    )
+    meta_runs = tuple(
         Promoted(
-            share, units[share.config.digest], tuple(j for j in judged if j.case == share.case)
+            meta_run,
+            units[meta_run.config.digest],
+            tuple(j for j in evaluated if j.eval_target == meta_run.eval_target),
         )
-        for share in wanted.shares
+        for meta_run in wanted.meta_runs
     )
     # full fine-tuning comes after the methods in every table
-    ordered = scores(sorted(judged, key=lambda cell_result: cell_result.case.method == FULL))
+    ordered = scores(
+        sorted(evaluated, key=lambda cell_result: cell_result.eval_target.method == FULL)
+    )
     all_gains = gains(ordered, baseline=BASELINE, zero_baseline="report", missing_task="report")
     computed, reused = lab.computed - before[0], lab.reused - before[1]
-    baselines = tuple(cell_result for cell_result in judged if cell_result.case in wanted.baselines)
+    baselines = tuple(
+        cell_result for cell_result in evaluated if cell_result.eval_target in wanted.baselines
+    )
     ends = computed, reused, tuple(retests), lab.worker.reaches
-    return Promotion(wanted, shares, baselines, tuple(all_gains), *ends)
+    return Promotion(wanted, meta_runs, baselines, tuple(all_gains), *ends)

@@ -38,7 +38,7 @@ class Recorded(Lab):
             InputError: all of them are missing.
             DataError: a prompt is damaged.
         """
-        units = self._settle(configs)
+        units = self._run_missing(configs)
         if all(unit.state == "missing" for unit in units.values()):
             raise InputError(
                 "this ledger has no results of this promotion",
@@ -50,7 +50,7 @@ class Recorded(Lab):
                 prompt_of(self.worker.home, unit)
         return units
 
-    def _settle(self, configs: Sequence[Config], **ways: Any) -> dict[str, Unit]:
+    def _run_missing(self, configs: Sequence[Config], **ways: Any) -> dict[str, Unit]:
         recorded = self.ledger.get_many(config.digest for config in configs)
         expect_sound(recorded.values(), self.metric_of)
         return {c.digest: recorded.get(c.digest) or _missing(c) for c in configs}
@@ -104,7 +104,7 @@ def note_promotion(promotion: Promotion, which: str, top: int, ledger: Ledger) -
         "final": study.final.model_dump(mode="json"),
         "at": datetime.now(UTC).isoformat(),
     }
-    ledger.link(f"promotion:{study.title}", role, [promotion.shares[0].config.digest])
+    ledger.link(f"promotion:{study.title}", role, [promotion.meta_runs[0].config.digest])
 
 
 def _as_promoted(search: Search, which: str, ledger: Ledger) -> tuple[Study, str, int]:

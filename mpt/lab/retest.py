@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mpt.errors import InputError
 from mpt.gym.splits import SEEDS
 from mpt.lab.plan import VALIDATION, plan
-from mpt.lab.run import Case, Judging, Lab, scores
+from mpt.lab.run import EvalProtocol, EvalTarget, Lab, scores
 from mpt.search.trial import Trial
 from mpt.stats.paired import Paired, compare
 from mpt.stats.scores import Gain, gains
@@ -102,7 +102,9 @@ def fresh_seeds(study: Study) -> tuple[int, ...]:
     return tuple(seed for seed in SEEDS if seed not in study.validation.seeds)
 
 
-def cases(study: Study, trials: Sequence[Trial], lab: Lab) -> tuple[list[Case], Judging]:
+def eval_targets(
+    study: Study, trials: Sequence[Trial], lab: Lab
+) -> tuple[list[EvalTarget], EvalProtocol]:
     """Return the eval targets of a re-test, the baseline and these trials, and its eval protocol.
 
     A trial is meta-trained again if its configuration has changed since, such as by a revision of
@@ -114,13 +116,13 @@ def cases(study: Study, trials: Sequence[Trial], lab: Lab) -> tuple[list[Case], 
     units = lab.learn(again, f"{study.title}: re-test", study.pack) if again else {}
     lost = {digest for digest, unit in units.items() if unit.state in ("diverged", "failed")}
     own = [
-        Case(VALIDATION, digest, config.digest, concrete.tasks)
+        EvalTarget(VALIDATION, digest, config.digest, concrete.tasks)
         for digest, config in configs.items()
         if config.digest not in lost
     ]
     seeds, rates = fresh_seeds(study), study.validation.lrs
-    judging = Judging(seeds, rates, study.tuning, study.target_shots)
-    return [concrete.baseline, *own], judging
+    eval_protocol = EvalProtocol(seeds, rates, study.tuning, study.target_shots)
+    return [concrete.baseline, *own], eval_protocol
 
 
 def retest(study: Study, trials: Sequence[Trial], lab: Lab, top: int = TOP) -> Retest | None:
@@ -133,13 +135,15 @@ def retest(study: Study, trials: Sequence[Trial], lab: Lab, top: int = TOP) -> R
     tested = candidates(study, trials, top)
     if not tested:
         return None
-    targets, judging = cases(study, tested, lab)
-    judged = lab.judge(targets, judging, title=f"{study.title}: re-test", pack=study.cells_per_pack)
-    all_scores = scores(judged)
+    targets, eval_protocol = eval_targets(study, tested, lab)
+    evaluated = lab.evaluate_cells(
+        targets, eval_protocol, title=f"{study.title}: re-test", pack=study.cells_per_pack
+    )
+    all_scores = scores(evaluated)
     if len({score.method for score in all_scores}) < len(tested) + 1:
         return None
     args = {g.method: g for g in gains(all_scores, zero_baseline="report", missing_task="report")}
     order = sorted(tested, key=lambda trial: (-args[trial.digest].arg, trial.number))
     ranking = tuple((trial, args[trial.digest]) for trial in order)
     lead = compare(all_scores, order[0].digest, order[1].digest)
-    return Retest(study.title, judging.seeds, ranking, lead)
+    return Retest(study.title, eval_protocol.seeds, ranking, lead)

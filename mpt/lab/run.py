@@ -42,7 +42,7 @@ BASELINE = "PT"
 """Plain prompt tuning, the baseline: the same cells, started from vocabulary rows."""
 
 FULL = "FT"
-"""Full fine-tuning, the second baseline: a ``Case`` whose start is ``FINE_TUNING``."""
+"""Full fine-tuning, the second baseline: a ``EvalTarget`` whose start is ``FINE_TUNING``."""
 
 Config = TypeVar("Config", RunConfig, CellConfig, FineTuneConfig)
 Compute = Callable[[Worker, Sequence[Config], OnStep], list[Unit]]
@@ -52,7 +52,7 @@ PackSize = int | Literal["auto"]
 
 
 @dataclass(frozen=True)
-class Case:
+class EvalTarget:
     """Define an eval target: a prompt, the tasks to evaluate it on, and the names of its scores.
 
     Attributes:
@@ -67,7 +67,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Judging:
+class EvalProtocol:
     """Define an eval protocol: data seeds, learning rates (chosen on dev), tuning budget and shots.
 
     Attributes:
@@ -115,7 +115,7 @@ class Lab:
     def learn(self, configs: Sequence[RunConfig], title: str, pack: int) -> dict[str, Unit]:
         """Run missing meta-trainings, whole or paused, and return all of them by digest."""
         self._tell_revised(configs)
-        units = self._settle(
+        units = self._run_missing(
             configs,
             title=title,
             steps=lambda config: config.updates,
@@ -129,7 +129,7 @@ class Lab:
 
     def tune(self, configs: Sequence[CellConfig], title: str, pack: PackSize) -> dict[str, Unit]:
         """Run missing downstream cells, packed by input length; return all of them by digest."""
-        return self._settle(
+        return self._run_missing(
             sorted(configs, key=self.length),
             title=title,
             steps=lambda config: config.tuning.steps,
@@ -140,7 +140,7 @@ class Lab:
 
     def fine_tune(self, configs: Sequence[FineTuneConfig], title: str) -> dict[str, Unit]:
         """Run missing cells of full fine-tuning one at a time, and return all of them by digest."""
-        return self._settle(
+        return self._run_missing(
             configs,
             title=title,
             steps=lambda config: config.tuning.steps,
@@ -153,50 +153,68 @@ class Lab:
         """Return the metric of a task."""
         return self.worker.gym.card(task).metric
 
-    def cells(self, case: Case, judging: Judging) -> Sequence[Cell]:
+    def cells(self, eval_target: EvalTarget, eval_protocol: EvalProtocol) -> Sequence[Cell]:
         """List the downstream cells of an eval target: task x seed x learning rate."""
         fields = [
             {
                 **self.worker.model.fields(self.worker.backbone_config),
                 "task": task,
                 "data_seed": seed,
-                "data": self.worker.split_digest(task, seed, judging.shots),
-                "shots": judging.shots,
+                "data": self.worker.split_digest(task, seed, eval_protocol.shots),
+                "shots": eval_protocol.shots,
             }
-            for task in case.tasks
-            for seed in judging.seeds
+            for task in eval_target.tasks
+            for seed in eval_protocol.seeds
         ]
 
         def rows_of(cell: Mapping[str, Any]) -> int:
             return len(
-                self.worker.tokens(cell["task"], cell["data_seed"], judging.shots).split.train
+                self.worker.tokens(cell["task"], cell["data_seed"], eval_protocol.shots).split.train
             )
 
-        if case.start == FINE_TUNING:
+        if eval_target.start == FINE_TUNING:
             return [
-                FineTuneConfig(**cell, lr=lr, tuning=judging.fine_tuning.for_rows(rows_of(cell)))
+                FineTuneConfig(
+                    **cell, lr=lr, tuning=eval_protocol.fine_tuning.for_rows(rows_of(cell))
+                )
                 for cell in fields
-                for lr in judging.full_lrs
+                for lr in eval_protocol.full_lrs
             ]
         return [
             CellConfig(
-                **cell, start=case.start, lr=lr, tuning=judging.tuning.for_rows(rows_of(cell))
+                **cell,
+                start=eval_target.start,
+                lr=lr,
+                tuning=eval_protocol.tuning.for_rows(rows_of(cell)),
             )
             for cell in fields
-            for lr in judging.lrs
+            for lr in eval_protocol.lrs
         ]
 
-    def judge(
-        self, cases: Sequence[Case], judging: Judging, *, title: str, pack: PackSize
-    ) -> list[Judged]:
+    def evaluate_cells(
+        self,
+        eval_targets: Sequence[EvalTarget],
+        eval_protocol: EvalProtocol,
+        *,
+        title: str,
+        pack: PackSize,
+    ) -> list[EvaluatedCell]:
         """Tune and score the cells of all eval targets, which may share packs."""
-        for case in cases:
-            self.worker.check(case.tasks, judging.seeds, judging.shots, scored=True)
-        wanted = [(case, cell) for case in cases for cell in self.cells(case, judging)]
+        for eval_target in eval_targets:
+            self.worker.check(
+                eval_target.tasks, eval_protocol.seeds, eval_protocol.shots, scored=True
+            )
+        wanted = [
+            (eval_target, cell)
+            for eval_target in eval_targets
+            for cell in self.cells(eval_target, eval_protocol)
+        ]
         units = self.tune([c for _, c in wanted if isinstance(c, CellConfig)], title, pack)
         full = [cell for _, cell in wanted if isinstance(cell, FineTuneConfig)]
         units |= self.fine_tune(full, f"{title}: full fine-tuning")
-        return [Judged(case, cell, units[cell.digest]) for case, cell in wanted]
+        return [
+            EvaluatedCell(eval_target, cell, units[cell.digest]) for eval_target, cell in wanted
+        ]
 
     def _tell_revised(self, configs: Sequence[RunConfig]) -> None:
         """Report once per method that its earlier results are computed again after a revision."""
@@ -211,7 +229,7 @@ class Lab:
                     f"earlier {name} runs in the ledger are computed again: {why.why}"
                 )
 
-    def _settle(
+    def _run_missing(
         self,
         configs: Sequence[Config],
         *,
@@ -360,23 +378,23 @@ def _attempt(
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluatedCell:
     """Hold a cell result: the cell, the eval target it was tuned for, and its unit."""
 
-    case: Case
+    eval_target: EvalTarget
     cell: Cell
     unit: Unit
 
     @property
     def score(self) -> Score | None:
         """Return its score; None if it diverged or failed."""
-        result, case, cell = self.unit.result, self.case, self.cell
+        result, eval_target, cell = self.unit.result, self.eval_target, self.cell
         if not isinstance(result, CellResult):
             return None
-        place = (case.setting, case.method, cell.task, cell.data_seed)
-        return Score(*place, result.dev, result.test, cell.lr, case.meta_seed)
+        place = (eval_target.setting, eval_target.method, cell.task, cell.data_seed)
+        return Score(*place, result.dev, result.test, cell.lr, eval_target.meta_seed)
 
 
-def scores(judged: Sequence[Judged]) -> list[Score]:
+def scores(evaluated: Sequence[EvaluatedCell]) -> list[Score]:
     """Return the scores of all cells that have one."""
-    return [score for cell_result in judged if (score := cell_result.score) is not None]
+    return [score for cell_result in evaluated if (score := cell_result.score) is not None]

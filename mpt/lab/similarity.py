@@ -9,7 +9,7 @@ from statistics import fmean
 from mpt.config import VOCABULARY
 from mpt.errors import InputError, UnknownName
 from mpt.gym.source import Gym
-from mpt.lab.run import BASELINE, Case, Judged, Judging, Lab, scores
+from mpt.lab.run import BASELINE, EvalProtocol, EvalTarget, EvaluatedCell, Lab, scores
 from mpt.stats.scores import best_dev
 from mpt.stats.subspace import Subspace, by_chance, correlation, input_subspace
 from mpt.store.artefacts import prompt_file, prompt_of
@@ -70,8 +70,8 @@ def tuned(study: Study, tasks: Sequence[str], lab: Lab) -> Spaces:
     """
     for task in tasks:
         lab.worker.gym.card(task)
-    judging = Judging(study.final.seeds, study.final.lrs, study.tuning)
-    return _spaces(_plain(study, tasks, judging, lab), lab.worker.home)
+    eval_protocol = EvalProtocol(study.final.seeds, study.final.lrs, study.tuning)
+    return _spaces(_plain(study, tasks, eval_protocol, lab), lab.worker.home)
 
 
 def recorded(study: Study, tasks: Sequence[str], lab: Lab) -> Spaces:
@@ -81,14 +81,14 @@ def recorded(study: Study, tasks: Sequence[str], lab: Lab) -> Spaces:
     """
     for task in tasks:
         lab.worker.gym.card(task)
-    final = Judging(study.final.seeds, study.final.lrs, study.tuning)
-    searched = Judging(study.validation.seeds, study.validation.lrs, study.tuning)
+    final = EvalProtocol(study.final.seeds, study.final.lrs, study.tuning)
+    searched = EvalProtocol(study.validation.seeds, study.validation.lrs, study.tuning)
     spaces = dict(_spaces(_plain(study, tasks, final, lab), lab.worker.home))
     left = [task for task in tasks if task not in spaces]
     return {**spaces, **_spaces(_plain(study, left, searched, lab), lab.worker.home)}
 
 
-def of_targets(judged: Sequence[Judged], home: Home) -> Similarity | None:
+def of_targets(evaluated: Sequence[EvaluatedCell], home: Home) -> Similarity | None:
     """Compare the targets of a promotion by the cells of its baseline.
 
     None if there are fewer than two targets, or a prompt file is missing (``gone``).
@@ -96,20 +96,22 @@ def of_targets(judged: Sequence[Judged], home: Home) -> Similarity | None:
     Raises:
         DataError: a prompt is damaged.
     """
-    if gone(judged, home):
+    if gone(evaluated, home):
         return None
-    spaces = _spaces(_plain_ones(judged), home)
+    spaces = _spaces(_plain_ones(evaluated), home)
     return similarity(spaces) if len(spaces) > 1 else None
 
 
-def gone(judged: Sequence[Judged], home: Home) -> list[str]:
+def gone(evaluated: Sequence[EvaluatedCell], home: Home) -> list[str]:
     """Return the digests of the baseline's cells whose prompts are missing in the home folder."""
-    units = [cell_result.unit for cell_result in _plain_ones(judged) if cell_result.unit.artefact]
+    units = [
+        cell_result.unit for cell_result in _plain_ones(evaluated) if cell_result.unit.artefact
+    ]
     return sorted({unit.digest for unit in units if not prompt_file(home, unit).exists()})
 
 
-def _plain_ones(judged: Sequence[Judged]) -> list[Judged]:
-    return [cell_result for cell_result in judged if cell_result.case.start == VOCABULARY]
+def _plain_ones(evaluated: Sequence[EvaluatedCell]) -> list[EvaluatedCell]:
+    return [cell_result for cell_result in evaluated if cell_result.eval_target.start == VOCABULARY]
 
 
 def similarity(spaces: Spaces) -> Similarity:
@@ -134,15 +136,19 @@ def _mean(of: Mapping[int, Subspace], onto: Mapping[int, Subspace]) -> float | N
     return fmean(correlation(of[seed], onto[seed]) for seed in shared) if shared else None
 
 
-def _plain(study: Study, tasks: Sequence[str], judging: Judging, lab: Lab) -> list[Judged]:
-    case = Case("similarity", BASELINE, VOCABULARY, tuple(tasks))
-    return lab.judge([case], judging, title="plain prompt tuning", pack=study.cells_per_pack)
+def _plain(
+    study: Study, tasks: Sequence[str], eval_protocol: EvalProtocol, lab: Lab
+) -> list[EvaluatedCell]:
+    eval_target = EvalTarget("similarity", BASELINE, VOCABULARY, tuple(tasks))
+    return lab.evaluate_cells(
+        [eval_target], eval_protocol, title="plain prompt tuning", pack=study.cells_per_pack
+    )
 
 
-def _spaces(judged: Sequence[Judged], home: Home) -> Spaces:
-    units = {(j.cell.task, j.cell.data_seed, j.cell.lr): j.unit for j in judged}
+def _spaces(evaluated: Sequence[EvaluatedCell], home: Home) -> Spaces:
+    units = {(j.cell.task, j.cell.data_seed, j.cell.lr): j.unit for j in evaluated}
     spaces: dict[str, dict[int, Subspace]] = {}
-    for score in best_dev(scores(judged)):
+    for score in best_dev(scores(evaluated)):
         unit = units[score.task, score.seed, score.lr or 0.0]
         prompt = prompt_of(home, unit)
         spaces.setdefault(score.task, {})[score.seed] = input_subspace(prompt.float().numpy())

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from mpt.compute.failures import DivergedTrial, blame
 from mpt.compute.stopping import Stopped
 from mpt.errors import InputError, MptError, StoreError
-from mpt.lab.plan import Plan
-from mpt.lab.run import Judged, Lab, scores
-from mpt.lab.trials import Record, Settler
+from mpt.lab.plan import SweepPlan
+from mpt.lab.run import EvaluatedCell, Lab, scores
+from mpt.lab.trials import TrialRecord, TrialRunner
 from mpt.search.search import Search
 from mpt.search.stale_trials import release_stale
 from mpt.search.storage import study_lease
@@ -23,11 +23,11 @@ from mpt.study.study import Study
 
 
 def sweep(
-    concrete: Plan,
+    concrete: SweepPlan,
     lab: Lab,
     home: Home,
     *,
-    on_trial: Callable[[Record], None],
+    on_trial: Callable[[TrialRecord], None],
     on_end: Callable[[Sequence[Trial]], None] = lambda trials: None,
 ) -> list[Trial]:
     """Run a study up to its total of trials, starting with those left unfinished before.
@@ -61,12 +61,12 @@ def sweep(
             )
         release_stale(search, study)
         with suppress(Stopped), _handed_back(search, lease):
-            settler = Settler(concrete, lab, _Live(search, study), _baseline(concrete, lab))
+            runner = TrialRunner(concrete, lab, _Live(search, study), _baseline(concrete, lab))
             while not lab.worker.stopping.reason and (open_trials := search.ask(study)):
                 for trials in _together(open_trials, study, lab):
                     lease.check()
                     ended: list[Trial] = []
-                    for trial, record in zip(trials, settler.settle(trials), strict=True):
+                    for trial, record in zip(trials, runner.run_trials(trials), strict=True):
                         lease.check()
                         on_trial(record)
                         if differs := search.tell(trial, record.trial):
@@ -107,7 +107,7 @@ def _stop_at_diverged(ended: Sequence[Trial], study: Study) -> None:
 
 
 def replay(
-    concrete: Plan, lab: Lab, home: Home, *, on_trial: Callable[[Record], None]
+    concrete: SweepPlan, lab: Lab, home: Home, *, on_trial: Callable[[TrialRecord], None]
 ) -> list[Trial]:
     """Log every completed trial of a study again; results in the ledger are not recomputed.
 
@@ -126,10 +126,10 @@ def replay(
         trials = Search.load(home, study.title).trials
         # failed trials are not tried again here
         finished = {t.number: t for t in trials if t.digest and t.state != "failed"}
-        settler = Settler(concrete, lab, _OnRecord(finished), _baseline(concrete, lab))
+        runner = TrialRunner(concrete, lab, _OnRecord(finished), _baseline(concrete, lab))
         again = [OpenTrial(trial.number, trial.params) for trial in finished.values()]
         for some in _together(again, study, lab):
-            for record in settler.settle(some):
+            for record in runner.run_trials(some):
                 on_trial(record)
         return trials
 
@@ -140,7 +140,7 @@ def _together(trials: Sequence[OpenTrial], study: Study, lab: Lab) -> Iterator[S
     return (trials[start : start + size] for start in range(0, len(trials), size))
 
 
-def _baseline(concrete: Plan, lab: Lab) -> list[Judged]:
+def _baseline(concrete: SweepPlan, lab: Lab) -> list[EvaluatedCell]:
     """Run plain prompt tuning on the validation tasks, and warn about tasks with a score of 0.
 
     Raises:
@@ -148,17 +148,17 @@ def _baseline(concrete: Plan, lab: Lab) -> list[Judged]:
         InputError: every task has a score of 0, so that no relative gain is defined.
     """
     size = concrete.study.cells_per_pack
-    judged = lab.judge(
-        [concrete.baseline], concrete.judging, title="plain prompt tuning", pack=size
+    evaluated = lab.evaluate_cells(
+        [concrete.baseline], concrete.eval_protocol, title="plain prompt tuning", pack=size
     )
     if failed := next(
-        (cell_result for cell_result in judged if cell_result.unit.state == "failed"), None
+        (cell_result for cell_result in evaluated if cell_result.unit.state == "failed"), None
     ):
         raise MptError(
             f"plain prompt tuning on {failed.cell.task}, the baseline of every gain, failed: "
             f"{failed.unit.reason}"
         )
-    above = {score.task for score in best_dev(scores(judged)) if score.test > 0}
+    above = {score.task for score in best_dev(scores(evaluated)) if score.test > 0}
     zero = [task for task in concrete.tasks if task not in above]
     if not above:
         raise InputError(
@@ -171,7 +171,7 @@ def _baseline(concrete: Plan, lab: Lab) -> list[Judged]:
             f"warning: plain prompt tuning scores 0 on {', '.join(zero)}; ARG leaves "
             f"{'it' if len(zero) == 1 else 'them'} out and is over {', '.join(sorted(above))}"
         )
-    return judged
+    return evaluated
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from statistics import fmean
 from typing import Protocol
 
 from mpt.config import PausedRun, RunConfig
-from mpt.lab.plan import Plan
-from mpt.lab.run import BASELINE, Judged, Judging, Lab, scores
+from mpt.lab.plan import SweepPlan
+from mpt.lab.run import BASELINE, EvalProtocol, EvaluatedCell, Lab, scores
 from mpt.search.trial import OpenTrial, Trial
 from mpt.stats.scores import best_dev, gains, relative_gain
 from mpt.store.results import DivergedResult, FailedResult
@@ -19,7 +19,7 @@ from mpt.study.pruning import Hyperband, Wilcoxon
 
 
 @dataclass(frozen=True)
-class Record:
+class TrialRecord:
     """Hold a completed trial with everything that a tracker or report needs.
 
     Attributes:
@@ -29,7 +29,7 @@ class Record:
     trial: Trial
     config: RunConfig
     unit: Unit
-    judged: tuple[Judged, ...]
+    evaluated: tuple[EvaluatedCell, ...]
 
 
 class PruningPolicy(Protocol):
@@ -60,7 +60,7 @@ class _Going:
     config: RunConfig
     rungs: tuple[int, ...] = ()
     unit: Unit | None = None
-    judged: list[Judged] = field(default_factory=list)
+    evaluated: list[EvaluatedCell] = field(default_factory=list)
     end: Trial | None = None
 
     @property
@@ -71,7 +71,7 @@ class _Going:
 
 
 @dataclass
-class Settler:
+class TrialRunner:
     """Run the trials of a study.
 
     Attributes:
@@ -81,12 +81,12 @@ class Settler:
         baseline: cell results of plain prompt tuning on the validation tasks.
     """
 
-    concrete: Plan
+    concrete: SweepPlan
     lab: Lab
     policy: PruningPolicy
-    baseline: Sequence[Judged]
+    baseline: Sequence[EvaluatedCell]
 
-    def settle(self, open_trials: Sequence[OpenTrial]) -> list[Record]:
+    def run_trials(self, open_trials: Sequence[OpenTrial]) -> list[TrialRecord]:
         """Meta-train and evaluate trials, given by ascending number."""
         study, pruner = self.concrete.study, self.concrete.study.pruner
         span = f"trial {open_trials[0].number + 1}" + (
@@ -99,9 +99,9 @@ class Settler:
         self._learn(trained, [trial.config for trial in trained], f"{span}: {study.method}")
         healthy = [trial for trial in trained if trial.learned.state == "done"]
         if isinstance(pruner, Wilcoxon):
-            self._judge_by_seed(healthy, f"{span}: validation")
+            self._evaluate_by_seed(healthy, f"{span}: validation")
         else:
-            self._tune(healthy, self.concrete.judging, f"{span}: validation")
+            self._tune(healthy, self.concrete.eval_protocol, f"{span}: validation")
         return [self._record(trial) for trial in trials]
 
     def _begin(self, trial: OpenTrial) -> _Going:
@@ -117,7 +117,7 @@ class Settler:
         At each rung the prompts are tuned with one data seed and rate, and trials may be stopped
         early, in the order of their numbers.
         """
-        whole, rung = self.concrete.judging, 0
+        whole, rung = self.concrete.eval_protocol, 0
         cheap = replace(whole, seeds=whole.seeds[:1], lrs=whole.lrs[:1])
         while active := [t for t in trials if t.end is None and rung < len(t.rungs)]:
             title = f"{span}: rung {rung + 1}"
@@ -136,12 +136,12 @@ class Settler:
                 if trial.end is not None:
                     self.lab.worker.checkpoints.drop(trial.config.digest)
                 else:
-                    trial.judged = []
+                    trial.evaluated = []
             rung += 1
 
-    def _judge_by_seed(self, trials: Sequence[_Going], title: str) -> None:
+    def _evaluate_by_seed(self, trials: Sequence[_Going], title: str) -> None:
         """Tune with one data seed after another; trials may be stopped after each but the last."""
-        whole, tasks = self.concrete.judging, self.concrete.tasks
+        whole, tasks = self.concrete.eval_protocol, self.concrete.tasks
         pairs = [(task, seed) for seed in whole.seeds for task in tasks]
         for done, seed in enumerate(whole.seeds, 1):
             active = [trial for trial in trials if trial.end is None]
@@ -159,20 +159,22 @@ class Settler:
         for trial, config in zip(trials, configs, strict=True):
             trial.unit = units[config.digest]
 
-    def _tune(self, trials: Sequence[_Going], judging: Judging, title: str) -> None:
-        cases = {
+    def _tune(self, trials: Sequence[_Going], eval_protocol: EvalProtocol, title: str) -> None:
+        eval_targets = {
             t.config.digest: replace(
                 self.concrete.baseline, method=t.config.digest, start=t.learned.digest
             )
             for t in trials
         }
         pack = self.concrete.study.cells_per_pack
-        judged = self.lab.judge(list(cases.values()), judging, title=title, pack=pack)
+        evaluated = self.lab.evaluate_cells(
+            list(eval_targets.values()), eval_protocol, title=title, pack=pack
+        )
         for trial in trials:
-            trial.judged += [
+            trial.evaluated += [
                 cell_result
-                for cell_result in judged
-                if cell_result.case.method == trial.config.digest
+                for cell_result in evaluated
+                if cell_result.eval_target.method == trial.config.digest
             ]
 
     def _look(self, trial: _Going, reports: Mapping[int, float], step: int) -> None:
@@ -195,20 +197,20 @@ class Settler:
         """Compute the relative gain (percent) by task and data seed; their mean is the ARG."""
         return {
             (score.task, score.seed): relative_gain(score.test, self._levels[score.task])
-            for score in best_dev(scores(trial.judged))
+            for score in best_dev(scores(trial.evaluated))
             if score.task in self._levels
         }
 
-    def _record(self, trial: _Going) -> Record:
-        judged = (*self.baseline, *trial.judged)
-        end = trial.end or _end(trial, judged)
-        return Record(end, trial.config, trial.learned, judged)
+    def _record(self, trial: _Going) -> TrialRecord:
+        evaluated = (*self.baseline, *trial.evaluated)
+        end = trial.end or _end(trial, evaluated)
+        return TrialRecord(end, trial.config, trial.learned, evaluated)
 
 
-def _end(trial: _Going, judged: Sequence[Judged]) -> Trial:
+def _end(trial: _Going, evaluated: Sequence[EvaluatedCell]) -> Trial:
     """Return the final record of a trial: its ARG, or why it has none."""
     number, params, unit = trial.asked.number, dict(trial.asked.params), trial.learned
-    units = [unit, *(cell_result.unit for cell_result in trial.judged)]
+    units = [unit, *(cell_result.unit for cell_result in trial.evaluated)]
     failures = (each.result for each in units if isinstance(each.result, FailedResult))
     if why := next(failures, None):
         return Trial(
@@ -231,9 +233,9 @@ def _end(trial: _Going, judged: Sequence[Judged]) -> Trial:
             step=step,
             error="diverged",
         )
-    lost = {j.cell.task for j in judged} - {s.task for s in scores(trial.judged)}
+    lost = {j.cell.task for j in evaluated} - {s.task for s in scores(trial.evaluated)}
     if lost:
         reason = f"tuning diverged at every rate and seed on {', '.join(sorted(lost))}"
         return Trial(number, params, "diverged", unit.digest, reason=reason, error="diverged")
-    (gain,) = gains(scores(judged), baseline=BASELINE, zero_baseline="report")
+    (gain,) = gains(scores(evaluated), baseline=BASELINE, zero_baseline="report")
     return Trial(number, params, "complete", unit.digest, gain.arg, gain.low, gain.high)

@@ -8,24 +8,24 @@ from functools import cached_property
 
 from mpt.config import RunConfig
 from mpt.lab.campaign import Campaign
-from mpt.lab.plan import VALIDATION, Plan
+from mpt.lab.plan import VALIDATION, SweepPlan
 from mpt.lab.promote import prepare
 from mpt.lab.recorded import Recorded
-from mpt.lab.run import BASELINE, Case, Cell, Judged, Judging, Lab, PackSize
+from mpt.lab.run import BASELINE, Cell, EvalProtocol, EvalTarget, EvaluatedCell, Lab, PackSize
 from mpt.search.trial import Trial
 from mpt.seeding import stream
 from mpt.store.ledger import Ledger
 from mpt.store.row_checks import expect_sound
 from mpt.store.unit import Unit
 from mpt.study.samplers import SAMPLERS
-from mpt.study.space import Interval
+from mpt.study.space import LogRange
 from mpt.study.study import Study
 
 Config = RunConfig | Cell
 
 
 @dataclass(frozen=True)
-class Row:
+class WorkloadRow:
     """Hold the units of one method in one part: a setting, the validation tasks or a re-test."""
 
     part: str
@@ -53,7 +53,7 @@ class Workload:
     """
 
     study: Study
-    rows: tuple[Row, ...]
+    rows: tuple[WorkloadRow, ...]
     held: frozenset[str]
     about: tuple[str, ...] = ()
 
@@ -78,29 +78,35 @@ def campaign_work(
     listing = _Listing(lab.worker, lab.ledger)
     wanted, retests = prepare(study, trials, listing, which, top)
     rows = listing.rows
-    about = [f"{entrant.method}: {entrant.origin}" for entrant in wanted.entrants]
+    about = [
+        f"{method_config.method}: {method_config.origin}" for method_config in wanted.method_configs
+    ]
     if len(retests) < sum(row.method == BASELINE for row in rows):
         about.append("the re-test has not run yet: the sweep's best trial is assumed to win it")
     rows += campaign_rows(wanted, lab)
     return _workload(study, rows, lab.ledger, about)
 
 
-def campaign_rows(wanted: Campaign, lab: Lab) -> list[Row]:
+def campaign_rows(wanted: Campaign, lab: Lab) -> list[WorkloadRow]:
     """List a row for every setting and method of a campaign, the baselines first."""
-    judging, rows = wanted.judging, []
+    eval_protocol, rows = wanted.eval_protocol, []
     for setting in wanted.settings:
-        own = [case for case in wanted.baselines if case.setting == setting.name]
-        rows += [Row(setting.name, c.method, tuple(lab.cells(c, judging))) for c in own]
-        for entrant in wanted.entrants:
+        own = [
+            eval_target for eval_target in wanted.baselines if eval_target.setting == setting.name
+        ]
+        rows += [
+            WorkloadRow(setting.name, c.method, tuple(lab.cells(c, eval_protocol))) for c in own
+        ]
+        for method_config in wanted.method_configs:
             configs: list[Config] = []
-            for share in wanted.shares:
-                if (share.setting, share.entrant) == (setting, entrant):
-                    configs += [share.config, *lab.cells(share.case, judging)]
-            rows.append(Row(setting.name, entrant.method, tuple(configs)))
+            for meta_run in wanted.meta_runs:
+                if (meta_run.setting, meta_run.method_config) == (setting, method_config):
+                    configs += [meta_run.config, *lab.cells(meta_run.eval_target, eval_protocol)]
+            rows.append(WorkloadRow(setting.name, method_config.method, tuple(configs)))
     return rows
 
 
-def sweep_work(concrete: Plan, trials: Sequence[Trial], lab: Lab) -> Workload:
+def sweep_work(concrete: SweepPlan, trials: Sequence[Trial], lab: Lab) -> Workload:
     """List what ``sweep`` would run, with random hyper-parameters for trials not yet sampled.
 
     A trial that diverges or is pruned runs fewer units.
@@ -112,10 +118,13 @@ def sweep_work(concrete: Plan, trials: Sequence[Trial], lab: Lab) -> Workload:
     configs: list[Config] = []
     for number in range(max(study.total, len(trials))):
         config = concrete.config(params_by_number.get(number) or _stand_in(study, number))
-        case = Case(VALIDATION, study.method, config.digest, concrete.tasks)
-        configs += [config, *lab.cells(case, concrete.judging)]
-    plain = lab.cells(concrete.baseline, concrete.judging)
-    rows = [Row(VALIDATION, BASELINE, tuple(plain)), Row(VALIDATION, study.method, tuple(configs))]
+        eval_target = EvalTarget(VALIDATION, study.method, config.digest, concrete.tasks)
+        configs += [config, *lab.cells(eval_target, concrete.eval_protocol)]
+    plain = lab.cells(concrete.baseline, concrete.eval_protocol)
+    rows = [
+        WorkloadRow(VALIDATION, BASELINE, tuple(plain)),
+        WorkloadRow(VALIDATION, study.method, tuple(configs)),
+    ]
     return _workload(study, rows, lab.ledger, [])
 
 
@@ -123,25 +132,38 @@ def sweep_work(concrete: Plan, trials: Sequence[Trial], lab: Lab) -> Workload:
 class _Listing(Recorded):
     """Look up the requested units, and collect them as rows."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[WorkloadRow] = field(default_factory=list)
 
     def learn(self, configs: Sequence[RunConfig], title: str, pack: int) -> dict[str, Unit]:
         """Look up meta-trainings, and add them as a row; see ``Lab.learn``."""
-        self.rows.append(Row(title, "trials", tuple(configs)))
-        return self._settle(configs)
+        self.rows.append(WorkloadRow(title, "trials", tuple(configs)))
+        return self._run_missing(configs)
 
-    def judge(
-        self, cases: Sequence[Case], judging: Judging, *, title: str, pack: PackSize
-    ) -> list[Judged]:
+    def evaluate_cells(
+        self,
+        eval_targets: Sequence[EvalTarget],
+        eval_protocol: EvalProtocol,
+        *,
+        title: str,
+        pack: PackSize,
+    ) -> list[EvaluatedCell]:
         """Look up cells, and add them as rows; see ``Lab.judge``."""
         for method in ("PT", "trials"):
-            own = [case for case in cases if (case.method == BASELINE) == (method == "PT")]
-            configs = [cell for case in own for cell in self.cells(case, judging)]
-            self.rows.append(Row(title, method, tuple(configs)))
-        return super().judge(cases, judging, title=title, pack=pack)
+            own = [
+                eval_target
+                for eval_target in eval_targets
+                if (eval_target.method == BASELINE) == (method == "PT")
+            ]
+            configs = [
+                cell for eval_target in own for cell in self.cells(eval_target, eval_protocol)
+            ]
+            self.rows.append(WorkloadRow(title, method, tuple(configs)))
+        return super().evaluate_cells(eval_targets, eval_protocol, title=title, pack=pack)
 
 
-def _workload(study: Study, rows: Sequence[Row], ledger: Ledger, about: Sequence[str]) -> Workload:
+def _workload(
+    study: Study, rows: Sequence[WorkloadRow], ledger: Ledger, about: Sequence[str]
+) -> Workload:
     digests = [config.digest for row in rows for config in row.configs]
     recorded = ledger.get_many(digests)
     expect_sound(recorded.values())
@@ -155,7 +177,7 @@ def _stand_in(study: Study, number: int) -> dict[str, float]:
         return dict(study.grid[number])
     rng, params = stream("stand-in", study.seed, number), {}
     for name, choice in study.space.dimensions(study.method).items():
-        if isinstance(choice, Interval):
+        if isinstance(choice, LogRange):
             params[name] = float(choice.low * (choice.high / choice.low) ** rng.random())
         else:
             params[name] = choice[int(rng.integers(len(choice)))]

@@ -13,10 +13,10 @@ from mpt.errors import ResultsError
 from mpt.gym.crossfit import crossfit_partitions, near_duplicates
 from mpt.gym.partitions import Setting
 from mpt.gym.reach import reach_lines
-from mpt.lab.campaign import Entrant
+from mpt.lab.campaign import MethodConfig
 from mpt.lab.promote import Promotion
 from mpt.lab.retest import Retest
-from mpt.lab.run import Judged, scores
+from mpt.lab.run import EvaluatedCell, scores
 from mpt.lab.similarity import gone, of_targets
 from mpt.methods import method
 from mpt.report.findings import Curve, Findings, UnitLine
@@ -46,12 +46,12 @@ def promotion_findings(
     settings = promotion.campaign.settings
     cell_results = [
         *promotion.baselines,
-        *(cell_result for share in promotion.shares for cell_result in share.judged),
+        *(cell_result for meta_run in promotion.meta_runs for cell_result in meta_run.evaluated),
     ]
     units = {
         unit.digest: unit
         for unit in (
-            *(s.unit for s in promotion.shares),
+            *(s.unit for s in promotion.meta_runs),
             *(cell_result.unit for cell_result in cell_results),
         )
     }.values()
@@ -72,9 +72,9 @@ def promotion_findings(
         similarity=of_targets(promotion.baselines, home) if home else None,
         units=tuple(_promoted_units(promotion)),
         curves=tuple(
-            _losses(method_name(share.method), share.unit, share.setting.name)
-            for share in promotion.shares
-            if share.unit.state == "done"
+            _losses(method_name(meta_run.method), meta_run.unit, meta_run.setting.name)
+            for meta_run in promotion.meta_runs
+            if meta_run.unit.state == "done"
         ),
         config=_config(promotion),
         software=_software(units),
@@ -210,30 +210,30 @@ def _promoted_units(promotion: Promotion) -> Iterator[UnitLine]:
     for setting in promotion.campaign.settings:
         for cell_result in promotion.baselines_of(setting.name):
             yield _cell(cell_result)
-        for share in promotion.shares:
-            if share.setting == setting:
+        for meta_run in promotion.meta_runs:
+            if meta_run.setting == setting:
                 yield UnitLine(
-                    digest=share.unit.digest,
+                    digest=meta_run.unit.digest,
                     kind="meta-training",
                     setting=setting.name,
-                    method=share.method,
-                    meta_seed=share.share.meta_seed,
-                    state=share.unit.state,
-                    reason=share.unit.reason,
+                    method=meta_run.method,
+                    meta_seed=meta_run.meta_run.meta_seed,
+                    state=meta_run.unit.state,
+                    reason=meta_run.unit.reason,
                 )
-                yield from map(_cell, share.judged)
+                yield from map(_cell, meta_run.evaluated)
 
 
-def _cell(cell_result: Judged) -> UnitLine:
+def _cell(cell_result: EvaluatedCell) -> UnitLine:
     return UnitLine(
         digest=cell_result.unit.digest,
         kind="cell",
-        setting=cell_result.case.setting,
-        method=cell_result.case.method,
+        setting=cell_result.eval_target.setting,
+        method=cell_result.eval_target.method,
         task=cell_result.cell.task,
         seed=cell_result.cell.data_seed,
         lr=cell_result.cell.lr,
-        meta_seed=cell_result.case.meta_seed,
+        meta_seed=cell_result.eval_target.meta_seed,
         state=cell_result.unit.state,
         reason=cell_result.unit.reason,
     )
@@ -279,26 +279,29 @@ def _config(promotion: Promotion) -> dict[str, str]:
     )
     rates = ", ".join(f"{rate:g}" for rate in study.final.lrs)
     return {
-        **{method_name(e.method): _loops(e, campaign.shares[0].config) for e in campaign.entrants},
+        **{
+            method_name(e.method): _loops(e, campaign.meta_runs[0].config)
+            for e in campaign.method_configs
+        },
         **{f"re-test, {r.study}": ". ".join(retest_lines(r)) for r in promotion.retests},
         "prompt": f"{study.backbone.prompt_tokens} tokens",
         "tuning of a target": tuning,
         "data seeds": ", ".join(map(str, study.final.seeds)),
         "meta-training seeds": ", ".join(map(str, study.final.meta_seeds)),
         "learning rates": f"{rates} (best dev, ties larger)",
-        "weights": campaign.shares[0].config.weights,
+        "weights": campaign.meta_runs[0].config.weights,
     }
 
 
-def _loops(entrant: Entrant, like: RunConfig) -> str:
+def _loops(method_config: MethodConfig, like: RunConfig) -> str:
     """Return a method's hyper-parameters on one line, and where they come from."""
-    run = entrant.study.run(entrant.params, sources=like.sources, weights="", data="")
+    run = method_config.study.run(method_config.params, sources=like.sources, weights="", data="")
     inner = f"{run.inner.steps} steps of SGD at {run.inner.lr:.4g}, batch {run.inner.batch}; "
     outer = (
         f"{run.outer.steps} steps of {run.outer.optimiser} at {run.outer.lr:.4g}, "
         f"{run.outer.episodes} episodes each, batch {run.outer.batch}"
     )
-    return f"{entrant.origin}: {inner if method(entrant.method).support else ''}{outer}"
+    return f"{method_config.origin}: {inner if method(method_config.method).support else ''}{outer}"
 
 
 def _software(units: Iterable[Unit]) -> dict[str, str]:

@@ -17,10 +17,10 @@ from mpt.report.page import write_report
 from mpt.report.records import csv_text
 from mpt.report.views import arg_json
 from mpt.stats.scores import Gain
-from mpt.study.presets import Preset, Row
+from mpt.study.presets import Preset, PresetRow
 
 
-def plan_grid(rows: Sequence[Row]) -> Grid:
+def plan_grid(rows: Sequence[PresetRow]) -> Grid:
     """Count what a preset will run; units that several rows share are counted in each of them."""
     header = ("Variant", "sources", "targets", "shots", "methods", "meta-trainings", "cells")
     lines = []
@@ -54,7 +54,7 @@ def pairs_plan(preset: Preset) -> Grid:
     return Grid(("Tasks", "seeds", "rates", "cells of plain prompt tuning"), (row,), "rrrr")
 
 
-def answer_grid(rows: Sequence[Row], gains: Sequence[Gain]) -> Grid:
+def answer_grid(rows: Sequence[PresetRow], gains: Sequence[Gain]) -> Grid:
     """Return ARG with its 95 % interval over tasks and seeds, and the paper's value beside it.
 
     The paper's value is left out where the gym lacks tasks of the setting. A row is marked if one
@@ -82,14 +82,14 @@ def answer_grid(rows: Sequence[Row], gains: Sequence[Gain]) -> Grid:
     return Grid(tuple(header), tuple(lines), "l" + "r" * (len(header) - 1), marked)
 
 
-def answer_json(preset: Preset, rows: Sequence[Row], gains: Sequence[Gain]) -> str:
+def answer_json(preset: Preset, rows: Sequence[PresetRow], gains: Sequence[Gain]) -> str:
     """Format every gain as ``arg_json`` does, with variants as settings, and the paper's values."""
     papers = {row.label: _paper(row) for row in rows}
     return arg_json(gains, preset=preset.name, title=preset.title, paper=papers)
 
 
 def answer_findings(
-    preset: Preset, rows: Sequence[Row], promotions: Sequence[Promotion], command: str
+    preset: Preset, rows: Sequence[PresetRow], promotions: Sequence[Promotion], command: str
 ) -> Findings:
     """Combine the findings of a preset's campaigns into those of one report."""
     parts = [promotion_findings(promotion, (), command) for promotion in promotions]
@@ -154,20 +154,20 @@ def write_grid(grid: Grid, folder: Path, name: str, title: str) -> None:
     (folder / f"{name}.csv").write_text(csv_text(Records(grid.header, grid.rows)), encoding="utf-8")
 
 
-def _in_order(rows: Sequence[Row], promotions: Sequence[Promotion]) -> tuple[Gain, ...]:
+def _in_order(rows: Sequence[PresetRow], promotions: Sequence[Promotion]) -> tuple[Gain, ...]:
     place = {row.label: at for at, row in enumerate(rows)}
     all_gains = [gain for promotion in promotions for gain in promotion.gains]
     return tuple(sorted(all_gains, key=lambda gain: place[gain.setting]))
 
 
-def _paper(row: Row) -> Mapping[str, float]:
+def _paper(row: PresetRow) -> Mapping[str, float]:
     """Return the paper's values for a row by method name; nothing if tasks are missing."""
     if not row.whole:
         return {}
     return {words.method_name(name): value for name, value in row.variant.paper.items()}
 
 
-def _papers(rows: Sequence[Row]) -> list[str]:
+def _papers(rows: Sequence[PresetRow]) -> list[str]:
     """Return the paper's values as sentences, for a page whose tables have no column for them."""
     return [
         f"{row.label}: the paper prints "

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mpt.config import CellConfig
-from mpt.lab.run import Judged, scores
+from mpt.lab.run import EvaluatedCell, scores
 from mpt.stats.convergence import DevCurve
 from mpt.stats.scores import Score, best_dev
 from mpt.store.results import CellResult
 
 
-def looks_of(judged: Sequence[Judged]) -> Iterator[DevCurve]:
+def looks_of(evaluated: Sequence[EvaluatedCell]) -> Iterator[DevCurve]:
     """Yield the dev scores of each (setting, method, task, seed, meta-seed), at its best-dev rate.
 
     Only of tuned prompts: an update of full fine-tuning is not comparable with one of a prompt.
     """
     prompt_cells = [
-        cell_result for cell_result in judged if isinstance(cell_result.cell, CellConfig)
+        cell_result for cell_result in evaluated if isinstance(cell_result.cell, CellConfig)
     ]
     evals = {
         _key(score): cell_result.unit.result.dev_evals

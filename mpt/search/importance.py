@@ -8,7 +8,7 @@ from math import isfinite
 import optuna
 
 from mpt.search.trial import Trial
-from mpt.study.space import Interval
+from mpt.study.space import LogRange
 from mpt.study.study import Study
 
 FEWEST = 4
@@ -24,7 +24,7 @@ def importance(study: Study, trials: Sequence[Trial]) -> dict[str, float]:
     """
     space: dict[str, optuna.distributions.BaseDistribution] = {
         name: optuna.distributions.FloatDistribution(choice.low, choice.high, log=True)
-        if isinstance(choice, Interval)
+        if isinstance(choice, LogRange)
         else optuna.distributions.CategoricalDistribution(choice)
         for name, choice in study.space.dimensions(study.method).items()
     }

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mpt.seeding import entropy
 from mpt.study.samplers import SAMPLERS
-from mpt.study.space import Interval
+from mpt.study.space import LogRange
 from mpt.study.study import Study
 
 FIRST = 4
@@ -132,9 +132,9 @@ def sobol(study: Study, number: int) -> dict[str, float]:
     }
 
 
-def _at(share: float, choice: Interval | Sequence[float]) -> float:
+def _at(share: float, choice: LogRange | Sequence[float]) -> float:
     """Return the value at a fraction ``share`` (0 <= share < 1) of a dimension."""
-    if isinstance(choice, Interval):
+    if isinstance(choice, LogRange):
         value = exp(log(choice.low) + share * log(choice.high / choice.low))
         return min(max(value, choice.low), choice.high)
     return choice[int(share * len(choice))]

@@ -16,7 +16,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from mpt.search.samplers import sampler
-from mpt.study.space import Interval
+from mpt.study.space import LogRange
 from mpt.study.study import Study
 
 
@@ -69,7 +69,7 @@ def draw(
         return begun.params, begun.distributions
     trial = VisibleStudy(visible, sampler(study, number, visible)).running(template)
     for name, choice in dimensions.items():
-        if isinstance(choice, Interval):
+        if isinstance(choice, LogRange):
             trial.suggest_float(name, choice.low, choice.high, log=True)
         else:
             trial.suggest_categorical(name, choice)

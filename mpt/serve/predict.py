@@ -13,7 +13,7 @@ from mpt.compute.prompt_starts import for_backbone
 from mpt.config import BackboneConfig, located_in
 from mpt.engine.evaluate import answer
 from mpt.errors import ConfigError
-from mpt.gym.tokens import Row
+from mpt.gym.tokens import TokenRow
 from mpt.store.artefacts import SHA256, known_sum, read_prompt
 from mpt.store.unit import Unit
 
@@ -53,7 +53,7 @@ def predict(file: Path, config: Mapping[str, object], texts: Sequence[str]) -> l
     name = digest or file.stem
     theta = for_backbone(prompt, backbone, chosen.prompt_tokens, name)[None]
     (nothing,) = backbone.encode([""], chosen.max_target, "target")
-    rows = [Row(ids, nothing) for ids in backbone.encode(list(texts), chosen.max_input)]
+    rows = [TokenRow(ids, nothing) for ids in backbone.encode(list(texts), chosen.max_input)]
     return answer(backbone, theta, [rows], limit=chosen.max_target)[0]
 
 

@@ -12,7 +12,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 
 
-class Prompted(PythonModel):
+class PromptedModel(PythonModel):
     """Answer texts with the backbone and the prompt that the model was saved with."""
 
     def load_context(self, context: Any) -> None:
@@ -28,4 +28,4 @@ class Prompted(PythonModel):
         return predict(self.prompt, self.config, model_input)
 
 
-set_model(Prompted())
+set_model(PromptedModel())

@@ -133,7 +133,7 @@ class Preset(Frozen):
 
 
 @dataclass(frozen=True)
-class Entry:
+class PresetEntry:
     """Hold a method of a row with its hyper-parameters resolved.
 
     Attributes:
@@ -145,7 +145,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Row:
+class PresetRow:
     """Hold a variant resolved on a gym.
 
     Attributes:
@@ -155,7 +155,7 @@ class Row:
 
     label: str
     variant: Variant
-    entries: tuple[Entry, ...]
+    entries: tuple[PresetEntry, ...]
     setting: Setting
     whole: bool = True
 
@@ -196,7 +196,9 @@ def read_preset(path: Path, changes: Mapping[str, Any] | None = None) -> Preset:
         raise ConfigError(f"preset {path}: {faults_of(error, Preset)}") from None
 
 
-def rows(preset: Preset, partitions: Partitions, whole: Partitions | None = None) -> list[Row]:
+def rows(
+    preset: Preset, partitions: Partitions, whole: Partitions | None = None
+) -> list[PresetRow]:
     """Resolve the variants of a preset on a gym's settings.
 
     Args:
@@ -220,11 +222,11 @@ def rows(preset: Preset, partitions: Partitions, whole: Partitions | None = None
         published = {**whole.settings, **whole.ablations} if whole else {}
         if whole and study.partitions is None and study.setting in published:
             complete = _setting(label, variant, study, whole)
-        resolved.append(Row(label, variant, entries, setting, setting == complete))
+        resolved.append(PresetRow(label, variant, entries, setting, setting == complete))
     return resolved
 
 
-def _entry(preset: Preset, method: str, variant: Variant, where: str) -> Entry:
+def _entry(preset: Preset, method: str, variant: Variant, where: str) -> PresetEntry:
     recipe = dict(preset.recipes.get(method, {}))  # type: ignore[call-overload]
     epochs = recipe.pop("epochs", None)
     if epochs is not None and (type(epochs) is not int or epochs < 1):
@@ -236,7 +238,7 @@ def _entry(preset: Preset, method: str, variant: Variant, where: str) -> Entry:
         epochs = variant.epochs
     given = merged(recipe, {**variant.study, "method": method})
     steps = [part.get("outer", {}).get("steps") for part in (variant.study, preset.changes)]
-    return Entry(preset.study_of(given, where), None if any(steps) else epochs)
+    return PresetEntry(preset.study_of(given, where), None if any(steps) else epochs)
 
 
 def _setting(label: str, variant: Variant, study: Study, partitions: Partitions) -> Setting:

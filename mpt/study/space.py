@@ -60,24 +60,24 @@ Seeds = Annotated[tuple[StrictInt, ...], AfterValidator(_distinct), AfterValidat
 """Data seeds, which select the few-shot samples of a task."""
 
 
-class Interval(Frozen):
+class LogRange(Frozen):
     """Define the range from ``low`` to ``high``, log-uniform for rates."""
 
     low: Rate
     high: Rate
 
     @model_validator(mode="after")
-    def _ordered(self) -> Interval:
+    def _ordered(self) -> LogRange:
         if self.low >= self.high:
             raise ValueError(f"low ({self.low}) must be below high ({self.high})")
         return self
 
 
 def _kind(given: Any) -> str:
-    return "interval" if isinstance(given, dict | Interval) else "choices"
+    return "interval" if isinstance(given, dict | LogRange) else "choices"
 
 
 Rates = Annotated[
-    Annotated[Interval, Tag("interval")] | Annotated[RateList, Tag("choices")],
+    Annotated[LogRange, Tag("interval")] | Annotated[RateList, Tag("choices")],
     Discriminator(_kind),
 ]

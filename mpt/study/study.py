@@ -39,7 +39,7 @@ from mpt.study.samplers import SAMPLERS, SamplerName
 from mpt.study.space import (
     Baselines,
     Counts,
-    Interval,
+    LogRange,
     MetaSeeds,
     MethodNames,
     Names,
@@ -59,7 +59,7 @@ class Space(Frozen):
     outer_steps: Counts | None = None
     method_args: Annotated[Mapping[str, Rates] | None, NotStoredUnset] = None
 
-    def dimensions(self, name: str) -> dict[str, Interval | tuple[float, ...] | tuple[int, ...]]:
+    def dimensions(self, name: str) -> dict[str, LogRange | tuple[float, ...] | tuple[int, ...]]:
         """Return the searched dimensions of a method, without those that it does not have."""
         row = method(name)
         searched = {
@@ -165,9 +165,9 @@ class Study(Frozen):
         row = method(self.method)
         given: list[tuple[str, float]] = [*(self.method_args or {}).items()]
         for name, choice in (self.space.method_args or {}).items():
-            ends = (choice.low, choice.high) if isinstance(choice, Interval) else choice
+            ends = (choice.low, choice.high) if isinstance(choice, LogRange) else choice
             given += [(name, value) for value in ends]
-            if isinstance(choice, Interval) and row.counts(name):
+            if isinstance(choice, LogRange) and row.counts(name):
                 raise ValueError(f"{name!r} is a whole number; give a list of values, not a range")
         for name, value in given:
             if name not in row.args:
@@ -180,7 +180,7 @@ class Study(Frozen):
         ranges = [
             name
             for name, choice in self.space.dimensions(self.method).items()
-            if isinstance(choice, Interval)
+            if isinstance(choice, LogRange)
         ]
         if SAMPLERS[self.sampler].exhausts and ranges:
             raise ValueError(

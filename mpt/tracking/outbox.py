@@ -41,7 +41,7 @@ LOST = "lost.jsonl"
 
 
 @dataclass(frozen=True)
-class Entry:
+class SpoolEntry:
     """Hold a record that is next to be sent.
 
     Attributes:
@@ -157,7 +157,7 @@ class Spool:
             self._waiting.append(text)
             self._drain()
 
-    def next(self) -> Entry | None:
+    def next(self) -> SpoolEntry | None:
         """Return the oldest record that is not taken yet, from disk or from memory.
 
         Returns:
@@ -173,16 +173,16 @@ class Spool:
                 file, fault = self._file_of(record)
                 if fault is not None:
                     self._pass(after.number - 1)
-                    return Entry(record, after, file, fault)
+                    return SpoolEntry(record, after, file, fault)
             self._pass(self._written)
             if not self._waiting:
                 return None
             self._in_flight = True
             record = json.loads(self._waiting[0])
             file, fault = self._file_of(record)
-            return Entry(record, None, file, fault or "")
+            return SpoolEntry(record, None, file, fault or "")
 
-    def take(self, entry: Entry) -> None:
+    def take(self, entry: SpoolEntry) -> None:
         """Mark a record as taken, so that ``next`` never returns it again."""
         with self._mutex:
             if entry.after is None:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mpt.errors import MptError
-from mpt.tracking.outbox import Entry, Spool, note_lost, orphans
+from mpt.tracking.outbox import Spool, SpoolEntry, note_lost, orphans
 
 Warn = Callable[[str], None]
-Deliver = Callable[[Entry], None]
+Deliver = Callable[[SpoolEntry], None]
 
 TICK = 1.0
 """Seconds between flushes of records to the disk while nothing else happens."""
@@ -178,7 +178,7 @@ class Shipper:
         self.wake()
         return True
 
-    def _deliver_or_refuse(self, entry: Entry) -> None:
+    def _deliver_or_refuse(self, entry: SpoolEntry) -> None:
         try:
             self._deliver(entry)
         except Refused as refusal:
@@ -206,7 +206,7 @@ def deliver_all(spools: Sequence[Spool], deliver: Deliver, *, outbox: Path, warn
     return sent
 
 
-def _deliver_one(entry: Entry, deliver: Deliver, outbox: Path, warn: Warn) -> bool:
+def _deliver_one(entry: SpoolEntry, deliver: Deliver, outbox: Path, warn: Warn) -> bool:
     """Send a record; return False if it is refused for good."""
     while True:
         try:
@@ -227,7 +227,7 @@ def report_lost(outbox: Path, spool: Spool, warn: Warn) -> None:
         warn(f"{count} tracking {are} damaged or deleted in {spool.folder} and left out; {CURE}")
 
 
-def refuse(outbox: Path, entry: Entry, refusal: Refused) -> str:
+def refuse(outbox: Path, entry: SpoolEntry, refusal: Refused) -> str:
     """Set a refused record aside in ``refused.jsonl``; return the message for the user."""
     line = json.dumps({"why": str(refusal), "record": dict(entry.record)}, default=str)
     try:

@@ -19,7 +19,7 @@ from mpt import __version__
 from mpt.config import located_in
 from mpt.store.artefacts import SHA256, file_sum
 from mpt.tracking.client import connect, disconnect
-from mpt.tracking.outbox import Entry
+from mpt.tracking.outbox import SpoolEntry
 from mpt.tracking.server_errors import Faults
 from mpt.tracking.tracker import own_name
 from mpt.tracking.uploader import Refused
@@ -60,7 +60,7 @@ class Delivery:
         self._experiment_id = ""
         self._faults = Faults(uri)
 
-    def __call__(self, entry: Entry) -> None:
+    def __call__(self, entry: SpoolEntry) -> None:
         """Send a record.
 
         Raises:
@@ -102,7 +102,7 @@ class Delivery:
             return False
         return True
 
-    def _send(self, entry: Entry) -> None:
+    def _send(self, entry: SpoolEntry) -> None:
         match entry.record["do"]:
             case "open":
                 self._open(entry)
@@ -126,7 +126,7 @@ class Delivery:
         client, self._client = self._client, None
         disconnect(client)
 
-    def _open(self, entry: Entry) -> None:
+    def _open(self, entry: SpoolEntry) -> None:
         record = entry.record
         if record["key"] in self._runs:
             self._earlier.add(self._runs[record["key"]])
@@ -144,7 +144,7 @@ class Delivery:
         parent = {PARENT: self._living(record["parent"])} if record["parent"] else {}
         self._tag(run, {**_texts(record["tags"]), **changed, **parent})
 
-    def _metrics(self, entry: Entry) -> None:
+    def _metrics(self, entry: SpoolEntry) -> None:
         from mlflow.entities import Metric
 
         run, rows = self._run(entry.record["key"]), entry.record["points"]
@@ -159,11 +159,11 @@ class Delivery:
         """Return the points, (step, value), that a run already has, whatever their time."""
         return {(p.step, str(p.value)) for p in self._client.get_metric_history(run, name)}
 
-    def _text(self, entry: Entry) -> None:
+    def _text(self, entry: SpoolEntry) -> None:
         record = entry.record
         self._client.log_text(self._living(record["key"]), record["text"], record["name"])
 
-    def _file(self, entry: Entry) -> None:
+    def _file(self, entry: SpoolEntry) -> None:
         record, file = entry.record, _there(entry)
         run, name = self._living(record["key"]), record.get("name") or file.name
         if Path(name).name != name:
@@ -177,13 +177,13 @@ class Delivery:
                 file = shutil.copyfile(file, Path(folder) / name)
             self._client.log_artifact(run, str(file), record["folder"] or None)
 
-    def _close(self, entry: Entry) -> None:
+    def _close(self, entry: SpoolEntry) -> None:
         record = entry.record
         run = self._run(record["key"])
         self._tag(run, _texts(record["tags"]))
         self._client.set_terminated(run, record["state"].upper(), record["time"])
 
-    def _register(self, entry: Entry) -> None:
+    def _register(self, entry: SpoolEntry) -> None:
         record = entry.record
         run, digest = self._living(record["key"]), record["digest"]
         name = self._own_model(record["model"], record.get("owner") or "")
@@ -262,7 +262,7 @@ class Delivery:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
 
-    def _make_version(self, entry: Entry, run: str, name: str) -> None:
+    def _make_version(self, entry: SpoolEntry, run: str, name: str) -> None:
         record, prompt = entry.record, _there(entry)
         sha256 = record["config"].get(SHA256)
         if sha256 and file_sum(prompt) != sha256:
@@ -416,7 +416,7 @@ def _needed(config: Mapping[str, Any]) -> list[str]:
     return [*packages, "accelerate", "gguf"] if is_gguf else packages
 
 
-def _there(entry: Entry) -> Path:
+def _there(entry: SpoolEntry) -> Path:
     if entry.fault:
         raise Refused(f"{entry.fault} (run {entry.record['key']!r})")
     if entry.file is None or not entry.file.is_file():

@@ -12,7 +12,7 @@ from mpt.backbone.batch import collate
 from mpt.backbone.frozen import Backbone
 from mpt.backbone.load import load_backbone
 from mpt.config import BackboneConfig
-from mpt.gym.tokens import Row
+from mpt.gym.tokens import TokenRow
 
 pytestmark = pytest.mark.slow
 
@@ -29,9 +29,9 @@ def smollm2() -> Backbone:
     return load_backbone(chosen, "cpu")
 
 
-def asked(backbone: Backbone, texts: list[str], answer: str) -> list[Row]:
+def asked(backbone: Backbone, texts: list[str], answer: str) -> list[TokenRow]:
     (target,) = backbone.encode([answer], 8, "target")
-    return [Row(ids, target) for ids in backbone.encode(texts, 32)]
+    return [TokenRow(ids, target) for ids in backbone.encode(texts, 32)]
 
 
 def test_it_knows_what_its_prompt_shows_it(smollm2):

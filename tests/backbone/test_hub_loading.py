@@ -12,7 +12,7 @@ from mpt.backbone.batch import collate
 from mpt.backbone.load import load_backbone
 from mpt.config import BackboneConfig
 from mpt.errors import ConfigError
-from mpt.gym.tokens import Row
+from mpt.gym.tokens import TokenRow
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_every_kind_of_model_loads_from_a_folder_with_its_losses(tmp_path, kind,
         name=str(tmp_path), prompt_tokens=3, max_input=8, max_target=4, prompt_position=place
     )
     loaded = load_backbone(config, "cpu")
-    rows = [[Row(tiny.encode(["the cat"], 8)[0], tiny.encode(["yes"], 4, "target")[0])]]
+    rows = [[TokenRow(tiny.encode(["the cat"], 8)[0], tiny.encode(["yes"], 4, "target")[0])]]
     theta = tiny.vocabulary_prompt(3, "x")[None]
     torch.testing.assert_close(
         loaded.losses(theta, collate(rows)), tiny.losses(theta, collate(rows))
@@ -68,7 +68,7 @@ def test_bf16_halves_the_weights_and_keeps_losses_in_float32(tmp_path):
     tiny = saved("llama", tmp_path)
     config = BackboneConfig(name=str(tmp_path), prompt_tokens=3, max_input=8, max_target=4)
     narrow = load_backbone(config.model_copy(update={"precision": "bf16"}), "cpu")
-    rows = [[Row(tiny.encode(["the cat"], 8)[0], tiny.encode(["yes"], 4, "target")[0])]]
+    rows = [[TokenRow(tiny.encode(["the cat"], 8)[0], tiny.encode(["yes"], 4, "target")[0])]]
     theta = tiny.vocabulary_prompt(3, "x")[None]
     found = narrow.losses(theta.requires_grad_(), collate(rows))
     assert narrow.embed.weight.dtype == torch.bfloat16

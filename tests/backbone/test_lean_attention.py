@@ -11,7 +11,7 @@ from tiny import SIZE, TINY, word_tokenizer
 from mpt.backbone import hub, lean_attention
 from mpt.backbone.batch import collate
 from mpt.backbone.seq2seq import FrozenSeq2Seq
-from mpt.gym.tokens import Row
+from mpt.gym.tokens import TokenRow
 
 P = 3
 
@@ -50,7 +50,7 @@ def pack(lean, answer: int):
     texts = ["the cat sat on a mat", "dog", "red is not blue"]
     inputs = lean.encode(texts, 32)
     words = [5 + torch.arange(length) for length in (answer, max(1, answer - 1), answer)]
-    rows = [Row(ids, target.numpy()) for ids, target in zip(inputs, words, strict=True)]
+    rows = [TokenRow(ids, target.numpy()) for ids, target in zip(inputs, words, strict=True)]
     return collate([rows[:1], rows[1:]])
 
 

@@ -14,7 +14,7 @@ from mpt.backbone.batch import collate
 from mpt.backbone.load import load_backbone
 from mpt.config import BackboneConfig
 from mpt.errors import ConfigError
-from mpt.gym.tokens import Row
+from mpt.gym.tokens import TokenRow
 
 IDS = {"pad_token_id": 0, "bos_token_id": 3, "eos_token_id": 1, "vocab_size": SIZE}
 SMALL = {
@@ -84,7 +84,7 @@ def test_kinds_beyond_those_of_the_contract_are_proved(tmp_path, kind):
 def curved_gradient_is_finite(backbone):
     theta = backbone.vocabulary_prompt(2, "x")[None].requires_grad_()
     ids, target = backbone.encode(["the cat"], 8)[0], backbone.encode(["yes"], 4, "target")[0]
-    loss = backbone.losses_twice_differentiable(theta, collate([[Row(ids, target)]])).sum()
+    loss = backbone.losses_twice_differentiable(theta, collate([[TokenRow(ids, target)]])).sum()
     (slope,) = torch.autograd.grad(loss, theta, create_graph=True)
     (bend,) = torch.autograd.grad((slope**2).sum(), theta)
     assert bend.isfinite().all()
@@ -152,7 +152,7 @@ def test_what_a_decoder_starts_with_comes_from_either_configuration_or_is_asked_
 def answers(backbone):
     theta = backbone.vocabulary_prompt(2, "x")[None]
     (nothing,) = backbone.encode([""], 4, "target")
-    rows = [Row(ids, nothing) for ids in backbone.encode(["the cat sat", "a dog"], 8)]
+    rows = [TokenRow(ids, nothing) for ids in backbone.encode(["the cat sat", "a dog"], 8)]
     return backbone.generate(theta, collate([rows]), 4)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mpt.backbone.batch import collate, per_run, spread
-from mpt.gym.tokens import Row
+from mpt.gym.tokens import TokenRow
 
 REPEATS = 60
 
@@ -44,7 +44,7 @@ def test_spread_can_be_differentiated_twice():
 
 
 def test_losses_of_runs_add_up_in_the_same_order_on_several_threads(four_threads):
-    rows = [[Row(np.ones(1, int), np.ones(1, int)) for _ in range(2001)] for _ in range(3)]
+    rows = [[TokenRow(np.ones(1, int), np.ones(1, int)) for _ in range(2001)] for _ in range(3)]
     batch = collate(rows)
     losses = torch.rand(len(batch), generator=torch.Generator().manual_seed(1))
     first = per_run(losses, batch)

@@ -15,7 +15,7 @@ from mpt.backbone.batch import collate
 from mpt.backbone.load import load_backbone
 from mpt.config import VOCABULARY, BackboneConfig, CellConfig, Tuning
 from mpt.errors import ConfigError, InputError
-from mpt.gym.tokens import Row
+from mpt.gym.tokens import TokenRow
 from mpt.serve.export import export_peft
 from mpt.store.artefacts import save_prompt
 from mpt.store.home import Home
@@ -74,7 +74,7 @@ class Exported:
     def ours(self):
         """What mpt answers."""
         (nothing,) = self.backbone.encode([""], 4, "target")
-        rows = [Row(ids, nothing) for ids in self.backbone.encode(TEXTS, 8)]
+        rows = [TokenRow(ids, nothing) for ids in self.backbone.encode(TEXTS, 8)]
         return self.backbone.generate(self.prompt[None], collate([rows]), 6)
 
     @property
@@ -157,7 +157,7 @@ def test_the_embedded_backbone_is_a_base_like_any_other(tmp_path):
     names = {"ADAPTER": str(tmp_path / "adapter")}
     exec(code, names)
     (nothing,) = backbone.encode([""], 16, "target")
-    rows = [Row(ids, nothing) for ids in backbone.encode(TEXTS, 64)]
+    rows = [TokenRow(ids, nothing) for ids in backbone.encode(TEXTS, 64)]
     assert names["answer"](TEXTS) == backbone.generate(prompt[None], collate([rows]), 16)
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from mpt.config import BackboneConfig, CellConfig, Tuning
 from mpt.lab.matrix import Count, Matrix
-from mpt.lab.workload import Row
+from mpt.lab.workload import WorkloadRow
 from mpt.report.grid import Sheet
 from mpt.report.matrix_grid import matrix_grid, matrix_lines
 from mpt.report.terminal import print_sheet
@@ -34,10 +34,10 @@ def ended(config, state="done", seconds=2.0) -> Unit:
 RUN = Study().run({}, sources=("s",), weights="w", data="d")
 PLAIN, OWN = cells("vocabulary"), cells(RUN.digest)
 ROWS = [
-    Row("R->R", "PT", tuple(PLAIN)),
-    Row("R->R", "reptile", (RUN, *OWN)),
+    WorkloadRow("R->R", "PT", tuple(PLAIN)),
+    WorkloadRow("R->R", "reptile", (RUN, *OWN)),
     # the same targets: the baseline's cells are those of R->R
-    Row("NP->P", "PT", tuple(PLAIN)),
+    WorkloadRow("NP->P", "PT", tuple(PLAIN)),
 ]
 
 

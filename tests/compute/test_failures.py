@@ -15,7 +15,7 @@ from mpt.config import VOCABULARY
 from mpt.engine.step import TuningStep
 from mpt.errors import ConfigError, DataError, OutOfMemory, StoreError
 from mpt.gym.source import open_gym
-from mpt.lab.run import Case, Judging, Lab
+from mpt.lab.run import EvalProtocol, EvalTarget, Lab
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
 from mpt.study.error_policy import Errors
@@ -70,8 +70,8 @@ def lab(study, tmp_path):
 
 
 def cells(lab, study, start=VOCABULARY):
-    judging = Judging((13, 21), (0.3,), study.tuning)
-    return lab.cells(Case("x", "x", start, ("trec", "liar")), judging)
+    eval_protocol = EvalProtocol((13, 21), (0.3,), study.tuning)
+    return lab.cells(EvalTarget("x", "x", start, ("trec", "liar")), eval_protocol)
 
 
 def test_a_pack_that_does_not_fit_is_halved_until_it_does(lab, study, tmp_path):

@@ -72,7 +72,7 @@ def test_other_rows_or_weights_are_refused(worker, study, tmp_path):
     # the ledger is asked by which name it knows the backbone
     worker = replace(worker, home=Home.find({"MPT_HOME": str(tmp_path)}))
     concrete = plan(study, worker)
-    (cell, *_) = Lab(worker, None).cells(concrete.baseline, concrete.judging)
+    (cell, *_) = Lab(worker, None).cells(concrete.baseline, concrete.eval_protocol)
     run = concrete.config({"outer_lr": 0.3})
     for config in (run, cell):
         elsewhere.expect_inputs(worker, config)
@@ -103,5 +103,5 @@ def test_a_unit_whose_prompt_stayed_elsewhere_is_not_recorded(study, tmp_path):
     with Ledger(home.ledger_url) as ledger:
         lab = Lab(worker, ledger, fleet)
         with pytest.raises(StoreError, match="set MPT_HOME to a folder that all machines share"):
-            lab.judge([concrete.baseline], concrete.judging, title="x", pack=4)
+            lab.evaluate_cells([concrete.baseline], concrete.eval_protocol, title="x", pack=4)
         assert list(ledger.units()) == []

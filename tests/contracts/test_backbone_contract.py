@@ -10,7 +10,7 @@ from tiny import TINY
 
 from mpt.backbone.batch import collate
 from mpt.backbone.toy import ToyBackbone
-from mpt.gym.tokens import Row
+from mpt.gym.tokens import TokenRow
 from mpt.methods import METHODS
 
 TEXTS = ["the cat sat on a mat", "dog", "red is not blue and very good", "no"]
@@ -32,7 +32,7 @@ def backbone(request):
 @pytest.fixture
 def rows_of_run(backbone):
     inputs, targets = backbone.encode(TEXTS, 32), backbone.encode(ANSWERS, 8, "target")
-    rows = [Row(i, t) for i, t in zip(inputs, targets, strict=True)]
+    rows = [TokenRow(i, t) for i, t in zip(inputs, targets, strict=True)]
     return [rows[:1], rows[1:3], rows[3:], rows]
 
 
@@ -61,7 +61,7 @@ def test_curved_losses_are_the_losses(backbone, rows_of_run, theta):
 def test_padding_never_changes_a_run(backbone, rows_of_run, theta):
     """A long neighbour widens the batch; beside it and alone a row has the same loss."""
     row = rows_of_run[1][0]
-    long = Row(np.tile(rows_of_run[3][0].input, 3), np.tile(rows_of_run[3][0].target, 3))
+    long = TokenRow(np.tile(rows_of_run[3][0].input, 3), np.tile(rows_of_run[3][0].target, 3))
     alone = backbone.losses(theta[:1], collate([[row]]))
     beside = backbone.losses(theta[:2], collate([[row], [long]]))
     torch.testing.assert_close(beside[:1], alone, rtol=0, atol=1e-9)
@@ -137,16 +137,16 @@ def exact(backbone, theta, batch):
 def test_a_row_guessed_whole_is_what_generate_writes(backbone, theta):
     inputs = backbone.encode(TEXTS, 32)
     blank = backbone.encode([""] * len(TEXTS), 8, "target")
-    asked = [Row(i, t) for i, t in zip(inputs, blank, strict=True)]
+    asked = [TokenRow(i, t) for i, t in zip(inputs, blank, strict=True)]
     written = backbone.generate(theta[:1], collate([asked]), 4)
     golds = backbone.encode(written, 8, "target")
-    rows = [Row(i, t) for i, t in zip(inputs, golds, strict=True)]
+    rows = [TokenRow(i, t) for i, t in zip(inputs, golds, strict=True)]
     accepted = exact(backbone, theta[:1], collate([rows])).tolist()
     # a text cut off at the limit did not end there, so the teacher-forced end is not its own
     for text, row, right in zip(written, rows, accepted, strict=True):
         longer = backbone.generate(theta[:1], collate([[row]]), 6)[0]
         assert right <= (longer == text and backbone.decode([row.target])[0] == text)
-    wrong = [Row(r.input, backbone.encode(["very very very"], 8, "target")[0]) for r in rows]
+    wrong = [TokenRow(r.input, backbone.encode(["very very very"], 8, "target")[0]) for r in rows]
     again = backbone.generate(theta[:1], collate([wrong]), 8)
     for text, right in zip(again, exact(backbone, theta[:1], collate([wrong])), strict=True):
         assert bool(right) <= (text == "very very very")
@@ -157,11 +157,13 @@ def test_greedy_decoding_follows_the_guesses_step_by_step(backbone, theta):
     inputs = backbone.encode(TEXTS, 32)
     limit = 5
     blank = backbone.encode([""] * len(TEXTS), 8, "target")
-    rows = [[Row(i, t) for i, t in zip(inputs, blank, strict=True)][r : r + 1] for r in range(R)]
+    rows = [
+        [TokenRow(i, t) for i, t in zip(inputs, blank, strict=True)][r : r + 1] for r in range(R)
+    ]
     written = [np.empty(0, np.int64)] * R
     for _ in range(limit):
         grown = [np.append(w, 0) for w in written]
-        batch = collate([[Row(rows[r][0].input, grown[r])] for r in range(R)])
+        batch = collate([[TokenRow(rows[r][0].input, grown[r])] for r in range(R)])
         last = backbone.teacher_forced_argmax(theta, batch)[:, -1]
         written = [np.append(w, int(token)) for w, token in zip(written, last, strict=True)]
     end = backbone.encode([""], 8, "target")[0][-1]

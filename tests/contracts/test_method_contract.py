@@ -11,7 +11,7 @@ from equations import EQUATIONS, bound
 
 from mpt.errors import UnknownName
 from mpt.methods import METHODS, method
-from mpt.study.space import Interval
+from mpt.study.space import LogRange
 from mpt.study.study_file import resolve
 
 R, P, H = 3, 2, 4
@@ -136,7 +136,7 @@ class TestRowContract:
         assert "outer_lr" in dimensions
         assert ("inner_lr" in dimensions) == METHODS[name].support
         lowest = {
-            key: of.low if isinstance(of, Interval) else of[0] for key, of in dimensions.items()
+            key: of.low if isinstance(of, LogRange) else of[0] for key, of in dimensions.items()
         }
         run = study.run(lowest, sources=("a",), weights="w", data="d")
         assert run.outer.lr == lowest["outer_lr"]

@@ -63,8 +63,8 @@ def test_its_best_trial_is_promoted_on_two_settings(swept, home):
     with (Path(line.split(maxsplit=1)[1]).parent / "scores.csv").open() as file:
         rows = list(csv.DictReader(file))
     targets = open_gym("mini").partitions.setting("Cls->Cls").targets
-    judged = {row["task"] for row in rows if row["setting"] == "Cls->Cls"}
-    assert judged == set(targets)
+    evaluated = {row["task"] for row in rows if row["setting"] == "Cls->Cls"}
+    assert evaluated == set(targets)
     again = mpt("promote", "best", "--json", home=home)
     assert "nothing to compute" in again.err
     assert {gain["setting"] for gain in json.loads(again.out)["gains"]} == {"R->R", "Cls->Cls"}
@@ -72,7 +72,7 @@ def test_its_best_trial_is_promoted_on_two_settings(swept, home):
 
 def test_prompt_tuning_beats_the_majority_class_on_an_easy_task(tmp_path):
     from mpt.compute.worker import Worker
-    from mpt.lab.run import BASELINE, Case, Judging, Lab
+    from mpt.lab.run import BASELINE, EvalProtocol, EvalTarget, Lab
     from mpt.store.home import Home
     from mpt.store.ledger import Ledger
     from mpt.study.study_file import make_study
@@ -83,10 +83,12 @@ def test_prompt_tuning_beats_the_majority_class_on_an_easy_task(tmp_path):
     easy = gym.partitions.setting("Cls->Cls").targets[:4]
     with Ledger(home.ledger_url) as ledger:
         lab = Lab(Worker(gym, study.backbone, home, "cpu"), ledger)
-        case = Case("easy", BASELINE, "vocabulary", easy)
-        judged = lab.judge([case], Judging((13,), (0.5,), study.tuning), title="pt", pack=16)
+        case = EvalTarget("easy", BASELINE, "vocabulary", easy)
+        evaluated = lab.evaluate_cells(
+            [case], EvalProtocol((13,), (0.5,), study.tuning), title="pt", pack=16
+        )
     above = {}
-    for one in judged:
+    for one in evaluated:
         test = gym.split(one.cell.task, 13).test
         (_, most), *_ = Counter(example.targets[0] for example in test).most_common(1)
         assert one.score is not None

@@ -13,7 +13,7 @@ from mpt.engine.buckets import buckets
 from mpt.engine.step import pieces_of
 from mpt.gym.episodes import training_rows
 from mpt.gym.source import open_gym
-from mpt.gym.tokens import Row, TokenSplit
+from mpt.gym.tokens import TokenRow, TokenSplit
 from mpt.methods.inner import slope
 from mpt.seeding import stream
 
@@ -24,7 +24,7 @@ def ragged(runs: int, rows: int = 6, widest: int = 200) -> Batch:
     return collate(
         [
             [
-                Row(draws.integers(4, 20, n), draws.integers(4, 20, 1 + n % 3))
+                TokenRow(draws.integers(4, 20, n), draws.integers(4, 20, 1 + n % 3))
                 for n in np.exp(draws.uniform(0, np.log(widest), rows)).astype(int) + 1
             ]
             for _ in range(runs)
@@ -51,7 +51,7 @@ def test_every_row_is_in_one_bucket_and_no_cut_costs_more_than_it_saves(cost, wh
 
 
 def test_rows_of_one_length_are_not_cut():
-    row = Row(np.arange(4, 12), np.array([5, 1]))
+    row = TokenRow(np.arange(4, 12), np.array([5, 1]))
     assert buckets(collate([[row] * 4] * 3), 0, whole_runs=False) == [list(range(12))]
 
 

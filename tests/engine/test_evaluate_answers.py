@@ -9,7 +9,7 @@ from tiny import TINY, tiny_t5
 from mpt.backbone.batch import collate
 from mpt.engine import evaluate as evaluation
 from mpt.gym.metrics import score
-from mpt.gym.tokens import Questions, Row
+from mpt.gym.tokens import Questions, TokenRow
 
 INPUTS = ["the cat sat", "dog ran on the hill", "red", "is the mat blue", "no very good dog"]
 
@@ -22,10 +22,10 @@ def t5():
 def questions(t5, theta) -> Questions:
     """Some golds are what the model would say, some are not."""
     inputs = t5.encode(INPUTS, 16)
-    empty = [Row(ids, t5.encode([""], 4, "target")[0]) for ids in inputs]
+    empty = [TokenRow(ids, t5.encode([""], 4, "target")[0]) for ids in inputs]
     said = t5.generate(theta[None], collate([empty]), 4)
     golds = [said[0], "yes", said[2], "a blue cat", said[4]]
-    rows = [Row(i, g) for i, g in zip(inputs, t5.encode(golds, 4, "target"), strict=True)]
+    rows = [TokenRow(i, g) for i, g in zip(inputs, t5.encode(golds, 4, "target"), strict=True)]
     return Questions(tuple(rows), tuple((g,) for g in golds), "ACC")
 
 
@@ -60,12 +60,12 @@ def test_scores_are_those_of_generation_on_every_backbone(kind, metric):
     backbone = TINY[kind](seed=3)
     prompt = backbone.vocabulary_prompt(3, "score", 1)
     inputs = [
-        Row(ids, backbone.encode([""], 6, "target")[0]) for ids in backbone.encode(INPUTS, 16)
+        TokenRow(ids, backbone.encode([""], 6, "target")[0]) for ids in backbone.encode(INPUTS, 16)
     ]
     said = backbone.generate(prompt[None], collate([inputs]), 6)
     golds = [(said[0],), ("yes",), (said[2].upper(), "no"), ("a blue cat", "red"), (said[4],)]
     targets = backbone.encode([gold[0] for gold in golds], 6, "target")
-    rows = tuple(Row(row.input, target) for row, target in zip(inputs, targets, strict=True))
+    rows = tuple(TokenRow(row.input, target) for row, target in zip(inputs, targets, strict=True))
     asked = [Questions(rows, tuple(golds), metric)]
     found = evaluation.evaluate(backbone, prompt[None], asked, limit=6)
     expected = score(metric, said, [list(gold) for gold in golds])
@@ -78,7 +78,9 @@ def test_answers_wrong_from_their_first_word_are_not_written_out(t5, metric, gen
     theta = t5.vocabulary_prompt(3, "evaluate", 0)[None]
     rows = questions(t5, theta[0]).rows[:2]
     yes = t5.encode(["yes"], 4, "target")[0]
-    asked = [Questions(tuple(Row(row.input, yes) for row in rows), (("yes",), ("yes",)), metric)]
+    asked = [
+        Questions(tuple(TokenRow(row.input, yes) for row in rows), (("yes",), ("yes",)), metric)
+    ]
     assert evaluation.evaluate(backbone, theta, asked, limit=4) == [0.0]
     assert backbone.generated == generated
 

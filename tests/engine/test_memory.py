@@ -20,7 +20,7 @@ from mpt.engine.tune import Tuned, tune
 from mpt.errors import OutOfMemory, UnknownName
 from mpt.gym.episodes import training_rows
 from mpt.gym.splits import Example, FewShotSplit
-from mpt.gym.tokens import Row, TokenSplit
+from mpt.gym.tokens import TokenRow, TokenSplit
 from mpt.methods import engine_names, method
 from mpt.methods.inner import slope
 
@@ -236,7 +236,7 @@ def test_a_product_of_two_types_is_no_lack_of_memory():
 
 def rows_of(backbone, count):
     ids, (target,) = backbone.encode(["the cat"] * count, 12), backbone.encode(["yes"], 4, "target")
-    return [Row(i, target) for i in ids]
+    return [TokenRow(i, target) for i in ids]
 
 
 @pytest.mark.parametrize("kind", TINY)

@@ -21,7 +21,7 @@ from mpt.gym.build.catalogue import card
 from mpt.gym.build.checksums import file_md5, official_md5
 from mpt.gym.build.many import build_many, chosen_cards, read_shots
 from mpt.gym.build.rows import MirrorRows
-from mpt.gym.build.task import Plan, build_task
+from mpt.gym.build.task import BuildPlan, build_task
 from mpt.gym.build.verify import verify
 
 NAMES = ["entailment", "not_entailment"]
@@ -57,14 +57,14 @@ def state(folder: Path) -> dict[str, str]:
 
 
 def build_rte(tmp_path: Path, mirror: Path, shots=None):
-    return build_task(card("glue-rte"), Plan(MirrorRows(mirror), tmp_path / "out", shots))
+    return build_task(card("glue-rte"), BuildPlan(MirrorRows(mirror), tmp_path / "out", shots))
 
 
 @pytest.mark.parametrize(
     "task", ["glue-rte", "tweet_eval-emotion", "lama-google_re", "crows_pairs"]
 )
 def test_official_bytes_from_official_rows(shared, tmp_path, task):
-    plan = Plan(MirrorRows(shared / "gym" / "mirror"), tmp_path)
+    plan = BuildPlan(MirrorRows(shared / "gym" / "mirror"), tmp_path)
     outcome = build_task(card(task), plan)
     assert (outcome.state, outcome.official, outcome.note) == ("built", 15, "")
     assert state(tmp_path) == dict(official_md5(task, card(task).shots))
@@ -72,7 +72,7 @@ def test_official_bytes_from_official_rows(shared, tmp_path, task):
 
 
 def test_short_train_rows_give_exact_test_files_and_are_told(shared, tmp_path):
-    plan = Plan(MirrorRows(shared / "gym" / "mirror_partial"), tmp_path)
+    plan = BuildPlan(MirrorRows(shared / "gym" / "mirror_partial"), tmp_path)
     boolq, quail = build_task(card("boolq"), plan), build_task(card("quail"), plan)
     assert (boolq.state, boolq.files, boolq.official) == ("short", 15, 5)
     assert boolq.note == "train rows are short: 157 instead of 9,427"
@@ -227,7 +227,7 @@ def test_kill_and_restart_end_in_the_same_bytes(shared, tmp_path):
 def test_many_tasks_in_processes_and_one_that_fails(tmp_path):
     mirror = rte_mirror(tmp_path)
     chosen = [card("glue-rte"), card("boolq")]
-    plan = Plan(MirrorRows(mirror), tmp_path / "out")
+    plan = BuildPlan(MirrorRows(mirror), tmp_path / "out")
     found = {outcome.task: outcome for outcome in build_many(chosen, plan, jobs=2)}
     assert found["glue-rte"].state == "short"
     assert found["boolq"].state == "failed"
@@ -259,7 +259,7 @@ def test_workers_end_with_a_killed_parent(tmp_path):
 
 
 def test_one_builder_at_a_time(tmp_path):
-    plan = Plan(MirrorRows(rte_mirror(tmp_path)), tmp_path / "out")
+    plan = BuildPlan(MirrorRows(rte_mirror(tmp_path)), tmp_path / "out")
     first = build_many([card("glue-rte"), card("boolq")], plan)
     next(first)
     with pytest.raises(StoreError, match="another builder is working in"):

@@ -13,7 +13,7 @@ from mpt.errors import DataError
 from mpt.gym.build.catalogue import cards
 from mpt.gym.build.conform import conform
 from mpt.gym.build.mapping import map_rows
-from mpt.gym.build.task import Plan, build_task
+from mpt.gym.build.task import BuildPlan, build_task
 from mpt.gym.splits import PARTS, SEEDS
 from mpt.gym.tsv_task import find_tsv_task
 
@@ -32,7 +32,7 @@ def mapped(card, source: HeldRows, split: str) -> list[bytes]:
 def test_every_card_builds_on_rows_that_fit(card, tmp_path):
     sizes = {split: 90 if at == 0 else 25 for at, split in enumerate(splits_of(card))}
     source = synthetic(card, sizes, seed=0)
-    outcome = build_task(card, Plan(source, tmp_path))
+    outcome = build_task(card, BuildPlan(source, tmp_path))
     assert (outcome.state, outcome.files) in (("built", 15), ("short", 15)), outcome
     assert {path.name for path in tmp_path.iterdir()} == {card.task}
     lines = Counter(line for split in sizes for line in mapped(card, source, split))
@@ -52,7 +52,7 @@ def test_every_card_builds_on_rows_that_fit(card, tmp_path):
 def test_few_rows_one_class_and_none_at_all(card, tmp_path):
     for size in (0, 1, 3):
         source = synthetic(card, dict.fromkeys(splits_of(card), size), seed=size)
-        outcome = build_task(card, Plan(source, tmp_path / str(size), "all"))
+        outcome = build_task(card, BuildPlan(source, tmp_path / str(size), "all"))
         assert outcome.state in ("built", "short"), outcome
         assert len(list((tmp_path / str(size) / card.task).glob("*.tsv"))) == 15
 
@@ -67,7 +67,7 @@ def test_rows_that_do_not_fit_are_named(card, tmp_path):
             rows[number][column] = draw.choice(
                 (None, 7.25, [], {}, ["x"], {"y": 1}, text(draw), -99)
             )
-    outcome = build_task(card, Plan(source, tmp_path))
+    outcome = build_task(card, BuildPlan(source, tmp_path))
     if outcome.state == "failed":
         assert re.match(rf"{re.escape(card.task)}: split '\w+', (row|line) \d+: ", outcome.note)
         assert list(tmp_path.iterdir()) == []
@@ -94,7 +94,7 @@ def test_a_built_task_with_newlines_reads_back_whole(tmp_path):
     card = cards()["boolq"]
     rows = [{"question": f"q\n{at}", "passage": "p\r\n", "answer": at % 2 == 0} for at in range(80)]
     source = HeldRows({"train": rows, "validation": rows[:9]})
-    assert build_task(card, Plan(source, tmp_path)).files == 15
+    assert build_task(card, BuildPlan(source, tmp_path)).files == 15
     split = find_tsv_task(tmp_path / "boolq", card.facts).split(13)
     assert (len(split.train), len(split.dev), len(split.test)) == (32, 32, 9)
     assert split.test[1].input == "question: q\n1 [SEP] context: p\r\n"

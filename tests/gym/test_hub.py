@@ -14,7 +14,7 @@ from mpt.gym.build.catalogue import card
 from mpt.gym.build.hub_rows import HubRows, load_split
 from mpt.gym.build.mirror import mirror, wanted_splits
 from mpt.gym.build.rows import MirrorRows
-from mpt.gym.build.task import Plan, build_task
+from mpt.gym.build.task import BuildPlan, build_task
 
 CONVERTED = "hf://datasets/{}@refs%2Fconvert%2Fparquet/"
 
@@ -60,7 +60,7 @@ def boolq(rows: int):
 def test_rows_come_from_the_default_branch(answers, tmp_path):
     known, _ = answers
     known["google/boolq"] = {"train": boolq(90), "validation": boolq(12)}
-    outcome = build_task(card("boolq"), Plan(HubRows(), tmp_path / "hub"))
+    outcome = build_task(card("boolq"), BuildPlan(HubRows(), tmp_path / "hub"))
     assert (outcome.state, outcome.files) == ("short", 15)
     assert outcome.note.startswith("validation rows are short: 12 instead of 3,270")
 
@@ -108,7 +108,7 @@ def test_the_newer_layout_of_trec_gives_the_same_lines(answers, tmp_path):
     }
     place = CONVERTED.format("CogComp/trec") + "*/train/*.parquet"
     known[place] = {"train": Dataset.from_dict(rows, features=features)}
-    build_task(card("trec"), Plan(HubRows(), tmp_path))
+    build_task(card("trec"), BuildPlan(HubRows(), tmp_path))
     lines = (tmp_path / "trec" / "trec_16_13_test.tsv").read_text().splitlines()
     for line in lines:
         text, label = line.split("\t")
@@ -134,8 +134,8 @@ def test_a_mirror_builds_what_the_hub_builds(answers, tmp_path, monkeypatch):
     assert {copied.state for copied in mirror(chosen, out)} == {"kept"}
     assert len(calls) == before
     for one in chosen:
-        build_task(one, Plan(HubRows(), tmp_path / "a"))
-        build_task(one, Plan(MirrorRows(out), tmp_path / "b"))
+        build_task(one, BuildPlan(HubRows(), tmp_path / "a"))
+        build_task(one, BuildPlan(MirrorRows(out), tmp_path / "b"))
         for path in (tmp_path / "a" / one.task).glob("*.tsv"):
             assert path.read_bytes() == (tmp_path / "b" / one.task / path.name).read_bytes()
     assert b"\tb\ta\n" in (tmp_path / "a" / "proto_qa" / "proto_qa_32_13_test.tsv").read_bytes()
@@ -177,6 +177,6 @@ def test_json_lines_that_are_not_name_the_line(tmp_path: Path):
     home.mkdir(parents=True)
     good = '{"question": {"normalized": "n"}, "answers": {"raw": {"a": 1}}}\n'
     (home / "train.jsonl").write_text(good + "{half\n")
-    outcome = build_task(card("proto_qa"), Plan(MirrorRows(tmp_path), tmp_path / "out"))
+    outcome = build_task(card("proto_qa"), BuildPlan(MirrorRows(tmp_path), tmp_path / "out"))
     assert outcome.state == "failed"
     assert "train.jsonl:2: not JSON" in outcome.note

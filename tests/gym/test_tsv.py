@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpt.errors import DataError, UnknownName
-from mpt.gym.build.checksums import Record, official_md5, write_record
+from mpt.gym.build.checksums import FolderRecord, official_md5, write_record
 from mpt.gym.source import open_gym
 from mpt.gym.splits import PARTS, SEEDS, Example
 from mpt.gym.tsv import TsvGym
@@ -130,7 +130,7 @@ def test_recorded_files_may_hold_newlines_in_inputs(tmp_path):
     with pytest.raises(DataError, match="no tab"):
         TsvGym(tmp_path).split("glue-rte", 13)
     sums = {path.name: md5(text.encode()).hexdigest() for path in home.iterdir()}
-    write_record(home, Record({}, sums))
+    write_record(home, FolderRecord({}, sums))
     assert TsvGym(tmp_path).split("glue-rte", 13).train == (Example("two\nlines", ("yes",)),)
 
 

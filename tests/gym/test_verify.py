@@ -11,7 +11,7 @@ from synthetic_rows import HeldRows, splits_of, synthetic
 from mpt.errors import DataError
 from mpt.gym.build.catalogue import card
 from mpt.gym.build.checksums import RECORD, file_md5
-from mpt.gym.build.task import Plan, build_task
+from mpt.gym.build.task import BuildPlan, build_task
 from mpt.gym.build.verify import verify, verify_task
 
 
@@ -19,7 +19,7 @@ def built(folder: Path, task: str, shots=None) -> Path:
     """A task built from made-up rows, which never has the official MD5s."""
     one = card(task)
     source = synthetic(one, dict.fromkeys(splits_of(one), 90), seed=3)
-    build_task(one, Plan(source, folder, shots))
+    build_task(one, BuildPlan(source, folder, shots))
     return folder / task
 
 
@@ -59,7 +59,7 @@ def test_tasks_that_cannot_match_are_excused_or_compared_by_content(tmp_path):
     rows = [{"input": f"q{row}", "output": [{"answer": "b"}, {"answer": "a"}]} for row in range(90)]
     source = HeldRows({"train": rows, "validation": rows[:9]})
     for place in ("ours", "theirs"):
-        build_task(card("kilt_nq"), Plan(source, tmp_path / place))
+        build_task(card("kilt_nq"), BuildPlan(source, tmp_path / place))
         (tmp_path / place / "kilt_nq" / RECORD).unlink()
     for path in (tmp_path / "theirs" / "kilt_nq").glob("*.tsv"):
         lines = [line.split("\t") for line in path.read_text().splitlines()]
@@ -76,7 +76,7 @@ def test_tasks_that_cannot_match_are_excused_or_compared_by_content(tmp_path):
 
 def test_single_answers_are_no_excuse(tmp_path):
     rows = [{"input": f"q{row}", "output": [{"answer": "b"}]} for row in range(90)]
-    build_task(card("kilt_nq"), Plan(HeldRows({"train": rows, "validation": rows}), tmp_path))
+    build_task(card("kilt_nq"), BuildPlan(HeldRows({"train": rows, "validation": rows}), tmp_path))
     (tmp_path / "kilt_nq" / RECORD).unlink()
     (comparison,) = verify(tmp_path)
     assert comparison.state == "differs"

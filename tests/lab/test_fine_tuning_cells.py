@@ -10,7 +10,7 @@ from terminal import world
 from mpt.compute.worker import Worker
 from mpt.config import FINE_TUNING, VOCABULARY, BackboneConfig, FineTuneConfig, FineTuning, Tuning
 from mpt.gym.source import open_gym
-from mpt.lab.run import BASELINE, FULL, Case, Judging, Lab, scores
+from mpt.lab.run import BASELINE, FULL, EvalProtocol, EvalTarget, Lab, scores
 from mpt.stats.scores import gains
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
@@ -18,10 +18,10 @@ from mpt.study.study_file import make_study
 
 TASKS = ("trec", "liar")
 CASES = [
-    Case("targets", BASELINE, VOCABULARY, TASKS),
-    Case("targets", FULL, FINE_TUNING, TASKS),
+    EvalTarget("targets", BASELINE, VOCABULARY, TASKS),
+    EvalTarget("targets", FULL, FINE_TUNING, TASKS),
 ]
-JUDGING = Judging(
+JUDGING = EvalProtocol(
     (13, 21),
     (0.5,),
     Tuning(steps=4, batch=4, num_evals=2),
@@ -44,12 +44,12 @@ def home(tmp_path):
 def test_cells_of_prompts_and_of_whole_models_are_judged_together(home):
     lab = opened(home, prompt_tokens=3)
     with lab.ledger:
-        judged = lab.judge(CASES, JUDGING, title="targets", pack=4)
+        evaluated = lab.evaluate_cells(CASES, JUDGING, title="targets", pack=4)
         assert lab.computed == 2 * 2 + 2 * 2 * 2
-        again = lab.judge(CASES, JUDGING, title="targets", pack=4)
+        again = lab.evaluate_cells(CASES, JUDGING, title="targets", pack=4)
         assert lab.computed == 12
-        assert scores(again) == scores(judged)
-    full = [one for one in judged if one.case.method == FULL]
+        assert scores(again) == scores(evaluated)
+    full = [one for one in evaluated if one.eval_target.method == FULL]
     assert {(j.cell.task, j.cell.data_seed, j.cell.lr) for j in full} == {
         (task, seed, lr) for task in TASKS for seed in (13, 21) for lr in (5e-4, 1e-4)
     }
@@ -59,7 +59,7 @@ def test_cells_of_prompts_and_of_whole_models_are_judged_together(home):
         assert len(one.unit.curve) == 4
         assert [step for step, _ in one.unit.result.dev_evals] == [2, 4]
         assert one.unit.result.plan.engine == "first order"
-    (gain,) = gains(scores(judged), baseline=BASELINE, zero_baseline="report")
+    (gain,) = gains(scores(evaluated), baseline=BASELINE, zero_baseline="report")
     assert (gain.setting, gain.method) == ("targets", FULL)
     assert len(list(home.prompts.glob("*"))) == 4, "prompts are kept, weights are not"
 
@@ -70,7 +70,7 @@ def test_a_prompt_s_settings_do_not_make_another_fine_tuning(home):
     for prompt in ({"prompt_tokens": 3}, {"prompt_tokens": 5, "prompt_position": "after"}):
         lab = opened(home, **prompt)
         with lab.ledger:
-            lab.judge(CASES[1:], JUDGING, title="targets", pack=4)
+            lab.evaluate_cells(CASES[1:], JUDGING, title="targets", pack=4)
             found.append(lab.computed)
     assert found == [8, 0]
 
@@ -80,8 +80,8 @@ def test_one_that_goes_astray_is_recorded_and_has_no_score(home):
     lab = opened(home)
     wild = replace(JUDGING, seeds=(13,), full_lrs=(1e30, 1e-4))
     with lab.ledger:
-        judged = lab.judge(CASES[1:], wild, title="targets", pack=4)
-    by_rate = {one.cell.lr: one for one in judged if one.cell.task == "liar"}
+        evaluated = lab.evaluate_cells(CASES[1:], wild, title="targets", pack=4)
+    by_rate = {one.cell.lr: one for one in evaluated if one.cell.task == "liar"}
     assert by_rate[1e30].unit.state == "diverged"
     assert "diverged at step" in by_rate[1e30].unit.reason
     assert by_rate[1e30].score is None

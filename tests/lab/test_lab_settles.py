@@ -16,9 +16,9 @@ from mpt.gym.source import open_gym
 from mpt.lab.plan import VALIDATION, plan
 from mpt.lab.promote import prepare, promote
 from mpt.lab.retest import choose
-from mpt.lab.run import BASELINE, Case, Judging, Lab, scores
+from mpt.lab.run import BASELINE, EvalProtocol, EvalTarget, Lab, scores
 from mpt.lab.sweep import sweep
-from mpt.lab.trials import Record
+from mpt.lab.trials import TrialRecord
 from mpt.search.search import Search, Trial
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
@@ -41,7 +41,7 @@ class Swept:
 
     root: Path
     trials: list[Trial]
-    records: list[Record]
+    records: list[TrialRecord]
     units: set[str]
 
     def copy(self, folder) -> Home:
@@ -92,10 +92,12 @@ def test_a_sweep_ends_with_its_total_and_tells_every_trial_once(swept):
         assert record.config.digest == trial.digest == record.unit.digest
         assert len(record.unit.curve) == 3
         assert (swept.root / record.unit.artefact).is_file()
-        judged = {(j.case.method, j.cell.task, j.cell.data_seed) for j in record.judged}
+        evaluated = {
+            (j.eval_target.method, j.cell.task, j.cell.data_seed) for j in record.evaluated
+        }
         methods = (BASELINE, trial.digest)
         expected = {(m, t, s) for m in methods for t in ("trec", "liar") for s in (13, 21)}
-        assert judged == expected
+        assert evaluated == expected
 
 
 def test_the_same_command_again_computes_nothing(study, swept, swept_home):
@@ -204,12 +206,12 @@ def test_promotion_judges_the_winner_and_a_second_one_computes_nothing(study, sw
         wanted, _ = prepare(study, trials, opened.lab)
         promotion = promote(wanted, opened.lab)
     assert promotion.computed > 0
-    (share,) = promotion.shares
-    assert share.setting.targets == ("superglue-cb", "ethos-race")
-    assert {j.cell.lr for j in share.judged} == {0.5, 0.2}
+    (meta_run,) = promotion.meta_runs
+    assert meta_run.setting.targets == ("superglue-cb", "ethos-race")
+    assert {j.cell.lr for j in meta_run.evaluated} == {0.5, 0.2}
     (gain,) = promotion.gains
     assert (gain.setting, gain.method, gain.baseline) == ("Cls->Cls", "fomaml", BASELINE)
-    assert promotion.champion is share
+    assert promotion.champion is meta_run
     with Opened(study, swept_home) as again:
         wanted, _ = prepare(study, trials, again.lab)
         second = promote(wanted, again.lab)
@@ -220,12 +222,12 @@ def test_promotion_judges_the_winner_and_a_second_one_computes_nothing(study, sw
 
 
 def test_forgetting_one_unit_computes_exactly_that_one(study, home):
-    judging = Judging((13,), (0.3,), study.tuning)
-    case = Case(VALIDATION, BASELINE, VOCABULARY, ("trec", "liar"))
+    eval_protocol = EvalProtocol((13,), (0.3,), study.tuning)
+    case = EvalTarget(VALIDATION, BASELINE, VOCABULARY, ("trec", "liar"))
     with Opened(study, home) as opened:
-        first = opened.lab.judge([case], judging, title="x", pack=4)
+        first = opened.lab.evaluate_cells([case], eval_protocol, title="x", pack=4)
         opened.ledger.forget(first[0].unit.digest)
-        second = opened.lab.judge([case], judging, title="x", pack=4)
+        second = opened.lab.evaluate_cells([case], eval_protocol, title="x", pack=4)
         assert opened.lab.computed == 3
     assert scores(first) == scores(second)
 
@@ -236,9 +238,9 @@ def test_packing_is_not_part_of_a_unit_s_identity(study, home, tmp_path):
     found = []
     for chosen, where in ((study, home), (alone, other)):
         with Opened(chosen, where) as opened:
-            opened.lab.judge(
+            opened.lab.evaluate_cells(
                 [plan(chosen, opened.worker).baseline],
-                plan(chosen, opened.worker).judging,
+                plan(chosen, opened.worker).eval_protocol,
                 title="x",
                 pack=chosen.cells_per_pack,
             )
@@ -259,7 +261,9 @@ def test_packs_are_as_large_as_the_device_has_room_for(study, home, monkeypatch)
     monkeypatch.setattr("mpt.compute.worker.cells_that_fit", lambda job, backbone: 3)
     with Opened(study.model_copy(update={"cells_per_pack": "auto"}), home) as opened:
         concrete = plan(opened.study, opened.worker)
-        opened.lab.judge([concrete.baseline], concrete.judging, title="x", pack="auto")
+        opened.lab.evaluate_cells(
+            [concrete.baseline], concrete.eval_protocol, title="x", pack="auto"
+        )
     assert sizes == [3, 1]
 
 

@@ -95,7 +95,7 @@ def test_a_sweep_and_a_promotion_use_them(file, tmp_path):
         named = stored.final.model_copy(update={"settings": ("News->Pair",)})
         with pytest.raises(UnknownName, match="did you mean 'News->Pairs'"):
             prepare(stored.model_copy(update={"final": named}), trials, lab)
-    assert [share.setting for share in promotion.shares] == [
+    assert [meta_run.setting for meta_run in promotion.meta_runs] == [
         Setting("Pairs->News", ("glue-mrpc", "glue-qqp"), ("ag_news",)),
         Setting("News->Pairs", ("ag_news",), ("glue-mrpc", "glue-qqp")),
     ]

@@ -36,7 +36,7 @@ from mpt.errors import Diverged
 from mpt.gym.source import open_gym
 from mpt.gym.splits import Example, FewShotSplit
 from mpt.gym.tokens import TokenSplit
-from mpt.lab.run import Case, Judging, Lab
+from mpt.lab.run import EvalProtocol, EvalTarget, Lab
 from mpt.methods import METHODS
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
@@ -130,14 +130,16 @@ def test_cells_of_small_tasks_stop_early_and_are_looked_at_as_often(at_work, mod
     few = {"steps": 10, "batch": 16, "num_evals": 5, "epochs": 3}
     chosen = study(model, tuning=few, final={"fine_tuning": few})
     worker = at_work(chosen)
-    judging = Judging(
+    eval_protocol = EvalProtocol(
         *((13,), (0.3,), chosen.tuning), full_lrs=(1e-4,), fine_tuning=chosen.fine_tuning
     )
     starts = {"PT": VOCABULARY, "FT": FINE_TUNING}
-    cases = [Case("x", name, start, ("glue-mrpc",)) for name, start in starts.items()]
+    eval_targets = [EvalTarget("x", name, start, ("glue-mrpc",)) for name, start in starts.items()]
     with Ledger(worker.home.ledger_url) as ledger:
-        judged = Lab(worker, ledger).judge(cases, judging, title="x", pack=2)
-    for one in judged:
+        evaluated = Lab(worker, ledger).evaluate_cells(
+            eval_targets, eval_protocol, title="x", pack=2
+        )
+    for one in evaluated:
         assert [step for step, _ in one.unit.result.dev_evals] == [2, 4, 6]
         assert len(one.unit.curve) == 6
         assert one.cell.tuning.epochs is None, "what is computed is what the digest is of"

@@ -22,7 +22,7 @@ from mpt.gym.source import open_gym
 from mpt.lab.plan import plan
 from mpt.lab.run import Lab
 from mpt.lab.sweep import replay, sweep
-from mpt.lab.trials import Record
+from mpt.lab.trials import TrialRecord
 from mpt.search.search import Search, Trial
 from mpt.store.artefacts import load_prompt
 from mpt.store.home import Home
@@ -122,7 +122,7 @@ class Swept:
     study: Study
     home: Home
     trials: list[Trial]
-    records: list[Record]
+    records: list[TrialRecord]
     tuned: int
 
 
@@ -152,7 +152,7 @@ def test_wilcoxon_prunes_what_is_below_the_best_of_earlier_rounds(swept):
         rate = trial.params["outer_lr"]
         if trial.number % 2 == 0:  # a new round knows of the trials before it
             best = max((t.params["outer_lr"] for t in trials[: trial.number]), default=0.0)
-        own = [j for j in record.judged if j.cell.start != VOCABULARY]
+        own = [j for j in record.evaluated if j.cell.start != VOCABULARY]
         if rate < best:
             # two pairs cannot give p < 0.1, four below the best have p = 1/16
             assert (trial.state, trial.step, trial.arg) == ("pruned", 4, None)
@@ -296,8 +296,8 @@ def test_what_is_told_again_is_what_was_told_and_nothing_is_computed(swept, prun
         assert told == done.trials
         assert lab.computed == 0
     assert [r.trial for r in again] == [r.trial for r in done.records]
-    assert [[j.cell for j in r.judged] for r in again] == [
-        [j.cell for j in r.judged] for r in done.records
+    assert [[j.cell for j in r.evaluated] for r in again] == [
+        [j.cell for j in r.evaluated] for r in done.records
     ]
 
 

@@ -57,7 +57,7 @@ def gym(shared, tmp_path_factory):
     """The study's tasks, built from real rows; skips where there are none."""
     from mpt.gym.build.many import build_many, chosen_cards
     from mpt.gym.build.rows import MirrorRows
-    from mpt.gym.build.task import Plan
+    from mpt.gym.build.task import BuildPlan
 
     mirror = shared / "gym" / "mirror"
     if not mirror.is_dir():
@@ -65,7 +65,7 @@ def gym(shared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("real") / "gym"
     source = MirrorRows(mirror)
     tasks = [task for side in sides() for task in side]
-    outcomes = list(build_many(chosen_cards(tasks, source), Plan(source, folder, None)))
+    outcomes = list(build_many(chosen_cards(tasks, source), BuildPlan(source, folder, None)))
     assert {outcome.state for outcome in outcomes} == {"built"}
     return folder
 

@@ -9,7 +9,7 @@ from mpt.config import InnerLoop, OuterLoop, RunConfig, Tuning
 from mpt.errors import ConfigError
 from mpt.gym.source import open_gym
 from mpt.lab.plan import plan
-from mpt.lab.run import Case, Judging, Lab
+from mpt.lab.run import EvalProtocol, EvalTarget, Lab
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
 from mpt.study.study_file import make_study
@@ -30,23 +30,23 @@ def test_each_side_has_its_own_shots(worker):
         for shots in ({}, {"source_shots": 24}, {"target_shots": 24})
     )
     assert few.data == targets.data != sources.data
-    assert few.judged_data == sources.judged_data != targets.judged_data
+    assert few.validation_data == sources.validation_data != targets.validation_data
     assert sources.config({}).shots == 24
     assert targets.config({}).shots is None
-    assert targets.judging.shots == 24
+    assert targets.eval_protocol.shots == 24
 
 
 def test_a_cell_is_tuned_on_as_many_examples_as_asked(worker):
     ledger = Ledger(worker.home.ledger_url)
     lab = Lab(worker, ledger)
-    case = Case("s", "PT", "vocabulary", ("gadget-sentiment",))
+    case = EvalTarget("s", "PT", "vocabulary", ("gadget-sentiment",))
     tuning = Tuning(steps=2, batch=4, num_evals=1)
-    judged = [
-        lab.judge([case], Judging((13,), (0.3,), tuning, shots), title="t", pack=4)[0]
+    evaluated = [
+        lab.evaluate_cells([case], EvalProtocol((13,), (0.3,), tuning, shots), title="t", pack=4)[0]
         for shots in (None, 24)
     ]
-    assert [one.unit.state for one in judged] == ["done", "done"]
-    assert judged[0].cell.digest != judged[1].cell.digest
+    assert [one.unit.state for one in evaluated] == ["done", "done"]
+    assert evaluated[0].cell.digest != evaluated[1].cell.digest
     assert len(worker.tokens("gadget-sentiment", 13, 24).train) == 2 * 24
     assert lab.computed == 2
     ledger.close()

@@ -7,7 +7,7 @@ import torch
 from tiny import TINY, tiny_t5
 
 from mpt.backbone.batch import collate
-from mpt.gym.tokens import Row
+from mpt.gym.tokens import TokenRow
 from mpt.methods import METHODS
 from mpt.methods.by_higher import maml_by_higher
 from mpt.methods.maml import maml, maml_by_recursion
@@ -28,7 +28,7 @@ def batch(backbone, runs, first=0):
     for run in range(runs):
         inputs, answers = EPISODES[(first + run) % len(EPISODES)]
         ids, targets = backbone.encode(inputs, 16), backbone.encode(answers, 16, "target")
-        rows_of_run.append([Row(i, t) for i, t in zip(ids, targets, strict=True)])
+        rows_of_run.append([TokenRow(i, t) for i, t in zip(ids, targets, strict=True)])
     return collate(rows_of_run)
 
 

@@ -12,7 +12,7 @@ from equations import EQUATIONS
 from tiny import tiny_t5
 
 from mpt.backbone.batch import collate
-from mpt.gym.tokens import Row
+from mpt.gym.tokens import TokenRow
 from mpt.methods import METHODS
 from mpt.methods.inner import MetaGradient, adapt
 
@@ -27,7 +27,7 @@ def batch(backbone, first: int):
     chosen = [TEXTS[(first + i) % len(TEXTS)] for i in range(4)]
     ids = backbone.encode([text for text, _ in chosen], 16)
     targets = backbone.encode([answer for _, answer in chosen], 16, "target")
-    rows = [Row(i, t) for i, t in zip(ids, targets, strict=True)]
+    rows = [TokenRow(i, t) for i, t in zip(ids, targets, strict=True)]
     return collate([rows[:2], rows[2:]])
 
 

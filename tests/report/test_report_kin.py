@@ -9,7 +9,7 @@ from mpt.gym.crossfit import crossfit_partitions
 from mpt.gym.mini import MiniGym
 from mpt.gym.partitions import Setting
 from mpt.gym.reach import Reach
-from mpt.lab.campaign import Campaign, Entrant, Share
+from mpt.lab.campaign import Campaign, MetaRun, MethodConfig
 from mpt.lab.promote import Promoted, Promotion
 from mpt.report.caution import warnings
 from mpt.report.collect import promotion_findings
@@ -22,17 +22,19 @@ from mpt.study.study import Study
 def told(*settings: Setting, reaches: tuple[Reach, ...] = ()) -> tuple[str, ...]:
     """The warnings of a promotion on some settings that gave no result."""
     study = Study()
-    entrant = Entrant(study, {}, "defaults")
-    shares = tuple(_share(entrant, setting) for setting in settings)
+    method_config = MethodConfig(study, {}, "defaults")
+    meta_runs = tuple(_share(method_config, setting) for setting in settings)
     trial = Trial(0, {}, "complete", arg=1.0)
-    wanted = Campaign(study, trial, (entrant,), settings, tuple(share.share for share in shares))
-    promotion = Promotion(wanted, shares, (), (), 0, 0, reaches=reaches)
+    wanted = Campaign(
+        study, trial, (method_config,), settings, tuple(meta_run.meta_run for meta_run in meta_runs)
+    )
+    promotion = Promotion(wanted, meta_runs, (), (), 0, 0, reaches=reaches)
     return warnings(promotion_findings(promotion, (), "mpt promote best"))
 
 
-def _share(entrant: Entrant, setting: Setting) -> Promoted:
-    config = entrant.study.run({}, sources=setting.sources, weights="w", data="d")
-    return Promoted(Share(setting, entrant, 0, config), _diverged(config), ())
+def _share(method_config: MethodConfig, setting: Setting) -> Promoted:
+    config = method_config.study.run({}, sources=setting.sources, weights="w", data="d")
+    return Promoted(MetaRun(setting, method_config, 0, config), _diverged(config), ())
 
 
 def _diverged(config: RunConfig) -> Unit:

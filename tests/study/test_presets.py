@@ -265,13 +265,13 @@ def test_an_unknown_miniature_is_told_its_neighbour():
 
 def test_steps_are_counted_from_epochs(lab):
     from mpt.lab.preset_runs import _paced
-    from mpt.study.presets import Entry
+    from mpt.study.presets import PresetEntry
 
     study = miniature("q2").base
     study = study.model_copy(update={"source_seeds": (13, 21)})
     (row, *_) = rows(miniature("q2"), lab.worker.gym.partitions)
     per_task = [len(open_gym().split(task, 13).train) for task in row.setting.sources]
-    paced = _paced(Entry(study, epochs=3), row.setting, lab.worker)
+    paced = _paced(PresetEntry(study, epochs=3), row.setting, lab.worker)
     each = study.outer.episodes * study.outer.batch
     assert paced.outer.steps == -(-3 * 2 * 2 * sum(per_task) // each)
     assert paced.outer.lr == study.outer.lr
@@ -287,7 +287,7 @@ def test_a_miniature_runs_and_computes_nothing_twice(name, lab):
     for row, promotion in zip(asked, found, strict=True):
         assert {gain.tasks for gain in promotion.gains} == {row.setting.targets}
         if row.variant.choose:
-            (source,) = {share.config.sources for share in promotion.shares}
+            (source,) = {meta_run.config.sources for meta_run in promotion.meta_runs}
             assert len(source) == row.variant.choose.count
     findings = answer_findings(preset, asked, found, "mpt campaign")
     assert [line[0] for line in answer_grid(asked, findings.gains).rows] == [r.label for r in asked]

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from mpt.tracking import uploader as shipper
-from mpt.tracking.outbox import Entry, Spool, lost, orphans
+from mpt.tracking.outbox import Spool, SpoolEntry, lost, orphans
 from mpt.tracking.uploader import Refused, Resisted, Shipper, deliver_all
 
 
@@ -21,7 +21,7 @@ class Server:
         self.refuses: set[int] = set()
         self.resists: set[int] = set()
 
-    def __call__(self, entry: Entry) -> None:
+    def __call__(self, entry: SpoolEntry) -> None:
         self.attempts += 1
         time.sleep(self.seconds)
         if self.is_down:

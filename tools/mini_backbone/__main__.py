@@ -42,7 +42,7 @@ def pretrain(
     import torch
 
     from mpt.errors import ConfigError
-    from tools.mini_backbone.pretrain import Progress, Recipe, pretrain
+    from tools.mini_backbone.pretrain import PretrainProgress, Recipe, pretrain
 
     if (folder / "model.safetensors").exists():
         raise ConfigError(
@@ -52,7 +52,7 @@ def pretrain(
     torch.set_num_threads(1)
     console = ConsoleProgress()
 
-    def report(at: Progress) -> None:
+    def report(at: PretrainProgress) -> None:
         left = at.seconds / at.done * (1 - at.done)
         console.say(
             f"step {at.step}: {at.done:.0%}, loss {at.loss:.3f} nats, {clock(at.seconds)} gone, "

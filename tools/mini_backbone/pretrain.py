@@ -39,7 +39,7 @@ LOOKS = ("previous", "next", "around", "anywhere", "same", "before", "behind", "
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class PretrainProgress:
     """Where a pretraining stands; ``loss`` is the mean since the last report, in nats."""
 
     step: int
@@ -97,7 +97,7 @@ class Recipe:
         spent = seconds / (60 * self.minutes) if self.minutes else 0.0
         return min(1.0, max(step / self.steps, spent))
 
-    def rate(self, at: Progress) -> float:
+    def rate(self, at: PretrainProgress) -> float:
         """The learning rate of the update that follows ``at``."""
         return self.lr * min(1.0, (at.step + 1) / self.warmup, (1 - at.done) / self.cooldown)
 
@@ -107,7 +107,7 @@ def pretrain(
     recipe: Recipe,
     *,
     begin: Path | None = None,
-    report: Callable[[Progress], None] = lambda _: None,
+    report: Callable[[PretrainProgress], None] = lambda _: None,
 ) -> Path:
     """Train a mini backbone and write it to ``out`` as ``save_pretrained`` does.
 
@@ -136,11 +136,13 @@ def pretrain(
     )
     optimiser = _optimiser(model, recipe)
     losses: deque[float] = deque(maxlen=EVERY)
-    began, at = time.monotonic(), Progress(0, 0.0, 0.0, 0.0)
+    began, at = time.monotonic(), PretrainProgress(0, 0.0, 0.0, 0.0)
     while at.done < 1:
         losses.append(_update(model, optimiser, next(corpus), recipe.rate(at)))
         seconds = time.monotonic() - began
-        at = Progress(at.step + 1, recipe.done(at.step + 1, seconds), seconds, fmean(losses))
+        at = PretrainProgress(
+            at.step + 1, recipe.done(at.step + 1, seconds), seconds, fmean(losses)
+        )
         if at.step % EVERY == 0:
             report(at)
         if at.step % recipe.attend == 0:
@@ -155,7 +157,7 @@ def pretrain(
 
 
 def _sign(
-    out: Path, recipe: Recipe, end: Progress, begin: Path | None, found: Sequence[Probe]
+    out: Path, recipe: Recipe, end: PretrainProgress, begin: Path | None, found: Sequence[Probe]
 ) -> None:
     made = {
         "recipe": asdict(recipe),

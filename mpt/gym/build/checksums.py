@@ -68,14 +68,14 @@ class BuildRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class FolderRecord:
     """``built.json`` of a task's folder: builds by k, and MD5 by file name."""
 
     builds: Mapping[str, BuildRecord]
     files: Mapping[str, str]
 
 
-def read_record(folder: Path) -> Record:
+def read_record(folder: Path) -> FolderRecord:
     """Read the builder's record of a task's folder; an unreadable one counts as missing."""
     try:
         content: Any = read_json(folder / RECORD)
@@ -83,12 +83,12 @@ def read_record(folder: Path) -> Record:
             shots: BuildRecord(build["recipe"], build["source"], build["note"], tuple(build["files"]))
             for shots, build in content["builds"].items()
         }
-        return Record(builds, dict(content["files"]))
+        return FolderRecord(builds, dict(content["files"]))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return Record({}, {})
+        return FolderRecord({}, {})
 
 
-def write_record(folder: Path, record: Record) -> None:
+def write_record(folder: Path, record: FolderRecord) -> None:
     """Write ``built.json``. Raises ``OSError``."""
     content = {
         "builds": {shots: asdict(build) for shots, build in record.builds.items()},

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Thread
 
 from mpt.errors import ConfigError, DataError, StoreError
-from mpt.gym.build.task import Outcome, Plan, build_task
+from mpt.gym.build.task import Outcome, BuildPlan, build_task
 from mpt.gym.build.cards import Card
 from mpt.gym.build.catalogue import card, cards
 from mpt.gym.build.rows import RowSource
@@ -55,7 +55,7 @@ def read_shots(given: str | None) -> Shots | None:
     return int(given)
 
 
-def build_many(chosen: Sequence[Card], plan: Plan, *, jobs: int = 1) -> Iterator[Outcome]:
+def build_many(chosen: Sequence[Card], plan: BuildPlan, *, jobs: int = 1) -> Iterator[Outcome]:
     """Build the tasks, ``jobs`` at a time; yield outcomes as they are ready.
 
     Raises:
@@ -70,7 +70,7 @@ def build_many(chosen: Sequence[Card], plan: Plan, *, jobs: int = 1) -> Iterator
         yield from _in_processes(chosen, plan, jobs)
 
 
-def _in_processes(chosen: Sequence[Card], plan: Plan, jobs: int) -> Iterator[Outcome]:
+def _in_processes(chosen: Sequence[Card], plan: BuildPlan, jobs: int) -> Iterator[Outcome]:
     workers = min(jobs, len(chosen))
     spawn = get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_end_with_parent) as pool:

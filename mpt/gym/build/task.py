@@ -22,7 +22,7 @@ from mpt.errors import InputError
 from mpt.gym.build.cards import Card
 from mpt.gym.build.checksums import (
     BuildRecord,
-    Record,
+    FolderRecord,
     file_md5,
     file_name,
     official_md5,
@@ -58,7 +58,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Plan:
+class BuildPlan:
     """The source of rows, the folder for files, and the number of shots (None: the card's)."""
 
     source: RowSource
@@ -75,7 +75,7 @@ class _Reading:
     """The mapped splits of one task while it is built, and what the source lacked of them."""
 
     card: Card
-    plan: Plan
+    plan: BuildPlan
     folder: Path
     short: dict[str, str] = field(default_factory=dict)
     splits: dict[str, Lines | None] = field(default_factory=dict)
@@ -104,7 +104,7 @@ class _Reading:
                 lines.close()
 
 
-def build_task(card: Card, plan: Plan) -> Outcome:
+def build_task(card: Card, plan: BuildPlan) -> Outcome:
     """Build one task unless it exists already; never raise for bad data or a full disk."""
     started = time.monotonic()
     try:
@@ -119,7 +119,7 @@ def build_task(card: Card, plan: Plan) -> Outcome:
     return replace(outcome, seconds=time.monotonic() - started)
 
 
-def recipe(card: Card, plan: Plan) -> str:
+def recipe(card: Card, plan: BuildPlan) -> str:
     """Return 16 hex digits over card, shots and state of the source: equal recipes, equal bytes."""
     made_of = card.model_dump(mode="json", exclude={"licence", "notes", "checksum"})
     text = json.dumps(
@@ -128,7 +128,7 @@ def recipe(card: Card, plan: Plan) -> str:
     return sha256(text.encode()).hexdigest()[:16]
 
 
-def _kept(card: Card, plan: Plan) -> Outcome | None:
+def _kept(card: Card, plan: BuildPlan) -> Outcome | None:
     """Return the outcome of an earlier build if its recipe and files are unchanged."""
     home, shots = plan.out / card.task, plan.of(card)
     record = read_record(home)
@@ -142,7 +142,7 @@ def _kept(card: Card, plan: Plan) -> Outcome | None:
     return Outcome(card.task, "kept", len(sums), _official(card, shots, sums), build.note)
 
 
-def _build(card: Card, plan: Plan) -> Outcome:
+def _build(card: Card, plan: BuildPlan) -> Outcome:
     home = plan.out / card.task
     old = plan.out / f".old-{card.task}"
     _recover(card.task, plan.out)
@@ -157,7 +157,7 @@ def _build(card: Card, plan: Plan) -> Outcome:
         made = BuildRecord(recipe(card, plan), plan.source.name, note, tuple(sorted(sums)))
         earlier = read_record(home)
         builds = {**earlier.builds, str(plan.of(card)): made}
-        write_record(stage, Record(builds, {**earlier.files, **sums}))
+        write_record(stage, FolderRecord(builds, {**earlier.files, **sums}))
         if home.exists():
             for path in home.iterdir():
                 if not (stage / path.name).exists():
@@ -207,7 +207,7 @@ def _write(card: Card, shots: Shots, parts: Parts[Lines], stage: Path) -> Iterat
         yield name, test_md5
 
 
-def _note(card: Card, plan: Plan, sums: Mapping[str, str], short: Mapping[str, str]) -> str:
+def _note(card: Card, plan: BuildPlan, sums: Mapping[str, str], short: Mapping[str, str]) -> str:
     """Say what the source lacked, except for splits whose official files were reproduced anyway."""
     official = official_md5(card.task, plan.of(card))
     wrong = {name for name, md5 in sums.items() if official.get(name) != md5}

@@ -15,7 +15,7 @@ from typing import Literal
 from mpt.errors import DataError
 from mpt.gym.build.cards import Card
 from mpt.gym.build.catalogue import cards
-from mpt.gym.build.checksums import Record, file_md5, official_md5, read_record
+from mpt.gym.build.checksums import FolderRecord, file_md5, official_md5, read_record
 from mpt.gym.splits import SEEDS
 
 State = Literal[
@@ -123,7 +123,7 @@ def _unofficial(card: Card, home: Path) -> Comparison:
     return Comparison(card.task, "unofficial", 0, len(record.files), note)
 
 
-def _changed(home: Path, record: Record) -> list[str]:
+def _changed(home: Path, record: FolderRecord) -> list[str]:
     return [
         name
         for name, md5 in record.files.items()

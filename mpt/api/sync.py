@@ -6,11 +6,6 @@ import logging
 from dataclasses import dataclass
 
 from mpt.api.progress import Listener
-from mpt.api.session import Session
-from mpt.lab.plan import plan
-from mpt.lab.projection import Projection
-from mpt.lab.sweep import replay
-from mpt.search.search import Search
 from mpt.search.storage import study_names
 from mpt.store.home import Home
 from mpt.tracking.address import tracked_home
@@ -68,6 +63,13 @@ def sync(
 
 def _rebuild(tracking_uri: str | None, progress: Listener | None) -> dict[str, int]:
     """Log every study to the tracker, the oldest first."""
+    # these load torch, which sending what waits does not need
+    from mpt.api.session import Session
+    from mpt.lab.plan import plan
+    from mpt.lab.projection import Projection
+    from mpt.lab.sweep import replay
+    from mpt.search.search import Search
+
     rebuilt = {}
     home = Home.find()
     for name in reversed(study_names(home)):

@@ -132,15 +132,15 @@ class Database:
         try:
             return _again(patience)(transact)
         except SQLAlchemyError as error:
-            raise StoreError(self._explained(error)) from None
+            raise self._explained(error) from None
 
-    def _explained(self, error: SQLAlchemyError) -> str:
+    def _explained(self, error: SQLAlchemyError) -> StoreError:
         cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         if secret := self._engine.url.password:
             cause = cause.replace(str(secret), "***")
         cure = next((cure for sign, cure in _CURES.items() if sign in cause), _CURE)
         cure = cure.format(variable=self._variable)
-        return f"the {self._store} {self} cannot be used ({cause}); {cure}"
+        return StoreError(f"the {self._store} {self} cannot be used ({cause})", fix=cure)
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ def test_a_broken_pipe_to_a_server_is_not_passed_over(table, monkeypatch):
     def gone(*_):
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr("mpt.report.results_table.read_scores", gone)
+    monkeypatch.setattr("mpt.api.arg.read_scores", gone)
     from mpt.commands.app import main
 
     with patch.object(sys, "argv", ["mpt", "arg", str(table)]), pytest.raises(BrokenPipeError):
@@ -208,7 +208,7 @@ def test_what_is_logged_of_a_name_is_a_line(table, tmp_path, monkeypatch):
             logging.getLogger("mpt.engine").warning("checkpoint %s is bad", "a\x1b[2Jb\n[red]c")
         raise InputError("enough")
 
-    monkeypatch.setattr("mpt.report.results_table.read_scores", noisy)
+    monkeypatch.setattr("mpt.api.arg.read_scores", noisy)
     for _ in range(2):
         said = mpt("arg", table, home=tmp_path / "home")
         line = "warning: checkpoint a\\x1b[2Jb\\n[red]c is bad"

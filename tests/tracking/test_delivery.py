@@ -16,7 +16,7 @@ from mpt.tracking.mlflow_tracker import MlflowTracker, sync
 from mpt.tracking.outbox import waiting
 from mpt.tracking.server_errors import PATIENCE, Faults
 from mpt.tracking.tracker import Point
-from mpt.tracking.uploader import Refused, Resisted
+from mpt.tracking.uploader import Refused, Resisted, Unreachable
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_a_record_is_put_aside_only_while_others_are_taken():
             assert isinstance(fault, Resisted)
             assert fault.times == times
         # an outage in between: the count begins again
-        assert type(faults.sorted(error, "this", lambda: False)) is ConnectionError
+        assert type(faults.sorted(error, "this", lambda: False)) is Unreachable
     for _ in range(PATIENCE - 1):
         faults.sorted(error, "this", lambda: True)
     assert isinstance(faults.sorted(error, "this", lambda: True), Refused)
@@ -100,7 +100,7 @@ def test_a_record_is_put_aside_only_while_others_are_taken():
 
 def test_a_full_disk_is_no_fault_of_the_record():
     fault = Faults("sqlite:///x").sorted(OSError(28, "No space left"), "this", lambda: True)
-    assert type(fault) is ConnectionError
+    assert type(fault) is Unreachable
     assert str(fault).endswith("; make room")
 
 

@@ -16,13 +16,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from mpt.version import __version__
 
 if TYPE_CHECKING:
     from mpt.api.arg import arg, gains
     from mpt.api.campaign import Answered, CampaignPlan, campaign, plan_campaign
+    from mpt.api.compute import PlainProgress, Quiet
     from mpt.api.evaluate import Evaluated, evaluate
-    from mpt.api.progress import PlainProgress, Quiet
     from mpt.api.promote import Promoted, estimate_promotion, promote
     from mpt.api.prompt import Prompt, load_prompt
     from mpt.api.report import Report, write_report
@@ -41,7 +41,7 @@ _ROOMS = {
     "mpt.api.arg": ("arg", "gains"),
     "mpt.api.campaign": ("Answered", "CampaignPlan", "campaign", "plan_campaign"),
     "mpt.api.evaluate": ("Evaluated", "evaluate"),
-    "mpt.api.progress": ("PlainProgress", "Quiet"),
+    "mpt.api.compute": ("PlainProgress", "Quiet"),
     "mpt.api.promote": ("Promoted", "estimate_promotion", "promote"),
     "mpt.api.prompt": ("Prompt", "load_prompt"),
     "mpt.api.report": ("Report", "write_report"),
@@ -80,6 +80,7 @@ __all__ = [
     "Study",
     "Synced",
     "UnknownName",
+    "__version__",
     "arg",
     "campaign",
     "estimate",

@@ -1,12 +1,88 @@
-"""Where a call computes, how, and who hears of it: keywords that many calls share."""
+"""What calls that compute have in common: where they compute, and who hears how far they are."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, TypedDict
+
+from mpt.compute.progress import OnStep, Progress, Silent
+from mpt.report.words import clock
 
 if TYPE_CHECKING:
-    from mpt.api.progress import Listener
     from mpt.compute.stopping import Stopping
+    from mpt.lab.matrix import Matrix
+
+EVERY = 10.0
+"""Seconds between two lines of a stage."""
+
+
+class Listener(Progress, Protocol):
+    """Hears of stages, notes and campaigns. Subclass ``PlainProgress`` to show them elsewhere."""
+
+    def follow(self, matrix: Matrix) -> None:
+        """Show from now on how far a campaign is: settings x methods, done, failed and left."""
+        ...
+
+
+class PlainProgress:
+    """Lines of text: a stage at most every ten seconds, with the time that it will still take.
+
+    Args:
+        write: takes a line; by default it goes to standard error.
+
+    Example::
+
+        mpt.sweep(study, progress=mpt.PlainProgress(logging.getLogger("sweep").info))
+    """
+
+    def __init__(self, write: Callable[[str], None] | None = None) -> None:
+        self._write = write or _to_stderr
+        self._matrix: Matrix | None = None
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[OnStep]:
+        """See ``Progress.stage``."""
+        began = last = time.monotonic()
+        done = 0
+
+        def advance(steps: int) -> None:
+            nonlocal done, last
+            done += steps
+            now = time.monotonic()
+            if now - last >= EVERY and done:
+                last = now
+                left = (now - began) / done * (total - done)
+                self.say(f"{title}: {done}/{total} steps, about {clock(left)} left")
+
+        yield advance
+        self.say(f"{title}: {total} steps in {clock(time.monotonic() - began)}")
+        if self._matrix is not None:
+            from mpt.report.matrix_grid import matrix_lines
+
+            for line in matrix_lines(self._matrix):
+                self.say(line)
+
+    def say(self, line: str) -> None:
+        """See ``Progress.say``."""
+        self._write(line)
+
+    def follow(self, matrix: Matrix) -> None:
+        """See ``Listener.follow``."""
+        self._matrix = matrix
+
+
+class Quiet(Silent):
+    """Says nothing."""
+
+    def follow(self, matrix: Matrix) -> None:
+        """See ``Listener.follow``."""
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 class Compute(TypedDict, total=False):

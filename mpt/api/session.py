@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from mpt.api.progress import PlainProgress
+from mpt.api.compute import PlainProgress
 from mpt.compute.open_fleet import open_fleet
 from mpt.compute.stopping import Stopping
 from mpt.compute.worker import Worker

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpt.api.progress import PlainProgress
+from mpt.api.compute import PlainProgress
 from mpt.api.searched import found_search
 from mpt.api.session import Session
 from mpt.compute.worker import Worker

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from mpt.api.progress import Listener
+from mpt.api.compute import Listener
 from mpt.search.storage import study_names
 from mpt.store.home import Home
 from mpt.tracking.address import tracked_home

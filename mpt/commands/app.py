@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from mpt import __version__
 from mpt.commands import (
     arg,
     bench,
@@ -37,6 +36,7 @@ from mpt.commands.console import err, hear_warnings, out, speak_utf8, unwritten
 from mpt.commands.options import METHODS_LISTED
 from mpt.commands.stop import STOPPED
 from mpt.errors import InputError, MptError
+from mpt.version import __version__
 
 app = typer.Typer(
     name="mpt",

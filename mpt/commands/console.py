@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from mpt.api.progress import PlainProgress
+from mpt.api.compute import PlainProgress
 from mpt.files.escaping import visible
 from mpt.report.grid import Sheet
 from mpt.report.json_text import json_text

@@ -44,9 +44,8 @@ def evaluate(
 
     Example: mpt evaluate 1f2e3d --setting 'Cls->Cls'
     """
-    from mpt.report.evaluation import evaluation_grid, evaluation_json
     from mpt.report.grid import Sheet
-    from mpt.report.views import arg_sheet
+    from mpt.report.views import arg_sheet, evaluation_grid, evaluation_json
 
     found = mpt.evaluate(
         prompt,

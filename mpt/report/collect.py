@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mpt import __version__
 from mpt.config import RunConfig
 from mpt.errors import ResultsError
 from mpt.gym.crossfit import crossfit_partitions, near_duplicates
@@ -32,6 +31,7 @@ from mpt.store.home import Home
 from mpt.store.software import software_of
 from mpt.store.unit import Unit
 from mpt.study.study import Study
+from mpt.version import __version__
 
 
 def promotion_findings(

@@ -15,10 +15,12 @@ from mpt.report.columns import (
     trial_columns,
     trial_interval,
 )
+from mpt.report.findings import Findings
 from mpt.report.grid import Grid, Sheet
 from mpt.report.json_text import json_line, json_text
+from mpt.report.tables import score_grid
 from mpt.stats.intervals import LEVEL
-from mpt.stats.scores import Gain
+from mpt.stats.scores import Gain, Score, best_dev
 
 if TYPE_CHECKING:
     from mpt.lab.similarity import Similarity
@@ -179,3 +181,28 @@ def best_trial(trials: Sequence[Trial]) -> Trial | None:
     """Return the finished trial with the highest ARG, the earliest of equals; None without any."""
     done = [t for t in trials if t.arg is not None and isfinite(t.arg)]
     return max(done, key=lambda trial: (trial.arg or 0.0, -trial.number), default=None)
+
+
+def evaluation_grid(setting: str, scores: Sequence[Score], gain: Gain | None) -> Grid:
+    """Return mean test scores over seeds; with a gain, those of plain prompt tuning beside them."""
+    if gain is not None:
+        return score_grid(Findings(title="", gains=(gain,), scores=tuple(scores)), setting)
+    tests_by_task: dict[str, list[float]] = {}
+    for score in best_dev(scores):
+        tests_by_task.setdefault(score.task, []).append(score.test)
+    rows = tuple(
+        (task, words.score(sum(tests) / len(tests)), str(len(tests)))
+        for task, tests in tests_by_task.items()
+    )
+    method = words.method_name(scores[0].method)
+    return Grid(("Target task", method, "seeds"), rows, "lrr")
+
+
+def evaluation_json(prompt: str, scores: Sequence[Score], gain: Gain | None) -> str:
+    """Format the ARG as ``arg_json`` does, with each seed's score at its best-dev rate."""
+    rows = [
+        {"method": s.method, "task": s.task, "seed": s.seed, "lr": s.lr, "dev": s.dev}
+        | {"test": s.test}
+        for s in best_dev(scores)
+    ]
+    return arg_json([gain] if gain else [], prompt=prompt, scores=rows)

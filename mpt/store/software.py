@@ -10,9 +10,9 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from mpt import __version__
 from mpt.store.results import Software
 from mpt.store.unit import Unit
+from mpt.version import __version__
 
 PACKAGE = Path(__file__).resolve().parent.parent
 

@@ -15,7 +15,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from mpt import __version__
 from mpt.config import located_in
 from mpt.store.artefacts import SHA256, file_sum
 from mpt.tracking.client import connect, disconnect
@@ -23,6 +22,7 @@ from mpt.tracking.outbox import SpoolEntry
 from mpt.tracking.server_errors import Faults
 from mpt.tracking.tracker import own_name
 from mpt.tracking.uploader import Refused
+from mpt.version import __version__
 
 PARENT = "mlflow.parentRunId"
 """The tag by which MLflow nests a run under another one."""

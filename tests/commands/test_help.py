@@ -8,8 +8,8 @@ import sys
 import pytest
 from terminal import mpt, tree_of
 
-from mpt import __version__
 from mpt.commands.app import app
+from mpt.version import __version__
 
 
 def every_command(command, path=()):

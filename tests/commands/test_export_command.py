@@ -141,7 +141,7 @@ def test_a_readme_says_how_inputs_begin_and_where_the_base_lies(tmp_path, monkey
     made = Exported("t5", tmp_path, monkeypatch, prepend_task_name=True)
     said = (made.folder / "README.md").read_text()
     assert "learned on inputs that begin with ` [task name] `" in said
-    assert "path of the machine that exported it" in said
+    assert "path on the machine that exported it" in said
 
 
 @FILTERS[0]
@@ -167,7 +167,7 @@ def test_a_token_before_every_text_is_refused_with_a_way_to_answer(tmp_path):
     tiny.tokenizer.save_pretrained(tmp_path / "base")
     chosen = BackboneConfig(name=str(tmp_path / "base"), prompt_tokens=4, max_input=8, max_target=6)
     weights = load_backbone(chosen, "cpu").weights
-    with pytest.raises(ConfigError, match=f"answer with `mpt predict {DIGEST}`"):
+    with pytest.raises(ConfigError, match=f"use `mpt predict {DIGEST}`"):
         exported(tmp_path, chosen, torch.zeros(4, 16), weights)
     assert not (tmp_path / "adapter").exists()
 

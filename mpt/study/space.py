@@ -16,7 +16,7 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if not values:
         raise ValueError("give at least one value, or leave the key out")
     if twice := [str(value) for value in dict.fromkeys(values) if values.count(value) > 1]:
-        raise ValueError(f"{', '.join(twice)} is repeated; name each value once")
+        raise ValueError(f"repeated: {', '.join(twice)}; name each value once")
     return values
 
 

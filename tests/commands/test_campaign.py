@@ -188,7 +188,7 @@ REFUSED = {
     "no such baseline": (["--baselines", "lora"], "unknown baseline 'LORA'. Known: FT, PT."),
     "no such method": (["--methods", "mamk"], "unknown method 'mamk' - did you mean 'maml'"),
     "nothing": (["--methods", ""], "unknown method ''"),
-    "a method twice": (["--methods", "maml,maml"], "maml is repeated; name each value once"),
+    "a method twice": (["--methods", "maml,maml"], "repeated: maml; name each value once"),
     "a setting twice": (["--settings", "r-r,R->R"], "'final.settings' names R->R twice"),
     "a near miss": (
         ["--settings", "cls-clz"],

@@ -92,7 +92,7 @@ REFUSED = {
     "no such setting": (["--settings", "Nope"], "unknown setting 'Nope'"),
     "a near miss": (["--settings", "Cls->Clz"], "did you mean 'Cls->Cls'"),
     "nothing between commas": (["--settings", "R->R,"], "unknown setting ''"),
-    "a setting twice": (["--settings", "R->R,R->R"], "name each value once; R->R stands here"),
+    "a setting twice": (["--settings", "R->R,R->R"], "repeated: R->R; name each value once"),
     "no such study": (["--study", "smal"], "unknown study 'smal' - did you mean 'small'?"),
     "no such device": (["--device", "tpu"], "unknown device 'tpu'"),
 }

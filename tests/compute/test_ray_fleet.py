@@ -85,11 +85,11 @@ def test_packs_too_large_for_a_machine_are_halved_with_the_same_results(
 
 
 def test_a_share_that_no_machine_has_is_refused(ray_fleet):
-    from mpt.compute.ray_cluster import meta_run
+    from mpt.compute.ray_cluster import share
 
-    assert meta_run(None, None).gpus == 0
+    assert share(None, None).gpus == 0
     with pytest.raises(ConfigError) as refusal:
-        meta_run(0.5, None)
+        share(0.5, None)
     assert str(refusal.value) == (
         "a pack takes 1 CPU and 0.5 GPUs, which no machine of the Ray cluster has (they have: 1 "
         "CPUs and 0 GPUs); add a machine that does with `ray start`, or change --gpus-per-pack or "
@@ -106,11 +106,11 @@ def wait_until_alone(fleet):
 
 
 def test_machines_that_come_and_go_change_the_slots_and_are_told(ray_cluster, ray_fleet):
-    from mpt.compute.ray_cluster import meta_run
+    from mpt.compute.ray_cluster import share
     from mpt.compute.ray_fleet import RayFleet
 
     told = []
-    fleet = RayFleet(meta_run(None, None), told.append)
+    fleet = RayFleet(share(None, None), told.append)
     assert fleet.slots == 1
     with ray_cluster.machine(cpus=2):
         assert fleet.slots == 3
@@ -122,14 +122,14 @@ def test_machines_that_come_and_go_change_the_slots_and_are_told(ray_cluster, ra
 
 
 def test_packs_share_gpus_where_there_are_any(ray_cluster, ray_fleet):
-    from mpt.compute.ray_cluster import meta_run
+    from mpt.compute.ray_cluster import share
     from mpt.compute.ray_fleet import RayFleet
 
     with ray_cluster.machine(cpus=8, gpus=2):
-        assert meta_run(None, None).gpus == 1
-        assert meta_run(None, "cpu").gpus == 0
-        halves = RayFleet(meta_run(0.5, None), print)
-        assert [RayFleet(meta_run(gpus, None), print).slots for gpus in (2, 1, 0.3)] == [1, 2, 6]
+        assert share(None, None).gpus == 1
+        assert share(None, "cpu").gpus == 0
+        halves = RayFleet(share(0.5, None), print)
+        assert [RayFleet(share(gpus, None), print).slots for gpus in (2, 1, 0.3)] == [1, 2, 6]
         assert halves.slots == 4
         assert set(halves.map(card, [[1]] * 8, ignore)) <= {"0", "1"}
 

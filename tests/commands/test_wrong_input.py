@@ -95,7 +95,7 @@ STUDIES = {
     "no tasks": ({"validation": {"tasks": []}}, "'validation.tasks' is []: give at least one"),
     "no sources": ({"sources": []}, "'sources' is []: give at least one value"),
     "no seeds": ({"source_seeds": []}, "'source_seeds' is []: give at least one value"),
-    "a seed twice": ({"source_seeds": [13, 13]}, "13 is repeated; name each value once"),
+    "a seed twice": ({"source_seeds": [13, 13]}, "repeated: 13; name each value once"),
     "a seed without rows": (
         {"final": {"seeds": [13, 14]}},
         "'final.seeds' is [13, 14]: there are no rows for 14; choose data seeds from 13, 21, 42, "

@@ -197,11 +197,11 @@ def test_leftovers_of_a_killed_builder_are_settled(tmp_path):
 SCRIPT = """
 import sys
 from pathlib import Path
-from mpt.gym.build.task import Plan
+from mpt.gym.build.task import BuildPlan
 from mpt.gym.build.many import build_many, chosen_cards
 from mpt.gym.build.rows import MirrorRows
 source = MirrorRows(Path(sys.argv[1]))
-for outcome in build_many(chosen_cards([], source), Plan(source, Path(sys.argv[2])), jobs=1):
+for outcome in build_many(chosen_cards([], source), BuildPlan(source, Path(sys.argv[2])), jobs=1):
     print(outcome.task, outcome.state, flush=True)
 """
 

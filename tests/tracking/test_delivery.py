@@ -108,7 +108,7 @@ SENDER = """
 import sys
 from pathlib import Path
 from mpt.tracking.writer import Delivery
-from mpt.tracking.outbox import Entry
+from mpt.tracking.outbox import SpoolEntry
 uri, folder, prompt = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 send = Delivery(uri, "twice", folder)
 print("ready", flush=True)
@@ -117,12 +117,12 @@ for n in range(20):
     key, time = f"s/{n}", 1_700_000_000_000 + n
     opened = {"parent": "s", "name": key, "params": {"n": n}, "tags": {}, "time": time}
     points = [["loss", 1.0 / (k + 1), k, time] for k in range(10)]
-    send(Entry({"do": "open", "key": key, **opened}, None, None))
-    send(Entry({"do": "metrics", "key": key, "points": points}, None, None))
+    send(SpoolEntry({"do": "open", "key": key, **opened}, None, None))
+    send(SpoolEntry({"do": "metrics", "key": key, "points": points}, None, None))
     closed = {"state": "finished", "tags": {}, "time": time}
-    send(Entry({"do": "close", "key": key, **closed}, None, None))
+    send(SpoolEntry({"do": "close", "key": key, **closed}, None, None))
 model = {"model": "mpt-s", "alias": "champion", "digest": "0123456789ab", "config": {}}
-send(Entry({"do": "register", "key": "s", "name": "p.safetensors", **model}, None, prompt))
+send(SpoolEntry({"do": "register", "key": "s", "name": "p.safetensors", **model}, None, prompt))
 """
 
 

@@ -29,7 +29,7 @@ def test_units_of_the_earlier_identity_are_computed_again_and_it_is_said_once(
 
     cells = ("evaluate", "vocabulary", "--tasks", "trec")
     with monkeypatch.context() as before:
-        before.setattr("mpt.backbone.hub.folder_identity", lambda at, _: earlier_weights(str(at)))
+        before.setattr("mpt.backbone.sources.folder_identity", lambda at, _: earlier_weights(str(at)))
         run(*cells)
         digest = json.loads(run("run", "--json").out)["digest"]
     said = run(*cells)
@@ -42,7 +42,7 @@ def test_units_of_the_earlier_identity_are_computed_again_and_it_is_said_once(
     for words in (("predict", digest, "the cat"), ("export", digest, str(tmp_path / "adapter"))):
         refused = mpt(*words, home=home)
         assert refused.code == 2
-        assert "it is learned anew" in refused.error
+        assert "to learn it again" in refused.error
     refused = mpt("evaluate", digest, "--tasks", "trec", "--study", study, home=home)
     assert refused.code == 2
     assert "run the command that learned it again" in refused.error

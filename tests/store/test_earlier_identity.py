@@ -45,7 +45,7 @@ def test_units_of_the_earlier_identity_are_computed_again_and_it_is_said_once(
         assert "to learn it again" in refused.error
     refused = mpt("evaluate", digest, "--tasks", "trec", "--study", study, home=home)
     assert refused.code == 2
-    assert "run the command that learned it again" in refused.error
+    assert "repeat the command that learned it" in refused.error
     again = json.loads(run("run", "--json").out)["digest"]
     assert again != digest
     assert mpt("predict", again, "the cat", home=home).code == 0

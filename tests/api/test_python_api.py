@@ -12,6 +12,8 @@ from terminal import study_file
 
 import mpt
 
+pytestmark = pytest.mark.slow
+
 MINI_SPACE = {"inner_lr", "outer_lr", "inner_steps", "outer_steps"}
 
 

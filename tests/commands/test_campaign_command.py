@@ -17,6 +17,8 @@ from mpt.commands.app import app
 from mpt.gym.crossfit import crossfit_partitions
 from mpt.study.presets import read_preset, rows
 
+pytestmark = pytest.mark.slow
+
 PRESET = {
     "name": "small-question",
     "title": "What does the source side change?",

@@ -11,6 +11,8 @@ from terminal import mpt
 from mpt.store import database
 from mpt.tracking import registry
 
+pytestmark = pytest.mark.slow
+
 PLANTED = "hunt%er@zwei:drei/four"
 WRITTEN = (
     quote(PLANTED, safe=""),

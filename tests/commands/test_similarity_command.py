@@ -12,6 +12,8 @@ from mpt.store.artefacts import load_prompt
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):

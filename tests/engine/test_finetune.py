@@ -25,6 +25,8 @@ from mpt.gym.splits import Example, FewShotSplit
 from mpt.gym.tokens import TokenSplit
 from mpt.seeding import stream
 
+pytestmark = pytest.mark.slow
+
 STEPS, BATCH, RATE = 6, 4, 3e-3
 
 

@@ -16,6 +16,8 @@ from mpt.store.home import Home
 from mpt.store.ledger import Ledger
 from mpt.study.study_file import make_study
 
+pytestmark = pytest.mark.slow
+
 TASKS = ("trec", "liar")
 CASES = [
     EvalTarget("targets", BASELINE, VOCABULARY, TASKS),

@@ -32,6 +32,8 @@ from mpt.store.unit import Unit
 from mpt.study.study import Study
 from mpt.study.study_file import read_study
 
+pytestmark = pytest.mark.slow
+
 RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 SEEDS = (13, 21, 42, 87)
 LEVEL = {"trec": 0.4, "liar": 0.5}

@@ -29,7 +29,9 @@ def test_units_of_the_earlier_identity_are_computed_again_and_it_is_said_once(
 
     cells = ("evaluate", "vocabulary", "--tasks", "trec")
     with monkeypatch.context() as before:
-        before.setattr("mpt.backbone.sources.folder_identity", lambda at, _: earlier_weights(str(at)))
+        before.setattr(
+            "mpt.backbone.sources.folder_identity", lambda at, _: earlier_weights(str(at))
+        )
         run(*cells)
         digest = json.loads(run("run", "--json").out)["digest"]
     said = run(*cells)

@@ -98,7 +98,7 @@ class InnerLoop(Frozen):
 
 
 class OuterLoop(Frozen):
-    """Updates of the initial prompt: ``episodes`` tasks each, judged on ``batch`` query rows."""
+    """Updates of the initial prompt: ``episodes`` tasks each, evaluated on ``batch`` query rows."""
 
     SCHEMA: ClassVar[Schema] = Schema("OuterLoop")
     optimiser: OptimiserName = "adafactor"

@@ -19,7 +19,7 @@ def open_fleet(
         ray: ``auto``, ``local`` or ``HOST:PORT``; None for this process.
         gpus: GPUs that a pack takes on Ray, a fraction or more.
         device: on which packs are computed.
-        warn: told of nodes that were lost.
+        warn: receives a line for every node that is lost.
 
     Raises:
         InputError: there is no such cluster, or Ray is not installed.

@@ -249,7 +249,7 @@ class Worker:
         return self._units(configs, ends, time.monotonic() - began)
 
     def cells_that_fit(self, configs: Sequence[CellConfig]) -> int:
-        """Return how many cells fit into one pass, judged by the last one, the longest."""
+        """Return how many cells fit into one pass, estimated from the last one, the longest."""
         return cells_that_fit(self._cell_job(configs[-1]), self.backbone)
 
     def tune(self, configs: Sequence[CellConfig], on_step: OnStep) -> list[Unit]:

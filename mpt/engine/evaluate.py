@@ -115,9 +115,11 @@ def _answered(
         end or not needs_generation(run, i, text)
         for (run, i), text, end in zip(places, begun, ended, strict=True)
     ]
-    missed = [n for n, settled in enumerate(known) if not settled]
+    missed = [n for n, is_final in enumerate(known) if not is_final]
     written = iter(backbone.generate(prompts, batch.rows(missed), limit) if missed else [])
-    return [text if settled else next(written) for text, settled in zip(begun, known, strict=True)]
+    return [
+        text if is_final else next(written) for text, is_final in zip(begun, known, strict=True)
+    ]
 
 
 def _begun(backbone: Backbone, theta: Prompts, batch: Batch) -> tuple[list[str], list[bool]]:

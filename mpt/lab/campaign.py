@@ -80,7 +80,7 @@ class Campaign:
     Attributes:
         study: study of the promoted trial; provides the settings, data seeds and learning rates.
         trial: the promoted trial.
-        entrants: the config of every method, in the order of the tables.
+        method_configs: the config of every method, in the order of the tables.
         shares: every meta-run, setting by setting.
     """
 

@@ -127,7 +127,7 @@ def _tuning(cells: Sequence[CellConfig], size: PackSize, worker: Worker) -> list
         chosen = stretch[len(stretch) // 2]
         units = sum(map(len, stretch))
         pack = [_short(c, "tuning", start=VOCABULARY) for c in chosen]
-        timings.append(_judged("prompt tuning", chosen, pack, worker.tune, units, worker))
+        timings.append(_time_cells("prompt tuning", chosen, pack, worker.tune, units, worker))
     return timings
 
 
@@ -137,11 +137,11 @@ def _fine_tuning(configs: Sequence[FineTuneConfig], worker: Worker) -> list[Timi
         chosen = [stretch[len(stretch) // 2]]
         pack = [_short(config, "tuning") for config in chosen]
         what = "full fine-tuning"
-        timings.append(_judged(what, chosen, pack, worker.fine_tune, len(stretch), worker))
+        timings.append(_time_cells(what, chosen, pack, worker.fine_tune, len(stretch), worker))
     return timings
 
 
-def _judged(
+def _time_cells(
     what: str,
     whole: Sequence[CellConfig] | Sequence[FineTuneConfig],
     pack: Sequence[Any],

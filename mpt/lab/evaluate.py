@@ -28,7 +28,7 @@ class Evaluation:
 
     Attributes:
         setting: name of the set of target tasks.
-        judged: its cell results and those of plain prompt tuning, for every seed and rate.
+        evaluated: its cell results and those of plain prompt tuning, for every seed and rate.
         gain: over plain prompt tuning; None if that itself was evaluated, or a side has no score.
     """
 

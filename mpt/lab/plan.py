@@ -29,7 +29,7 @@ class SweepPlan:
         tasks: the validation tasks.
         sources: the source tasks.
         model: identity of the backbone.
-        data: digest of the source rows; judged_data: digest of the validation rows.
+        data: digest of the source rows; validation_data: digest of the validation rows.
         revision: of the method, if its formula was ever revised.
     """
 

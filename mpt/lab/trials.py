@@ -23,7 +23,7 @@ class TrialRecord:
     """Hold a completed trial with everything that a tracker or report needs.
 
     Attributes:
-        judged: cell results of the baseline and of the trial's prompt.
+        evaluated: cell results of the baseline and of the trial's prompt.
     """
 
     trial: Trial
@@ -52,7 +52,7 @@ class _Going:
         asked: its number and hyper-parameters.
         rungs: meta-steps at which it may be stopped early.
         unit: its meta-training so far.
-        judged: results of cells tuned from the prompt of ``unit``.
+        evaluated: results of cells tuned from the prompt of ``unit``.
         end: the final record, if it was pruned.
     """
 

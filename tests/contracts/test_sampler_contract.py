@@ -80,7 +80,7 @@ def test_no_point_is_drawn_twice_and_resuming_draws_new_ones(study, whole, home)
     assert searched(named(study), home, stops=True) == whole
 
 
-@pytest.mark.parametrize("pack", [1])
+@pytest.mark.parametrize("pack", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_the_trials_are_the_same_however_they_are_packed(study, whole, home, pack):
     assert searched(named(study), home, pack=pack) == whole
 
@@ -91,7 +91,9 @@ def test_a_total_reached_in_two_goes_is_the_same_as_in_one(study, whole, home):
     assert searched(longer, home) == whole
 
 
-@pytest.mark.parametrize("writes", [1, pytest.param(7, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "writes", [1, *(pytest.param(at, marks=pytest.mark.slow) for at in (3, 7))]
+)
 def test_a_driver_that_dies_while_it_draws_changes_nothing(study, whole, home, monkeypatch, writes):
     here, done = named(study), count(1)
     write = PatientStorage.create_new_trial

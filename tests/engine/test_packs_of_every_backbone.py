@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from crossed import crossed
 from tiny import TINY, WORDS
 
 from mpt.config import BackboneConfig, CellConfig, OptimiserName, Tuning
@@ -25,13 +26,19 @@ def examples(low: int, high: int, name: str) -> list[Example]:
     ]
 
 
-CASES = [
+CASES = crossed(
+    TINY,
+    ("before", "after"),
+    RATES,
+    LENGTHS,
     # each optimiser meets every backbone, place and raggedness, though not all of them at once
-    (kind, place, tuple(RATES)[(k + p + r) % len(RATES)], lengths)
-    for k, kind in enumerate(TINY)
-    for p, place in enumerate(("before", "after"))
-    for r, lengths in enumerate(LENGTHS)
-]
+    fast=[
+        (kind, place, tuple(RATES)[(k + p + r) % len(RATES)], lengths)
+        for k, kind in enumerate(TINY)
+        for p, place in enumerate(("before", "after"))
+        for r, lengths in enumerate(LENGTHS)
+    ],
+)
 
 
 @pytest.mark.parametrize(("kind", "place", "optimiser", "lengths"), CASES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from crossed import crossed
 from tiny import TINY, tiny_t5
 
 from mpt.backbone.batch import collate
@@ -55,16 +56,15 @@ def assert_same(ours, theirs, tolerance):
 
 @pytest.mark.parametrize(
     ("steps", "runs", "dtype"),
-    [
-        (1, 1, torch.float64),
-        (1, 4, torch.float32),
-        (2, 4, torch.float64),
-        (2, 1, torch.float32),
-        pytest.param(5, 1, torch.float64, marks=pytest.mark.slow),
-        pytest.param(5, 4, torch.float32, marks=pytest.mark.slow),
-        pytest.param(10, 4, torch.float64, marks=pytest.mark.slow),
-        pytest.param(10, 1, torch.float32, marks=pytest.mark.slow),
-    ],
+    crossed(
+        [1, 2, 5, 10],
+        [1, 4],
+        TOLERANCE,
+        fast=[
+            *((1, 1, torch.float64), (1, 4, torch.float32)),
+            *((2, 4, torch.float64), (2, 1, torch.float32)),
+        ],
+    ),
     ids=str,
 )
 @pytest.mark.parametrize("kind", ["t5", "bart", "gpt2", "llama"])

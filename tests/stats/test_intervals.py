@@ -6,6 +6,7 @@ from math import isclose
 
 import numpy as np
 import pytest
+from crossed import crossed
 from scipy import stats
 
 from mpt.stats.intervals import (
@@ -47,13 +48,18 @@ def coverage(interval, truth, *, studies: int, **kind) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("tasks", "spread", "noise"),
-    [
-        *((4, 0.0, 0.1), (4, 0.1, 0.1), (5, 0.1, 0.05), (5, 0.2, 0.2)),
-        *((10, 0.0, 0.1), (10, 0.2, 0.2), (15, 0.1, 0.05), (15, 0.1, 0.1)),
-    ],
+    ("tasks", "level"),
+    crossed(
+        [4, 5, 10, 15],
+        [(0.0, 0.1), (0.1, 0.05), (0.1, 0.1), (0.2, 0.2)],
+        fast=[
+            *((4, (0.0, 0.1)), (4, (0.1, 0.1)), (5, (0.1, 0.05)), (5, (0.2, 0.2))),
+            *((10, (0.0, 0.1)), (10, (0.2, 0.2)), (15, (0.1, 0.05)), (15, (0.1, 0.1))),
+        ],
+    ),
 )
-def test_interval_over_tasks_covers_the_mean_of_their_population(tasks, spread, noise):
+def test_interval_over_tasks_covers_the_mean_of_their_population(tasks, level):
+    spread, noise = level
     held = coverage(
         lambda targets, rng: over_tasks_and_seeds(targets, rng=rng, resamples=1000),
         lambda gains: 0.1,
@@ -67,7 +73,12 @@ def test_interval_over_tasks_covers_the_mean_of_their_population(tasks, spread, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("tasks", "noise"), [(4, 0.05), (4, 0.2), (5, 0.1), (10, 0.2), (20, 0.05), (20, 0.1)]
+    ("tasks", "noise"),
+    crossed(
+        [4, 5, 10, 20],
+        [0.05, 0.1, 0.2],
+        fast=[(4, 0.05), (4, 0.2), (5, 0.1), (10, 0.2), (20, 0.05), (20, 0.1)],
+    ),
 )
 def test_interval_over_seeds_covers_the_mean_of_the_very_tasks(tasks, noise):
     held = coverage(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mpt.api.promote import Promoted, estimate_promotion, promote
     from mpt.api.prompt import Prompt, load_prompt
     from mpt.api.report import Report, write_report
+    from mpt.api.room import Room, estimate_room, room
     from mpt.api.run import Learned, run
     from mpt.api.searched import Searched, load_study
     from mpt.api.show import Shown, show
@@ -45,6 +46,7 @@ _ROOMS = {
     "mpt.api.promote": ("Promoted", "estimate_promotion", "promote"),
     "mpt.api.prompt": ("Prompt", "load_prompt"),
     "mpt.api.report": ("Report", "write_report"),
+    "mpt.api.room": ("Room", "estimate_room", "room"),
     "mpt.api.run": ("Learned", "run"),
     "mpt.api.searched": ("Searched", "load_study"),
     "mpt.api.show": ("Shown", "show"),
@@ -72,6 +74,7 @@ __all__ = [
     "Prompt",
     "Quiet",
     "Report",
+    "Room",
     "Searched",
     "Shown",
     "Similarity",
@@ -85,6 +88,7 @@ __all__ = [
     "campaign",
     "estimate",
     "estimate_promotion",
+    "estimate_room",
     "evaluate",
     "forget",
     "gains",
@@ -94,6 +98,7 @@ __all__ = [
     "promote",
     "reap",
     "retry",
+    "room",
     "run",
     "show",
     "similarity",

@@ -215,6 +215,7 @@ class Tuning(Frozen):
         num_beams: 1 decodes greedily; more is the authors' beam search, see ``Backbone.generate``.
         epochs: at most so many passes over the task's training rows; a cell has none, as its
             ``steps`` are counted (``for_rows``).
+        dev_rows: at most so many rows of dev are scored at an evaluation, evenly spaced.
     """
 
     SCHEMA: ClassVar[Schema] = Schema("Tuning")
@@ -224,6 +225,7 @@ class Tuning(Frozen):
     num_evals: Annotated[Count, stored_as("looks")] = 4
     num_beams: Annotated[Count, stored_as("beams")] = 1
     epochs: Count | None = None
+    dev_rows: Annotated[Count | None, NotStoredUnset] = None
 
     def for_rows(self, rows: int) -> Tuning:
         """Return the budget for a task of so many training rows, evaluated as often per update."""

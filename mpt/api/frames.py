@@ -10,9 +10,11 @@ import pandas as pd
 from mpt.report.columns import Records, as_records, gain_columns, trial_columns
 from mpt.report.findings import Findings
 from mpt.report.records import score_records
+from mpt.report.room_table import ranked, room_columns
 
 if TYPE_CHECKING:
     from mpt.search.trial import Trial
+    from mpt.stats.room import TaskRoom
     from mpt.stats.scores import Gain, Score
 
 
@@ -43,6 +45,12 @@ def scores_frame(scores: Iterable[Score]) -> pd.DataFrame:
 def trials_frame(trials: Sequence[Trial]) -> pd.DataFrame:
     """Return a trial a row, counted from 1: parameters, ``arg`` in percent, interval, state."""
     return _frame(as_records(trial_columns(trials), trials))
+
+
+def rooms_frame(rooms: Sequence[TaskRoom]) -> pd.DataFrame:
+    """Return a task a row, most room first: scores of the oracle, few-shot tuning and no skill."""
+    columns = room_columns(fine_tuned=any(one.fine_tuned for one in rooms))
+    return _frame(as_records(columns, ranked(rooms)))
 
 
 def _frame(table: Records) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import typer
 
 from mpt.commands.console import ConsoleProgress, out
 from mpt.commands.options import from_home
+from mpt.commands.room import room
 
 if TYPE_CHECKING:
     from mpt.gym.reach import Reach
@@ -22,6 +23,8 @@ app = typer.Typer(
 
 JOBS = min(os.cpu_count() or 1, 8)
 """Tasks built side by side by default; each takes a processor and about 0.3 GB."""
+
+app.command("room")(room)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Names = Annotated[list[str] | None, typer.Argument(help="Names of tasks (default: all)")]

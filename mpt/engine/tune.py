@@ -78,7 +78,7 @@ def tune(
             best[run].curve.append(loss)
         on_step(len(state.runs))
         if state.position[0] in at:
-            dev = [jobs[run].split.questions("dev") for run in state.runs]
+            dev = [jobs[run].split.questions("dev", tuning.dev_rows) for run in state.runs]
             scores = evaluate(backbone, state.theta, dev, limit=limit, beams=tuning.num_beams)
             for row, run in enumerate(state.runs):
                 best[run].note(state.position[row], scores[row], state.theta[row])

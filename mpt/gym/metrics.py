@@ -75,9 +75,14 @@ def score(metric: str, predictions: Predictions, targets: Targets) -> float:
     return float(METRICS[metric](predictions, targets))
 
 
+def is_correlation(metric: str | None) -> bool:
+    """Tell whether a metric is a correlation, under which answers without skill score 0."""
+    return metric in _CORRELATIONS
+
+
 def limits(metric: str | None) -> tuple[float, float]:
     """Return the lowest and highest possible score of a metric; of any metric for None."""
-    return (-1.0, 1.0) if metric is None or metric in _CORRELATIONS else (0.0, 1.0)
+    return (-1.0, 1.0) if metric is None or is_correlation(metric) else (0.0, 1.0)
 
 
 def is_possible(metric: str | None, value: float) -> bool:

@@ -11,6 +11,9 @@ from mpt.gym.build.sampling import Shots
 from mpt.gym.partitions import Partitions
 from mpt.gym.splits import FewShotSplit, TaskCard
 
+MINI = "mini"
+"""Name of the embedded gym."""
+
 
 class Gym(Protocol):
     """A set of few-shot tasks with settings over them.
@@ -46,14 +49,14 @@ class Gym(Protocol):
         ...
 
 
-def open_gym(where: str = "mini") -> Gym:
+def open_gym(where: str = MINI) -> Gym:
     """Open the embedded gym (``"mini"``) or a folder of tasks (CrossFit's or custom ones).
 
     Raises:
         UnknownName: neither ``mini`` nor an existing folder, and it does not look like a path.
         DataError: the folder does not exist, or holds no usable task.
     """
-    if where == "mini":
+    if where == MINI:
         from mpt.gym.mini import MiniGym
 
         return MiniGym()
@@ -61,7 +64,7 @@ def open_gym(where: str = "mini") -> Gym:
         with suppress(RuntimeError):
             where = str(Path(where).expanduser())
     if not Path(where).exists() and Path(where).name == where:
-        raise UnknownName("gym", where, ["mini"], "Or give the folder of a gym.")
+        raise UnknownName("gym", where, [MINI], "Or give the folder of a gym.")
     from mpt.gym.tsv import TsvGym
 
     return TsvGym(where)

@@ -77,11 +77,19 @@ class TokenSplit:
         """Return the tokenised test examples."""
         return self._tokenised("test")
 
-    def questions(self, part: Part) -> Questions:
-        """Return a part as questions to be answered and scored."""
+    def questions(self, part: Part, most: int | None = None) -> Questions:
+        """Return a part as questions to be answered and scored.
+
+        Args:
+            part: which one.
+            most: rows to return at most, evenly spaced: rows of a class may stand together.
+        """
         tokens = {"train": self.train, "dev": self.dev, "test": self.test}[part]
-        golds = tuple(example.targets for example in self.split.part(part))
-        return Questions(tuple(t.row() for t in tokens), golds, self.split.metric)
+        examples = self.split.part(part)
+        count = len(examples) if most is None else min(most, len(examples))
+        chosen = [i * len(examples) // count for i in range(count)]
+        golds = tuple(examples[i].targets for i in chosen)
+        return Questions(tuple(tokens[i].row() for i in chosen), golds, self.split.metric)
 
     def reach(self, part: Part, decode: Decode) -> Reach:
         """Count the inputs of a part that are truncated and the answers that cannot be written.

@@ -15,7 +15,7 @@ import torch
 
 from mpt.compute.progress import OnStep
 from mpt.compute.worker import Worker
-from mpt.config import VOCABULARY, CellConfig, FineTuneConfig, RunConfig
+from mpt.config import VOCABULARY, CellConfig, FineTuneConfig, RunConfig, Tuning
 from mpt.engine.pack import cell_shape, packs, run_shape
 from mpt.lab.run import Lab, PackSize
 from mpt.lab.workload import Workload
@@ -152,8 +152,10 @@ def _time_cells(
     """Time a pack of cells: its updates, and its evaluations per row of dev and test."""
     step, rest, unit = _timed(compute, pack)
     splits = [worker.tokens(c.task, c.data_seed, c.shots).split for c in whole]
-    dev, test = sum(len(s.dev) for s in splits), sum(len(s.test) for s in splits)
     tuning = whole[0].tuning
+    most = tuning.dev_rows if isinstance(tuning, Tuning) else None
+    dev = sum(min(len(s.dev), most or len(s.dev)) for s in splits)
+    test = sum(len(s.test) for s in splits)
     rows = tuning.num_evals * dev + test
     each = (tuning.steps * step + rest * rows / (dev + test)) / len(whole)
     return Timing(what, len(whole), step, each, units, _kept(unit, tuning.steps, worker))

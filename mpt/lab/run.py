@@ -209,6 +209,12 @@ class Lab:
             for eval_target in eval_targets
             for cell in self.cells(eval_target, eval_protocol)
         ]
+        return self.complete(wanted, title=title, pack=pack)
+
+    def complete(
+        self, wanted: Sequence[tuple[EvalTarget, Cell]], *, title: str, pack: PackSize
+    ) -> list[EvaluatedCell]:
+        """Tune and score cells of any eval protocols, packed together where their shapes agree."""
         units = self.tune([c for _, c in wanted if isinstance(c, CellConfig)], title, pack)
         full = [cell for _, cell in wanted if isinstance(cell, FineTuneConfig)]
         units |= self.fine_tune(full, f"{title}: full fine-tuning")

@@ -84,7 +84,7 @@ def campaign_work(
     if len(retests) < sum(row.method == BASELINE for row in rows):
         about.append("the re-test has not run yet: the sweep's best trial is assumed to win it")
     rows += campaign_rows(wanted, lab)
-    return _workload(study, rows, lab.ledger, about)
+    return workload_of(study, rows, lab.ledger, about)
 
 
 def campaign_rows(wanted: Campaign, lab: Lab) -> list[WorkloadRow]:
@@ -125,7 +125,7 @@ def sweep_work(concrete: SweepPlan, trials: Sequence[Trial], lab: Lab) -> Worklo
         WorkloadRow(VALIDATION, BASELINE, tuple(plain)),
         WorkloadRow(VALIDATION, study.method, tuple(configs)),
     ]
-    return _workload(study, rows, lab.ledger, [])
+    return workload_of(study, rows, lab.ledger, [])
 
 
 @dataclass
@@ -161,9 +161,10 @@ class _Listing(Recorded):
         return super().evaluate_cells(eval_targets, eval_protocol, title=title, pack=pack)
 
 
-def _workload(
+def workload_of(
     study: Study, rows: Sequence[WorkloadRow], ledger: Ledger, about: Sequence[str]
 ) -> Workload:
+    """Return rows of work with the units among them that the ledger has."""
     digests = [config.digest for row in rows for config in row.configs]
     recorded = ledger.get_many(digests)
     expect_sound(recorded.values())

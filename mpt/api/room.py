@@ -59,7 +59,7 @@ class Measured(Compute, total=False):
         backbone: by default the study's.
         rows: training rows of the oracle on the embedded gym, 2,000 by default; on a folder it has
             all of the task's.
-        updates: of the oracle's prompt, 600 by default.
+        updates: of the oracle's prompt, 400 by default.
         rates: of the oracle, of which dev chooses; by default the largest and the smallest of the
             study's ``final``.
         fine_tuning: whether few-shot full fine-tuning is measured too.

@@ -41,7 +41,7 @@ def room(
         typer.Option(help="Training rows of the oracle (default: 2000; of a folder: all it has)"),
     ] = None,
     updates: Annotated[
-        int | None, typer.Option(help="Updates of the oracle's prompt (default: 600)")
+        int | None, typer.Option(help="Updates of the oracle's prompt (default: 400)")
     ] = None,
     rates: Annotated[
         str | None,

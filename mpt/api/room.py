@@ -92,7 +92,7 @@ def room(tasks: Sequence[str] = (), **ways: Unpack[Measured]) -> Room:
 
     Example::
 
-        mpt.room(["forum-topic"]).tasks
+        mpt.room(rows=1000).tasks[["task", "oracle", "few_shot", "room"]]
     """
     with _opened(tasks, ways) as (session, plan):
         with session.alone(f"room:{plan.study.gym}"), summed_up(session), session.stopping:

@@ -24,8 +24,6 @@ app = typer.Typer(
 JOBS = min(os.cpu_count() or 1, 8)
 """Tasks built side by side by default; each takes a processor and about 0.3 GB."""
 
-app.command("room")(room)
-
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Names = Annotated[list[str] | None, typer.Argument(help="Names of tasks (default: all)")]
 
@@ -240,3 +238,6 @@ def page() -> None:
     from mpt.gym.page import gym_page
 
     out.raw(gym_page())
+
+
+app.command("room")(room)

@@ -70,7 +70,7 @@ def room(
     the most frequent answer stand beside it. Where there is no room, no initial prompt can help.
     Nothing that the ledger holds is computed again, so the same command resumes.
 
-    Example: mpt gym room --tasks forum-topic,shop-department --out room.md
+    Example: mpt gym room --updates 800 --out room.md
     """
     from mpt.report.room_table import check_suffix, room_json, room_sheet, write_rooms
 

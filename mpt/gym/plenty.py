@@ -31,7 +31,7 @@ def plenty(gym: Gym, task: str, seed: int, rows: int, few_shots: Shots | None = 
         raise ConfigError(
             f"{rows} rows are not plenty for task {task!r}, whose few-shot training set has "
             f"{len(few.train)}",
-            fix="give more, 2000 by default",
+            fix="give 2000",
         )
     shots: Shots = "all" if gym.name != MINI else _most_shots(gym, task, seed, rows)
     many = gym.split(task, seed, shots)

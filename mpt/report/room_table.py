@@ -136,7 +136,7 @@ def _is_fine_tuned(rooms: Sequence[TaskRoom]) -> bool:
 
 def _count_line(count: RoomCount) -> str:
     return (
-        f"{count.of} {count.tasks} tasks: oracle >= {SOLVED:g} on {count.solvable}, "
+        f"{count.of}: oracle >= {SOLVED:g} on {count.solvable} of {count.tasks} tasks, "
         f"room >= {ENOUGH:g} on {count.with_room}, few-shot between chance + {ABOVE_CHANCE:g} "
         f"and {SOLVED:g} on {count.in_between}"
     )

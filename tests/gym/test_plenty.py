@@ -72,8 +72,7 @@ def test_few_rows_are_not_plenty():
     with pytest.raises(ConfigError) as refused:
         shots(Texts(5000), rows=48)
     assert str(refused.value) == (
-        "48 rows are not plenty for task 'task', whose few-shot training set has 48; give more, "
-        "2000 by default"
+        "48 rows are not plenty for task 'task', whose few-shot training set has 48; give 2000"
     )
 
 

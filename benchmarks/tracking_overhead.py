@@ -32,6 +32,7 @@ from mpt.gym.source import open_gym
 from mpt.lab.plan import plan
 from mpt.lab.projection import Projection
 from mpt.lab.run import Lab
+from mpt.lab.run_facts import data_sets
 from mpt.lab.sweep import sweep
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
@@ -94,10 +95,18 @@ def timed_sweep(study: Study, folder: Path, uri: str) -> dict[str, float]:
     began = time.perf_counter()
     opened = MlflowTracker(uri, "overhead", home) if uri else NullTracker()
     with Ledger(home.ledger_url) as ledger, opened as tracker:
-        projection = Projection(tracker, study, home)
+        projection = Projection(tracker, study, home, data=data_sets(concrete, worker))
         lab = Lab(worker, ledger, fleet)
-        trials = sweep(concrete, lab, home, on_trial=projection.trial)
-        projection.close_study(trials)
+        worker.on_losses = projection.losses
+        sweep(
+            concrete,
+            lab,
+            home,
+            on_trial=projection.trial,
+            on_end=projection.close_study,
+            on_start=projection.open_study,
+            on_open=projection.open_trial,
+        )
     seconds = time.perf_counter() - began
     if opened.unsent:
         raise SystemExit(f"{opened.unsent} records were not sent; the server is too slow or away")

@@ -11,6 +11,7 @@ from mpt.api.session import Session
 from mpt.api.study import studied
 from mpt.lab.plan import SweepPlan, plan
 from mpt.lab.projection import Projection
+from mpt.lab.run_facts import data_sets
 from mpt.lab.sweep import sweep as run_sweep
 from mpt.lab.workload import sweep_work
 from mpt.search.search import Search
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 
 
 def sweep(
-    study: Study | str | Path | None = None, *, trials: int | None = None, **ways: Unpack[Compute]
+    study: Study | str | Path | None = None,
+    *,
+    trials: int | None = None,
+    command: str = "",
+    **ways: Unpack[Compute],
 ) -> Searched:
     """Search learning rates and steps of a meta-learning method on the validation tasks.
 
@@ -35,6 +40,7 @@ def sweep(
         study: what is searched; also the path of a study file. By default Reptile on the embedded
             gym and backbone.
         trials: a total for the study, earlier ones included; by default the study's own.
+        command: what the study's run in MLflow says that it was made by.
         ways: see ``Compute``.
 
     Raises:
@@ -49,7 +55,9 @@ def sweep(
     chosen = studied(study, {"trials": trials})
     with Session(chosen, **ways) as session:
         concrete = _checked(chosen, session)
-        lab, projection = session.lab, Projection(session.tracker, chosen, session.home)
+        data, lab = data_sets(concrete, session.worker), session.lab
+        projection = Projection(session.tracker, chosen, session.home, data=data, command=command)
+        lab.worker.on_losses = projection.losses
         with session.stopping, projection.ended_early():
             finished = run_sweep(
                 concrete,
@@ -57,6 +65,8 @@ def sweep(
                 session.home,
                 on_trial=projection.trial,
                 on_end=projection.close_study,
+                on_start=projection.open_study,
+                on_open=projection.open_trial,
             )
         session.progress.say(session.summary())
     return Searched(chosen, tuple(finished), session.home)

@@ -77,6 +77,7 @@ def _rebuild(tracking_uri: str | None, progress: Listener | None) -> dict[str, i
         with Session(study, tracking_uri=tracking_uri, progress=progress) as session:
             concrete = plan(study, session.worker)
             projection = Projection(session.tracker, study, session.home)
+            projection.open_study(Search.load(home, name).trials)
             trials = replay(concrete, session.lab, session.home, on_trial=projection.trial)
             projection.close_study(trials)
         rebuilt[name] = sum(bool(trial.digest) for trial in trials)

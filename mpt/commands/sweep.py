@@ -12,7 +12,7 @@ from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import ConsoleProgress, err, out, steps_on
 from mpt.commands.dry_run import DryRun, print_estimate
 from mpt.commands.options import Device, MetaEngine, Method, TrackingUri, from_home, given
-from mpt.commands.stop import Budget, leave
+from mpt.commands.stop import Budget, leave, this_command
 
 if TYPE_CHECKING:
     from mpt.api.compute import Compute
@@ -96,7 +96,7 @@ def sweep(
     if dry_run:
         print_estimate(mpt.estimate(chosen, **ways), json=json)
         return
-    search = mpt.sweep(chosen, **ways)
+    search = mpt.sweep(chosen, command=this_command(), **ways)
     title = chosen.title
     if json:
         out.raw(trials_json(search.records))

@@ -33,7 +33,7 @@ from mpt.config import (
 )
 from mpt.engine.checkpoint import Checkpoints
 from mpt.engine.finetune import FineTuned, fine_tune
-from mpt.engine.learn import Learned, learn
+from mpt.engine.learn import Learned, OnLosses, learn
 from mpt.engine.malloc import keep_large_blocks
 from mpt.engine.pack import CellJob, FineTuneJob, MetaJob
 from mpt.engine.plan import cells_that_fit
@@ -69,6 +69,7 @@ class Worker:
         sums: SHA-256 of the prompts that units start from, by digest, where the ledger has it.
         computes: False where only finished units are looked up, so that no task is refused.
         begun_as: the name that the backbone had in the current study when the study was begun.
+        on_losses: called with the losses of meta-trainings in this process while they run.
     """
 
     gym: Gym
@@ -80,6 +81,7 @@ class Worker:
     sums: dict[str, str] = field(default_factory=dict)
     computes: bool = True
     begun_as: str = ""
+    on_losses: OnLosses | None = None
     _tokens: dict[tuple[str, int, Shots | None, int], TokenSplit] = field(default_factory=dict)
     _reaches: dict[tuple[str, Shots | None, str, int], Reach] = field(default_factory=dict)
 
@@ -245,6 +247,7 @@ class Worker:
             engine=self._engine(configs[0].method),
             pauses=[config.updates for config in configs],
             on_step=stepped,
+            on_losses=self.on_losses,
         )
         return self._units(configs, ends, time.monotonic() - began)
 

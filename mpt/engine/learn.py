@@ -18,6 +18,9 @@ from mpt.errors import Diverged
 from mpt.methods import AUTO, method
 from mpt.notation import Losses
 
+OnLosses = Callable[[str, Sequence[float]], None]
+"""Called with a run's digest and the loss (nats) of every update that it has taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Learned:
@@ -43,6 +46,7 @@ def learn(
     engine: str = AUTO,
     pauses: Sequence[int] | None = None,
     on_step: Callable[[int], None] = lambda rows: None,
+    on_losses: OnLosses | None = None,
 ) -> list[Learned | Diverged]:
     """Run meta-trainings of one shape together, each from its checkpoint if it has one.
 
@@ -55,6 +59,7 @@ def learn(
             for bit when it is learned again; default: its end.
         on_step: called with the number of runs that took a step, after a checkpoint that was due
             is written; what it raises ends the pack there.
+        on_losses: called after every step with each run's losses so far.
     """
     whole = [job.config.outer.steps for job in jobs]
     stops = [min(both) for both in zip(whole, pauses or whole, strict=True)]
@@ -76,6 +81,8 @@ def learn(
         ending = any(runs[i].steps == n for i, n in zip(state.runs, state.position, strict=True))
         if checkpoints.due() or ending:
             checkpoints.write(names, state, curves, step.plan)
+        for run in state.runs if on_losses else ():
+            on_losses(names[run], curves[run])
         on_step(len(state.runs))
 
     step = MetaStep(jobs, backbone, engine, plan_of(saved, engine, backbone.attention))

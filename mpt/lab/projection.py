@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from statistics import fmean
-from typing import Any
 
 import yaml
 
 from mpt.compute.failures import blame
 from mpt.config import RunConfig
 from mpt.errors import StoreError
+from mpt.lab.curves import LiveCurves, at, dev_curves, flat, loss_curve, named
+from mpt.lab.notes import promotion_note, study_note, trial_note
 from mpt.lab.promote import Promoted, Promotion
-from mpt.lab.run import BASELINE, FULL, EvaluatedCell
+from mpt.lab.run import BASELINE, EvaluatedCell
+from mpt.lab.run_facts import (
+    COMMIT,
+    arg_points,
+    cell_row,
+    logged_as,
+    number_of,
+    params_of,
+    plan_tags,
+    software_tags,
+    task_tags,
+    trial_end,
+    unit_end,
+)
 from mpt.lab.sweep import TrialRecord
 from mpt.search.search import Search
-from mpt.search.trial import Trial
+from mpt.search.trial import OpenTrial, Trial
 from mpt.serve.predict import asked_with
 from mpt.store.artefacts import whole_prompt
 from mpt.store.home import Home
-from mpt.store.results import CellResult, DivergedResult, FailedResult, MetaResult
-from mpt.store.software import shown
+from mpt.store.software import software
 from mpt.store.unit import Unit
 from mpt.study.study import Study
-from mpt.tracking.tracker import End, Point, PromptModel, RunKey, Tracker
+from mpt.tracking.tracker import DataSet, End, Point, PromptModel, RunKey, Tracker
 
-POINTS = 200
-"""Points of a curve at most, each a mean over several steps, to limit the size of databases."""
+NOTE = "mlflow.note.content"
+"""Tag that MLflow's pages show as a run's description."""
+
+BEST, PROMOTED = "mpt.best", "mpt.promoted"
+"""Tags of the trial with the highest ARG, and of trials that were promoted: ``yes``."""
 
 
 class Projection:
@@ -42,43 +55,96 @@ class Projection:
         study: the study to log.
         home: contains the prompts and studies.
         identity: of a study without a search.
+        data: the rows that the study's trials read.
+        command: what runs the study, for its note.
     """
 
-    def __init__(self, tracker: Tracker, study: Study, home: Home, identity: str = "") -> None:
+    def __init__(
+        self,
+        tracker: Tracker,
+        study: Study,
+        home: Home,
+        identity: str = "",
+        *,
+        data: Sequence[DataSet] = (),
+        command: str = "",
+    ) -> None:
         self._tracker, self._study, self._home = tracker, study, home
-        self._given = identity
+        self._given, self._data, self._command = identity, data, command
+        self._args: dict[int, float] = {}
+        self.losses = LiveCurves(tracker)
+        """Logs the losses of the trials that are open while they train."""
 
     @cached_property
     def _identity(self) -> str:
         return self._given or Search.load(self._home, self._study.title).identity
 
+    @cached_property
+    def _study_run(self) -> RunKey:
+        """Open the study's run when it is first needed."""
+        return self._parent("sweep")
+
     @property
     def _owner(self) -> str:
         return self._given or Search.load(self._home, self._study.title).owner
 
+    def open_study(self, trials: Sequence[Trial]) -> None:
+        """Open the study's run before anything is computed.
+
+        Args:
+            trials: those of earlier drivers.
+        """
+        times = [trial.started for trial in trials if trial.started]
+        self._study_run = parent = self._parent("sweep", started_ms=min(times, default=0))
+        self._args = {t.number: t.arg for t in trials if t.arg is not None}
+        self._tracker.tag(parent, {NOTE: study_note(self._study, trials, self._command)})
+        self._tracker.inputs(parent, self._data)
+        searched = [*self._study.space.dimensions(self._study.method)]
+        self._tracker.views(parent, self._study.title, [logged_as(name) for name in searched])
+
+    def open_trial(self, trial: OpenTrial, config: RunConfig) -> None:
+        """Open a trial's run when its round begins, and log its losses while it trains."""
+        run = self._trial_run(trial, config)
+        self._tracker.tag(run, {NOTE: trial_note(self._study, trial)})
+        self._tracker.inputs(run, self._data)
+        self._tracker.metrics(run, [number_of(trial)])
+        self.losses.follow(config, run)
+
     def trial(self, record: TrialRecord) -> None:
         """Log a trial as a child run: parameters, curves, cell scores, prompt, config and ARG."""
-        trial = record.trial
-        run = self._run("sweep", f"trial-{trial.number + 1}", record.config, record.unit)
-        spent = Point("seconds", record.unit.seconds)
-        points = [*_curve(record.unit), *_dev_curves(record.evaluated), *_arg(trial), spent]
-        self._tracker.metrics(run, _at(record.unit, points))
-        self._contents(run, record.config, record.unit, record.evaluated)
-        self._tracker.close_run(run, *_ended(trial))
+        trial, unit = record.trial, record.unit
+        self.losses.flush(record.config)
+        run = self._trial_run(trial, record.config, unit)
+        self._tracker.metrics(
+            run, [*loss_curve(unit, record.config), *dev_curves(record.evaluated)]
+        )
+        own = [cell.unit for cell in record.evaluated if cell.eval_target.method != BASELINE]
+        spent = at([unit], [Point("seconds", unit.seconds)])
+        self._tracker.metrics(run, [*at([unit, *own], arg_points(trial)), *spent, number_of(trial)])
+        self._contents(run, record.config, unit, record.evaluated)
+        state, tags = trial_end(trial)
+        tags |= {NOTE: trial_note(self._study, trial)}
+        self._tracker.close_run(run, state, tags, trial.ended)
+        if trial.arg is not None:
+            self._args[trial.number] = trial.arg
+            best = max(arg for number, arg in self._args.items() if number <= trial.number)
+            point = Point("best_arg", best, trial.number + 1, trial.ended)
+            self._tracker.metrics(self._study_run, [point])
 
     def alone(self, config: RunConfig, unit: Unit, setting: str) -> None:
         """Log a meta-training that belongs to no study, as a run without a parent."""
-        named = {"mpt.kind": "run", "mpt.digest": unit.digest}
+        facts = {"mpt.kind": "run", "mpt.digest": unit.digest, **task_tags(config, setting)}
         run = self._tracker.open_run(
             unit.digest,
             parent=None,
             name=f"{config.method} on {setting}",
-            params=_flat(config.model_dump(mode="json", exclude={"sources", "data_seeds"})),
-            tags=named | _plan_tag(unit) | _software_tags(unit),
+            params=params_of(config),
+            tags=facts | plan_tags(unit) | software_tags(unit),
         )
-        self._tracker.metrics(run, _at(unit, [*_curve(unit), Point("seconds", unit.seconds)]))
+        spent = at([unit], [Point("seconds", unit.seconds)])
+        self._tracker.metrics(run, [*loss_curve(unit, config), *spent])
         self._contents(run, config, unit, ())
-        self._tracker.close_run(run, *_unit_ended(unit))
+        self._tracker.close_run(run, *unit_end(unit))
 
     def close_study(
         self, trials: Sequence[Trial], end: End | None = None, error: str = "", reason: str = ""
@@ -111,14 +177,30 @@ class Projection:
             whole = sum(trial.is_over for trial in trials) >= self._study.total
             end = "finished" if whole else "killed"
         notes = {"mpt.error": error, "mpt.reason": reason}
-        self._tracker.close_run(parent, end, {"mpt.trials": str(len(trials)), **notes})
+        notes[NOTE] = study_note(self._study, trials, self._command)
+        self._mark_best(complete)
+        # a study that is logged again later ends when its last trial did
+        last = max(trial.ended for trial in trials) if trials and end == "finished" else 0
+        self._tracker.close_run(parent, end, {"mpt.trials": str(len(trials)), **notes}, last)
+
+    def _mark_best(self, complete: Sequence[Trial]) -> None:
+        """Tag the trial with the highest ARG, and take the tag from those that had it."""
+        leaders: list[Trial] = []
+        for trial in complete:
+            if not leaders or (trial.arg or 0.0) > (leaders[-1].arg or 0.0):
+                leaders.append(trial)
+        for trial in leaders:
+            mark = "yes" if trial is leaders[-1] else ""
+            self._tracker.tag(self._trial_key(trial.number), {BEST: mark})
 
     def _left(self, trial: Trial, parent: RunKey) -> None:
         """Close the run of a stale trial, which may not have been logged before."""
         name = f"trial-{trial.number + 1}"
         tags = {"mpt.study": self._study.title, "mpt.kind": "sweep"}
-        run = self._tracker.open_run(name, parent=parent, name=name, params={}, tags=tags)
-        self._tracker.close_run(run, *_ended(trial))
+        run = self._tracker.open_run(
+            name, parent=parent, name=name, params={}, tags=tags, started_ms=trial.started
+        )
+        self._tracker.close_run(run, *trial_end(trial), trial.ended)
 
     @contextmanager
     def ended_early(self) -> Iterator[None]:
@@ -144,6 +226,8 @@ class Projection:
         runs = self.campaign(kind, promotion)
         parent = self._parent(kind)
         self._tracker.artifact(parent, report.parent, "report")
+        self._tracker.tag(parent, {NOTE: promotion_note(promotion)})
+        self._tracker.tag(self._trial_key(promotion.trial.number), {PROMOTED: "yes"})
         name = ""
         if champion := promotion.champion:
             name = f"mpt-{self._study.title}"
@@ -166,59 +250,97 @@ class Projection:
             meta_run.config.digest: self._share(kind, meta_run, promotion)
             for meta_run in promotion.meta_runs
         }
-        parent, own = self._parent(kind), self._study.method
+        parent, own = self._parent(kind, promotion), self._study.method
         points = [
             Point(
-                _named("arg" if gain.method == own else f"arg {gain.method}", gain.setting),
+                named("arg" if gain.method == own else f"arg {gain.method}", gain.setting),
                 gain.arg,
             )
             for gain in promotion.gains
         ]
         points = [point for point in points if point.value == point.value]
-        last = max(
-            (meta_run.unit for meta_run in promotion.meta_runs), key=lambda unit: unit.created
-        )
-        self._tracker.metrics(parent, _at(last, points))
+        self._tracker.metrics(parent, at([m.unit for m in promotion.meta_runs], points))
         self._tracker.close_run(parent, "finished", {})
         return runs
 
     def _share(self, kind: str, meta_run: Promoted, promotion: Promotion) -> RunKey:
         setting, seed = meta_run.setting.name, meta_run.meta_run.meta_seed
         name = setting if meta_run.method == self._study.method else f"{setting} {meta_run.method}"
-        run = self._run(
-            kind, f"{name} seed {seed}" if seed else name, meta_run.config, meta_run.unit
-        )
-        spent = Point("seconds", meta_run.unit.seconds)
-        points = [*_curve(meta_run.unit), *_dev_curves(meta_run.evaluated), spent]
+        unit, name = meta_run.unit, f"{name} seed {seed}" if seed else name
+        parent = self._parent(kind, promotion)
+        run = self._child(parent, kind, name, meta_run.config, setting, unit=unit)
+        points = [Point("seconds", unit.seconds)]
         gains = {(gain.setting, gain.method): gain for gain in promotion.gains}
         if gain := gains.get((setting, meta_run.method)):
             shown = {"arg": gain.arg, "arg_low": gain.low, "arg_high": gain.high}
             points += [Point(key, value) for key, value in shown.items() if value == value]
-        self._tracker.metrics(run, _at(meta_run.unit, points))
+        curves = [*loss_curve(unit, meta_run.config), *dev_curves(meta_run.evaluated)]
+        self._tracker.metrics(run, [*curves, *at([unit], points)])
         evaluated = (*promotion.baselines_of(setting), *meta_run.evaluated)
         self._contents(run, meta_run.config, meta_run.unit, evaluated)
-        self._tracker.close_run(run, *_unit_ended(meta_run.unit))
+        self._tracker.close_run(run, *unit_end(meta_run.unit))
         return run
 
-    def _parent(self, kind: str) -> RunKey:
-        title = self._study.title
+    def _parent(self, kind: str, promotion: Promotion | None = None, started_ms: int = 0) -> RunKey:
+        """Open the run of a search, promotion or campaign."""
+        title, study = self._study.title, self._study
         name = title if kind == "sweep" else f"{title} {kind}"
+        params = {f"study.{key}": value for key, value in flat(study.definition).items()}
+        if promotion is not None and kind.startswith("promotion"):
+            chosen = promotion.trial.params.items()
+            params |= {logged_as(name): value for name, value in chosen}
+        commit = software().commit
         return self._tracker.open_study(
             name,
-            params=_flat(self._study.definition),
-            tags={"mpt.study": title, "mpt.kind": kind},
-            key=f"{title}/{self._identity}/{kind}",
+            started_ms=started_ms,
+            params=params,
+            tags={
+                "mpt.study": title,
+                "mpt.kind": kind,
+                "mpt.gym": study.gym,
+                "mpt.method": study.method,
+                "mpt.setting": study.setting,
+                **({COMMIT: commit} if commit else {}),
+            },
+            key=self._parent_key(kind),
         )
 
-    def _run(self, kind: str, name: str, config: RunConfig, unit: Unit) -> RunKey:
-        tags = {"mpt.study": self._study.title, "mpt.kind": kind, "mpt.digest": unit.digest}
-        tags |= _plan_tag(unit) | _software_tags(unit)
+    def _parent_key(self, kind: str) -> RunKey:
+        return RunKey(f"{self._study.title}/{self._identity}/{kind}")
+
+    def _trial_key(self, number: int) -> RunKey:
+        return RunKey(f"{self._parent_key('sweep')}/trial-{number + 1}")
+
+    def _trial_run(
+        self, trial: OpenTrial | Trial, config: RunConfig, unit: Unit | None = None
+    ) -> RunKey:
+        """Open a trial's run under that of the study."""
+        name, setting = f"trial-{trial.number + 1}", self._study.setting
+        return self._child(self._study_run, "sweep", name, config, setting, trial.started, unit)
+
+    def _child(
+        self,
+        parent: RunKey,
+        kind: str,
+        name: str,
+        config: RunConfig,
+        setting: str,
+        started_ms: int = 0,
+        unit: Unit | None = None,
+    ) -> RunKey:
+        """Open the run of a meta-training under ``parent``."""
+        digest = unit.digest if unit else config.digest
+        tags = {"mpt.study": self._study.title, "mpt.kind": kind, "mpt.digest": digest}
+        tags |= {"mpt.gym": self._study.gym, **task_tags(config, setting)}
+        if unit:
+            tags |= plan_tags(unit) | software_tags(unit)
         return self._tracker.open_run(
             name,
-            parent=self._parent(kind),
+            parent=parent,
             name=name,
-            params=_flat(config.model_dump(mode="json", exclude={"sources", "data_seeds"})),
+            params=params_of(config),
             tags=tags,
+            started_ms=started_ms,
         )
 
     def _contents(
@@ -226,121 +348,7 @@ class Projection:
     ) -> None:
         resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         self._tracker.text(run, "config.yaml", resolved)
-        self._tracker.table(run, "cells", [_row(cell_result) for cell_result in evaluated])
+        self._tracker.table(run, "cells", [cell_row(cell_result) for cell_result in evaluated])
         if unit.artefact:
             prompt = whole_prompt(self._home, unit)
             self._tracker.artifact(run, prompt, name="prompt.safetensors")
-
-
-def _plan_tag(unit: Unit) -> dict[str, str]:
-    """Return tags on how the steps of a meta-training were computed."""
-    plan = unit.result.plan if isinstance(unit.result, MetaResult | CellResult) else None
-    if plan is None:
-        return {}
-    kernels = {"mpt.attention": plan.attention} if plan.attention is not None else {}
-    return {"mpt.step": f"{plan.engine}, {plan.rows} rows ({plan.why})", **kernels}
-
-
-def _at(unit: Unit, points: Sequence[Point]) -> list[Point]:
-    """Date the points by the unit, so that MLflow recognises points that are logged again."""
-    time_ms = round(unit.created.timestamp() * 1000)
-    return [replace(point, time_ms=time_ms) for point in points]
-
-
-def _software_tags(unit: Unit) -> dict[str, str]:
-    """Return tags of the software that computed a unit, which may differ from the running one."""
-    record = unit.result.software
-    return {"mpt.version": (record and record.mpt) or "", "mpt.software": shown(record)}
-
-
-def _curve(unit: Unit) -> list[Point]:
-    """Return the loss curve of a meta-training, thinned to ``POINTS`` means."""
-    curve = unit.curve
-    stretch = max(1, -(-len(curve) // POINTS))
-    return [
-        Point("loss", fmean(curve[i : i + stretch]), min(i + stretch, len(curve)))
-        for i in range(0, len(curve), stretch)
-    ]
-
-
-def _dev_curves(evaluated: Sequence[EvaluatedCell]) -> list[Point]:
-    """Return the mean dev score of the method's cells by evaluation, one curve per target task."""
-    devs: dict[tuple[str, int], list[float]] = {}
-    for cell_result in evaluated:
-        result = cell_result.unit.result
-        if isinstance(result, CellResult) and cell_result.eval_target.method not in (
-            BASELINE,
-            FULL,
-        ):
-            for step, dev in result.dev_evals:
-                devs.setdefault((cell_result.cell.task, step), []).append(dev)
-    return [Point(_named("dev", task), fmean(v), step) for (task, step), v in devs.items()]
-
-
-def _arg(trial: Trial) -> list[Point]:
-    values = {"arg": trial.arg, "arg_low": trial.low, "arg_high": trial.high}
-    return [
-        Point(name, value) for name, value in values.items() if value is not None and value == value
-    ]
-
-
-def _row(cell_result: EvaluatedCell) -> dict[str, object]:
-    result = cell_result.unit.result if isinstance(cell_result.unit.result, CellResult) else None
-    method = cell_result.eval_target.method
-    return {
-        "setting": cell_result.eval_target.setting,
-        "method": method if method in (BASELINE, FULL) else "this run",
-        "task": cell_result.cell.task,
-        "seed": cell_result.cell.data_seed,
-        "lr": cell_result.cell.lr,
-        "state": cell_result.unit.state,
-        "dev": result and result.dev,
-        "test": result and result.test,
-        "best_step": result and result.best_step,
-        "digest": cell_result.unit.digest,
-    }
-
-
-def _ended(trial: Trial) -> tuple[End, dict[str, str]]:
-    """Return the status and tags of a trial's run, see ``_end``."""
-    return _end(trial.state, trial.error, trial.reason, trial.step)
-
-
-def _unit_ended(unit: Unit) -> tuple[End, dict[str, str]]:
-    """Return the status and tags of a unit's run, see ``_end``."""
-    match unit.result:
-        case FailedResult(error=error, step=step):
-            return _end(unit.state, error or "", unit.reason, step)
-        case DivergedResult(step=step):
-            return _end(unit.state, "", unit.reason, step)
-        case _:
-            return _end(unit.state, "", unit.reason, None)
-
-
-def _end(state: str, error: str, reason: str, step: int | None) -> tuple[End, dict[str, str]]:
-    """Return a run's status and tags; all tags are set, to overwrite those of earlier attempts."""
-    ends: dict[str, End] = {"complete": "finished", "done": "finished", "failed": "failed"}
-    error = error or ("diverged" if state == "diverged" else "")
-    tags = {
-        "mpt.error": error,
-        "mpt.reason": reason,
-        "mpt.error_step": str(step) if error and step is not None else "",
-    }
-    return ends.get(state, "killed"), {"mpt.state": state, **tags}
-
-
-def _named(metric: str, what: str) -> str:
-    """Return a metric name that MLflow accepts: letters, digits and a few signs, no ``>``."""
-    allowed = re.sub(r"[^\w./ :-]", "_", what.replace("->", " to "))
-    return f"{metric}/{allowed}"
-
-
-def _flat(values: Mapping[str, Any], under: str = "") -> dict[str, object]:
-    """Flatten nested settings to keys such as ``outer.lr``, without unset values."""
-    flat: dict[str, object] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{under}{key}.")
-        elif value is not None:
-            flat[f"{under}{key}"] = value
-    return flat

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from mpt.compute.failures import DivergedTrial, blame
 from mpt.compute.stopping import Stopped
+from mpt.config import RunConfig
 from mpt.errors import InputError, MptError, StoreError
 from mpt.lab.plan import SweepPlan
 from mpt.lab.run import EvaluatedCell, Lab, scores
@@ -29,6 +30,8 @@ def sweep(
     *,
     on_trial: Callable[[TrialRecord], None],
     on_end: Callable[[Sequence[Trial]], None] = lambda trials: None,
+    on_start: Callable[[Sequence[Trial]], None] = lambda trials: None,
+    on_open: Callable[[OpenTrial, RunConfig], None] = lambda trial, config: None,
 ) -> list[Trial]:
     """Run a study up to its total of trials, starting with those left unfinished before.
 
@@ -41,6 +44,8 @@ def sweep(
         on_trial: called with every completed trial before it is stored, so that a trial that is
             completed in the store has always been logged; it may be called twice for a trial.
         on_end: called with all trials at the end, before another driver can start.
+        on_start: called with the trials of earlier drivers before anything is computed.
+        on_open: called with every trial of a round when the round begins.
 
     Returns:
         Every trial of the study, by number.
@@ -60,9 +65,12 @@ def sweep(
                 f"{study.method} are kept as {search.aside}"
             )
         release_stale(search, study)
+        on_start(search.trials)
         with suppress(Stopped), _handed_back(search, lease):
             runner = TrialRunner(concrete, lab, _Live(search, study), _baseline(concrete, lab))
             while not lab.worker.stopping.reason and (open_trials := search.ask(study)):
+                for trial in open_trials:
+                    on_open(trial, concrete.config(trial.params))
                 for trials in _together(open_trials, study, lab):
                     lease.check()
                     ended: list[Trial] = []
@@ -130,7 +138,9 @@ def replay(
         again = [OpenTrial(trial.number, trial.params) for trial in finished.values()]
         for some in _together(again, study, lab):
             for record in runner.run_trials(some):
-                on_trial(record)
+                ended = finished[record.trial.number]
+                times = {"started": ended.started, "ended": ended.ended}
+                on_trial(replace(record, trial=replace(record.trial, **times)))
         return trials
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from mpt.errors import UnknownName
 from mpt.search.definition import REVISION, refuse_another, revision_of
 from mpt.search.pruners import pruning_reason
 from mpt.search.storage import DEFINITION, expect_studies, open_storage, reopen, store_exists
-from mpt.search.trial import OpenTrial, State, Trial, trial_of
+from mpt.search.trial import OpenTrial, State, Trial, milliseconds, trial_of
 from mpt.search.visible_trials import draw
 from mpt.store.home import Home
 from mpt.store.lease import Lease
@@ -274,14 +275,15 @@ class Search:
                 state=TrialState.RUNNING, params=params, distributions=distributions
             )
             key = self._storage.create_new_trial(self._key, template)
-            return OpenTrial(number, params, key)
-        key = self._key_of(number)
+            return OpenTrial(number, params, key, milliseconds(template.datetime_start))
+        key, started = self._key_of(number), milliseconds(trials[number].datetime_start)
         if trials[number].state == TrialState.WAITING:
             self._storage.set_trial_state_values(key, TrialState.RUNNING)
+            started = milliseconds(datetime.now(UTC))
         for name in params.keys() - trials[number].params.keys():
             kind = distributions[name]
             self._storage.set_trial_param(key, name, kind.to_internal_repr(params[name]), kind)
-        return OpenTrial(number, params, key)
+        return OpenTrial(number, params, key, started)
 
     def _note(self, key: int, **notes: str | int | None) -> None:
         """Write attributes of a trial; an empty one only to replace an earlier value."""

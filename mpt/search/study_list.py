@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mpt.search.storage import find_studies
@@ -41,8 +41,8 @@ _BEST = """
     WHERE ranked.place = 1
 """
 _TRIALS = """
-    SELECT trials.trial_id, trials.number, trials.state, trials.datetime_complete,
-        trial_values.value, trial_values.value_type
+    SELECT trials.trial_id, trials.number, trials.state, trials.datetime_start,
+        trials.datetime_complete, trial_values.value, trial_values.value_type
     FROM trials LEFT JOIN trial_values ON trial_values.trial_id = trials.trial_id
     WHERE trials.study_id = {study:d} ORDER BY trials.number
 """
@@ -114,10 +114,9 @@ def _trials(storage: PatientStorage, name: str) -> list[Trial]:
             for query in (_TRIALS, _PARAMS, _ATTRS)
         )
     stored: dict[int, StoredTrial] = {}
-    for trial_id, number, state, end, value, kind in trials:
-        # SQLite stores times as texts
-        end = datetime.fromisoformat(end) if isinstance(end, str) else end
-        stored[trial_id] = StoredTrial(number, TrialState[state], end, _ENDLESS.get(kind, value))
+    for trial_id, number, state, start, end, value, kind in trials:
+        times = _time(start), _time(end)
+        stored[trial_id] = StoredTrial(number, TrialState[state], *times, _ENDLESS.get(kind, value))
     # a running sweep may have added trials between the queries
     for trial_id, key, value, kind in params:
         if trial_id in stored:
@@ -126,6 +125,12 @@ def _trials(storage: PatientStorage, name: str) -> list[Trial]:
         if trial_id in stored:
             stored[trial_id].user_attrs[key] = json.loads(value)
     return [trial_of(frozen) for frozen in stored.values()]
+
+
+def _time(stored: str | datetime | None) -> datetime | None:
+    """Convert a time from Optuna's tables: UTC without a zone, in SQLite a text."""
+    time = datetime.fromisoformat(stored) if isinstance(stored, str) else stored
+    return time and time.replace(tzinfo=UTC)
 
 
 def _counts_and_best(storage: PatientStorage) -> tuple[Sequence[Any], Sequence[Any]]:

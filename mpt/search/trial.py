@@ -28,7 +28,7 @@ class Trial:
             the ledger and the name of the prompt file.
         step: the meta-step at which it diverged or was pruned, or the number of scores after which
             it was pruned.
-        ended: milliseconds since 1970, 0 while it has not ended.
+        started, ended: milliseconds since 1970, 0 if it has not.
     """
 
     number: int
@@ -41,6 +41,7 @@ class Trial:
     reason: str = ""
     step: int | None = None
     error: str = ""
+    started: int = field(default=0, compare=False)
     ended: int = field(default=0, compare=False)
 
     @property
@@ -56,11 +57,13 @@ class OpenTrial:
     Attributes:
         params: all of its parameters.
         key: its id in the store; 0 if a finished trial is only replayed.
+        started: milliseconds since 1970.
     """
 
     number: int
     params: Mapping[str, float]
     key: int = field(default=0, compare=False)
+    started: int = field(default=0, compare=False)
 
 
 @dataclass(slots=True)
@@ -69,6 +72,7 @@ class StoredTrial:
 
     number: int
     state: TrialState
+    datetime_start: datetime | None
     datetime_complete: datetime | None
     value: float | None
     params: dict[str, Any] = field(default_factory=dict)
@@ -87,7 +91,6 @@ def trial_of(stored: FrozenTrial | StoredTrial) -> Trial:
         "WAITING": "waiting",
     }
     state = ends.get(stored.state.name, "running")
-    ended = stored.datetime_complete
     return Trial(
         number=stored.number,
         params=stored.params,
@@ -99,8 +102,14 @@ def trial_of(stored: FrozenTrial | StoredTrial) -> Trial:
         reason=attrs.get("reason") or "",
         step=attrs.get("step"),
         error=attrs.get("error") or "",
-        ended=round(ended.timestamp() * 1000) if ended else 0,
+        started=milliseconds(stored.datetime_start),
+        ended=milliseconds(stored.datetime_complete),
     )
+
+
+def milliseconds(time: datetime | None) -> int:
+    """Return a time in milliseconds since 1970; 0 for none."""
+    return round(time.timestamp() * 1000) if time else 0
 
 
 def param_of(distribution: str, value: float) -> Any:

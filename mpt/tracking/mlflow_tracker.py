@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
@@ -17,7 +18,7 @@ from mpt.files.escaping import csv_table
 from mpt.store.home import Home, tracking_variable
 from mpt.tracking.client import expect_schema, follow_move, with_some_home
 from mpt.tracking.outbox import orphans
-from mpt.tracking.tracker import End, NullTracker, Point, PromptModel, RunKey, Tracker
+from mpt.tracking.tracker import DataSet, End, NullTracker, Point, PromptModel, RunKey, Tracker
 from mpt.tracking.uploader import Shipper, Warn, deliver_all
 from mpt.tracking.writer import Delivery
 
@@ -81,10 +82,18 @@ class MlflowTracker:
         return self._shipper.unsent
 
     def open_study(
-        self, study: str, *, params: Mapping[str, object], tags: Mapping[str, str], key: str = ""
+        self,
+        study: str,
+        *,
+        params: Mapping[str, object],
+        tags: Mapping[str, str],
+        key: str = "",
+        started_ms: int = 0,
     ) -> RunKey:
         """Open a study's parent run, see ``Tracker``."""
-        return self.open_run(key or study, parent=None, name=study, params=params, tags=tags)
+        return self.open_run(
+            key or study, parent=None, name=study, params=params, tags=tags, started_ms=started_ms
+        )
 
     def open_run(
         self,
@@ -94,13 +103,27 @@ class MlflowTracker:
         name: str,
         params: Mapping[str, object],
         tags: Mapping[str, str],
+        started_ms: int = 0,
     ) -> RunKey:
         """Open a run, see ``Tracker``."""
         # keys stand in a filter of MLflow between single quotes
         run = RunKey((f"{parent}/{key}" if parent else key).replace("'", "_"))
         fields = {"parent": parent, "name": name, "params": dict(params), "tags": dict(tags)}
-        self._tell("open", run, **fields, time=_now())
+        self._tell("open", run, **fields, time=started_ms or _now())
         return run
+
+    def tag(self, run: RunKey, tags: Mapping[str, str]) -> None:
+        """Set tags, see ``Tracker``."""
+        self._tell("tag", run, tags=dict(tags))
+
+    def inputs(self, run: RunKey, data: Sequence[DataSet]) -> None:
+        """Log the rows that a run reads, see ``Tracker``."""
+        if data:
+            self._tell("inputs", run, data=[asdict(one) for one in data])
+
+    def views(self, run: RunKey, name: str, params: Sequence[str]) -> None:
+        """Save views of the runs below a run, see ``Tracker``."""
+        self._tell("views", run, name=name, params=list(params), time=_now())
 
     def metrics(self, run: RunKey, points: Sequence[Point]) -> None:
         """Log points of curves, see ``Tracker``."""
@@ -135,9 +158,11 @@ class MlflowTracker:
         name, config = "prompt.safetensors", dict(model.config)
         self._tell("register", run, file=model.file, name=name, config=config, **fields)
 
-    def close_run(self, run: RunKey, state: End, tags: Mapping[str, str]) -> None:
+    def close_run(
+        self, run: RunKey, state: End, tags: Mapping[str, str], ended_ms: int = 0
+    ) -> None:
         """Close a run, see ``Tracker``."""
-        self._tell("close", run, state=state, tags=dict(tags), time=_now())
+        self._tell("close", run, state=state, tags=dict(tags), time=ended_ms or _now())
 
     def flush(self, timeout: float) -> int:
         """Wait until everything is sent, see ``Tracker``."""

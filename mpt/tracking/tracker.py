@@ -46,6 +46,25 @@ class PromptModel:
     owner: str = ""
 
 
+@dataclass(frozen=True)
+class DataSet:
+    """Describe the rows of a task that a run reads.
+
+    Attributes:
+        name: of the task.
+        digest: of its rows.
+        context: what they are read for, e.g. ``meta-training``.
+        source: where they come from: a gym's name or folder.
+        seeds: the data seeds of the splits.
+    """
+
+    name: str
+    digest: str
+    context: str
+    source: str
+    seeds: tuple[int, ...] = ()
+
+
 def own_name(name: str, owner: str) -> str:
     """Return the name of a study's model where another study already has ``name``."""
     return f"{name}-{owner}"
@@ -64,7 +83,13 @@ class Tracker(Protocol):
         ...
 
     def open_study(
-        self, study: str, *, params: Mapping[str, object], tags: Mapping[str, str], key: str = ""
+        self,
+        study: str,
+        *,
+        params: Mapping[str, object],
+        tags: Mapping[str, str],
+        key: str = "",
+        started_ms: int = 0,
     ) -> RunKey:
         """Open a study's parent run; ``key`` identifies it where ``study`` alone does not."""
         ...
@@ -77,8 +102,36 @@ class Tracker(Protocol):
         name: str,
         params: Mapping[str, object],
         tags: Mapping[str, str],
+        started_ms: int = 0,
     ) -> RunKey:
-        """Begin or continue a run under ``parent``; ``key`` is unique among its siblings."""
+        """Begin or continue a run under ``parent``.
+
+        Args:
+            key: unique among its siblings.
+            parent: the run that it belongs to, if any.
+            name: shown to people.
+            params: settings; the first value of each stays.
+            tags: overwritten by later ones; an empty one is removed.
+            started_ms: milliseconds since 1970, 0 for now; of a run that begins.
+        """
+        ...
+
+    def tag(self, run: RunKey, tags: Mapping[str, str]) -> None:
+        """Set tags of a run, open or closed; an empty one is removed."""
+        ...
+
+    def inputs(self, run: RunKey, data: Sequence[DataSet]) -> None:
+        """Log the rows that a run reads; the same ones are logged only once."""
+        ...
+
+    def views(self, run: RunKey, name: str, params: Sequence[str]) -> None:
+        """Save views of the runs below ``run``: a table sorted by ARG, and charts.
+
+        Args:
+            run: of a study.
+            name: of the study.
+            params: the searched parameters, as the runs name them.
+        """
         ...
 
     def metrics(self, run: RunKey, points: Sequence[Point]) -> None:
@@ -101,8 +154,10 @@ class Tracker(Protocol):
         """Register a prompt that ``run`` made as a version of a model."""
         ...
 
-    def close_run(self, run: RunKey, state: End, tags: Mapping[str, str]) -> None:
-        """Close a run; opening it again continues it."""
+    def close_run(
+        self, run: RunKey, state: End, tags: Mapping[str, str], ended_ms: int = 0
+    ) -> None:
+        """Close a run, at ``ended_ms`` since 1970 or now; opening it again continues it."""
         ...
 
     def flush(self, timeout: float) -> int:
@@ -131,7 +186,13 @@ class NullTracker:
         self.close()
 
     def open_study(
-        self, study: str, *, params: Mapping[str, object], tags: Mapping[str, str], key: str = ""
+        self,
+        study: str,
+        *,
+        params: Mapping[str, object],
+        tags: Mapping[str, str],
+        key: str = "",
+        started_ms: int = 0,
     ) -> RunKey:
         """Return the key that ``Tracker.open_study`` would."""
         return RunKey(key or study)
@@ -144,9 +205,19 @@ class NullTracker:
         name: str,
         params: Mapping[str, object],
         tags: Mapping[str, str],
+        started_ms: int = 0,
     ) -> RunKey:
         """Return the key that ``Tracker.open_run`` would."""
         return RunKey(f"{parent}/{key}" if parent else key)
+
+    def tag(self, run: RunKey, tags: Mapping[str, str]) -> None:
+        """Ignore the tags."""
+
+    def inputs(self, run: RunKey, data: Sequence[DataSet]) -> None:
+        """Ignore the data."""
+
+    def views(self, run: RunKey, name: str, params: Sequence[str]) -> None:
+        """Ignore the views."""
 
     def metrics(self, run: RunKey, points: Sequence[Point]) -> None:
         """Ignore the points."""
@@ -163,7 +234,9 @@ class NullTracker:
     def register_prompt(self, run: RunKey, model: PromptModel) -> None:
         """Ignore the prompt."""
 
-    def close_run(self, run: RunKey, state: End, tags: Mapping[str, str]) -> None:
+    def close_run(
+        self, run: RunKey, state: End, tags: Mapping[str, str], ended_ms: int = 0
+    ) -> None:
         """Ignore the end of the run."""
 
     def flush(self, timeout: float) -> int:

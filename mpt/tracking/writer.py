@@ -18,10 +18,12 @@ from typing import Any
 from mpt.config import located_in
 from mpt.store.artefacts import SHA256, file_sum
 from mpt.tracking.client import connect, disconnect
+from mpt.tracking.inputs import dataset_inputs
 from mpt.tracking.outbox import SpoolEntry
 from mpt.tracking.server_errors import Faults
 from mpt.tracking.tracker import own_name
 from mpt.tracking.uploader import Refused
+from mpt.tracking.views import VIEW, study_views
 from mpt.version import __version__
 
 PARENT = "mlflow.parentRunId"
@@ -112,6 +114,12 @@ class Delivery:
                 self._text(entry)
             case "file":
                 self._file(entry)
+            case "tag":
+                self._tag(self._run(entry.record["key"]), _texts(entry.record["tags"]))
+            case "inputs":
+                self._inputs(entry)
+            case "views":
+                self._views(entry)
             case "register":
                 self._register(entry)
             case "close":
@@ -371,10 +379,29 @@ class Delivery:
         for start in range(0, len(every), _PARAMS):
             self._client.log_batch(run, params=every[start : start + _PARAMS])
 
+    def _inputs(self, entry: SpoolEntry) -> None:
+        self._client.log_inputs(
+            self._run(entry.record["key"]), datasets=dataset_inputs(entry.record["data"])
+        )
+
+    def _views(self, entry: SpoolEntry) -> None:
+        record = entry.record
+        views = study_views(
+            record["key"], self._run(record["key"]), record["name"], record["params"]
+        )
+        for name, view in views.items():
+            text = view.tag(record["time"])
+            self._client.set_experiment_tag(self._its_experiment(), f"{VIEW}{name}", text)
+
     def _tag(self, run: str, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
-        every = [RunTag(key, value) for key, value in tags.items()]
+        empty = [key for key, value in tags.items() if not value]
+        stored = self._client.get_run(run).data.tags if empty else {}
+        for key in empty:
+            if key in stored:
+                self._client.delete_tag(run, key)
+        every = [RunTag(key, value) for key, value in tags.items() if value]
         for start in range(0, len(every), _PARAMS):
             self._client.log_batch(run, tags=every[start : start + _PARAMS])
 

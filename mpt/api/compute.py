@@ -93,6 +93,7 @@ class Compute(TypedDict, total=False):
         meta_engine: how MAML's gradient is computed: ``auto``, ``graph``, ``recursion`` or
             ``higher``; all are exact.
         tracking_uri: an MLflow server or database; by default a local store in the home folder.
+        experiment: the MLflow experiment of the runs; by default ``MLFLOW_EXPERIMENT_NAME`` or mpt.
         budget: a time after which work ends cleanly, such as ``"8h"``; the same call continues it.
             Or a ``Stopping``, which the caller can ask afterwards why work ended.
         ray: a Ray cluster: ``auto``, ``local`` or ``HOST:PORT``; by default this process computes.
@@ -103,6 +104,7 @@ class Compute(TypedDict, total=False):
     device: str | None
     meta_engine: str
     tracking_uri: str | None
+    experiment: str | None
     budget: str | Stopping | None
     ray: str | None
     gpus_per_pack: float | None

@@ -97,7 +97,11 @@ class Searched:
 
     @property
     def runs(self) -> str:
-        """What shows the runs in MLflow: a server's address, or a command."""
+        """What shows the runs in MLflow: the study's page on a server, or a command."""
+        if self.home.tracking_uri.startswith("http"):
+            from mpt.tracking.links import server_page
+
+            return server_page(self.home, self.study.title)
         return runs_at(self.home)
 
     def plot(self) -> Plot:

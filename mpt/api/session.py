@@ -46,7 +46,7 @@ class Session:
         self, study: Study, *, methods: Sequence[str] | None = None, **ways: Unpack[Compute]
     ) -> None:
         self.stopping = Stopping.of(ways.get("budget"))
-        self.home = tracked_home(ways.get("tracking_uri"))
+        self.home = tracked_home(ways.get("tracking_uri"), ways.get("experiment"))
         self.home.refuse_shared()
         device = ways.get("device")
         self.worker = Worker(

@@ -34,6 +34,11 @@ TrackingUri = Annotated[
     str | None, typer.Option(help="MLflow server (default: a local store under mlruns/)")
 ]
 
+Experiment = Annotated[
+    str | None,
+    typer.Option(help="MLflow experiment of the runs (default: MLFLOW_EXPERIMENT_NAME, or mpt)"),
+]
+
 
 def from_home(path: Path | None) -> Path | None:
     """A path that was given, ``~`` expanded: a shell leaves it as it is in ``--out=~/folder``."""

@@ -10,7 +10,7 @@ import mpt
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import ConsoleProgress, err, out
 from mpt.commands.dry_run import DryRun, print_estimate
-from mpt.commands.options import Device, MetaEngine, TrackingUri
+from mpt.commands.options import Device, Experiment, MetaEngine, TrackingUri
 from mpt.commands.stop import Budget, leave, this_command
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def promote(
     device: Device = None,
     meta_engine: MetaEngine = "auto",
     tracking_uri: TrackingUri = None,
+    experiment: Experiment = None,
     budget: Budget = None,
     dry_run: DryRun = False,
     ray: Ray = None,
@@ -68,6 +69,7 @@ def promote(
         "device": device,
         "meta_engine": meta_engine,
         "tracking_uri": tracking_uri,
+        "experiment": experiment,
         "budget": stopping,
         "ray": ray,
         "gpus_per_pack": gpus_per_pack,

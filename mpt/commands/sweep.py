@@ -11,7 +11,15 @@ import mpt
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import ConsoleProgress, err, out, steps_on
 from mpt.commands.dry_run import DryRun, print_estimate
-from mpt.commands.options import Device, MetaEngine, Method, TrackingUri, from_home, given
+from mpt.commands.options import (
+    Device,
+    Experiment,
+    MetaEngine,
+    Method,
+    TrackingUri,
+    from_home,
+    given,
+)
 from mpt.commands.stop import Budget, leave, this_command
 
 if TYPE_CHECKING:
@@ -49,6 +57,7 @@ def sweep(
     device: Device = None,
     meta_engine: MetaEngine = "auto",
     tracking_uri: TrackingUri = None,
+    experiment: Experiment = None,
     budget: Budget = None,
     dry_run: DryRun = False,
     ray: Ray = None,
@@ -88,6 +97,7 @@ def sweep(
         "device": device,
         "meta_engine": meta_engine,
         "tracking_uri": tracking_uri,
+        "experiment": experiment,
         "budget": stopping,
         "ray": ray,
         "gpus_per_pack": gpus_per_pack,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from mpt.commands.console import out
+from mpt.commands.options import Experiment
+
+if TYPE_CHECKING:
+    from mpt.store.home import Home
 
 
 def ui(
@@ -19,17 +25,41 @@ def ui(
             help="Further host names to answer to, NAME:PORT, comma-separated.",
         ),
     ] = "",
+    study: Annotated[
+        str | None, typer.Option(help="The study that the links open (default: the newest one)")
+    ] = None,
+    experiment: Experiment = None,
 ) -> None:
     """Serve the MLflow UI on the local store.
 
-    It runs until it is interrupted. Requests must name localhost, 127.0.0.1, [::1], --host or one
+    It prints links that open on a study: its trials by ARG, their comparison and the best one. It
+    runs until it is interrupted. Requests must name localhost, 127.0.0.1, [::1], --host or one
     of --allowed-hosts; any other host name is refused with 403, so that no page of another site
     can read along.
 
     Example: mpt ui --port 5001
     """
-    from mpt.store.home import Home
-    from mpt.tracking.mlflow_tracker import serve_ui
+    from mpt.tracking.address import tracked_home
+    from mpt.tracking.mlflow_tracker import expect_free, serve_ui, ui_environment
 
+    home = tracked_home(experiment=experiment)
+    ui_environment(home)
+    expect_free(host, port)
     names = [name.strip() for name in allowed_hosts.split(",") if name.strip()]
-    raise typer.Exit(serve_ui(Home.find(), host, port, names))
+    _print_links(home, f"http://{f'[{host}]' if ':' in host else host}:{port}", study)
+    raise typer.Exit(serve_ui(home, host, port, names))
+
+
+def _print_links(home: Home, base: str, study: str | None) -> None:
+    """Print where MLflow shows a study; without one, where it shows runs."""
+    from mpt.tracking.links import study_links
+
+    links = study_links(home, base, study)
+    if links is None:
+        out.line(f"MLflow:  {base}  # no study yet; `mpt sweep` begins one")
+        return
+    out.line(f"Study {links.study}, in a few seconds (Ctrl-C ends the server):")
+    out.line(f"  trials:  {links.trials}")
+    out.line(f"  charts:  {links.charts}")
+    if links.best:
+        out.line(f"  best:    {links.best}")

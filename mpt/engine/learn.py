@@ -81,8 +81,9 @@ def learn(
         ending = any(runs[i].steps == n for i, n in zip(state.runs, state.position, strict=True))
         if checkpoints.due() or ending:
             checkpoints.write(names, state, curves, step.plan)
-        for run in state.runs if on_losses else ():
-            on_losses(names[run], curves[run])
+        if on_losses is not None:
+            for run in state.runs:
+                on_losses(names[run], curves[run])
         on_step(len(state.runs))
 
     step = MetaStep(jobs, backbone, engine, plan_of(saved, engine, backbone.attention))

@@ -38,13 +38,17 @@ from mpt.store.home import Home
 from mpt.store.software import software
 from mpt.store.unit import Unit
 from mpt.study.study import Study
-from mpt.tracking.tracker import DataSet, End, Point, PromptModel, RunKey, Tracker
-
-NOTE = "mlflow.note.content"
-"""Tag that MLflow's pages show as a run's description."""
-
-BEST, PROMOTED = "mpt.best", "mpt.promoted"
-"""Tags of the trial with the highest ARG, and of trials that were promoted: ``yes``."""
+from mpt.tracking.tracker import (
+    BEST,
+    NOTE,
+    PROMOTED,
+    DataSet,
+    End,
+    Point,
+    PromptModel,
+    RunKey,
+    Tracker,
+)
 
 
 class Projection:

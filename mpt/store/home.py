@@ -11,6 +11,9 @@ from pathlib import Path
 from mpt.errors import StoreError
 from mpt.store.address import from_home, is_ambiguous, place, sqlite_url
 
+EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
+"""Environment variable that names the MLflow experiment of the runs."""
+
 TRACKING = ("MPT_TRACKING_URI", "MLFLOW_TRACKING_URI")
 """Environment variables that say where runs are tracked; the first one that is set counts."""
 
@@ -30,12 +33,14 @@ class Home:
         studies_url: Optuna's studies; ``MPT_STUDIES_URL``.
         tracking_uri: MLflow's store or server; ``MPT_TRACKING_URI``, else
             ``MLFLOW_TRACKING_URI``.
+        experiment: the MLflow experiment of the runs; ``MLFLOW_EXPERIMENT_NAME``.
     """
 
     root: Path
     ledger_url: str
     studies_url: str
     tracking_uri: str
+    experiment: str = "mpt"
 
     def __post_init__(self) -> None:
         for url in (self.ledger_url, self.studies_url, self.tracking_uri):
@@ -77,6 +82,7 @@ class Home:
             from_home(
                 environment.get(tracking_variable(environment)) or sqlite_url(root / "mlflow.db")
             ),
+            environment.get(EXPERIMENT) or cls.experiment,
         )
 
     def open(self) -> Home:

@@ -10,14 +10,22 @@ from mpt.store.home import TRACKING, Home, tracking_variable
 from mpt.tracking.trackers import TRACKERS, scheme
 
 
-def tracked_home(tracking_uri: str | None = None) -> Home:
-    """Find the home, its runs tracked at ``tracking_uri`` if one is given; writes nothing.
+def tracked_home(tracking_uri: str | None = None, experiment: str | None = None) -> Home:
+    """Find the home, its runs tracked where the arguments say; writes nothing.
+
+    Args:
+        tracking_uri: an MLflow server or database; by default the home's.
+        experiment: the MLflow experiment; by default the home's.
 
     Raises:
         ConfigError: an address that is neither a server's nor a database's.
     """
     home = Home.find()
-    home = replace(home, tracking_uri=from_home(tracking_uri or home.tracking_uri))
+    home = replace(
+        home,
+        tracking_uri=from_home(tracking_uri or home.tracking_uri),
+        experiment=experiment or home.experiment,
+    )
     if scheme(home.tracking_uri) not in TRACKERS:
         is_theirs = not tracking_uri and tracking_variable() == TRACKING[1]
         by = f"; {TRACKING[1]} says so, and {TRACKING[0]} goes before it" if is_theirs else ""

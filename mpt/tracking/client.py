@@ -31,10 +31,6 @@ _SETTINGS = {
 _NOISE = ("The ``noload`` loader", r".*type hint .*is inferred as AnyType")
 """Warnings that MLflow 3.17 causes itself; under -W error they would look like outages."""
 
-
-EXPERIMENT = "mpt"
-"""The experiment that holds the runs of mpt."""
-
 _PLACES = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -171,13 +167,14 @@ def follow_move(uri: str, artifacts: Path) -> None:
     new = artifacts.as_uri()
     # MLflow itself reports a database that is damaged or cannot be written
     with suppress(sqlite3.Error), closing(sqlite3.connect(file, timeout=60.0)) as database:
-        own = "SELECT artifact_location FROM experiments WHERE name = ?"
-        (old,) = database.execute(own, (EXPERIMENT,)).fetchone() or (new,)
-        if old == new or not old.endswith("/artifacts"):
-            return
+        # experiments of mpt keep their files in the folder itself, those of others below it
+        own = "SELECT DISTINCT artifact_location FROM experiments WHERE artifact_location LIKE ?"
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-        for table, column in (place for place in _PLACES if place[0] in tables):
-            moved = f"UPDATE {table} SET {column} = ? || substr({column}, ?)"
-            where = f"WHERE {column} = ? OR substr({column}, 1, ?) = ?"
-            database.execute(f"{moved} {where}", (new, len(old) + 1, old, len(old) + 1, f"{old}/"))
+        moved_from = {old for (old,) in database.execute(own, ("%/artifacts",))} - {new}
+        for old in moved_from:
+            for table, column in (place for place in _PLACES if place[0] in tables):
+                moved = f"UPDATE {table} SET {column} = ? || substr({column}, ?)"
+                where = f"WHERE {column} = ? OR substr({column}, 1, ?) = ?"
+                size = len(old) + 1
+                database.execute(f"{moved} {where}", (new, size, old, size, f"{old}/"))
         database.commit()

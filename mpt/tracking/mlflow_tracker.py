@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
-from mpt.errors import StoreError
+from mpt.errors import InputError, StoreError
 from mpt.files.escaping import csv_table
 from mpt.store.home import Home, tracking_variable
 from mpt.tracking.client import expect_schema, follow_move, with_some_home
@@ -29,6 +30,7 @@ __all__ = [
     "PromptModel",
     "RunKey",
     "Tracker",
+    "expect_free",
     "serve_ui",
     "sync",
     "ui_environment",
@@ -197,7 +199,7 @@ class MlflowTracker:
 
 
 def sync(
-    home: Home, uri: str, *, experiment: str = "mpt", warn: Warn | None = None
+    home: Home, uri: str, *, experiment: str | None = None, warn: Warn | None = None
 ) -> tuple[int, int]:
     """Send the records that dead processes left in the outbox.
 
@@ -208,7 +210,7 @@ def sync(
     """
     say = warn or logging.getLogger("mpt.tracking").warning
     spools = orphans(home.outbox, say)
-    delivery = Delivery(uri, experiment, home.artifacts)
+    delivery = Delivery(uri, experiment or home.experiment, home.artifacts)
     try:
         sent = deliver_all(spools, delivery, outbox=home.outbox, warn=say)
         return sent, sum(spool.left for spool in spools)
@@ -216,6 +218,21 @@ def sync(
         delivery.close()
         for spool in spools:
             spool.close()
+
+
+def expect_free(host: str, port: int) -> None:
+    """Raise ``InputError`` if nothing can listen at an address, as something does already."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        # as the server does: a connection that was closed a moment ago is no obstacle
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise InputError(
+                f"the pages cannot be served at {host} port {port} ({error.strerror or error})",
+                fix=f"choose another port, such as --port {port + 1}",
+            ) from None
 
 
 def serve_ui(home: Home, host: str, port: int, names: Sequence[str] = ()) -> NoReturn:
@@ -244,7 +261,8 @@ def serve_ui(home: Home, host: str, port: int, names: Sequence[str] = ()) -> NoR
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port)]
     sys.stdout.flush()
     # replaced rather than spawned: a signal that ends mpt would leave a child running
-    os.execve(command[0], [*command, "--workers", "1"], environment)
+    words = ["--workers", "1", "--uvicorn-opts", "--no-access-log"]
+    os.execve(command[0], [*command, *words], environment)
 
 
 def ui_environment(home: Home) -> dict[str, str]:
@@ -265,6 +283,8 @@ def ui_environment(home: Home) -> dict[str, str]:
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": home.artifacts.as_uri(),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        # deprecations inside MLflow are for its developers
+        "PYTHONWARNINGS": "ignore",
     }
 
 

@@ -11,6 +11,12 @@ from typing import Literal, NewType, Protocol
 RunKey = NewType("RunKey", str)
 """A run's permanent name: the same key is the same run, on every server and after a crash."""
 
+NOTE = "mlflow.note.content"
+"""Tag that MLflow's pages show as the description of a run, experiment or model."""
+
+BEST, PROMOTED = "mpt.best", "mpt.promoted"
+"""Tags of the trial with the highest ARG, and of trials that were promoted: ``yes``."""
+
 End = Literal["finished", "failed", "killed"]
 
 

@@ -33,5 +33,5 @@ def open_tracker(home: Home, *, warn: Callable[[str], None]) -> AbstractContextM
         warn: called with a line when the server does not answer, and when it does again.
     """
     return resolve_name(TRACKERS[scheme(home.tracking_uri)])(
-        home.tracking_uri, "mpt", home, warn=warn
+        home.tracking_uri, home.experiment, home, warn=warn
     )

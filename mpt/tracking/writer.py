@@ -21,7 +21,7 @@ from mpt.tracking.client import connect, disconnect
 from mpt.tracking.inputs import dataset_inputs
 from mpt.tracking.outbox import SpoolEntry
 from mpt.tracking.server_errors import Faults
-from mpt.tracking.tracker import own_name
+from mpt.tracking.tracker import NOTE, own_name
 from mpt.tracking.uploader import Refused
 from mpt.tracking.views import VIEW, study_views
 from mpt.version import __version__
@@ -35,6 +35,13 @@ OWNER = "mpt.study_id"
 """The tag of a registered model that says which study it belongs to."""
 
 _IDENTITY = re.compile(r"/([0-9a-f]{12})/")
+
+_ABOUT = """\
+Runs of mpt: a run with runs below it is a search (its trials) or a promotion (its meta-trainings).
+
+`arg` is the average relative gain, in percent, over plain prompt tuning. Each search has two saved
+views under *Views*: its trials by ARG, and charts. `mpt ui` prints links to them.
+"""
 
 _VALUE = 6000
 _METRICS, _PARAMS = 1000, 100
@@ -365,7 +372,9 @@ class Delivery:
 
         here = None if self._uri.startswith("http") else self._artifacts.as_uri()
         try:
-            self._client.create_experiment(self._experiment, artifact_location=here)
+            self._client.create_experiment(
+                self._experiment, artifact_location=here, tags={NOTE: _ABOUT}
+            )
         except MlflowException as error:
             # another process was quicker
             if error.error_code != "RESOURCE_ALREADY_EXISTS":

@@ -122,8 +122,14 @@ def _opened(tasks: Sequence[str], ways: Measured) -> Iterator[tuple[Session, Roo
     known = {key: value for key, value in ways.items() if key in Compute.__annotations__}
     with Session(chosen, **cast(Compute, known)) as session:
         fine_tuned = ways.get("fine_tuning", False)
-        session.progress.say("reading the rows ...")
-        plan = plan_room(chosen, tasks, budget, session.worker, fine_tuned=fine_tuned)
+        plan = plan_room(
+            chosen,
+            tasks,
+            budget,
+            session.worker,
+            fine_tuned=fine_tuned,
+            progress=session.progress,
+        )
         for line in plan.left_out:
             session.progress.say(f"warning: left out: {line}")
         yield session, plan

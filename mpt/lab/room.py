@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import nan
 
+from mpt.compute.progress import Progress
 from mpt.compute.worker import Worker
 from mpt.config import FINE_TUNING, VOCABULARY, Shots
 from mpt.errors import ConfigError, DataError
@@ -21,7 +22,6 @@ from mpt.lab.run import (
     EvalTarget,
     EvaluatedCell,
     Lab,
-    scores,
 )
 from mpt.lab.workload import Workload, WorkloadRow, workload_of
 from mpt.stats.room import TaskRoom, still_rising
@@ -119,19 +119,25 @@ class RoomPlan:
 
 
 def plan_room(
-    study: Study, tasks: Sequence[str], budget: OracleBudget, worker: Worker, *, fine_tuned: bool
+    study: Study,
+    tasks: Sequence[str],
+    budget: OracleBudget,
+    worker: Worker,
+    *,
+    fine_tuned: bool,
+    progress: Progress,
 ) -> RoomPlan:
     """Find how many rows each task can give, and read them; writes nothing.
 
     Args:
-        tasks: names; by default all of the gym's, without those that have too few rows.
+        tasks: names; by default all of the gym's, without those that cannot be measured.
 
     Raises:
         UnknownName: the gym lacks a task.
         ConfigError: a number of rows that is not plenty, or one for a folder.
-        DataError: rows cannot be read, or a named task, or every task, has too few.
+        DataError: rows cannot be read or answered, or there are too few of them, of a task that is
+            named or of every task.
     """
-    seed = study.final.seeds[0]
     if budget.rows is not None and worker.gym.name != MINI:
         raise ConfigError(
             f"rows is {budget.rows}, but only the embedded gym generates rows",
@@ -141,22 +147,28 @@ def plan_room(
         worker.gym.card(task)
     shots: dict[str, Shots] = {}
     faults: list[DataError] = []
-    for task in tasks or worker.gym.tasks:
-        try:
-            shots[task] = plenty(
-                worker.gym, task, seed, budget.rows or ROWS, few_shots=study.target_shots
-            )
-        except DataError as fault:
-            if tasks:
-                raise
-            faults.append(fault)
+    chosen = tasks or worker.gym.tasks
+    with progress.stage("reading the rows of tasks", len(chosen)) as advance:
+        for task in chosen:
+            try:
+                shots[task] = _readable_shots(study, task, budget.rows or ROWS, worker)
+            except DataError as fault:
+                if tasks:
+                    raise
+                faults.append(fault)
+            advance(1)
     if faults and not shots:
         raise faults[0]
-    plan = RoomPlan(study, shots, budget, fine_tuned, tuple(fault.what for fault in faults))
-    worker.check(plan.tasks, study.final.seeds, study.target_shots, scored=True)
-    for task in plan.tasks:
-        worker.check([task], [seed], shots[task], scored=True)
-    return plan
+    return RoomPlan(study, shots, budget, fine_tuned, tuple(fault.what for fault in faults))
+
+
+def _readable_shots(study: Study, task: str, rows: int, worker: Worker) -> Shots:
+    """Return the shots that give a task plenty of rows, which can be read and answered."""
+    final, few = study.final, study.target_shots
+    shots = plenty(worker.gym, task, final.seeds[0], rows, few_shots=few)
+    worker.check([task], final.seeds, few, scored=True)
+    worker.check([task], final.seeds[:1], shots, scored=True)
+    return shots
 
 
 def room_work(plan: RoomPlan, lab: Lab) -> Workload:
@@ -200,13 +212,13 @@ def _room(
     oracles: Sequence[EvaluatedCell],
     lab: Lab,
 ) -> TaskRoom:
-    known = scores([one for one in few_shot if one.cell.task == task])
+    own = _best_of([one for one in few_shot if one.cell.task == task])
     tests = {
-        method: tuple(score.test for score in best_dev(known) if score.method == method)
+        method: tuple(test for one, test in own if one.eval_target.method == method)
         for method in (BASELINE, FULL)
     }
-    own = [one for one in oracles if one.cell.task == task]
-    best = next(iter(best_dev(scores(own))), None)
+    oracle, test = next(iter(_best_of([o for o in oracles if o.cell.task == task])), (None, nan))
+    result = oracle.unit.result if oracle else None
     split = lab.worker.gym.split(task, plan.study.final.seeds[0], plan.shots[task])
     return TaskRoom(
         task=task,
@@ -214,9 +226,10 @@ def _room(
         metric=split.metric,
         rows=len(split.train),
         dev_rows=min(DEV_ROWS, len(split.dev)),
-        oracle=best.test if best else nan,
-        oracle_lr=best.lr if best else None,
-        rising=best is not None and _is_rising(own, best.lr),
+        oracle=test,
+        oracle_lr=oracle.cell.lr if oracle else None,
+        oracle_digest=oracle.unit.digest if oracle else "",
+        rising=isinstance(result, CellResult) and still_rising(result.dev_evals),
         few_shot=tests[BASELINE],
         chance=chance_level(split, lab.worker.gym.card(task).kind),
         majority=majority_score(split),
@@ -224,10 +237,10 @@ def _room(
     )
 
 
-def _is_rising(own: Sequence[EvaluatedCell], rate: float | None) -> bool:
-    """Tell whether the dev curve of the oracle at this rate was still rising at its end."""
-    results = [one.unit.result for one in own if one.cell.lr == rate]
-    return any(isinstance(r, CellResult) and still_rising(r.dev_evals) for r in results)
+def _best_of(cells: Sequence[EvaluatedCell]) -> list[tuple[EvaluatedCell, float]]:
+    """Return the cell of each method and data seed at its best rate by dev, with its test score."""
+    by_score = {score: one for one in cells if (score := one.score) is not None}
+    return [(by_score[score], score.test) for score in best_dev(by_score)]
 
 
 def _role(plan: RoomPlan, task: str, lab: Lab) -> str:

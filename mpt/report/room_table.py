@@ -47,8 +47,16 @@ def room_columns(*, fine_tuned: bool) -> list[Column[TaskRoom]]:
         values={"rows": lambda one: one.rows, "dev_rows": lambda one: one.dev_rows},
     )
     oracle = Column[TaskRoom](
-        cells={"oracle_lr": lambda one: one.oracle_lr, "rising": lambda one: int(one.rising)},
-        values={"oracle_lr": lambda one: one.oracle_lr, "rising": lambda one: one.rising},
+        cells={
+            "oracle_lr": lambda one: one.oracle_lr,
+            "rising": lambda one: int(one.rising),
+            "digest": lambda one: one.oracle_digest or None,
+        },
+        values={
+            "oracle_lr": lambda one: one.oracle_lr,
+            "rising": lambda one: one.rising,
+            "digest": lambda one: one.oracle_digest,
+        },
     )
     return [*columns, rows, oracle]
 

@@ -29,7 +29,7 @@ class TaskRoom:
         role: ``validation``, ``target`` or ``source`` in the gym's settings, or empty.
         rows: training rows of the oracle; dev_rows: rows that selected it.
         oracle: of the prompt tuned on them, at the better rate by dev; NaN if it diverged.
-        oracle_lr: that rate.
+        oracle_lr: that rate; oracle_digest: of its unit, empty if it diverged.
         rising: whether its dev curve was still rising at its last updates.
         few_shot: of plain prompt tuning, a score per data seed, at each seed's best rate by dev.
         chance: of a guess among the classes or options; 0 where there are none.
@@ -44,6 +44,7 @@ class TaskRoom:
     dev_rows: int
     oracle: float
     oracle_lr: float | None
+    oracle_digest: str
     rising: bool
     few_shot: tuple[float, ...]
     chance: float

@@ -81,6 +81,7 @@ def units(home):
 
 
 def test_the_table_has_a_row_for_every_task_and_a_summary(measured, place):
+    assert "reading the rows of tasks: 2 steps in" in measured.err
     assert "few-shot tuning: 32 steps" in measured.err
     assert "oracles: 32 steps" in measured.err
     assert "12 units computed, 0 found in the ledger" in measured.err

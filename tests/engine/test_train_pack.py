@@ -16,6 +16,7 @@ from mpt.backbone.toy import ToyBackbone
 from mpt.config import BackboneConfig, CellConfig, InnerLoop, OuterLoop, RunConfig, Tuning
 from mpt.engine import checkpoint, train
 from mpt.engine.checkpoint import Checkpoints, plan_of
+from mpt.engine.evaluate import evaluate
 from mpt.engine.learn import Learned, learn
 from mpt.engine.optim import OPTIMISERS
 from mpt.engine.pack import CellJob, MetaJob, packs, run_shape
@@ -286,6 +287,32 @@ def test_cells_together_are_cells_alone_and_keep_their_best(toy):
         assert packed.dev == max(score for _, score in packed.evals)
         first_best = next(step for step, score in packed.evals if score == packed.dev)
         assert packed.best_step == first_best
+
+
+def test_a_bound_on_dev_rows_takes_them_evenly_and_leaves_the_test_set_whole(toy, monkeypatch):
+    scored = []
+
+    def watched(backbone, theta, questions, **limits):
+        scored.append([[gold[0] for gold in q.golds] for q in questions])
+        return evaluate(backbone, theta, questions, **limits)
+
+    job = cell(toy)
+    rows = tuple(Example(word, (word,)) for word in WORDS[:7])
+    few = replace(job.split.split, dev=rows)
+    monkeypatch.setattr("mpt.engine.tune.evaluate", watched)
+    for bound, words in ((3, ["cat", "horse", "fish"]), (7, WORDS[:7]), (100, WORDS[:7])):
+        tuning = job.config.tuning.model_copy(update={"dev_rows": bound})
+        config = job.config.model_copy(update={"tuning": tuning})
+        tune([replace(job, config=config, split=TokenSplit(few, toy.encode, 16, 4))], toy)
+        assert scored[:3] == [[words]] * 3
+        assert [len(part) for part in scored[3]] == [len(few.test)]
+        scored.clear()
+
+
+def test_a_bound_on_dev_is_stored_where_it_is_set_alone():
+    assert "dev_rows" not in Tuning().stored()
+    assert Tuning(dev_rows=2).stored()["dev_rows"] == 2
+    assert len({Tuning(dev_rows=bound).digest for bound in (None, 2, 3)}) == 3
 
 
 def test_looks_are_even_and_end_at_the_end():

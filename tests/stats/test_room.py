@@ -19,6 +19,7 @@ def task(name="t", role="target", oracle=0.9, few=(0.4, 0.6), chance=0.25):
         dev_rows=256,
         oracle=oracle,
         oracle_lr=0.5,
+        oracle_digest="0123456789ab",
         rising=False,
         few_shot=few,
         chance=chance,

@@ -323,7 +323,7 @@ class BackboneIdentity:
     name: str | None = None
     place: str | None = None
 
-    def fields(self, backbone: BackboneConfig) -> dict[str, Any]:
+    def fields(self, backbone: BackboneConfig) -> dict[str, object]:
         """The fields of a unit that say which backbone it is of."""
         if self.name is not None:
             backbone = BackboneConfig(**{**backbone.model_dump(), "name": self.name})
@@ -344,7 +344,7 @@ def located(config: UnitConfig) -> BackboneConfig:
     return chosen.model_copy(update={"name": config.place}) if config.place else chosen
 
 
-def located_in(stored: Mapping[str, Any]) -> BackboneConfig:
+def located_in(stored: Mapping[str, object]) -> BackboneConfig:
     """Return the same of a stored configuration, of which no more is known than its backbone."""
     chosen = BackboneConfig.model_validate(stored["backbone"])
     place = stored.get(PLACE)

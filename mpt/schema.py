@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, TypeGuard, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticKnownError
@@ -52,7 +52,7 @@ def stored_as(name: str) -> Any:
     return Field(validation_alias=name, serialization_alias=name)
 
 
-def digest_of(schema: Schema, stored: Mapping[str, Any]) -> str:
+def digest_of(schema: Schema, stored: Mapping[str, object]) -> str:
     """Compute the digest of a configuration: 12 hex digits over its canonical JSON.
 
     Args:
@@ -64,11 +64,21 @@ def digest_of(schema: Schema, stored: Mapping[str, Any]) -> str:
     return sha256(f"{schema.tag}:{text}".encode()).hexdigest()[:12]
 
 
-def _that_are_set(value: Any) -> Any:
+def _that_are_set(value: object) -> object:
     """A value without unset keys: an optional field is added without making old units others."""
-    if isinstance(value, Mapping):
+    if is_mapping(value):
         return {key: _that_are_set(part) for key, part in value.items() if part is not None}
-    return [_that_are_set(part) for part in value] if isinstance(value, list) else value
+    return [_that_are_set(part) for part in value] if is_list(value) else value
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[str, object]]:
+    """Tell whether plain data, as of JSON or YAML, are a mapping of keys."""
+    return isinstance(value, Mapping)
+
+
+def is_list(value: object) -> TypeGuard[list[object]]:
+    """Tell whether plain data, as of JSON or YAML, are a list."""
+    return isinstance(value, list)
 
 
 class Frozen(BaseModel):
@@ -96,7 +106,7 @@ class Frozen(BaseModel):
         """12 hex digits over the canonical JSON of every field that is set."""
         return self._digest_without()
 
-    def stored(self) -> dict[str, Any]:
+    def stored(self) -> dict[str, object]:
         """Return the value as JSON, under the names of its schema."""
         return self.model_dump(mode="json")
 
@@ -105,8 +115,8 @@ class Frozen(BaseModel):
 
 
 def by_field_names(
-    given: Mapping[str, Any], model: type[BaseModel], under: str = ""
-) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    given: Mapping[str, object], model: type[BaseModel], under: str = ""
+) -> tuple[dict[str, object], list[tuple[str, str]]]:
     """Give data of a model the names that its fields have in the code.
 
     Args:
@@ -125,7 +135,7 @@ def by_field_names(
         for name, field in model.model_fields.items()
         if isinstance(field.validation_alias, str)
     }
-    renamed, paths = dict[str, Any](), list[tuple[str, str]]()
+    renamed, paths = dict[str, object](), list[tuple[str, str]]()
     for key, value in given.items():
         name = fields.get(key, key)
         if name != key:
@@ -137,7 +147,7 @@ def by_field_names(
             paths.append((f"{under}{key}", f"{under}{name}"))
         part = model.model_fields.get(name)
         inner = next(models_in(part.annotation), None) if part else None
-        if inner and isinstance(value, Mapping):
+        if inner and is_mapping(value):
             value, below = by_field_names(value, inner, f"{under}{name}.")
             paths += below
         renamed[name] = value
@@ -155,7 +165,7 @@ def key_of(table: Callable[[], Mapping[str, object]]) -> AfterValidator:
     return AfterValidator(known)
 
 
-def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+def models_in(annotation: object) -> Iterator[type[BaseModel]]:
     """The models that a field's annotation names, at any depth of its unions."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation

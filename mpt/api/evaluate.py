@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mpt.api.prompt import Prompt
 from mpt.api.session import Session
@@ -96,7 +96,7 @@ def evaluate(
         mpt.evaluate(mpt.load_prompt("champion"), setting="Cls->Cls").arg
     """
     unit = None
-    changes: dict[str, Any] = {"gym": gym, "setting": setting}
+    changes: dict[str, object] = {"gym": gym, "setting": setting}
     which = prompt.digest if isinstance(prompt, Prompt) else prompt
     if which != VOCABULARY:
         home = Home.find()

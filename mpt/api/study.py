@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from mpt.config import BackboneConfig
 from mpt.gym.partitions import Partitions, read_partitions
@@ -14,7 +14,7 @@ from mpt.study.study_file import make_study, resolve
 if TYPE_CHECKING:
     from typing import Self, Unpack
 
-Part = Mapping[str, Any]
+Part = Mapping[str, object]
 """Keys of one part of a study file, such as ``{"steps": 40}`` of ``tuning``."""
 
 
@@ -83,7 +83,7 @@ class Study(studies.Study):
 
 
 def studied(
-    study: studies.Study | str | Path | None, changes: Mapping[str, Any] | None = None
+    study: studies.Study | str | Path | None, changes: Mapping[str, object] | None = None
 ) -> studies.Study:
     """Return the study that is meant, with some keys changed: a study, a file, or the default one.
 
@@ -98,7 +98,7 @@ def studied(
     return make_study({**study.model_dump(), **_plain(changes)})
 
 
-def _plain(keys: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(keys: Mapping[str, object]) -> dict[str, object]:
     """Return the keys as a study file has them."""
     plain = dict(keys)
     if isinstance(backbone := plain.get("backbone"), str | Path):

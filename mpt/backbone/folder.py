@@ -139,7 +139,7 @@ def shards(name: str, index: Path) -> list[str]:
     return files
 
 
-def expect_own_weights(name: str, config: Mapping[str, Any]) -> None:
+def expect_own_weights(name: str, config: Mapping[str, object]) -> None:
     """Raise ``ConfigError`` where a configuration sends transformers to another file of weights.
 
     That one may be a pickle, and no identity would name its bytes.
@@ -241,7 +241,7 @@ def _add(seen: Any, path: Path) -> None:
             seen.update(chunk)
 
 
-def _read(name: str, path: Path) -> dict[str, Any]:
+def _read(name: str, path: Path) -> dict[str, object]:
     """Read a JSON object. Raises ``ConfigError`` where the file is none, or means two things."""
     try:
         # some kinds of models have infinite limits in their configuration

@@ -40,7 +40,7 @@ def load(name: str) -> tuple[Any, Any, str]:
     try:
         with _remarks(name):
             files = source.find(name, place)
-            extra: dict[str, Any] = {"trust_remote_code": False, **files.options}
+            extra: dict[str, object] = {"trust_remote_code": False, **files.options}
             config = AutoConfig.from_pretrained(files.place, **extra)
             expect_own_weights(name, vars(config))
             auto, options = _kind(name, config)
@@ -68,7 +68,7 @@ def _advice(name: str, error: Exception, files: Files | None) -> str:
     return source_of(name).advice(name, error, cause, files)
 
 
-def _kind(name: str, config: Any) -> tuple[Any, dict[str, Any]]:
+def _kind(name: str, config: Any) -> tuple[Any, dict[str, object]]:
     """Return the class that loads models of a configuration, and the options to load them with.
 
     Raises:
@@ -345,7 +345,7 @@ def layers(model: Any) -> list[Any]:
     return [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer)]
 
 
-def adafactor(weights: Mapping[str, Any], rate: float) -> Any:
+def adafactor(weights: Mapping[str, object], rate: float) -> Any:
     """Make the optimiser of full fine-tuning as the paper's authors set it: as for prompts, and
     biases do not decay.
 

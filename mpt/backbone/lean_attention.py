@@ -79,7 +79,7 @@ def cross(states: Tensor, source: Tensor, mask: Tensor | None, heads: Heads) -> 
     return values if heads.value.bias is None else values + heads.value.bias
 
 
-def _absorbs(heads: Heads, states: Tensor, named: dict[str, Any]) -> bool:
+def _absorbs(heads: Heads, states: Tensor, named: dict[str, object]) -> bool:
     """Whether this is a cross-attention of few queries, whose keys are not cached."""
     cache = named.get("cache", named.get("past_key_values"))
     is_few = states.shape[1] * FEW * heads.count <= heads.key.out_features

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from mpt.backbone import hub
-from mpt.backbone.frozen import Backbone
+from mpt.backbone.frozen import LoadedBackbone
 from mpt.backbone.kinds import kind_of
 from mpt.backbone.proof import expect_finite, expect_room, prove
 from mpt.backbone.proved import keep_proof, proof_name, was_proved
@@ -15,7 +15,7 @@ from mpt.errors import ConfigError
 
 def load_backbone(
     chosen: BackboneConfig | str = "mini", device: str | None = None, prove_anew: bool = False
-) -> Backbone:
+) -> LoadedBackbone:
     """Load the frozen model of a configuration, or of a name with all else at its default.
 
     Args:

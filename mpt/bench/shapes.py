@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from mpt.backbone import hub
+from mpt.backbone.frozen import LoadedBackbone
 from mpt.backbone.kinds import kind_of
 from mpt.errors import UnknownName
 
@@ -37,7 +38,7 @@ _BART = {
     "dropout": 0.0,
     "decoder_start_token_id": 1,
 }
-_SIZES: Mapping[str, tuple[str, dict[str, Any]]] = MappingProxyType(
+_SIZES: Mapping[str, tuple[str, dict[str, object]]] = MappingProxyType(
     {
         "t5-256": ("t5", {"d_model": 256, "d_ff": 512, "num_layers": 4, "num_heads": 4}),
         "t5-base": ("t5", {"d_model": 768, "d_ff": 2048, "num_layers": 12, "num_heads": 12}),
@@ -63,7 +64,7 @@ class Measured:
     """
 
     name: str
-    ours: Any
+    ours: LoadedBackbone
     stock: Any
     prompt: int
     input: int

@@ -49,7 +49,7 @@ def from_home(path: Path | None) -> Path | None:
     return path
 
 
-def given(**options: Any) -> dict[str, Any]:
+def given(**options: Any) -> dict[str, object]:
     """Return the options that were given."""
     return {name: value for name, value in options.items() if value is not None}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -73,5 +73,5 @@ def rollback(
     out.line(f"models:/{model}@champion: {before} -> version {now.number} ({now.digest})")
 
 
-def _told(version: Version) -> dict[str, Any]:
+def _told(version: Version) -> dict[str, object]:
     return {**asdict(version), "created": version.created.isoformat()}

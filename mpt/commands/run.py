@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -53,7 +53,7 @@ def run(
 
     if method is not None:
         known_method(method)
-    changes: dict[str, Any] = given(method=method, gym=gym, setting=setting, seed=seed)
+    changes: dict[str, object] = given(method=method, gym=gym, setting=setting, seed=seed)
     parts = {
         "inner": given(lr=inner_lr, steps=inner_steps),
         "outer": given(lr=outer_lr, steps=steps),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -37,7 +37,7 @@ def show(
     apart = set() if isinstance(made, DamagedResult) else {"software", "numerics"}
     result = made.stored(without=frozenset({"curve", *apart}))
     software, numerics = (part and part.stored() for part in (made.software, made.numerics))
-    told: dict[str, Any] = {
+    told: dict[str, object] = {
         "digest": unit.digest,
         "kind": unit.kind,
         "state": unit.state,
@@ -60,7 +60,7 @@ def show(
         out.json(told)
         return
     if unit.curve and not fault:
-        told["result"] |= {"training loss": f"{unit.curve[0]:.4f} to {unit.curve[-1]:.4f}"}
+        told["result"] = {**result, "training loss": f"{unit.curve[0]:.4f} to {unit.curve[-1]:.4f}"}
     printed = yaml.safe_dump(told, sort_keys=False, default_flow_style=None, width=100)
     for line in printed.rstrip().split("\n"):
         out.line(line)

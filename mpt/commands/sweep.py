@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -80,7 +80,7 @@ def sweep(
 
     if method is not None:
         known_method(method)
-    changes: dict[str, Any] = given(
+    changes: dict[str, object] = given(
         method=method,
         gym=gym,
         partitions=None if partitions is None else read_partitions(partitions),

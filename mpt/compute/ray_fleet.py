@@ -5,12 +5,18 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mpt.compute.fleet import Job, Result, Work
 from mpt.compute.progress import OnStep
 from mpt.compute.ray_cluster import GpuShare, places
 from mpt.errors import MptError
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+
+Done = tuple[Any, int]
+"""What a job returned for a pack, and the steps it took."""
 
 RETRIES = 3
 """How often Ray restarts a pack that was lost with its machine or process."""
@@ -73,7 +79,7 @@ class RayFleet:
                     ray.cancel(pack)
                 ray.wait(list(running), num_returns=len(running), timeout=GRACE)
 
-    def _first(self, running: set[Any]) -> Any:
+    def _first(self, running: set[ObjectRef[Done]]) -> ObjectRef[Done]:
         """Wait for the next task to complete and return it."""
         import ray
 
@@ -96,7 +102,7 @@ class RayFleet:
         return available
 
 
-def compute_pack(pickled_job: bytes, pack: Sequence[Any]) -> tuple[Any, int]:
+def compute_pack(pickled_job: bytes, pack: Sequence[object]) -> Done:
     """Compute a pack on a machine of the cluster; return its result and the steps it took."""
     steps: list[int] = []
     # the bytes come from the driver through Ray, which sends nothing but pickles anyway
@@ -104,7 +110,7 @@ def compute_pack(pickled_job: bytes, pack: Sequence[Any]) -> tuple[Any, int]:
     return result, sum(steps)
 
 
-def _get(done: Any) -> tuple[Any, int]:
+def _get(done: ObjectRef[Done]) -> Done:
     """Return a task's result. Raises the error of its job, or ``MptError`` for a lost pack."""
     import ray
     from ray.exceptions import OutOfMemoryError, RayError, RayTaskError

@@ -126,7 +126,7 @@ def _begun(backbone: Backbone, theta: Prompts, batch: Batch) -> tuple[list[str],
     """How greedy decoding begins each row's answer, and whether that is all of it."""
     argmaxes = backbone.teacher_forced_argmax(theta, batch).cpu().numpy()
     targets = batch.target.cpu().numpy()
-    begun, ended = [], []
+    begun, ended = list[np.ndarray](), list[bool]()
     for argmax, target in zip(argmaxes, targets, strict=True):
         length = int((target != -100).sum())
         apart = (argmax[:length] != target[:length]).nonzero()[0]
@@ -142,7 +142,7 @@ def _passes(
     """Places, longest first, cut so that a padded pass holds at most so many tokens."""
     places = [(run, i) for run, rows in enumerate(rows_of_run) for i in range(len(rows))]
     lengths = np.array([rows_of_run[run][i].length for run, i in places])
-    ordered = [places[n] for n in np.argsort(-lengths, kind="stable")]
+    ordered = [places[int(n)] for n in np.argsort(-lengths, kind="stable")]
     while ordered:
         run, i = ordered[0]
         width = prompt_tokens + rows_of_run[run][i].length

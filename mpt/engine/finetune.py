@@ -124,7 +124,7 @@ class FineTuneStep:
             total = 0.0
             for piece in pieces_of(batch, rows, model):
                 loss = model.losses(theta, piece).sum()
-                loss.backward()
+                torch.autograd.backward(loss)
                 total += float(loss.detach())
             return total
 
@@ -146,7 +146,7 @@ class _Best:
 
     dev: float = -float("inf")
     step: int = 0
-    evals: list[tuple[int, float]] = field(default_factory=list)
+    evals: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
     _weights: dict[str, Tensor] | None = None
 
     def note(self, step: int, dev: float, model: TrainableCopy, *, last: bool) -> None:

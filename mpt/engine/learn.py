@@ -35,7 +35,7 @@ class Learned:
     prompt: Tensor
     curve: tuple[float, ...]
     plan: StepPlan | None
-    learned: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    learned: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, dict[str, float]])
 
 
 def learn(
@@ -74,8 +74,8 @@ def learn(
 
     def watch(state: train.TrainState, losses: Losses) -> None:
         nonlocal latest
-        for run, loss in zip(state.runs, losses.tolist(), strict=True):
-            curves[run].append(loss)
+        for run, loss in zip(state.runs, losses.cpu().unbind(), strict=True):
+            curves[run].append(float(loss))
         latest = state
         # one that ends here must not begin anew beside neighbours that have trained further
         ending = any(runs[i].steps == n for i, n in zip(state.runs, state.position, strict=True))

@@ -71,12 +71,11 @@ def footprint(backbone: Backbone, theta: Prompts, batch: Batch, *, twice: bool) 
     Raises:
         OutOfMemory: not even one row fits.
     """
-    widest = (batch.input_mask.sum(1) + (batch.target != -100).sum(1)).argsort(descending=True)
+    lengths = batch.input_mask.sum(1) + (batch.target != -100).sum(1)
+    widest = [int(row) for row in lengths.argsort(descending=True).cpu().unbind()]
 
     def line(many: int) -> Footprint:
-        one, more = (
-            _peak(backbone, theta, batch.rows(widest[:n].tolist()), twice=twice) for n in (1, many)
-        )
+        one, more = (_peak(backbone, theta, batch.rows(widest[:n]), twice=twice) for n in (1, many))
         row = max(1.0, (more - one) / (many - 1)) if many > 1 else one
         return Footprint(max(0.0, one - row), row)
 

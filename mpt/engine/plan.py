@@ -12,7 +12,7 @@ from mpt.engine.memory import BackOff, footprint, free_memory
 from mpt.engine.pack import CellJob
 from mpt.errors import ConfigError, UnknownName
 from mpt.gym.episodes import training_rows
-from mpt.methods import AUTO, Method, engine_names, method
+from mpt.methods import AUTO, Engine, Method, engine_names, method
 from mpt.notation import Prompts
 
 _ORDERS: Mapping[int, str] = MappingProxyType({1: "first order", 2: "second order"})
@@ -87,7 +87,8 @@ def plan_step(
     Raises:
         UnknownName: the method does not have that engine.
     """
-    engines, order = (known.engines, known.order) if known else ({}, 1)
+    engines: Mapping[str, Engine] = known.engines if known else {}
+    order = known.order if known else 1
     if engine not in (AUTO, *engines):
         raise UnknownName("engine of this method", engine, (AUTO, *engines))
     rows = max(len(batch) for batch in batches)

@@ -60,13 +60,16 @@ class MetaStep:
         habits = self.jobs[0].config.habits
         added = habits is not None and habits.meta_batch == "sum"
 
+        def of_runs(values: Tensor) -> Tensor:
+            return values.reshape(len(state.runs), size, *values.shape[1:])
+
         def over_episodes(directions: Tensor) -> Tensor:
-            each = directions.unflatten(0, (len(state.runs), size))
+            each = of_runs(directions)
             return each.sum(1) if added else each.mean(1)
 
         return MetaGradient(
             over_episodes(result.direction),
-            result.losses.unflatten(0, (len(state.runs), size)).mean(1),
+            of_runs(result.losses).mean(1),
             {name: over_episodes(tensor) for name, tensor in result.learned.items()},
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -31,7 +31,7 @@ class Run:
     start: Tensor
     rate: float
     steps: int
-    learned: Mapping[str, Tensor] = field(default_factory=dict)
+    learned: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def _updated(
         if not any(key.startswith(prefix) for prefix in own.values())
     }
     theta, moments = optimiser.step(state.theta, directions.direction, of_theta, rate)
-    learned, moments = {}, dict(moments)
+    learned, moments = dict[str, Tensor](), dict(moments)
     for name, prefix in own.items():
         known = {
             key.removeprefix(prefix): value
@@ -147,7 +147,7 @@ def _updated(
 
 
 @contextmanager
-def _at_step(step: int) -> Iterator[None]:
+def _at_step(step: int) -> Generator[None]:
     """Note on an error inside its ``step``, counted from 1, as ``Diverged`` does."""
     try:
         yield
@@ -159,7 +159,7 @@ def _at_step(step: int) -> Iterator[None]:
 def _drop_finished(
     runs: Sequence[Run], state: TrainState, ended: dict[int, Trained | Diverged]
 ) -> TrainState:
-    unfinished = []
+    unfinished: list[int] = []
     for row, (run, position) in enumerate(zip(state.runs, state.position, strict=True)):
         if position < runs[run].steps:
             unfinished.append(row)
@@ -178,7 +178,7 @@ def _drop_diverged(
     finite_loss, finite = losses.isfinite(), losses.isfinite()
     for tensor in (state.theta, *state.learned.values()):
         finite = finite & tensor.isfinite().flatten(1).all(-1)
-    healthy = finite.tolist()
+    healthy = [bool(good) for good in finite.cpu().unbind()]
     if all(healthy):
         return state, losses
     for row in (row for row, good in enumerate(healthy) if not good):

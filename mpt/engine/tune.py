@@ -74,8 +74,8 @@ def tune(
     at = eval_steps(tuning.steps, tuning.num_evals)
 
     def watch(state: train.TrainState, losses: Losses) -> None:
-        for run, loss in zip(state.runs, losses.tolist(), strict=True):
-            best[run].curve.append(loss)
+        for run, loss in zip(state.runs, losses.cpu().unbind(), strict=True):
+            best[run].curve.append(float(loss))
         on_step(len(state.runs))
         if state.position[0] in at:
             dev = [jobs[run].split.questions("dev", tuning.dev_rows) for run in state.runs]

@@ -142,7 +142,7 @@ class _Builder:
             case _:
                 return self._mapping(node)
 
-    def _mapping(self, node: Any) -> dict[str, Any]:
+    def _mapping(self, node: Any) -> dict[str, object]:
         import yaml
 
         lines: dict[str, int] = {}
@@ -251,7 +251,7 @@ def _find_fault(text: str, numbers: dict[str, Any]) -> None:
         before = word
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(mapping := dict(pairs)) < len(pairs):
         raise ValueError("a key appears twice")
     return mapping

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from statistics import fmean
-from typing import Any
+from typing import TypeVar
 
 import torch
 
@@ -27,6 +27,9 @@ STEPS = 4
 
 PLACES = 3
 """Packs of downstream cells that are timed: with short, medium and long inputs."""
+
+Timed = TypeVar("Timed", RunConfig, CellConfig, FineTuneConfig)
+Work = TypeVar("Work")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +147,8 @@ def _fine_tuning(configs: Sequence[FineTuneConfig], worker: Worker) -> list[Timi
 def _time_cells(
     what: str,
     whole: Sequence[CellConfig] | Sequence[FineTuneConfig],
-    pack: Sequence[Any],
-    compute: Callable[[Sequence[Any], OnStep], list[Unit]],
+    pack: Sequence[Timed],
+    compute: Callable[[Sequence[Timed], OnStep], list[Unit]],
     units: int,
     worker: Worker,
 ) -> Timing:
@@ -162,7 +165,7 @@ def _time_cells(
 
 
 def _timed(
-    compute: Callable[[Sequence[Any], OnStep], list[Unit]], pack: Sequence[Any]
+    compute: Callable[[Sequence[Timed], OnStep], list[Unit]], pack: Sequence[Timed]
 ) -> tuple[float, float, Unit]:
     """Return the seconds per update, the seconds from the last update to the end, and a unit."""
     ticks: list[float] = []
@@ -172,7 +175,7 @@ def _timed(
     return (ticks[-1] - ticks[-1 - timed]) / timed, end - ticks[-1], units[0]
 
 
-def _short(config: Any, loop: str, **changes: object) -> Any:
+def _short(config: Timed, loop: str, **changes: object) -> Timed:
     """Shorten a configuration to the steps that are timed and one evaluation on dev."""
     part = getattr(config, loop)
     fewer = {"steps": STEPS + 1} | ({"num_evals": 1} if loop == "tuning" else {})
@@ -186,7 +189,7 @@ def _kept(unit: Unit, steps: float, worker: Worker) -> float:
     return prompt + record + 20 * max(0.0, steps - STEPS)
 
 
-def _stretches(work: Sequence[Any]) -> list[Sequence[Any]]:
+def _stretches(work: Sequence[Work]) -> list[Sequence[Work]]:
     """Split work into ``PLACES`` contiguous parts of about equal length, fewer if it is short."""
     length = ceil(len(work) / PLACES) or 1
     return [work[i : i + length] for i in range(0, len(work), length)]

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from mpt.compute.worker import Worker
 from mpt.config import VOCABULARY, BackboneIdentity, RunConfig
@@ -48,7 +47,7 @@ class SweepPlan:
         return EvalProtocol(chosen.seeds, chosen.lrs, self.study.tuning, self.study.target_shots)
 
     @cached_property
-    def definition(self) -> dict[str, Any]:
+    def definition(self) -> dict[str, object]:
         """Return what identifies the study: its file, rows, weights and the method's revision."""
         identity = {"sources": self.sources, "tasks": self.tasks, "weights": self.model.weights}
         rows = {"data": self.data, "validation rows": self.validation_data}

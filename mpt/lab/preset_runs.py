@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from math import ceil
-from typing import Any
 
 from mpt.compute.worker import Worker
 from mpt.gym.partitions import Setting
@@ -102,7 +101,7 @@ def _ready(row: PresetRow, lab: Lab) -> tuple[tuple[MethodConfig, ...], Setting]
     return method_configs, setting
 
 
-def _alike(ready: tuple[tuple[MethodConfig, ...], Setting]) -> list[dict[str, Any]]:
+def _alike(ready: tuple[tuple[MethodConfig, ...], Setting]) -> list[dict[str, object]]:
     return [
         method_config.study.model_dump(exclude={"setting", "sources"}) for method_config in ready[0]
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from mpt.compute.worker import Worker
 from mpt.config import RunConfig
@@ -50,7 +49,7 @@ class Recorded(Lab):
                 prompt_of(self.worker.home, unit)
         return units
 
-    def _run_missing(self, configs: Sequence[Config], **ways: Any) -> dict[str, Unit]:
+    def _run_missing(self, configs: Sequence[Config], **ways: object) -> dict[str, Unit]:
         recorded = self.ledger.get_many(config.digest for config in configs)
         expect_sound(recorded.values(), self.metric_of)
         return {c.digest: recorded.get(c.digest) or _missing(c) for c in configs}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import takewhile
+from itertools import product, takewhile
 from math import ceil
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from mpt.compute.failures import Failure
 from mpt.compute.fleet import Fleet, LocalFleet
@@ -155,41 +155,29 @@ class Lab:
 
     def cells(self, eval_target: EvalTarget, eval_protocol: EvalProtocol) -> Sequence[Cell]:
         """List the downstream cells of an eval target: task x seed x learning rate."""
-        fields = [
-            {
-                **self.worker.model.fields(self.worker.backbone_config),
+        worker, shots = self.worker, eval_protocol.shots
+        cells: list[Cell] = []
+        for task, seed in product(eval_target.tasks, eval_protocol.seeds):
+            fields = {
+                **worker.model.fields(worker.backbone_config),
                 "task": task,
                 "data_seed": seed,
-                "data": self.worker.split_digest(task, seed, eval_protocol.shots),
-                "shots": eval_protocol.shots,
+                "data": worker.split_digest(task, seed, shots),
+                "shots": shots,
             }
-            for task in eval_target.tasks
-            for seed in eval_protocol.seeds
-        ]
-
-        def rows_of(cell: Mapping[str, Any]) -> int:
-            return len(
-                self.worker.tokens(cell["task"], cell["data_seed"], eval_protocol.shots).split.train
-            )
-
-        if eval_target.start == FINE_TUNING:
-            return [
-                FineTuneConfig(
-                    **cell, lr=lr, tuning=eval_protocol.fine_tuning.for_rows(rows_of(cell))
-                )
-                for cell in fields
-                for lr in eval_protocol.full_lrs
-            ]
-        return [
-            CellConfig(
-                **cell,
-                start=eval_target.start,
-                lr=lr,
-                tuning=eval_protocol.tuning.for_rows(rows_of(cell)),
-            )
-            for cell in fields
-            for lr in eval_protocol.lrs
-        ]
+            rows = len(worker.tokens(task, seed, shots).split.train)
+            if eval_target.start == FINE_TUNING:
+                budget = eval_protocol.fine_tuning.for_rows(rows)
+                cells += [
+                    FineTuneConfig(**fields, lr=lr, tuning=budget) for lr in eval_protocol.full_lrs
+                ]
+            else:
+                start, tuning = eval_target.start, eval_protocol.tuning.for_rows(rows)
+                cells += [
+                    CellConfig(**fields, start=start, lr=lr, tuning=tuning)
+                    for lr in eval_protocol.lrs
+                ]
+        return cells
 
     def evaluate_cells(
         self,

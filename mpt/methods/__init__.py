@@ -105,10 +105,10 @@ class Method:
     query: Literal["dev", "pooled", "none"]
     space: Mapping[str, object]
     order: Literal[1, 2] = 1
-    engines: Mapping[str, Engine] = field(default_factory=dict)
-    args: Mapping[str, Arg] = field(default_factory=dict)
+    engines: Mapping[str, Engine] = field(default_factory=dict[str, Engine])
+    args: Mapping[str, Arg] = field(default_factory=dict[str, Arg])
     learned: Beginning | str | None = None
-    habits: Mapping[str, object] = field(default_factory=dict)
+    habits: Mapping[str, object] = field(default_factory=dict[str, object])
     revision: Revision | None = None
 
     @property
@@ -134,7 +134,7 @@ class Method:
         Raises:
             ValueError: a fraction where a whole number is wanted.
         """
-        values = {}
+        values = dict[str, float | int]()
         for name, arg in self.args.items():
             value = given.get(name, arg.default)
             if self.counts(name) and value != int(value):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -73,7 +73,7 @@ def hessian_product(theta: Prompts, batch: object, loss: Loss, vector: Prompts) 
 
 def pieces(batch: object) -> tuple[object, ...]:
     """Return the micro-batches of a batch; one that is not cut is its own only piece."""
-    return batch if isinstance(batch, tuple) else (batch,)
+    return cast("tuple[object, ...]", batch) if isinstance(batch, tuple) else (batch,)
 
 
 def adapt(

@@ -59,7 +59,7 @@ def metasgd_by_recursion(
     has the direction - sum_j alpha dL(phi_j; S_j) v_{j+1}, summed over each row.
     """
     rates = alpha * rate_scale
-    path, slopes = [phi.detach()], []
+    path, slopes = [phi.detach()], list[Prompts]()
     for batch in support:
         slopes.append(slope(path[-1].requires_grad_(), batch, loss).direction)
         path.append((path[-1] - rates * slopes[-1]).detach())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mpt.report import words
 from mpt.report.columns import (
@@ -150,7 +150,7 @@ def similarity_json(
     Args:
         target: adds its ranked ``sources``; None for the matrix alone.
     """
-    content: dict[str, Any] = {
+    content: dict[str, object] = {
         "schema": SCHEMA,
         "tasks": list(similarity.tasks),
         "matrix": [list(row) for row in similarity.matrix],

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial
@@ -20,7 +19,7 @@ from mpt.study.study import Study
 
 def pruning_reason(
     trials: Sequence[FrozenTrial], trial: FrozenTrial, study: Study, step: int
-) -> tuple[str, Mapping[str, Any]]:
+) -> tuple[str, Mapping[str, float]]:
     """Decide whether to prune a trial by its reports up to ``step``.
 
     Returns:
@@ -62,7 +61,7 @@ def _by_wilcoxon(
 
 def _by_hyperband(
     trials: Sequence[FrozenTrial], trial: FrozenTrial, pruner: Hyperband, study: Study, step: int
-) -> tuple[str, Mapping[str, Any]]:
+) -> tuple[str, Mapping[str, float]]:
     budget = study.most_steps
     bracket = pruner.bracket(trial.number, study.seed, budget)
     rivals = [

@@ -94,7 +94,7 @@ class Draw(optuna.samplers.BaseSampler):
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """See ``optuna.samplers.BaseSampler``."""
         return self._model.sample_relative(study, trial, search_space)
 

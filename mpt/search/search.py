@@ -12,6 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from mpt.errors import UnknownName
+from mpt.schema import is_mapping
 from mpt.search.definition import REVISION, refuse_another, revision_of
 from mpt.search.pruners import pruning_reason
 from mpt.search.storage import DEFINITION, expect_studies, open_storage, reopen, store_exists
@@ -54,7 +55,7 @@ class Search:
         self._key = storage.get_study_id_from_name(store.study_name)
 
     @classmethod
-    def begin(cls, study: Study, definition: Mapping[str, Any], home: Home) -> Search:
+    def begin(cls, study: Study, definition: Mapping[str, object], home: Home) -> Search:
         """Create or resume the study of this name; ``StoreError`` if its definition differs.
 
         A study that began with an earlier revision of the method is set ``aside`` under another
@@ -80,7 +81,7 @@ class Search:
         return cls(store, storage, earlier=len(store.get_trials(deepcopy=False)), aside=aside)
 
     @classmethod
-    def check(cls, study: Study, definition: Mapping[str, Any], home: Home) -> None:
+    def check(cls, study: Study, definition: Mapping[str, object], home: Home) -> None:
         """Raise ``StoreError`` if ``begin`` would, without writing anything."""
         if store_exists(home):
             with suppress(KeyError):
@@ -117,8 +118,9 @@ class Search:
     @property
     def begun_as(self) -> str:
         """Return the name of its backbone when it began; empty if that is not recorded."""
-        known = self.definition.get("backbone") or {}
-        return self._store.user_attrs.get(_BACKBONE) or str(known.get("name") or "")
+        known = self.definition.get("backbone")
+        name = known.get("name") if is_mapping(known) else None
+        return self._store.user_attrs.get(_BACKBONE) or str(name or "")
 
     @property
     def revision(self) -> int | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -48,7 +47,7 @@ class VisibleStudy:
 
 def draw(
     trials: Sequence[FrozenTrial], number: int, study: Study
-) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
+) -> tuple[dict[str, float], dict[str, BaseDistribution]]:
     """Draw the parameters of the trial of this number.
 
     Args:
@@ -91,7 +90,7 @@ def before(trials: Sequence[FrozenTrial], number: int, round_: int) -> list[Froz
 
 
 def reported(
-    trial: FrozenTrial, reports: Mapping[int, float], notes: Mapping[str, Any]
+    trial: FrozenTrial, reports: Mapping[int, float], notes: Mapping[str, object]
 ) -> FrozenTrial:
     """Return a running trial with these reports and these notes of Optuna's pruner."""
     return create_trial(

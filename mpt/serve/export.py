@@ -63,7 +63,7 @@ def export_peft(unit: Unit, home: Home, folder: Path) -> str:
     backbone = load_backbone(chosen, "cpu")
     same_weights(backbone, chosen, config.weights)
     seq2seq = isinstance(backbone, FrozenSeq2Seq)
-    if not seq2seq and bos_ids(backbone.tokenizer):  # type: ignore[attr-defined]
+    if not seq2seq and bos_ids(backbone.tokenizer):
         raise ConfigError(
             f"the tokenizer of {chosen.name!r} puts a token before every text, and the prompt of "
             f"unit {unit.digest} comes after it, where PEFT cannot put it",

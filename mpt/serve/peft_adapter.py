@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
+from mpt.backbone.frozen import LoadedBackbone
 from mpt.backbone.hub import decoder_start
 from mpt.config import BackboneConfig
 from mpt.files.escaping import markdown
@@ -27,7 +27,7 @@ def base_path(name: str, place: str) -> str:
     return str(here.resolve()) if name == "mini" or here.exists() else place
 
 
-def card(backbone: Any, chosen: BackboneConfig, base: str, digest: str) -> str:
+def card(backbone: LoadedBackbone, chosen: BackboneConfig, base: str, digest: str) -> str:
     """Format the README, with a program that gives the same answers as mpt.
 
     Args:
@@ -69,7 +69,7 @@ def _notes(chosen: BackboneConfig, base: str) -> list[str]:
     return notes
 
 
-def _program(backbone: Any, chosen: BackboneConfig, base: str) -> str:
+def _program(backbone: LoadedBackbone, chosen: BackboneConfig, base: str) -> str:
     """Format Python code of ``answer(texts)``; ``ADAPTER`` names the folder, by default ``.``."""
     model = backbone.model
     seq2seq = model.config.is_encoder_decoder

@@ -104,7 +104,7 @@ def paces(curves: Iterable[DevCurve], baseline: str = "PT") -> list[Pace]:
     by_method: dict[tuple[str, str], list[DevCurve]] = {}
     for curve in curves:
         by_method.setdefault((curve.setting, curve.method), []).append(curve)
-    paces = []
+    paces: list[Pace] = []
     for (setting, method), own in by_method.items():
         rivals = {
             (curve.task, curve.seed): curve for curve in by_method.get((setting, baseline), ())

@@ -206,5 +206,6 @@ def _drawn_means(
     uniforms = draws[..., : table.shape[1]]
     values = table[task[..., None], (uniforms * seeds).astype(np.int64)]
     if counts.min() < table.shape[1]:
-        values = values * (np.arange(table.shape[1]) < seeds)
+        places = np.arange(counts.max(), dtype=np.int64)
+        values = np.where(places < seeds, values, 0.0)
     return values.sum(axis=-1) / seeds[..., 0]

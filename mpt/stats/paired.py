@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan, sqrt
 from statistics import fmean
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -91,7 +91,7 @@ def _differences(
     first: Tests, second: Tests, baseline_means: Mapping[str, float]
 ) -> list[list[float]]:
     """Return per task the differences in percent of the baseline, one per seed that both have."""
-    differences = []
+    differences: list[list[float]] = []
     for task in sorted(first.keys() & second.keys()):
         seeds = sorted(first[task].keys() & second[task].keys())
         if seeds and baseline_means.get(task, 0.0) > 0:
@@ -108,7 +108,7 @@ def _over_tasks(differences: Sequence[Sequence[float]]) -> tuple[Interval, float
         return UNKNOWN, nan
     if np.ptp(means) == 0:
         return _exact(means[0])
-    test: Any = ttest_1samp(means, 0.0)
+    test = ttest_1samp(means, 0.0)
     ends = test.confidence_interval(LEVEL)
     return Interval(float(ends.low), float(ends.high)), float(test.pvalue)
 

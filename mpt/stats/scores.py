@@ -95,7 +95,7 @@ class Gain:
     seeds: tuple[int, ...]
     zero_baseline: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
-    by_meta_seed: Mapping[int, float] = field(default_factory=dict)
+    by_meta_seed: Mapping[int, float] = field(default_factory=dict[int, float])
 
     @property
     def low(self) -> float:
@@ -174,7 +174,7 @@ def gains(
     methods = dict.fromkeys(method for cells in means.values() for method in cells)
     if baseline not in methods:
         raise UnknownName("method", baseline, methods, "Name the baseline with --baseline.")
-    results = []
+    results: list[Gain] = []
     for setting, cells in means.items():
         if baseline not in cells:
             raise ResultsError(
@@ -233,7 +233,7 @@ def _by_meta_seed(
             tasks.setdefault(score.task, []).append(score.test)
     if len(tests) < 2:
         return {}
-    args = {}
+    args: dict[int, float] = {}
     for meta_seed, tasks in tests.items():
         shared = [task for task in gain.per_task if task in tasks]
         relative = [relative_gain(fmean(tasks[t]), fmean(below[t].values())) for t in shared]
@@ -299,7 +299,7 @@ def _target(above: _Seeds, below: _Seeds) -> Target:
 
 
 def _missing(pair: _Pair, tasks: Iterable[str]) -> tuple[Missing, ...]:
-    missing = []
+    missing: list[Missing] = []
     for task in tasks:
         above, below = pair.above.get(task, {}), pair.below.get(task, {})
         for method, own, other in ((pair.method, above, below), (pair.baseline, below, above)):

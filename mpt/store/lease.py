@@ -17,7 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
-from sqlalchemy import event
+from sqlalchemy import event, orm
 
 from mpt.errors import StoreError
 from mpt.store.database import OPENING, Database, now
@@ -137,7 +137,7 @@ class Lease:
         if not self.renew():
             raise StoreError(self._gone)
 
-    def guard(self, sessions: Any) -> None:
+    def guard(self, sessions: orm.scoped_session[orm.Session]) -> None:
         """Refuse writes of SQLAlchemy ``sessions`` to the lease's database once it is lost.
 
         The lease is renewed in the transaction that writes, so that a process that was suspended
@@ -145,12 +145,12 @@ class Lease:
         ``StoreError``.
         """
 
-        def expect(session: Any) -> None:
+        def expect(session: orm.Session) -> None:
             if not self._within(session.connection()):
                 self._lost.set()
                 raise StoreError(self._gone)
 
-        def on_execute(state: Any) -> None:
+        def on_execute(state: orm.ORMExecuteState) -> None:
             if state.is_insert or state.is_update or state.is_delete:
                 expect(state.session)
 
@@ -252,7 +252,7 @@ def _take(
     token: str,
     seconds: float,
     stale: tuple[str, float] | None,
-) -> Any:
+) -> sa.Row[Any] | None:
     """Insert a lease, or take it over from a holder that is gone.
 
     Args:
@@ -280,7 +280,7 @@ def _take(
     return row
 
 
-def _holder(row: Any) -> Holder:
+def _holder(row: sa.Row[Any]) -> Holder:
     return Holder(**json.loads(row.holder))
 
 

@@ -273,14 +273,15 @@ def _json(value: Mapping[str, object]) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def _row(unit: Unit, attempt: int) -> dict[str, Any]:
+def _row(unit: Unit, attempt: int) -> dict[str, object]:
     made = unit.created.replace(tzinfo=unit.created.tzinfo or UTC).astimezone(UTC)
     texts = {"config": _json(unit.config.stored()), "result": _json(unit.result.stored())}
     return {**vars(unit), **texts, "created": made, "attempt": attempt}
 
 
-def _unit(row: Any) -> Unit:
-    fields = {key: value for key, value in read_row(row).items() if key != "attempt"}
+def _unit(row: sa.RowMapping) -> Unit:
+    named = {str(key): value for key, value in row.items()}
+    fields = {key: value for key, value in read_row(named).items() if key != "attempt"}
     fields["config"] = read_config(fields["digest"], fields["config"], [fields["kind"]])
     fields["result"] = read_result(fields["kind"], fields["state"], fields["result"])
     made = fields["created"]

@@ -7,7 +7,7 @@ or older one wrote them, are kept and written back.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import (
     AfterValidator,
@@ -59,7 +59,7 @@ class Stored(BaseModel):
         loc_by_alias=False,
     )
 
-    def stored(self, *, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+    def stored(self, *, without: frozenset[str] = frozenset()) -> dict[str, object]:
         """Return the record under its stored names, with only the keys that were given.
 
         Args:
@@ -101,7 +101,7 @@ class Numerics(Stored):
     pack: int | None = None
 
     @property
-    def ways(self) -> dict[str, Any]:
+    def ways(self) -> dict[str, object]:
         """All but the pack size: what two units must share for equal rounding."""
         return self.stored(without=frozenset({"pack"}))
 
@@ -202,14 +202,14 @@ class DamagedResult(Result):
     """
 
     fault: str
-    record: Mapping[str, Any]
+    record: Mapping[str, object]
 
-    def stored(self, *, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+    def stored(self, *, without: frozenset[str] = frozenset()) -> dict[str, object]:
         """See ``Stored.stored``."""
         return {key: value for key, value in self.record.items() if key not in without}
 
 
-def read_result(kind: str, state: str, record: Mapping[str, Any]) -> Result:
+def read_result(kind: str, state: str, record: Mapping[str, object]) -> Result:
     """Parse the result of a unit.
 
     Args:
@@ -239,7 +239,7 @@ _ENDED: Mapping[str, type[Result]] = {
 }
 
 
-def _fault(result_type: type[Result], name: str, record: Mapping[str, Any]) -> str:
+def _fault(result_type: type[Result], name: str, record: Mapping[str, object]) -> str:
     """Describe what is wrong with a field, under its stored name."""
     field = result_type.model_fields[name]
     key = field.serialization_alias or name

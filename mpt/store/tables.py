@@ -111,7 +111,7 @@ def prepare_leases(db: sa.Connection) -> None:
     db.execute(CreateTable(LEASES, if_not_exists=True))
 
 
-def insert(db: sa.Connection, table: sa.Table[Any], rows: Sequence[Mapping[str, Any]]) -> int:
+def insert(db: sa.Connection, table: sa.Table[Any], rows: Sequence[Mapping[str, object]]) -> int:
     """Insert the rows whose key is not in the table yet; return how many these were."""
     kind = sqlite if db.dialect.name == "sqlite" else postgresql
     fresh = kind.insert(table).values(list(rows)).on_conflict_do_nothing()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -32,10 +32,10 @@ class DamagedConfig:
         fault: what is wrong with it.
     """
 
-    record: Mapping[str, Any]
+    record: Mapping[str, object]
     fault: str = "its configuration is another one's"
 
-    def stored(self) -> dict[str, Any]:
+    def stored(self) -> dict[str, object]:
         """Return the record."""
         return dict(self.record)
 
@@ -49,7 +49,7 @@ KINDS = tuple(_KINDS)
 
 
 def read_config(
-    digest: str, record: Mapping[str, Any], kinds: Iterable[str] = KINDS
+    digest: str, record: Mapping[str, object], kinds: Iterable[str] = KINDS
 ) -> UnitConfig | DamagedConfig:
     """Parse the configuration of a unit, and verify it against the unit's digest.
 

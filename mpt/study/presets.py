@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictFloat, ValidationError, model_validator
 
@@ -31,7 +31,7 @@ from mpt.config import Count, MethodName
 from mpt.errors import ConfigError, UnknownName
 from mpt.files.atomic import contained
 from mpt.gym.partitions import Partitions, Setting
-from mpt.schema import Frozen, Schema
+from mpt.schema import Frozen, Schema, is_mapping
 from mpt.study.space import Names, Title
 from mpt.study.study import Study
 from mpt.study.study_file import current_keys, faults_of, make_study, merged, read_mapping
@@ -69,16 +69,17 @@ class Variant(Frozen):
     methods: Methods | None = None
     epochs: Count | None = None
     paper: Mapping[str, StrictFloat] = {}
-    study: Mapping[str, Any] = {}
+    study: Mapping[str, object] = {}
 
     @model_validator(mode="before")
     @classmethod
-    def _the_rest_is_of_the_study(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
+    def _the_rest_is_of_the_study(cls, given: object) -> object:
+        if not is_mapping(given):
             return given
         own = {key: value for key, value in given.items() if key in cls.model_fields}
         rest = {key: value for key, value in given.items() if key not in cls.model_fields}
-        return {**own, "study": {**own.get("study", {}), **rest}}
+        shared = own.get("study", {})
+        return {**own, "study": {**shared, **rest} if is_mapping(shared) else shared}
 
     @model_validator(mode="after")
     def _one_target_to_be_like(self) -> Variant:
@@ -100,12 +101,12 @@ class Preset(Frozen):
     SCHEMA: ClassVar[Schema] = Schema("Preset")
     name: Title
     title: str
-    study: Mapping[str, Any] = {}
-    recipes: Mapping[MethodName, Mapping[str, Any]] = {}
+    study: Mapping[str, object] = {}
+    recipes: Mapping[MethodName, Mapping[str, object]] = {}
     methods: Methods = ("maml",)
     variants: Mapping[str, Variant] = {}
     pairs: Mapping[str, Pairs] = {}
-    changes: Mapping[str, Any] = {}
+    changes: Mapping[str, object] = {}
 
     @model_validator(mode="after")
     def _asks_one_thing(self) -> Preset:
@@ -122,7 +123,7 @@ class Preset(Frozen):
         """
         return self.study_of({}, "study")
 
-    def study_of(self, given: Mapping[str, Any], where: str) -> Study:
+    def study_of(self, given: Mapping[str, object], where: str) -> Study:
         """Return the shared study, overridden by ``given`` and then by the caller's changes.
 
         Raises:
@@ -166,7 +167,7 @@ def preset_names() -> tuple[str, ...]:
     return tuple(sorted(file.stem for file in paths if file.suffix == ".yaml"))
 
 
-def miniature(name: str, changes: Mapping[str, Any] | None = None) -> Preset:
+def miniature(name: str, changes: Mapping[str, object] | None = None) -> Preset:
     """Read a preset on the embedded gym and backbone.
 
     Raises:
@@ -178,7 +179,7 @@ def miniature(name: str, changes: Mapping[str, Any] | None = None) -> Preset:
     return read_preset(Path(str(files("mpt.study").joinpath("data", f"{name}.yaml"))), changes)
 
 
-def read_preset(path: Path, changes: Mapping[str, Any] | None = None) -> Preset:
+def read_preset(path: Path, changes: Mapping[str, object] | None = None) -> Preset:
     """Read a preset from a YAML file; ``changes`` override study keys in all of its rows.
 
     Raises:
@@ -210,7 +211,7 @@ def rows(
         ConfigError: a variant has an unknown key or an invalid value.
         UnknownName: the gym lacks a setting.
     """
-    resolved = []
+    resolved: list[PresetRow] = []
     for label, variant in preset.variants.items():
         where = f"variant {label!r}"
         entries = tuple(
@@ -227,7 +228,8 @@ def rows(
 
 
 def _entry(preset: Preset, method: str, variant: Variant, where: str) -> PresetEntry:
-    recipe = dict(preset.recipes.get(method, {}))  # type: ignore[call-overload]
+    recipes: Mapping[str, Mapping[str, object]] = preset.recipes
+    recipe = dict(recipes.get(method, {}))
     epochs = recipe.pop("epochs", None)
     if epochs is not None and (type(epochs) is not int or epochs < 1):
         raise ConfigError(
@@ -237,7 +239,8 @@ def _entry(preset: Preset, method: str, variant: Variant, where: str) -> PresetE
     if epochs is not None and variant.epochs is not None:
         epochs = variant.epochs
     given = merged(recipe, {**variant.study, "method": method})
-    steps = [part.get("outer", {}).get("steps") for part in (variant.study, preset.changes)]
+    outers = [part.get("outer") for part in (variant.study, preset.changes)]
+    steps = [outer.get("steps") for outer in outers if is_mapping(outer)]
     return PresetEntry(preset.study_of(given, where), None if any(steps) else epochs)
 
 
@@ -248,22 +251,22 @@ def _setting(label: str, variant: Variant, study: Study, partitions: Partitions)
     return Setting(label, sources, targets)
 
 
-def _current(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _current(given: Mapping[str, object], where: str) -> dict[str, object]:
     """Return the keys of a preset file, with old study keys renamed to the current ones."""
 
     def part(value: object, place: str) -> object:
-        return current_keys(value, f"{where}: {place}") if isinstance(value, dict) else value
+        return current_keys(value, f"{where}: {place}") if is_mapping(value) else value
 
     current = dict(given)
     if "study" in given:
         current["study"] = part(given["study"], "study")
     for group in ("recipes", "variants"):
-        if isinstance(parts := given.get(group), dict):
+        if is_mapping(parts := given.get(group)):
             current[group] = {name: part(keys, f"{group}.{name}") for name, keys in parts.items()}
     return current
 
 
-def _extended(path: Path) -> dict[str, Any]:
+def _extended(path: Path) -> dict[str, object]:
     """Return the keys of a file, laid over those of the file that it extends."""
     given = _current(read_mapping(path), f"preset file {path}")
     if (below := given.pop("extends", None)) is None:

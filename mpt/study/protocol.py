@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 from mpt.config import Habits
 from mpt.methods import method as known_method
 
 ProtocolName = Literal["paper", "authors"]
 
-PROTOCOLS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+PROTOCOLS: Mapping[str, Mapping[str, Mapping[str, object]]] = MappingProxyType(
     {
         "paper": {},
         "authors": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import ceil, floor, log
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, StrictFloat, StrictInt
 
@@ -61,11 +61,11 @@ class Hyperband(Frozen):
         shares = [ceil((last + 1) * eta ** (last - s) / (last - s + 1)) for s in range(last + 1)]
         slots = [s for s, share in enumerate(shares) for _ in range(share)]
         order = stream("bracket", seed).permutation(len(slots))
-        return slots[order[number % len(slots)]]
+        return slots[int(order[number % len(slots)])]
 
     def rungs(self, bracket: int, steps: int, most: int) -> tuple[int, ...]:
         """Return the meta-steps before its end at which a trial of ``steps`` may be pruned."""
-        rungs, at = [], self.lowest(most) * self.reduction_factor**bracket
+        rungs, at = list[int](), self.lowest(most) * self.reduction_factor**bracket
         while at < steps:
             rungs.append(at)
             at *= self.reduction_factor
@@ -75,7 +75,7 @@ class Hyperband(Frozen):
 PRUNERS: Mapping[str, type[Frozen]] = {"wilcoxon": Wilcoxon, "hyperband": Hyperband}
 
 
-def _named(given: Any) -> Any:
+def _named(given: object) -> object:
     """Expand ``pruner: wilcoxon`` to a mapping of its kind, and ``pruner: none`` to None."""
     if isinstance(given, str):
         return None if given == "none" else {"kind": given}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Discriminator, Field, StrictInt, Tag, model_validator
 
@@ -11,8 +11,10 @@ from mpt.config import Count, MethodName, Rate
 from mpt.gym.splits import SEEDS
 from mpt.schema import Frozen
 
+Value = TypeVar("Value")
 
-def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+
+def _distinct(values: tuple[Value, ...]) -> tuple[Value, ...]:
     if not values:
         raise ValueError("give at least one value, or leave the key out")
     if twice := [str(value) for value in dict.fromkeys(values) if values.count(value) > 1]:
@@ -73,7 +75,7 @@ class LogRange(Frozen):
         return self
 
 
-def _kind(given: Any) -> str:
+def _kind(given: object) -> str:
     return "interval" if isinstance(given, dict | LogRange) else "choices"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import StrictInt, model_validator
 
@@ -202,6 +202,8 @@ class Study(Frozen):
                     f"the pruner hyperband would first decide after {lowest} meta-steps, and a "
                     f"trial takes at most {self.most_steps}; give a smaller pruner.min_resource"
                 )
+            case _:
+                pass
         return self
 
     @property
@@ -232,10 +234,10 @@ class Study(Frozen):
         return self.name or f"{folder or 'gym'}-{self.method}"
 
     @property
-    def definition(self) -> dict[str, Any]:
+    def definition(self) -> dict[str, object]:
         """Return what identifies the study: all but its name, length, packing and promotion."""
         excluded = {"name", "trials", "pack", "cells_per_pack", "errors", "final", "partitions"}
-        extra: dict[str, Any] = {"partitions": self.partitions.digest} if self.partitions else {}
+        extra: dict[str, object] = {"partitions": self.partitions.digest} if self.partitions else {}
         if self.habits:
             extra["habits"] = self.habits.model_dump(mode="json", exclude_none=True)
         values = {**self.model_dump(mode="json", exclude=excluded), **extra}
@@ -282,5 +284,5 @@ class Study(Frozen):
         )
 
 
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+def _given(values: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}

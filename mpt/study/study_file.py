@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from reprlib import Repr
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from mpt.config import BackboneConfig
 from mpt.errors import ConfigError
@@ -18,7 +18,7 @@ from mpt.files.atomic import contained
 from mpt.files.reading import read_yaml
 from mpt.gym.partitions import Partitions, make_partitions, read_partitions
 from mpt.methods import METHODS
-from mpt.schema import by_field_names, models_in
+from mpt.schema import by_field_names, is_mapping, models_in
 from mpt.study.places import absolute, expanded
 from mpt.study.protocol import PROTOCOLS
 from mpt.study.pruning import PRUNERS
@@ -27,7 +27,7 @@ from mpt.study.study import Study
 _LOG = logging.getLogger("mpt.study")
 
 
-def defaults(gym: str, method: str) -> dict[str, Any]:
+def defaults(gym: str, method: str) -> dict[str, object]:
     """Return the default search space and budget, sized for the embedded backbone on two cores.
 
     Inputs of real tasks are longer than the embedded gym's, so more of their tokens are read.
@@ -40,19 +40,19 @@ def defaults(gym: str, method: str) -> dict[str, Any]:
     return {"space": space, "final": {"fine_tuning": {"lrs": [5e-4], "steps": 20}}}
 
 
-def resolve(path: Path | None, changes: Mapping[str, Any]) -> Study:
+def resolve(path: Path | None, changes: Mapping[str, object]) -> Study:
     """Return the study of a file, or the default study, with some keys changed.
 
     Raises:
         ConfigError: see ``read_study``.
     """
     if path is None:
-        base = defaults(changes.get("gym", "mini"), changes.get("method", "reptile"))
+        base = defaults(str(changes.get("gym", "mini")), str(changes.get("method", "reptile")))
         return make_study(_with_partitions(merged(base, changes), Path(), "options"), "options")
     return read_study(path, changes)
 
 
-def read_study(path: Path, overrides: Mapping[str, Any]) -> Study:
+def read_study(path: Path, overrides: Mapping[str, object]) -> Study:
     """Read a study from a YAML file, with some of its keys overridden.
 
     Raises:
@@ -64,7 +64,7 @@ def read_study(path: Path, overrides: Mapping[str, Any]) -> Study:
     return make_study(_with_partitions(merged(given, overrides), path.parent, where), where)
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, object]:
     """Read the keys of a YAML file.
 
     Raises:
@@ -79,16 +79,16 @@ def read_mapping(path: Path) -> dict[str, Any]:
         ) from None
     except ValueError as error:
         raise ConfigError(f"study file {path} cannot be read as YAML: {error}") from None
-    if not isinstance(given, dict):
+    if not is_mapping(given):
         raise ConfigError(
             f"study file {path} holds {type(given).__name__}, not a mapping of keys such as "
             "'method: reptile'",
             fix="see sweeps/ for examples",
         )
-    return given
+    return dict(given)
 
 
-def current_keys(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+def current_keys(given: Mapping[str, object], where: str) -> dict[str, object]:
     """Rename the old study keys of a file to the current ones, and log a note about them.
 
     Raises:
@@ -102,29 +102,29 @@ def current_keys(given: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _by_field_names(
-    given: Mapping[str, Any], where: str
-) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    given: Mapping[str, object], where: str
+) -> tuple[dict[str, object], list[tuple[str, str]]]:
     try:
         return by_field_names(given, Study)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
 
 
-def _with_partitions(given: dict[str, Any], folder: Path, where: str) -> dict[str, Any]:
+def _with_partitions(given: dict[str, object], folder: Path, where: str) -> dict[str, object]:
     """Return ``given`` with its custom settings read; the first is searched if none is named."""
     custom = given.get("partitions")
     if isinstance(custom, str):
         cure = "put the file beside the study file"
         path = contained(folder, expanded(custom), f"{where}: partitions", cure)
         custom = read_partitions(path)
-    elif isinstance(custom, dict):
+    elif is_mapping(custom):
         custom = make_partitions(custom, f"{where}: partitions")
     if not isinstance(custom, Partitions):
         return given
     return {"setting": next(iter(custom.settings)), **given, "partitions": custom}
 
 
-def make_study(given: Mapping[str, Any], where: str = "study") -> Study:
+def make_study(given: Mapping[str, object], where: str = "study") -> Study:
     """Make a study from plain data, its folders made absolute from the working folder.
 
     Args:
@@ -136,19 +136,19 @@ def make_study(given: Mapping[str, Any], where: str = "study") -> Study:
     """
     given, _ = _by_field_names(given, where)
     protocol = given.get("protocol")
-    habits = PROTOCOLS.get(protocol, {}) if isinstance(protocol, str) else {}
+    base = PROTOCOLS.get(protocol) if isinstance(protocol, str) else None
     try:
-        return Study.model_validate(_placed(merged(habits, given)))
+        return Study.model_validate(_placed(merged(base or {}, given)))
     except ValidationError as error:
         raise ConfigError(f"{where}: {faults_of(error, Study)}") from None
 
 
-def _placed(given: dict[str, Any]) -> dict[str, Any]:
+def _placed(given: dict[str, object]) -> dict[str, object]:
     placed = dict(given)
     if isinstance(gym := given.get("gym"), str):
         placed["gym"] = absolute(gym)
     backbone = given.get("backbone")
-    if isinstance(backbone, Mapping) and isinstance(name := backbone.get("name"), str):
+    if is_mapping(backbone) and isinstance(name := backbone.get("name"), str):
         placed["backbone"] = {**backbone, "name": absolute(name)}
     elif isinstance(backbone, BackboneConfig):
         placed["backbone"] = backbone.model_copy(update={"name": absolute(backbone.name)})
@@ -173,7 +173,7 @@ _PLAINER = {
 """Plainer messages about values of a wrong type than those of pydantic."""
 
 
-def _fault(detail: Any, model: type[BaseModel]) -> str:
+def _fault(detail: ErrorDetails, model: type[BaseModel]) -> str:
     loc = [part for part in detail["loc"] if part not in ("interval", "choices")]
     place = ".".join(str(part) for part in loc if part not in PRUNERS)
     if detail["type"] == "extra_forbidden":
@@ -186,11 +186,11 @@ def _fault(detail: Any, model: type[BaseModel]) -> str:
     if not loc:
         return message
     message = _PLAINER.get(detail["type"], message)
-    given, wanted = detail["input"], ""
+    given, wanted, context = detail["input"], "", detail.get("ctx", {})
     if detail["type"] == "literal_error":
-        wanted = detail["ctx"]["expected"]
+        wanted = context["expected"]
     elif detail["type"] == "union_tag_invalid":
-        given, wanted = detail["ctx"]["tag"], detail["ctx"]["expected_tags"]
+        given, wanted = context["tag"], context["expected_tags"]
         message = f"input should be none, {wanted}"
     typed = given if isinstance(given, str) else ""
     near = get_close_matches(typed, re.findall(r"'([^']*)'", wanted), n=1)
@@ -209,11 +209,11 @@ def _keys_beside(loc: Sequence[int | str], model: type[BaseModel]) -> list[str]:
     return sorted(model.model_fields)
 
 
-def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merged(base: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
     """Merge ``changes`` into ``base``; mappings in both are merged recursively."""
     both = {
-        key: merged(base[key], value)
+        key: merged(below, value)
         for key, value in changes.items()
-        if isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
+        if is_mapping(value) and is_mapping(below := base.get(key))
     }
     return {**base, **changes, **both}

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mpt.errors import ConfigError, InputError, UnknownName
 from mpt.gym.build.cards import Card
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 def read_card(task: str, fields: Mapping[str, object]) -> Card:
@@ -47,7 +50,7 @@ def card(task: str) -> Card:
         raise UnknownName("task", task, cards(), "See `mpt gym list`.") from None
 
 
-def one_line(problems: Sequence[Any]) -> str:
+def one_line(problems: Sequence[ErrorDetails]) -> str:
     """Return at most three of pydantic's problems on one line.
 
     For example ``source.hubb: unknown field; shots: input should be greater than 0``.

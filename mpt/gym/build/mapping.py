@@ -151,7 +151,7 @@ def _comparable(condition: Condition, value: object) -> object:
 
 
 def _grouped(
-    card: Card, group: Group, rows: Iterable[tuple[int, Row]], read: Callable[..., Any]
+    card: Card, group: Group, rows: Iterable[tuple[int, Row]], read: Callable[..., object]
 ) -> Iterator[tuple[int, Row]]:
     """Merge rows with equal keys at the position of the first; all are kept in memory."""
     members: dict[object, list[tuple[int, Row]]] = {}

@@ -11,8 +11,11 @@ from mpt.report import words
 from mpt.report.figures.style import FAINT, INK, canvas, label
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+    from numpy.typing import NDArray
 
     from mpt.lab.similarity import Similarity
     from mpt.search.trial import Trial
@@ -99,7 +102,9 @@ def _bins(values: Sequence[float]) -> tuple[list[str], list[int]]:
     return names, [min(BINS - 1, int(log(value / low) / log(ratio))) for value in values]
 
 
-def tiles(axes: Axes, table: Any, *, digits: int, signed: bool = False, **look: Any) -> Any:
+def tiles(
+    axes: Axes, table: NDArray[np.float64], *, digits: int, signed: bool = False, **look: Any
+) -> AxesImage:
     """Draw tiles of a table ``[rows, columns]``; NaN is left blank with a dot."""
     import numpy as np
 
@@ -119,7 +124,7 @@ def tiles(axes: Axes, table: Any, *, digits: int, signed: bool = False, **look: 
     return shown
 
 
-def _readable(colour: Any) -> str:
+def _readable(colour: tuple[float, ...] | NDArray[np.float64]) -> str:
     """Return white or black ink, whichever contrasts more with a colour (relative luminance)."""
     red, green, blue = colour[:3]
     return "white" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.45 else INK

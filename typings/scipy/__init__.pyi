@@ -1,0 +1,1 @@
+"""The part of SciPy that mpt calls; SciPy itself has no types."""

@@ -11,7 +11,7 @@ import mpt
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import ConsoleProgress, out
 from mpt.commands.dry_run import DryRun, print_estimate
-from mpt.commands.options import Device, by_commas, from_home, given
+from mpt.commands.options import Device, by_commas, from_home
 from mpt.commands.stop import Budget, leave
 from mpt.errors import ConfigError
 
@@ -89,8 +89,9 @@ def room(
         "ray": ray,
         "gpus_per_pack": gpus_per_pack,
         "progress": ConsoleProgress(),
-        **given(updates=updates),
     }
+    if updates is not None:
+        ways["updates"] = updates
     if dry_run:
         print_estimate(mpt.estimate_room(by_commas(tasks), **ways), json=json)
         return

@@ -71,6 +71,7 @@ class UnknownName(InputError):
         count = len(known) if count is None else count
         few = count <= 20
         listing = f" Known: {', '.join(known)}." if few else f" {count} are known."
+        listing = listing if count else " There is none yet."
         super().__init__(f"unknown {kind} {given!r}{meant}{listing}{' ' + hint if hint else ''}")
 
 

@@ -58,7 +58,7 @@ class PlainProgress:
                 self.say(f"{title}: {done}/{total} steps, about {clock(left)} left")
 
         yield advance
-        self.say(f"{title}: {total} steps in {clock(time.monotonic() - began)}")
+        self.say(stage_line(title, done, total, time.monotonic() - began))
         if self._matrix is not None:
             from mpt.report.matrix_grid import matrix_lines
 
@@ -79,6 +79,12 @@ class Quiet(Silent):
 
     def follow(self, matrix: Matrix) -> None:
         """See ``Listener.follow``."""
+
+
+def stage_line(title: str, done: int, total: int, seconds: float) -> str:
+    """Say how many steps a stage took, and of how many if it ended early."""
+    steps = f"{total}" if done >= total else f"{done} of {total}"
+    return f"{title}: {steps} steps in {clock(seconds)}"
 
 
 def _to_stderr(line: str) -> None:

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from mpt.api.searched import found_search
 from mpt.errors import InputError
 from mpt.report.caution import warnings
 from mpt.report.findings import Findings
@@ -42,7 +43,8 @@ def write_report(
 
     Args:
         out: the folder; an earlier report in it is replaced.
-        study: a study's name: its trials and curves.
+        study: a study's name: its trials and curves. By default, where nothing else is named, the
+            study begun last.
         promotion: a promoted study's name, or ``STUDY-N`` for its trial N.
         results: a CSV file, see ``arg``.
         baseline, backbone, setting: of ``results``: what gains are over, the backbone that the
@@ -50,7 +52,8 @@ def write_report(
         command: what makes the report again, as it says; by default the `mpt report` of this.
 
     Raises:
-        InputError: not exactly one thing to report was named, or the folder cannot be written.
+        InputError: several things to report were named, there is no study yet, or the folder
+            cannot be written.
         UnknownName: no such study.
 
     Example::
@@ -59,6 +62,9 @@ def write_report(
     """
     named = {"--study": study, "--promotion": promotion, "--results": results}
     named = {option: str(value) for option, value in named.items() if value is not None}
+    if not named:
+        study = found_search(None).study.title
+        named = {"--study": study}
     if len(named) != 1:
         raise InputError(
             f"{len(named)} things to report were named",

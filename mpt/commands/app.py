@@ -33,6 +33,7 @@ from mpt.commands import (
     up,
 )
 from mpt.commands.console import err, hear_warnings, out, speak_utf8, unwritten
+from mpt.commands.layout import Group, lay_out
 from mpt.commands.options import METHODS_LISTED
 from mpt.commands.stop import STOPPED
 from mpt.errors import InputError, MptError
@@ -44,6 +45,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    cls=Group,
 )
 app.command("sweep", epilog=METHODS_LISTED)(sweep.sweep)
 app.command("promote")(promote.promote)
@@ -64,6 +66,18 @@ app.command("up")(up.up)
 app.add_typer(studies.app, name="studies")
 app.add_typer(registry.app, name="registry")
 app.add_typer(gym.app, name="gym")
+
+lay_out(
+    app,
+    {
+        "Search": ["sweep", "studies", "run"],
+        "Final evaluation": ["promote", "campaign", "evaluate", "arg", "report", "similarity"],
+        "Prompts": ["predict", "export", "registry", "show"],
+        "Gym": ["gym"],
+        "Tracking": ["ui", "sync"],
+        "Machines": ["doctor", "bench", "up"],
+    },
+)
 
 
 def _version(wanted: bool) -> None:

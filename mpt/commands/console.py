@@ -8,19 +8,18 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from mpt.api.compute import PlainProgress
+from mpt.api.compute import PlainProgress, stage_line
 from mpt.files.escaping import visible
 from mpt.report.grid import Sheet
 from mpt.report.json_text import json_text
 from mpt.report.terminal import print_sheet, rich_table
-from mpt.report.words import clock
 
 if TYPE_CHECKING:
     from mpt.compute.progress import OnStep
@@ -77,8 +76,10 @@ class Terminal:
         file.flush()
 
 
-out = Terminal(Console(highlight=False))
-err = Terminal(_Quiet(stderr=True, highlight=False))
+# NO_COLOR (no-color.org): rich itself would still print bold text
+_COLOURS: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
+out = Terminal(Console(highlight=False, color_system=_COLOURS))
+err = Terminal(_Quiet(stderr=True, highlight=False, color_system=_COLOURS))
 
 
 class _Stream(io.TextIOWrapper):
@@ -191,8 +192,8 @@ def _bar(title: str, total: int, matrix: Matrix | None) -> Iterator[OnStep]:
     with Live(get_renderable=shown, console=err.console, transient=True):
         task = bar.add_task(visible(title), total=total)
         yield lambda steps: bar.advance(task, steps)
-        seconds = bar.tasks[0].elapsed or 0.0
-    err.line(f"{title}: {total} steps in {clock(seconds)}")
+        ended = bar.tasks[0]
+    err.line(stage_line(title, round(ended.completed), total, ended.elapsed or 0.0))
 
 
 def steps_on(lines: Mapping[str, str]) -> None:

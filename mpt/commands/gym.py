@@ -34,18 +34,21 @@ def list_tasks(
         str | None,
         typer.Option(help="Only this family: classification, conditional_generation, other or qa."),
     ] = None,
+    gym: Annotated[
+        str | None, typer.Option(help="mini, or a folder of tasks (default: CrossFit's catalogue)")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the tasks by family.
 
-    With metric, number of shots, and role in the paper's settings.
+    With metric, number of shots, and role in the settings. `--gym mini` lists the embedded tasks.
 
     Example: mpt gym list --family qa
     """
     from mpt.commands.gym_view import print_tasks
     from mpt.gym.overview import listed
 
-    tasks = listed(family)
+    tasks = listed(family, gym)
     if as_json:
         out.json([asdict(task) for task in tasks])
     else:
@@ -71,8 +74,8 @@ def show(
 ) -> None:
     """Show one task: card, source and roles.
 
-    With --gym also its sizes, labels, an example per split, and how many inputs the backbone cuts
-    off and how many answers it cannot write.
+    A task of the embedded gym needs no --gym. With --gym also its sizes, labels, an example per
+    split, and how many inputs the backbone cuts off and how many answers it cannot write.
 
     Example: mpt gym show glue-mrpc --gym data/gym
     """

@@ -21,7 +21,10 @@ def report(
             "--out", callback=from_home, help="Folder of the report; an earlier report is replaced."
         ),
     ],
-    study: Annotated[str | None, typer.Option(help="A study, for its trials and curves.")] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(help="A study, for its trials and curves (default: the newest one)"),
+    ] = None,
     promotion: Annotated[
         str | None, typer.Option(help="A promoted study, or STUDY-N for its trial N.")
     ] = None,

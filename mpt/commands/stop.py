@@ -26,6 +26,7 @@ Budget = Annotated[
 
 def leave(stopping: Stopping, done: str) -> NoReturn:
     """Say what is done and what resumes it; exit code 0 after a budget, 130 after a signal."""
+    done = done.removeprefix(f"{stopping.reason}: ")
     again = "" if stopping.by_signal else f"; resume with: {this_command()}"
     err.line(f"{stopping.reason}: {done}{again}")
     raise typer.Exit(STOPPED if stopping.by_signal else 0)

@@ -37,7 +37,9 @@ def list_(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="The study's name.")],
+    name: Annotated[
+        str | None, typer.Argument(help="The study's name (default: the newest one)")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the trials of a study.
@@ -48,11 +50,11 @@ def show(
     """
     from mpt.report.views import trials_json, trials_sheet
 
-    trials = mpt.load_study(name).records
+    search = mpt.load_study(name)
     if json:
-        out.raw(trials_json(trials))
+        out.raw(trials_json(search.records))
     else:
-        out.sheet(trials_sheet(name, trials))
+        out.sheet(trials_sheet(search.study.title, search.records))
 
 
 @app.command()

@@ -129,7 +129,8 @@ def _say_best(search: mpt.Searched) -> None:
     if (best := search.best) is None:
         out.line("No trial has an ARG, so there is none to promote.")
         return
-    gain = f"{percent(best.arg)} % {interval(best.interval)}"
+    ends = f" {interval(best.interval)}" if best.interval.known else ""
+    gain = f"{percent(best.arg)} %{ends}"
     out.line(f"Best: trial {best.trial}, ARG {gain}: {params(best.params)}")
     out.line()
     name_it = "" if search.is_latest else f" --study {search.study.title}"

@@ -20,6 +20,7 @@ from mpt.errors import ConfigError, MptError
 from mpt.store.home import Home
 from mpt.tracking.outbox import lost, waiting
 from mpt.tracking.uploader import CURE
+from mpt.version import __version__
 
 if TYPE_CHECKING:
     from mpt.backbone.frozen import Backbone
@@ -87,6 +88,7 @@ def versions(wanted: Iterable[str] | None = None) -> Iterator[Finding]:
     running = platform.python_version()
     is_allowed = python.contains(running, prereleases=True)
     fix = "" if is_allowed else f"make an environment with Python {python}"
+    yield Finding("mpt", "ok", __version__)
     yield Finding("python", "ok" if is_allowed else "fail", running, fix)
     for name in LIBRARIES:
         need = allowed.get(name, Requirement(name))

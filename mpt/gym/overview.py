@@ -10,8 +10,8 @@ from mpt.gym.build.cards import Card
 from mpt.gym.build.catalogue import card, cards
 from mpt.gym.crossfit import crossfit_partitions
 from mpt.gym.reach import Reach
-from mpt.gym.source import open_gym
-from mpt.gym.splits import PARTS, SEEDS, Example, TaskCard
+from mpt.gym.source import Gym, open_gym
+from mpt.gym.splits import PARTS, SEEDS, Example
 
 MANY_LABELS = 50
 """The most distinct answers that are listed as labels."""
@@ -61,35 +61,41 @@ class Shown(Listed):
     examples: Mapping[str, str] = field(default_factory=dict)
 
 
-def listed(family: str | None = None) -> list[Listed]:
-    """List the tasks in alphabetical order. Raises ``UnknownName`` for an unknown family."""
-    families = {task_card.family for task_card in cards().values()}
+def listed(family: str | None = None, gym: str | None = None) -> list[Listed]:
+    """List the tasks of a gym, by default CrossFit's, in alphabetical order.
+
+    Raises:
+        UnknownName: no task is of this family, or there is no such gym.
+        DataError: the folder is not a gym.
+    """
+    if gym is None:
+        tasks = [Listed(**_facts(task_card)) for task_card in cards().values()]
+    else:
+        opened = open_gym(gym)
+        tasks = [Listed(**_gym_facts(opened, task)) for task in opened.tasks]
+    families = {task.family for task in tasks}
     if family is not None and family not in families:
         raise UnknownName("family", family, families)
-    return [
-        Listed(**_facts(task_card))
-        for task_card in cards().values()
-        if family in (None, task_card.family)
-    ]
+    return [task for task in tasks if family in (None, task.family)]
 
 
 def shown(task: str, folder: str | None = None) -> Shown:
     """Describe one task, with sizes and examples from ``folder`` if given.
 
+    A task that is only in the embedded gym is described from there.
+
     Raises:
         UnknownName: no such task in the catalogue (nor, with a folder, in that gym).
         DataError: the folder is not a gym.
     """
-    if folder is None:
+    if folder is None and (task in cards() or task not in open_gym().tasks):
         task_card = card(task)
         return Shown(**_facts(task_card), **_recipe(task_card))
-    gym = open_gym(folder)
+    gym = open_gym(folder or "mini")
     split = gym.split(task, SEEDS[0])
-    task_card = cards().get(task)
-    if task_card:
-        facts = {**_facts(task_card), **_recipe(task_card)}
-    else:
-        facts = _custom_facts(gym.card(task), folder)
+    facts = _gym_facts(gym, task)
+    if task_card := cards().get(task):
+        facts |= _recipe(task_card)
     answers = {
         answer for part in PARTS for example in split.part(part) for answer in example.targets
     }
@@ -116,8 +122,11 @@ def _recipe(task_card: Card) -> dict:
     }
 
 
-def _custom_facts(facts: TaskCard, folder: str) -> dict:
-    """Return the fields of ``Listed`` for a task that is not one of CrossFit's."""
+def _gym_facts(gym: Gym, task: str) -> dict:
+    """Return the fields of ``Listed`` for a task of a gym."""
+    if task_card := cards().get(task):
+        return _facts(task_card)
+    facts = gym.card(task)
     return {
         "task": facts.task,
         "family": facts.family,
@@ -125,11 +134,11 @@ def _custom_facts(facts: TaskCard, folder: str) -> dict:
         "kind": facts.kind,
         "metric": facts.metric,
         "k": facts.shots,
-        "source": f"{folder}/{facts.task}",
+        "source": f"{gym.name}/{facts.task}",
         "hub": None,
         "licence": "unknown",
         "checksum": "own task",
-        "roles": (),
+        "roles": gym.partitions.roles(task),
     }
 
 

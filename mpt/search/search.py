@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -300,9 +301,15 @@ def _loaded(storage: PatientStorage, title: str) -> optuna.Study:
 
 
 def _made(storage: PatientStorage, title: str) -> optuna.Study:
-    return optuna.create_study(
+    store = optuna.create_study(
         storage=storage, study_name=title, direction="maximize", load_if_exists=True
     )
+    if store.metric_names is None:
+        with warnings.catch_warnings():
+            # since version 3.2 this is called experimental
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            store.set_metric_names(["ARG"])
+    return store
 
 
 def _set_aside(store: optuna.Study, storage: PatientStorage) -> str:

@@ -57,7 +57,8 @@ def test_list_has_160_tasks_with_their_roles():
 def test_list_can_be_narrowed_and_read():
     lines = mpt_gym("list", "--family", "qa").stdout.strip().split("\n")
     count = sum(card.family == "qa" for card in cards().values())
-    assert lines[0] == f"qa: {count} tasks"
+    assert lines[0].split() == ["task", "metric", "k", "in", "settings"]
+    assert lines[1] == f"qa: {count} tasks"
     assert len(lines) == count + 3
     every = mpt_gym("list").stdout.split("\n")
     assert sum(line.startswith("  ") for line in every) == 160
@@ -138,3 +139,14 @@ def test_a_mirror_of_an_unknown_task_is_refused_before_any_network(tmp_path):
     assert isinstance(found.exception, UnknownName)
     assert "unknown task 'glue-mrcp' - did you mean 'glue-mrpc'" in str(found.exception)
     assert not (tmp_path / "m").exists()
+
+
+def test_the_embedded_gym_is_listed_and_shown_without_a_folder():
+    from mpt.gym.source import open_gym
+
+    tasks = open_gym().tasks
+    listed = json.loads(mpt_gym("list", "--gym", "mini", "--json").stdout)
+    assert [one["task"] for one in listed] == list(tasks)
+    shown = mpt_gym("show", tasks[0]).stdout
+    assert f"mini/{tasks[0]}" in shown
+    assert "train example" in shown

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 from terminal import mpt, tree_of
@@ -53,7 +55,7 @@ def test_every_command_shows_an_example_of_itself(path):
 def test_a_group_without_a_command_shows_its_help(path, tmp_path):
     said = mpt(*path, home=tmp_path / "never")
     assert said.code == 2
-    assert "Commands" in said.out
+    assert "COMMAND [ARGS]..." in said.out
     assert said.err == ""
 
 
@@ -73,3 +75,36 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_fills_the_width_and_names_no_type_for_switches(path, tmp_path):
+    said = mpt(*path, "--help", home=tmp_path / "never", columns=140).out
+    assert "<bool>" not in said
+    # no line of a paragraph ends where its source line did, well before the width
+    text = said.partition("╭")[0].splitlines()
+    for line, after in pairwise(text):
+        if line.strip() and after.strip() and not after.strip().startswith("Example:"):
+            first = after.split()[0]
+            assert len(line.rstrip()) + 1 + len(first) > 138, line
+
+
+def test_commands_stand_in_groups(tmp_path):
+    said = mpt("--help", home=tmp_path / "never").out
+    panels = ("Search", "Final evaluation", "Prompts", "Gym", "Tracking", "Machines")
+    assert all(f"╭─ {panel} ─" in said for panel in panels)
+    assert "╭─ Commands ─" not in said
+
+
+def test_no_color_drops_bold_too(tmp_path):
+    script = (
+        "import os, pty, sys; from mpt.commands.console import out; out.line('word', 'bold green')"
+    )
+    environment = {**os.environ, "FORCE_COLOR": "1"}
+    run = [sys.executable, "-c", script]
+    coloured = subprocess.run(run, capture_output=True, text=True, env=environment, check=True)
+    assert "\x1b[" in coloured.stdout
+    plain = subprocess.run(
+        run, capture_output=True, text=True, env={**environment, "NO_COLOR": "1"}, check=True
+    )
+    assert plain.stdout == "word\n"

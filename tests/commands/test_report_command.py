@@ -91,8 +91,20 @@ def test_a_promotion_is_reported_from_the_ledger_alone_and_what_is_gone_is_shown
     assert contents(home / "prompts") == before
 
 
+def test_without_a_name_the_newest_study_is_reported(home, tmp_path):
+    said = mpt("report", "--out", tmp_path / "out", home=home)
+    assert said.code == 0, said.err
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "small" in page
+
+
+def test_without_a_study_there_is_nothing_to_report(tmp_path):
+    refused = mpt("report", "--out", tmp_path / "out", home=tmp_path / "none")
+    assert refused.code == 2
+    assert "begin one with `mpt sweep" in refused.error
+
+
 REFUSED = {
-    "nothing": ([], "0 things to report were named"),
     "two things": (["--study", "a", "--promotion", "a"], "2 things to report were named"),
     "no such study": (["--study", "smal"], "unknown study 'smal' - did you mean 'small'?"),
     "no such file": (["--results", "none.csv"], "none.csv: cannot be read"),

@@ -19,7 +19,7 @@ from mpt.report.words import clock
 
 def print_tasks(tasks: Sequence[Listed]) -> None:
     """Families, and under each a line per task: name, metric, k, how often source and target."""
-    _note(f"  {'task':<46} {'metric':<19} k   in settings")
+    _note(f"  {'task':<46} {'metric':<19} k   roles")
     for family, members in groupby(sorted(tasks, key=_by_family), key=lambda task: task.family):
         own = list(members)
         _note(f"{family}: {len(own)} tasks")

@@ -57,7 +57,7 @@ def test_list_has_160_tasks_with_their_roles():
 def test_list_can_be_narrowed_and_read():
     lines = mpt_gym("list", "--family", "qa").stdout.strip().split("\n")
     count = sum(card.family == "qa" for card in cards().values())
-    assert lines[0].split() == ["task", "metric", "k", "in", "settings"]
+    assert lines[0].split() == ["task", "metric", "k", "roles"]
     assert lines[1] == f"qa: {count} tasks"
     assert len(lines) == count + 4
     every = mpt_gym("list").stdout.split("\n")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import ceil
 from typing import Literal
 
@@ -13,6 +14,10 @@ import numpy as np
 from mpt.config import Habits
 from mpt.gym.tokens import TokenExample, TokenRow, TokenSplit
 from mpt.seeding import Name, stream
+
+EPOCHS = 64
+"""Orders of an epoch's rows that are kept: of hundreds of thousands of rows, drawing the order anew
+takes longer than the update. The rates of a task and seed share theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +117,21 @@ def training_rows(
     rows = []
     for place in range(step * size, (step + 1) * size):
         epoch, index = divmod(place, len(examples))
-        draws = stream("tuning", *name, epoch)
-        example = examples[draws.permutation(len(examples))[index]]
-        rows.append(example.row(int(draws.integers(len(example.targets)))))
+        order, draws = _epoch(len(examples), *name, epoch)
+        example = examples[order[index]]
+        answers = len(example.targets)
+        # the stream is that of the epoch: every row of it draws from the same state
+        rows.append(example.row(int(deepcopy(draws).integers(answers)) if answers > 1 else 0))
     return rows
+
+
+@lru_cache(maxsize=EPOCHS)
+def _epoch(count: int, *name: Name) -> tuple[np.ndarray, np.random.Generator]:
+    """Return the order of ``count`` rows in an epoch, and the stream as it is after that draw."""
+    draws = stream("tuning", *name)
+    order = draws.permutation(count)
+    order.setflags(write=False)
+    return order, draws
 
 
 def _draw(

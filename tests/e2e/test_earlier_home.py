@@ -15,7 +15,6 @@ from mpt.store.ledger import Ledger
 from mpt.store.row_checks import expect_sound
 
 LEFT = Path(__file__).resolve().parent.parent / "fixtures" / "home-0.1"
-STUDY = LEFT / "study.yaml"
 
 
 def left(home: Path, *stores: str) -> Path:
@@ -25,6 +24,13 @@ def left(home: Path, *stores: str) -> Path:
         with closing(sqlite3.connect(home / f"{store}.db")) as database:
             database.executescript((LEFT / f"{store}.sql").read_text(encoding="utf-8"))
     return home
+
+
+def moved(folder: Path) -> None:
+    """Lay the study beside its gym and backbone, which are somewhere else than they were then."""
+    for name in ("gym", "backbone"):
+        shutil.copytree(LEFT / name, folder / name)
+    shutil.copy(LEFT / "study.yaml", folder)
 
 
 def rows(home: Path) -> list[tuple]:
@@ -46,10 +52,12 @@ def test_it_holds_units_of_every_kind(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stores", [("ledger", "studies"), ("ledger",)], ids=["whole", "ledger"])
-def test_nothing_of_it_is_computed_again(tmp_path, stores):
+def test_nothing_of_it_is_computed_again(tmp_path, monkeypatch, stores):
     home = left(tmp_path / "home", *stores)
+    moved(tmp_path)
+    monkeypatch.chdir(tmp_path)
     before = rows(home)
-    for words in (("sweep", "--study", STUDY), ("promote", "3")):
+    for words in (("sweep", "--study", "study.yaml"), ("promote", "3")):
         ended = mpt(*words, home=home)
         assert ended.code == 0, ended.err
         assert "nothing to compute" in ended.err
@@ -58,7 +66,7 @@ def test_nothing_of_it_is_computed_again(tmp_path, stores):
 
 def test_its_study_is_shown_and_its_numbers_lead_back(tmp_path):
     home = left(tmp_path / "home", "ledger", "studies")
-    assert "-7.14" in mpt("studies", "show", "earlier", home=home).out
-    for digest in ("fa339979ff5a", "69a66910a37d", "152274e232a7", "440b1f30e2d8", "d5012ab6e1c4"):
+    assert "+7.69" in mpt("studies", "show", "earlier", home=home).out
+    for digest in ("91ea35aec794", "c667ac3c0875", "281c98881fd9", "880cb32d91fd", "9e5bfa81311c"):
         shown = mpt("show", digest, home=home)
         assert (shown.code, "warning" in shown.err) == (0, False)

@@ -20,15 +20,20 @@ from mpt.version import __version__
 
 if TYPE_CHECKING:
     from mpt.api.arg import arg, gains
+    from mpt.api.bench import benchmark
     from mpt.api.campaign import Answered, CampaignPlan, campaign, plan_campaign
     from mpt.api.compute import PlainProgress, Quiet
+    from mpt.api.doctor import diagnose
     from mpt.api.evaluate import Evaluated, evaluate
+    from mpt.api.gym import build_gym, gym_task, gym_tasks, mirror_gym, verify_gym
     from mpt.api.promote import Promoted, estimate_promotion, promote
     from mpt.api.prompt import Prompt, load_prompt
+    from mpt.api.registry import registered, roll_back
     from mpt.api.report import Report, write_report
     from mpt.api.room import Room, estimate_room, room
     from mpt.api.run import Learned, run
     from mpt.api.searched import Searched, load_study
+    from mpt.api.services import services_script, start_services
     from mpt.api.show import Shown, show
     from mpt.api.similarity import Similarity, similarity
     from mpt.api.studies import forget, reap, retry, studies
@@ -40,6 +45,11 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "mpt.api.arg": ("arg", "gains"),
+    "mpt.api.bench": ("benchmark",),
+    "mpt.api.doctor": ("diagnose",),
+    "mpt.api.gym": ("build_gym", "gym_task", "gym_tasks", "mirror_gym", "verify_gym"),
+    "mpt.api.registry": ("registered", "roll_back"),
+    "mpt.api.services": ("services_script", "start_services"),
     "mpt.api.campaign": ("Answered", "CampaignPlan", "campaign", "plan_campaign"),
     "mpt.api.evaluate": ("Evaluated", "evaluate"),
     "mpt.api.compute": ("PlainProgress", "Quiet"),
@@ -85,26 +95,37 @@ __all__ = [
     "UnknownName",
     "__version__",
     "arg",
+    "benchmark",
+    "build_gym",
     "campaign",
+    "diagnose",
     "estimate",
     "estimate_promotion",
     "estimate_room",
     "evaluate",
     "forget",
     "gains",
+    "gym_task",
+    "gym_tasks",
     "load_prompt",
     "load_study",
+    "mirror_gym",
     "plan_campaign",
     "promote",
     "reap",
+    "registered",
     "retry",
+    "roll_back",
     "room",
     "run",
+    "services_script",
     "show",
     "similarity",
+    "start_services",
     "studies",
     "sweep",
     "sync",
+    "verify_gym",
     "write_report",
 ]
 

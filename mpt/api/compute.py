@@ -91,6 +91,13 @@ def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def without_password(argument: str) -> str:
+    """Return an argument of a command as it may be shown: the password of an address hidden."""
+    from mpt.store.home import Home
+
+    return Home.shown(argument)
+
+
 class Compute(TypedDict, total=False):
     """Keywords of every call that computes; all may be left out.
 

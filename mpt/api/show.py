@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mpt.store.home import Home
 from mpt.store.ledger import open_ledger
+from mpt.store.results import DamagedResult
 from mpt.store.row_checks import fault_of
 from mpt.tracking.provenance import Origin, find_unit, origin
 
@@ -31,6 +32,13 @@ class Shown:
     origin: Origin
     fault: str
     view: PromptView | None
+
+    @property
+    def result(self) -> dict[str, object]:
+        """What the unit came to, without its curve and without how it was computed."""
+        made = self.unit.result
+        apart = set() if isinstance(made, DamagedResult) else {"software", "numerics"}
+        return made.stored(without=frozenset({"curve", *apart}))
 
 
 def show(digest: str, *, prompt: bool = False) -> Shown:

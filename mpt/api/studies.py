@@ -12,7 +12,8 @@ from mpt.api.searched import found_search
 from mpt.search import stale_trials
 from mpt.search.search import Search
 from mpt.search.storage import study_lease
-from mpt.search.study_list import Overview, overviews
+from mpt.search.study_list import Overview, all_trials, overviews
+from mpt.search.trial import Trial
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger, open_ledger
 from mpt.tracking.address import tracked_home
@@ -56,9 +57,19 @@ def studies() -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = [(one.name, one.trials, one.complete, *_best(one)) for one in overviews(Home.find())]
+    rows = [(one.name, one.trials, one.complete, *_best(one)) for one in listed()]
     columns = ["study", "trials", "complete", "best_trial", "arg", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def listed() -> list[Overview]:
+    """List the studies of this store as records, the youngest first."""
+    return overviews(Home.find())
+
+
+def every_trial() -> Iterator[tuple[str, list[Trial]]]:
+    """Yield every study of this store with its trials, one study at a time."""
+    return all_trials(Home.find())
 
 
 def _best(study: Overview) -> tuple[float | None, ...]:

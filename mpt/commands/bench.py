@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import asdict
+from typing import Annotated, Literal
 
 import typer
 
+import mpt
 from mpt.commands.console import err, out
 from mpt.commands.options import Device
+from mpt.errors import InputError
 from mpt.report.grid import Grid, Sheet
-
-if TYPE_CHECKING:
-    from mpt.bench.timing import Measure
 
 
 def bench(
@@ -47,37 +46,25 @@ def bench(
 
     Example: mpt bench pack --backbone gpt2-256 --runs 4
     """
-    import warnings
-    from dataclasses import asdict
+    from mpt.api.bench import machine_of
 
-    from mpt.bench.evaluation import evaluation
-    from mpt.bench.meta import meta
-    from mpt.bench.outer_steps import outer_steps
-    from mpt.bench.pack import pack
-    from mpt.engine.device import known_device
-    from mpt.engine.malloc import keep_large_blocks
-
-    place = known_device(device) or _usual_device()
-    numbers = _numbers(steps or ("1,2,5,10" if what == "meta" else "6"), "--steps")
-    lengths = _numbers(targets, "--targets")
-    warnings.filterwarnings("ignore")  # the peers'
-    keep_large_blocks()  # for the peers too
-    found: Iterable[Measure]
-    match what:
-        case "meta":
-            found = meta(backbone, place, steps=numbers, rows=rows, pairs=pairs)
-        case "steps":
-            found = outer_steps(backbone, place, pairs=pairs)
-        case "pack":
-            found = pack(backbone, place, runs=runs, steps=numbers[0], pairs=pairs, bf16=bf16)
-        case "eval":
-            found = evaluation(backbone, place, targets=lengths, pairs=pairs)
+    found = mpt.benchmark(
+        what,
+        backbone,
+        device=device,
+        pairs=pairs,
+        steps=() if steps is None else _numbers(steps, "--steps"),
+        rows=rows,
+        runs=runs,
+        targets=_numbers(targets, "--targets"),
+        bf16=bf16,
+    )
     measures = []
     for one in found:
         measures.append(one)
         err.line(f"{one.what} vs {one.peer}: {one.ratio:.2f}")
     if json:
-        record = {"backbone": backbone, "machine": _machine(place)}
+        record = {"backbone": backbone, "machine": machine_of(device)}
         out.json({**record, "measures": [asdict(m) for m in measures]})
         return
     lines = []
@@ -86,12 +73,10 @@ def bench(
         lines.append((m.what, m.peer, *values, f"{m.low:.2f}-{m.high:.2f}", m.note))
     header = ("what", "peer", "mpt", "peer's", "ratio", "pairs", "note")
     title = f"mpt bench {what} --backbone {backbone}"
-    out.sheet(Sheet(Grid(header, tuple(lines), "llrrrrl"), title, (_machine(place),)))
+    out.sheet(Sheet(Grid(header, tuple(lines), "llrrrrl"), title, (machine_of(device),)))
 
 
 def _numbers(text: str, option: str) -> list[int]:
-    from mpt.errors import InputError
-
     try:
         found = [int(part) for part in text.split(",")]
     except ValueError:
@@ -102,21 +87,3 @@ def _numbers(text: str, option: str) -> list[int]:
             fix="give whole numbers from 1, by commas: 1,2,5",
         )
     return found
-
-
-def _usual_device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _machine(place: str) -> str:
-    """What it was measured on."""
-    import platform
-    from importlib.metadata import version
-
-    import torch
-
-    name = torch.cuda.get_device_name(place) if place.startswith("cuda") else platform.machine()
-    threads = f"{torch.get_num_threads()} threads"
-    return f"{name}, {threads}, torch {torch.__version__}, transformers {version('transformers')}"

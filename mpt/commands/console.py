@@ -22,8 +22,7 @@ from mpt.report.json_text import json_text
 from mpt.report.terminal import print_sheet, rich_table
 
 if TYPE_CHECKING:
-    from mpt.compute.progress import OnStep
-    from mpt.lab.matrix import Matrix
+    from mpt.api.compute import Matrix, OnStep
 
 
 class _Quiet(Console):

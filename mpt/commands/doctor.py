@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+import mpt
 from mpt.commands.console import out
 from mpt.commands.options import Device, TrackingUri
 
@@ -27,21 +29,8 @@ def doctor(
 
     Example: mpt doctor
     """
-    from dataclasses import asdict
-    from itertools import chain
-
-    from mpt.config import BackboneConfig
-    from mpt.doctor.cluster import ray
-    from mpt.doctor.machine import machine
-    from mpt.doctor.stores import stores
-    from mpt.engine.device import known_device
-    from mpt.tracking.address import tracked_home
-
-    home = tracked_home(tracking_uri)
-    known_device(device)
     found = []
-    here = machine(home, gym, BackboneConfig(name=backbone), device)
-    for one in chain(stores(home), [ray()], here):
+    for one in mpt.diagnose(gym, backbone, device=device, tracking_uri=tracking_uri):
         found.append(one)
         if not json:
             fix = f" -> {one.fix}" if one.fix else ""

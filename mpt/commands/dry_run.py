@@ -12,8 +12,6 @@ from mpt.report.words import clock, method_names
 
 if TYPE_CHECKING:
     from mpt.api.estimate import Estimate
-    from mpt.lab.cost import Cost
-    from mpt.lab.workload import Workload
 
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print what would be run and its cost; write nothing.")
@@ -23,20 +21,21 @@ DryRun = Annotated[
 def print_estimate(estimate: Estimate, *, json: bool) -> None:
     """Print a command's configuration, matrix of units and expected cost."""
     if json:
-        out.json(_json(estimate.work, estimate.cost))
+        out.json(_json(estimate))
         return
-    _print(estimate.work, estimate.cost)
+    _print(estimate)
 
 
-def _print(planned: Workload, cost: Cost) -> None:
+def _print(estimate: Estimate) -> None:
     import yaml
 
+    planned, cost = estimate.work, estimate.cost
     chosen = planned.study.model_dump(mode="json", exclude_none=True, by_alias=False)
     out.line("Configuration", "bold")
     text = yaml.safe_dump(chosen, sort_keys=False, default_flow_style=None)
     for line in text.split("\n"):
         out.line(line)
-    out.sheet(Sheet(_matrix(planned)))
+    out.sheet(Sheet(_matrix(estimate)))
     units, left = len(planned.units), len(planned.left)
     out.line(f"{units} units, {units - left} in the ledger, {left} to compute")
     for line in planned.about:
@@ -54,9 +53,9 @@ def _print(planned: Workload, cost: Cost) -> None:
     )
 
 
-def _matrix(planned: Workload) -> Grid:
+def _matrix(estimate: Estimate) -> Grid:
     rows = []
-    for row in _rows(planned):
+    for row in _rows(estimate):
         shape = f"{row['tasks']} x {row['seeds']} x {row['rates']}"
         counts = [str(row[key]) for key in ("units", "held", "left")]
         rows.append((str(row["part"]), str(row["method"]), str(row["learned"]), shape, *counts))
@@ -64,8 +63,9 @@ def _matrix(planned: Workload) -> Grid:
     return Grid(header, tuple(rows), "llrrrrr")
 
 
-def _rows(planned: Workload) -> list[dict[str, object]]:
+def _rows(estimate: Estimate) -> list[dict[str, object]]:
     """The matrix, a (part, method) a row; units that rows share are counted in each."""
+    planned = estimate.work
     found, names = [], method_names(row.method for row in planned.rows)
     for row in planned.rows:
         digests = {config.digest for config in row.configs}
@@ -86,13 +86,14 @@ def _rows(planned: Workload) -> list[dict[str, object]]:
     return found
 
 
-def _json(planned: Workload, cost: Cost) -> dict[str, object]:
+def _json(estimate: Estimate) -> dict[str, object]:
     from dataclasses import asdict
 
+    planned, cost = estimate.work, estimate.cost
     return {
         "schema": 1,
         "configuration": planned.study.model_dump(mode="json"),
-        "rows": _rows(planned),
+        "rows": _rows(estimate),
         "units": len(planned.units),
         "held": len(planned.units) - len(planned.left),
         "left": len(planned.left),

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+import mpt
 from mpt.commands.console import ConsoleProgress, out
 from mpt.commands.options import from_home
 from mpt.commands.room import room
-
-if TYPE_CHECKING:
-    from mpt.gym.reach import Reach
 
 app = typer.Typer(
     help="Build and inspect CrossFit's 160 tasks.",
     no_args_is_help=True,
 )
-
-JOBS = min(os.cpu_count() or 1, 8)
-"""Tasks built side by side by default; each takes a processor and about 0.3 GB."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Names = Annotated[list[str] | None, typer.Argument(help="Names of tasks (default: all)")]
@@ -46,9 +40,8 @@ def list_tasks(
     Example: mpt gym list --family qa
     """
     from mpt.commands.gym_view import print_tasks
-    from mpt.gym.overview import listed
 
-    tasks = listed(family, gym)
+    tasks = mpt.gym_tasks(family, gym)
     if as_json:
         out.json([asdict(task) for task in tasks])
     else:
@@ -79,36 +72,13 @@ def show(
 
     Example: mpt gym show glue-mrpc --gym data/gym
     """
-    from dataclasses import replace
-
     from mpt.commands.gym_view import print_task
-    from mpt.errors import ConfigError
-    from mpt.gym.overview import shown
 
-    if folder is None and (study or backbone):
-        raise ConfigError(
-            "--study and --backbone say who reads the rows of --gym",
-            fix="give that too",
-        )
-    found = shown(task, folder)
-    if folder is not None:
-        found = replace(found, reach=_reaches(task, folder, study, backbone))
+    found = mpt.gym_task(task, folder, study=study, backbone=backbone)
     if as_json:
         out.json(asdict(found))
     else:
         print_task(found)
-
-
-def _reaches(task: str, folder: str, study: Path | None, backbone: str | None) -> tuple[Reach, ...]:
-    """What of the task's rows the study's backbone can read and write."""
-    from mpt.backbone.load import load_backbone
-    from mpt.doctor.token_reach import reaches
-    from mpt.gym.source import open_gym
-    from mpt.study.study_file import resolve
-
-    changes = {"gym": folder} | ({"backbone": {"name": backbone}} if backbone else {})
-    config = resolve(study, changes).backbone
-    return tuple(reaches(open_gym(folder), [task], load_backbone(config), config))
 
 
 @app.command("build")
@@ -125,7 +95,12 @@ def build(
         str | None,
         typer.Option(help="k per class (or per task), or `all` (default: the official k)"),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Number of tasks built in parallel.")] = JOBS,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Tasks built in parallel (default: one a processor, at most 8)"
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Build tasks as CrossFit's TSV files.
@@ -135,29 +110,16 @@ def build(
     Example: mpt gym build glue-mrpc boolq --out data/gym
     """
     from mpt.commands.gym_view import print_left_out, print_outcomes
-    from mpt.gym.build.hub_rows import HubRows
-    from mpt.gym.build.many import build_many, chosen_cards, left_out, read_shots
-    from mpt.gym.build.rows import MirrorRows
-    from mpt.gym.build.task import BuildPlan
 
-    source = MirrorRows(mirror) if mirror else HubRows()
-    chosen = chosen_cards(tasks or (), source)
-    plan = BuildPlan(source, to, read_shots(shots))
-    if isinstance(source, HubRows):
-        source.reach()
-    outcomes = []
-    with ConsoleProgress().stage(f"tasks from {source.name}", len(chosen)) as advance:
-        for outcome in build_many(chosen, plan, jobs=jobs):
-            outcomes.append(outcome)
-            advance(1)
-    outcomes.sort(key=lambda outcome: outcome.task)
+    built = mpt.build_gym(
+        to, tasks or (), mirror=mirror, shots=shots, jobs=jobs, progress=ConsoleProgress()
+    )
     if as_json:
-        out.json([asdict(outcome) for outcome in outcomes])
+        out.json([asdict(outcome) for outcome in built.tasks])
     else:
-        print_outcomes(outcomes, to)
-        if not tasks:
-            print_left_out(left_out(chosen), source.name)
-    if any(outcome.state == "failed" for outcome in outcomes):
+        print_outcomes(built.tasks, to)
+        print_left_out(built)
+    if built.has_failed:
         raise typer.Exit(1)
 
 
@@ -181,16 +143,14 @@ def verify(
 
     Example: mpt gym verify data/gym
     """
-    from mpt.commands.gym_view import print_verdicts
-    from mpt.gym.build.verify import FAILING
-    from mpt.gym.build.verify import verify as verdicts
+    from mpt.commands.gym_view import print_comparisons
 
-    found = list(verdicts(folder, against))
+    verified = mpt.verify_gym(folder, against)
     if as_json:
-        out.json([asdict(verdict) for verdict in found])
+        out.json([asdict(task) for task in verified.tasks])
     else:
-        print_verdicts(found)
-    if any(verdict.state in FAILING for verdict in found):
+        print_comparisons(verified)
+    if verified.failing:
         raise typer.Exit(1)
 
 
@@ -209,24 +169,14 @@ def mirror(
     Example: mpt gym mirror --out mirror --tasks boolq,glue-mrpc
     """
     from mpt.commands.gym_view import print_copies
-    from mpt.gym.build.hub_rows import HubRows
-    from mpt.gym.build.many import chosen_cards
-    from mpt.gym.build.mirror import mirror as copy
-    from mpt.gym.build.mirror import wanted_splits
 
     named = [name.strip() for name in tasks.split(",")] if tasks else []
-    chosen = chosen_cards(named, HubRows())
-    HubRows().reach()
-    copies = []
-    with ConsoleProgress().stage("splits from the Hub", len(wanted_splits(chosen))) as advance:
-        for copied in copy(chosen, to):
-            copies.append(copied)
-            advance(1)
+    copied = mpt.mirror_gym(to, named, progress=ConsoleProgress())
     if as_json:
-        out.json([asdict(copied) for copied in copies])
+        out.json([asdict(split) for split in copied.splits])
     else:
-        print_copies(copies, to)
-    if any(copied.state == "failed" for copied in copies):
+        print_copies(copied.splits, to)
+    if copied.has_failed:
         raise typer.Exit(1)
 
 
@@ -238,7 +188,7 @@ def page() -> None:
 
     Example: mpt gym page > docs/gym.md
     """
-    from mpt.gym.page import gym_page
+    from mpt.api.gym import gym_page
 
     out.raw(gym_page())
 

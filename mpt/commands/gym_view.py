@@ -7,13 +7,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
+from mpt.api.gym import Built, Copied, Listed, Outcome, Reach, Shown, Verified
 from mpt.commands.console import out
-from mpt.gym.build.catalogue import cards
-from mpt.gym.build.mirror import Copied
-from mpt.gym.build.task import Outcome
-from mpt.gym.build.verify import FAILING, Comparison
-from mpt.gym.overview import Listed, Shown
-from mpt.gym.reach import Reach
 from mpt.report.words import clock
 
 
@@ -72,8 +67,7 @@ def print_outcomes(outcomes: Sequence[Outcome], to: Path) -> None:
     counts = Counter(outcome.state for outcome in outcomes)
     official = sum(outcome.official == outcome.files == 15 for outcome in outcomes)
     seconds = sum(outcome.seconds for outcome in outcomes)
-    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    _note(f"{len(outcomes)} tasks in {to}: {told} ({clock(seconds)} of work)")
+    _note(f"{len(outcomes)} tasks in {to}: {_counted(counts)} ({clock(seconds)} of work)")
     if any(outcome.official is not None for outcome in outcomes):
         _note(f"{official} of them have all 15 official MD5s")
     for outcome in outcomes:
@@ -83,11 +77,11 @@ def print_outcomes(outcomes: Sequence[Outcome], to: Path) -> None:
         _note(f"failed  {_named(tasks)}: {note}")
 
 
-def print_left_out(tasks: Sequence[str], source: str) -> None:
+def print_left_out(built: Built) -> None:
     """Which tasks the source has no rows for, so that none is missing in silence."""
-    if tasks:
-        of = f"{len(tasks)} of the {len(cards())} tasks have"
-        _note(f"{of} no test rows in {source}: {_named(tasks)}")
+    if tasks := built.left_out:
+        of = f"{len(tasks)} of the {built.known} tasks have"
+        _note(f"{of} no test rows in {built.source}: {_named(tasks)}")
 
 
 def _named(tasks: Sequence[str]) -> str:
@@ -105,27 +99,29 @@ def _failures(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
     return found
 
 
-def print_verdicts(verdicts: Sequence[Comparison]) -> None:
+def print_comparisons(verified: Verified) -> None:
     """One line per task, then the sum."""
-    width = max(len(verdict.task) for verdict in verdicts)
-    for verdict in verdicts:
-        mark = "FAIL" if verdict.state in FAILING else "ok"
-        ratio = f"{verdict.matching}/{verdict.files}"
-        line = f"{mark:<5}{verdict.task:<{width}} {ratio:>6}  {verdict.state}"
-        _note(f"{line}: {verdict.note}" if verdict.note else line)
-    counts = Counter(verdict.state for verdict in verdicts)
-    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    _note(f"{len(verdicts)} tasks: {told}")
+    width = max(len(one.task) for one in verified.tasks)
+    for one in verified.tasks:
+        mark = "FAIL" if one in verified.failing else "ok"
+        ratio = f"{one.matching}/{one.files}"
+        line = f"{mark:<5}{one.task:<{width}} {ratio:>6}  {one.state}"
+        _note(f"{line}: {one.note}" if one.note else line)
+    counts = Counter(one.state for one in verified.tasks)
+    _note(f"{len(verified.tasks)} tasks: {_counted(counts)}")
 
 
 def print_copies(copies: Sequence[Copied], to: Path) -> None:
     """What was copied, and in full what was not."""
     counts = Counter(copied.state for copied in copies)
-    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    _note(f"{len(copies)} splits in {to}: {told}")
+    _note(f"{len(copies)} splits in {to}: {_counted(counts)}")
     for copied in copies:
         if copied.state in ("failed", "absent"):
             _note(f"{copied.state:<8}{copied.data}: {copied.note}".rstrip(": "))
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
 
 
 def _ratio(outcome: Outcome) -> str:

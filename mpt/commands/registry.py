@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import mpt
 from mpt.commands.console import err, out
 
 if TYPE_CHECKING:
-    from mpt.tracking.registry import Version
+    from mpt.api.registry import Version
 
 app = typer.Typer(help="List registered prompts and roll back.", no_args_is_help=True)
 
@@ -30,17 +31,13 @@ def list_(
 
     Example: mpt registry list
     """
-    from mpt.tracking.address import tracked_home
-    from mpt.tracking.registry import models
-
-    found = [
-        version for versions in models(tracked_home(tracking_uri)).values() for version in versions
-    ]
+    versions = mpt.registered(tracking_uri=tracking_uri)
     if json:
-        out.json({"schema": 1, "versions": [_told(version) for version in found]})
-    elif not found:
+        out.json({"schema": 1, "versions": [_fields(version) for version in versions]})
+        return
+    if not versions:
         err.line("no prompt is registered yet; `mpt promote best` registers one")
-    for version in () if json else found:
+    for version in versions:
         mark = "  champion" if version.is_champion else ""
         made = f"{version.created:%Y-%m-%d %H:%M} UTC"
         line = f"{version.model}  version {version.number}  {version.digest}  {made}{mark}"
@@ -62,16 +59,13 @@ def rollback(
 
     Example: mpt registry rollback mpt-mini-reptile
     """
-    from mpt.tracking.address import tracked_home
-    from mpt.tracking.registry import rollback as run
-
-    was, now = run(tracked_home(tracking_uri), model, to)
+    was, now = mpt.roll_back(model, to, tracking_uri=tracking_uri)
     if json:
-        out.json({"schema": 1, "was": _told(was) if was else None, "champion": _told(now)})
+        out.json({"schema": 1, "was": _fields(was) if was else None, "champion": _fields(now)})
         return
     before = f"version {was.number}" if was else "none"
     out.line(f"models:/{model}@champion: {before} -> version {now.number} ({now.digest})")
 
 
-def _told(version: Version) -> dict[str, object]:
+def _fields(version: Version) -> dict[str, object]:
     return {**asdict(version), "created": version.created.isoformat()}

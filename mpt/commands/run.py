@@ -11,6 +11,7 @@ import typer
 import mpt
 from mpt.commands.console import ConsoleProgress, out, steps_on
 from mpt.commands.options import Device, MetaEngine, Method, TrackingUri, from_home, given
+from mpt.methods import method as known_method
 
 
 def run(
@@ -48,18 +49,17 @@ def run(
 
     Example: mpt run --method fomaml --outer-lr 0.1 --steps 60
     """
-    from mpt.methods import method as known_method
-    from mpt.study.study_file import resolve
+    from mpt.api.study import studied
 
     if method is not None:
         known_method(method)
-    changes: dict[str, object] = given(method=method, gym=gym, setting=setting, seed=seed)
+    changes = given(method=method, gym=gym, setting=setting, seed=seed, backbone=backbone)
     parts = {
         "inner": given(lr=inner_lr, steps=inner_steps),
         "outer": given(lr=outer_lr, steps=steps),
-        "backbone": given(name=backbone),
     }
-    chosen = resolve(study, changes | {name: part for name, part in parts.items() if part})
+    changes |= {name: part for name, part in parts.items() if part}
+    chosen = studied(study, changes)
     learned = mpt.run(
         chosen,
         device=device,

@@ -26,16 +26,12 @@ def show(
     """
     import yaml
 
-    from mpt.store.results import DamagedResult
-
     shown = mpt.show(digest, prompt=prompt)
     unit, found, view, fault = shown.unit, shown.origin, shown.view, shown.fault
     if fault:
         line = f"warning: the ledger's row of {unit.digest} is damaged ({fault}); "
         err.line(f"{line}`mpt studies forget {unit.digest}`")
-    made = unit.result
-    apart = set() if isinstance(made, DamagedResult) else {"software", "numerics"}
-    result = made.stored(without=frozenset({"curve", *apart}))
+    made, result = unit.result, shown.result
     software, numerics = (part and part.stored() for part in (made.software, made.numerics))
     told: dict[str, object] = {
         "digest": unit.digest,

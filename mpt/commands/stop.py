@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+import mpt
+from mpt.api.compute import without_password
 from mpt.commands.console import err
-
-if TYPE_CHECKING:
-    from mpt.compute.stopping import Stopping
 
 STOPPED = 130
 """What a shell calls a command that was stopped with Ctrl-C."""
@@ -24,7 +23,7 @@ Budget = Annotated[
 ]
 
 
-def leave(stopping: Stopping, done: str) -> NoReturn:
+def leave(stopping: mpt.Stopping, done: str) -> NoReturn:
     """Say what is done and what resumes it; exit code 0 after a budget, 130 after a signal."""
     done = done.removeprefix(f"{stopping.reason}: ")
     again = "" if stopping.by_signal else f"; resume with: {this_command()}"
@@ -34,6 +33,4 @@ def leave(stopping: Stopping, done: str) -> NoReturn:
 
 def this_command() -> str:
     """The command as it was typed, its passwords hidden."""
-    from mpt.store.home import Home
-
-    return shlex.join(["mpt", *map(Home.shown, sys.argv[1:])])
+    return shlex.join(["mpt", *map(without_password, sys.argv[1:])])

@@ -21,15 +21,13 @@ def list_(
 
     Example: mpt studies list
     """
+    from mpt.api.studies import every_trial, listed
     from mpt.report.views import studies_json, studies_sheet
-    from mpt.search.study_list import all_trials, overviews
-    from mpt.store.home import Home
 
-    home = Home.find()
     if json:
-        for text in studies_json(all_trials(home)):
+        for text in studies_json(every_trial()):
             out.raw(text)
-    elif not (found := overviews(home)):
+    elif not (found := listed()):
         err.line("no study yet; begin one with `mpt sweep --method reptile`")
     else:
         out.sheet(studies_sheet(found))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+import mpt
 from mpt.commands.console import out
 
 
@@ -23,10 +24,7 @@ def up(
 
     Example: mpt up --print
     """
-    from mpt.compute.services import compose, script
-    from mpt.store.home import Home
-
     if print_:
-        out.raw(script(Home.find().root / "services"))
+        out.raw(mpt.services_script())
         return
-    compose()
+    mpt.start_services()

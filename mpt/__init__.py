@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from mpt.api.study import Study
     from mpt.api.sweep import estimate, sweep
     from mpt.api.sync import Synced, sync
+    from mpt.api.ui import mlflow_pages
     from mpt.compute.stopping import Stopped, Stopping
     from mpt.errors import InputError, MptError, UnknownName
 
@@ -65,6 +66,7 @@ _ROOMS = {
     "mpt.api.study": ("Study",),
     "mpt.api.sweep": ("estimate", "sweep"),
     "mpt.api.sync": ("Synced", "sync"),
+    "mpt.api.ui": ("mlflow_pages",),
     "mpt.compute.stopping": ("Stopped", "Stopping"),
     "mpt.errors": ("InputError", "MptError", "UnknownName"),
 }
@@ -110,6 +112,7 @@ __all__ = [
     "load_prompt",
     "load_study",
     "mirror_gym",
+    "mlflow_pages",
     "plan_campaign",
     "promote",
     "reap",

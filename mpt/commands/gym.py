@@ -97,9 +97,7 @@ def build(
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="Tasks built in parallel (default: one a processor, at most 8)"
-        ),
+        typer.Option(min=1, help="Tasks built in parallel (default: one a processor, at most 8)"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -21,6 +21,7 @@ from mpt.commands.options import (
     given,
 )
 from mpt.commands.stop import Budget, leave, this_command
+from mpt.methods import method as known_method
 
 if TYPE_CHECKING:
     from mpt.api.compute import Compute
@@ -73,26 +74,23 @@ def sweep(
 
     Example: mpt sweep --method reptile --trials 12
     """
-    from mpt.gym.partitions import read_partitions
-    from mpt.methods import method as known_method
+    from mpt.api.study import studied
     from mpt.report.views import trials_json, trials_sheet
-    from mpt.study.study_file import resolve
 
     if method is not None:
         known_method(method)
-    changes: dict[str, object] = given(
+    changes = given(
         method=method,
         gym=gym,
-        partitions=None if partitions is None else read_partitions(partitions),
+        partitions=partitions,
         setting=setting,
         trials=trials,
         pack=pack,
         name=name,
         seed=seed,
+        backbone=backbone,
     )
-    if backbone is not None:
-        changes["backbone"] = {"name": backbone}
-    chosen, stopping = resolve(study, changes), mpt.Stopping(budget)
+    chosen, stopping = studied(study, changes), mpt.Stopping(budget)
     ways: Compute = {
         "device": device,
         "meta_engine": meta_engine,

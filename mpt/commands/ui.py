@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import mpt
 from mpt.commands.console import out
 from mpt.commands.options import Experiment
 
 if TYPE_CHECKING:
-    from mpt.store.home import Home
+    from mpt.api.ui import Pages
 
 
 def ui(
@@ -39,24 +40,16 @@ def ui(
 
     Example: mpt ui --port 5001
     """
-    from mpt.tracking.address import tracked_home
-    from mpt.tracking.mlflow_tracker import expect_free, serve_ui, ui_environment
-
-    home = tracked_home(experiment=experiment)
-    ui_environment(home)
-    expect_free(host, port)
+    pages = mpt.mlflow_pages(host, port, study=study, experiment=experiment)
+    _print_links(pages)
     names = [name.strip() for name in allowed_hosts.split(",") if name.strip()]
-    _print_links(home, f"http://{f'[{host}]' if ':' in host else host}:{port}", study)
-    raise typer.Exit(serve_ui(home, host, port, names))
+    raise typer.Exit(pages.serve(names))
 
 
-def _print_links(home: Home, base: str, study: str | None) -> None:
+def _print_links(pages: Pages) -> None:
     """Print where MLflow shows a study; without one, where it shows runs."""
-    from mpt.tracking.links import study_links
-
-    links = study_links(home, base, study)
-    if links is None:
-        out.line(f"MLflow:  {base}  # no study yet; `mpt sweep` begins one")
+    if (links := pages.links) is None:
+        out.line(f"MLflow:  {pages.base}  # no study yet; `mpt sweep` begins one")
         return
     out.line(f"Study {links.study}, in a few seconds (Ctrl-C ends the server):")
     out.line(f"  trials:  {links.trials}")

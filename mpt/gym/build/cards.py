@@ -15,11 +15,11 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from mpt.errors import UnknownName
 from mpt.gym.build.card_source import Source, Splits, Texts
-from mpt.gym.metrics import METRICS
 from mpt.gym.build.procedures import PROCEDURES
-from mpt.gym.splits import TaskCard
 from mpt.gym.build.template import Template
 from mpt.gym.build.transforms import Step
+from mpt.gym.metrics import METRICS
+from mpt.gym.splits import TaskCard
 
 Operator = Literal[
     "eq", "ne", "lt", "le", "gt", "ge", "in", "nonempty", "is_integer", "not_startswith",
@@ -29,7 +29,7 @@ Joiner = Literal["SPACE", "COMMA", "SEP", "TAB", "NONE"]
 
 
 class Condition(BaseModel, frozen=True, extra="forbid"):
-    """A condition for keeping a row: the value at ``path`` (after ``via``) satisfies ``op value``."""
+    """A condition for keeping a row: the value at ``path``, after ``via``, satisfies it."""
 
     path: str
     op: Operator

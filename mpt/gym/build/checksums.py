@@ -11,8 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from mpt.gym.splits import PARTS, SEEDS
 from mpt.files.reading import read_json
+from mpt.gym.splits import PARTS, SEEDS
 
 RECORD = "built.json"
 """The file beside a task's TSV files that records what they were built from and their MD5 sums."""
@@ -42,9 +42,7 @@ def official_md5(task: str, shots: int | str) -> Mapping[str, str]:
         return {}
     sums = _official()[task]
     return {
-        file_name(task, shots, seed, part): sums[part]
-        if part == "test"
-        else sums[part][str(seed)]
+        file_name(task, shots, seed, part): sums[part] if part == "test" else sums[part][str(seed)]
         for seed in SEEDS
         for part in PARTS
     }
@@ -80,7 +78,9 @@ def read_record(folder: Path) -> FolderRecord:
     try:
         content: Any = read_json(folder / RECORD)
         builds = {
-            shots: BuildRecord(build["recipe"], build["source"], build["note"], tuple(build["files"]))
+            shots: BuildRecord(
+                build["recipe"], build["source"], build["note"], tuple(build["files"])
+            )
             for shots, build in content["builds"].items()
         }
         return FolderRecord(builds, dict(content["files"]))

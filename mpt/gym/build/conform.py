@@ -32,8 +32,10 @@ def conform(card: Card, split: str, table: SplitRows) -> Iterator[Row]:
     if missing and (table.columns or table.count):
         raise DataError(
             f"{card.task}: {table.origin} has no column {', '.join(map(repr, missing))}",
-fix=("it has "
-f"{', '.join(table.columns)}: take the data set {card.source.dataset!r} as of 2021"),
+            fix=(
+                "it has "
+                f"{', '.join(table.columns)}: take the data set {card.source.dataset!r} as of 2021"
+            ),
         )
     for column, official in card.source.class_names.items():
         if column in table.columns:
@@ -103,9 +105,8 @@ def _same_labels(
     if missing:
         raise DataError(
             f"{card.task}: the label set of {column!r} in {table.origin} has changed: it has "
-f"{', '.join(names)} and lacks {', '.join(missing)}",
-fix=("take the data set "
-f"{card.source.dataset!r} as of 2021"),
+            f"{', '.join(names)} and lacks {', '.join(missing)}",
+            fix=(f"take the data set {card.source.dataset!r} as of 2021"),
         )
 
 
@@ -123,8 +124,9 @@ def _restored(card: Card, split: str, rows: Iterator[Row]) -> Iterator[Row]:
         except ValueError as error:
             raise DataError(
                 f"{card.task}: split {split!r}, row {number}: {error}",
-fix=("the rows cannot be put "
-"into their official order: take the data set as of 2021"),
+                fix=(
+                    "the rows cannot be put into their official order: take the data set as of 2021"
+                ),
             ) from None
     placed.sort(key=itemgetter(0))
     return (row for _, row in placed)

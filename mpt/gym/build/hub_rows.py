@@ -48,8 +48,10 @@ class HubRows:
         except OSError as error:
             raise DataError(
                 f"the Hub at {constants.ENDPOINT} does not answer ({_short(error)})",
-fix=("check the "
-"network, build from `--mirror DIR`, or set HF_HUB_OFFLINE=1 to use what is cached"),
+                fix=(
+                    "check the network, build from `--mirror DIR`, or set HF_HUB_OFFLINE=1 to use "
+                    "what is cached"
+                ),
             ) from None
 
     def holds(self, source: Source, split: str) -> bool:
@@ -81,7 +83,7 @@ def load_split(source: Source, split: str) -> Dataset | None:
     if source.hub is None:
         raise DataError(
             f"no Hub repository is known for the data set {source.dataset!r}",
-fix="build it from a mirror that holds it (`--mirror DIR`)",
+            fix="build it from a mirror that holds it (`--mirror DIR`)",
         )
     hub, config = source.hub, source.config
     revisions = [source.revision, None if source.revision == CONVERTED else CONVERTED]
@@ -100,8 +102,8 @@ fix="build it from a mirror that holds it (`--mirror DIR`)",
     )
     raise DataError(
         f"{source.hub} ({source.config or 'default'}, {split}) cannot be loaded from the Hub "
-f"({'; '.join(reasons)})",
-fix=f"check the network, or build from `--mirror DIR`.{hint}",
+        f"({'; '.join(reasons)})",
+        fix=f"check the network, or build from `--mirror DIR`.{hint}",
     )
 
 
@@ -113,8 +115,7 @@ def download(url: str) -> bytes:
     except OSError as error:
         raise DataError(
             f"{url} cannot be downloaded ({_short(error)})",
-fix=("check the network, or build from "
-"`--mirror DIR`"),
+            fix=("check the network, or build from `--mirror DIR`"),
         ) from None
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from threading import Thread
 
 from mpt.errors import ConfigError, DataError, StoreError
-from mpt.gym.build.task import Outcome, BuildPlan, build_task
 from mpt.gym.build.cards import Card
 from mpt.gym.build.catalogue import card, cards
 from mpt.gym.build.rows import RowSource
 from mpt.gym.build.sampling import Shots, split_of_tests
+from mpt.gym.build.task import BuildPlan, Outcome, build_task
 
 
 def chosen_cards(names: Sequence[str], source: RowSource) -> list[Card]:
@@ -35,8 +35,10 @@ def chosen_cards(names: Sequence[str], source: RowSource) -> list[Card]:
     if not available:
         raise DataError(
             f"{source.name} holds the rows of no task",
-fix=("expected "
-"<dataset>/<config or default>/<split>.parquet, as `mpt gym mirror` makes them"),
+            fix=(
+                "expected "
+                "<dataset>/<config or default>/<split>.parquet, as `mpt gym mirror` makes them"
+            ),
         )
     return available
 
@@ -110,7 +112,7 @@ def _alone_in(out: Path) -> Iterator[None]:
     except OSError as error:
         raise DataError(
             f"{out}: cannot be written ({error.strerror})",
-fix="choose another --out",
+            fix="choose another --out",
         ) from None
     with lock:
         try:
@@ -118,6 +120,6 @@ fix="choose another --out",
         except OSError:
             raise StoreError(
                 f"another builder is working in {out}",
-fix="wait for it, or choose another --out",
+                fix="wait for it, or choose another --out",
             ) from None
         yield

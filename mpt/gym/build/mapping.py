@@ -50,8 +50,10 @@ def map_rows(card: Card, rows: Iterable[Row], split: str) -> Iterator[Line]:
     def row_error(number: int, cause: Exception) -> DataError:
         return DataError(
             f"{card.task}: split {split!r}, row {number}: {cause}",
-fix=("the card was written for "
-f"the rows of {card.source.dataset!r}: use that data set, or change the card"),
+            fix=(
+                "the card was written for "
+                f"the rows of {card.source.dataset!r}: use that data set, or change the card"
+            ),
         )
 
     return (line for _, line in numbered_lines(card, rows, row_error))
@@ -268,5 +270,7 @@ def _answers(target: Answers, row: Row) -> str:
     if target.drop_empty:
         answers = [text for text in answers if text]
     if target.dedupe is not None:
-        answers = sorted(set(answers)) if target.dedupe == "sorted_set" else list(dict.fromkeys(answers))
+        answers = (
+            sorted(set(answers)) if target.dedupe == "sorted_set" else list(dict.fromkeys(answers))
+        )
     return join([_steps(target.each, text, row) for text in answers], target.join)

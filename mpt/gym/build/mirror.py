@@ -54,7 +54,9 @@ def wanted_splits(chosen: Sequence[Card]) -> list[tuple[Source, str]]:
         rule = card.splits
         is_single = isinstance(rule, OneSplit | OneSplitCounts)
         for split in (rule.origin,) if is_single else (rule.pool, rule.test):
-            splits.setdefault((card.source.dataset, card.source.config, split), (card.source, split))
+            splits.setdefault(
+                (card.source.dataset, card.source.config, split), (card.source, split)
+            )
     return list(splits.values())
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Protocol
 
 from mpt.errors import DataError
-from mpt.gym.build.card_source import Source
-from mpt.gym.build.template import Row
 from mpt.files.reading import lines_of, parse_json, text_of
 from mpt.files.table import bytes_of
+from mpt.gym.build.card_source import Source
+from mpt.gym.build.template import Row
 
 BATCH = 1024
 """Rows that are converted to Python values at a time."""
@@ -78,8 +78,9 @@ class MirrorRows:
             what = "is empty" if self.folder.is_dir() else "does not exist"
             raise DataError(
                 f"mirror folder {self.folder} {what}",
-fix=("make one with `mpt gym mirror --out "
-f"{self.folder}` on a machine with internet"),
+                fix=(
+                    f"make one with `mpt gym mirror --out {self.folder}` on a machine with internet"
+                ),
             )
 
     @property
@@ -174,8 +175,10 @@ def json_lines(content: bytes, origin: str) -> Iterator[tuple[int, Row]]:
             row = parse_json(line)
         except ValueError as error:
             what = str(error).removeprefix("line 1, ").removeprefix("line 1: ")
-            raise DataError(f"{origin}:{number}: not JSON ({what})",
-fix="correct that line",) from None
+            raise DataError(
+                f"{origin}:{number}: not JSON ({what})",
+                fix="correct that line",
+            ) from None
         if not isinstance(row, dict):
             raise DataError(f'{origin}:{number}: not an object such as {{"text": "..."}}')
         yield number, row
@@ -199,6 +202,5 @@ def _broken(path: Path, error: Exception) -> DataError:
     reason = " ".join(str(error).split())[:120]
     return DataError(
         f"{path}: not a whole parquet file ({reason})",
-fix=("copy it again, or make the mirror again "
-"with `mpt gym mirror`"),
+        fix=("copy it again, or make the mirror again with `mpt gym mirror`"),
     )

@@ -74,8 +74,10 @@ class Lines:
             try:
                 content = f"{text}\t{target}\n".encode()
             except UnicodeEncodeError as error:
-                raise DataError(f"{name}, line {number}: {error.reason}",
-fix="correct that row",) from None
+                raise DataError(
+                    f"{name}, line {number}: {error.reason}",
+                    fix="correct that row",
+                ) from None
             self._file.write(content)
             self._starts.append(self._starts[-1] + len(content))
 
@@ -185,7 +187,7 @@ def _needed(card: Card, split: str, lines: Callable[[str], AnyLines | None]) -> 
     if split_lines is None:
         raise DataError(
             f"{card.task}: the source has no split {split!r} of {card.source.dataset}"
-f"/{card.source.config or 'default'}, which the test set comes from",
-fix="add it",
+            f"/{card.source.config or 'default'}, which the test set comes from",
+            fix="add it",
         )
     return split_lines

@@ -54,12 +54,16 @@ def verify(folder: Path, against: Path | None = None) -> Iterator[Comparison]:
         DataError: the folder is missing or holds no CrossFit task.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder",
-fix="give the one that `mpt gym build --out` made",)
+        raise DataError(
+            f"{folder} is not a folder",
+            fix="give the one that `mpt gym build --out` made",
+        )
     tasks = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name in cards())
     if not tasks:
-        raise DataError(f"{folder} holds no CrossFit task",
-fix="build one with `mpt gym build`",)
+        raise DataError(
+            f"{folder} holds no CrossFit task",
+            fix="build one with `mpt gym build`",
+        )
     for task in tasks:
         yield verify_task(cards()[task], folder / task, against / task if against else None)
 

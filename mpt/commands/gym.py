@@ -1,4 +1,4 @@
-"""`mpt gym`: the tasks — list, show, build, verify, mirror."""
+"""`mpt gym`: the tasks — list, show, build, verify, mirror, room."""
 
 from __future__ import annotations
 

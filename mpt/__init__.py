@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mpt.api.promote import Promoted, estimate_promotion, promote
     from mpt.api.prompt import Prompt, load_prompt
     from mpt.api.registry import registered, roll_back
+    from mpt.api.reliability import reliability
     from mpt.api.report import Report, write_report
     from mpt.api.room import Room, estimate_room, room
     from mpt.api.run import Learned, run
@@ -56,6 +57,7 @@ _ROOMS = {
     "mpt.api.compute": ("PlainProgress", "Quiet"),
     "mpt.api.promote": ("Promoted", "estimate_promotion", "promote"),
     "mpt.api.prompt": ("Prompt", "load_prompt"),
+    "mpt.api.reliability": ("reliability",),
     "mpt.api.report": ("Report", "write_report"),
     "mpt.api.room": ("Room", "estimate_room", "room"),
     "mpt.api.run": ("Learned", "run"),
@@ -117,6 +119,7 @@ __all__ = [
     "promote",
     "reap",
     "registered",
+    "reliability",
     "retry",
     "roll_back",
     "room",

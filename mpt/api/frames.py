@@ -14,6 +14,7 @@ from mpt.report.room_table import ranked, room_columns
 
 if TYPE_CHECKING:
     from mpt.search.trial import Trial
+    from mpt.stats.gain_table import GainTable
     from mpt.stats.room import TaskRoom
     from mpt.stats.scores import Gain, Score
 
@@ -51,6 +52,16 @@ def rooms_frame(rooms: Sequence[TaskRoom]) -> pd.DataFrame:
     """Return a task a row, most room first: scores of the oracle, few-shot tuning and no skill."""
     columns = room_columns(fine_tuned=any(one.fine_tuned for one in rooms))
     return _frame(as_records(columns, ranked(rooms)))
+
+
+def gain_frame(table: GainTable) -> pd.DataFrame:
+    """Return a cell of a crossed table a row: trial, task, data seed, relative gain in percent."""
+    rows = [
+        (int(trial), task, seed, float(gain))
+        for trial, gains in zip(table.trials, table.gains, strict=True)
+        for (task, seed), gain in zip(table.cells, gains, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["trial", "task", "seed", "gain"])
 
 
 def _frame(table: Records) -> pd.DataFrame:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import shlex
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from mpt.api.compute import Compute
 from mpt.api.estimate import Estimate, estimated
-from mpt.api.searched import Searched, found_search
+from mpt.api.searched import Searched, found_search, load_study
 from mpt.api.session import Session
 from mpt.compute.stopping import Stopped
 from mpt.lab import promote as promotions
 from mpt.lab.campaign import Named, final_settings, with_final
 from mpt.lab.matrix import Matrix
 from mpt.lab.projection import Projection
+from mpt.lab.race import race_winner
 from mpt.lab.recorded import note_promotion
 from mpt.lab.retest import TOP, choose, untested
 from mpt.lab.workload import campaign_rows, campaign_work
@@ -134,7 +135,10 @@ def promote(
             lease.check()
             note_promotion(promotion, which, top_k, session.lab.ledger)
             again = command or shlex.join(["mpt", "promote", which, "--study", title])
-            findings = promotion_findings(promotion, asked.trials, again, session.home)
+            findings = replace(
+                promotion_findings(promotion, asked.trials, again, session.home),
+                ranking=load_study(title).remarks,
+            )
             folder = f"{title}-{promotion.trial.number + 1}"
             page = write_report(findings, session.home.reports / folder)
             model = Projection(session.tracker, study, session.home).promotion(promotion, page)
@@ -197,7 +201,10 @@ def _run(
     """Re-test, say what takes part, and run the campaign."""
     say, lab = session.progress.say, session.lab
     campaign, retests = promotions.prepare(study, search.trials, lab, which, top_k)
-    if which == "best" and (why := untested(study, search.trials, top_k)):
+    raced = race_winner(study.title, search.trials, lab.ledger) if which == "best" else None
+    if raced:
+        say(f"{study.title}: trial {raced.number + 1} won the race of its trials; no re-test")
+    elif which == "best" and (why := untested(study, search.trials, top_k)):
         say(f"no re-test of {study.title}: {why}")
     for again in retests:
         for line in retest_lines(again):

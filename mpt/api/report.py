@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mpt.api.searched import found_search
@@ -91,10 +91,14 @@ def _of_table(file: Path, command: str, baseline: str, backbone: str, setting: s
 
 
 def _of_study(name: str, command: str) -> Findings:
+    from mpt.api.searched import load_study
     from mpt.lab.recorded import recorded_study
     from mpt.report.collect import study_findings
 
-    return study_findings(*recorded_study(name), command)
+    search = load_study(name)
+    findings = study_findings(*recorded_study(name), command)
+    best = search.best_record
+    return replace(findings, ranking=search.remarks, winner=best.number if best else None)
 
 
 def _of_promotion(name: str, command: str) -> Findings:

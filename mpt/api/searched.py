@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from math import nan
 from typing import TYPE_CHECKING
 
+from mpt.errors import InputError, StoreError
 from mpt.report.views import best_trial
 from mpt.search.search import Search
 from mpt.search.storage import study_names
 from mpt.search.trial import Trial
 from mpt.stats.intervals import Interval
 from mpt.store.home import Home
+from mpt.store.ledger import open_ledger
 from mpt.study.study import Study
 from mpt.tracking.address import runs_at
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mpt.api.plot import Plot
+    from mpt.lab.race import Race
+    from mpt.stats.reliability import Reliability
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +75,65 @@ class Searched:
         return trials_frame(self.records)
 
     @property
+    def best_record(self) -> Trial | None:
+        """The record of ``best``."""
+        winner = self.race.winner if self.race else None
+        won = (trial for trial in self.records if trial.number + 1 == winner)
+        return next(won, best_trial(self.records))
+
+    @property
     def best(self) -> Best | None:
-        """The trial with the highest ARG; None where no trial has one."""
-        best = best_trial(self.records)
+        """The trial that won a race (``until_separated``), else the one with the highest ARG.
+
+        None where no trial has an ARG.
+        """
+        best = self.best_record
         if best is None or best.arg is None:
             return None
         params = dict(best.params)
         return Best(best.number + 1, params, best.arg, best.low, best.high, best.digest)
+
+    @cached_property
+    def reliability(self) -> Reliability | None:
+        """How far the ranking of the trials can be relied on, ``.value`` from 0 to 1.
+
+        None before two trials have completed, or where there is no ledger that can be read.
+        """
+        from mpt.lab.search_noise import search_reliability
+
+        with suppress(InputError, StoreError), open_ledger(self.home) as ledger:
+            return search_reliability(Search.load(self.home, self.study.title), ledger)
+        return None
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """A validation cell of a completed trial a row: its relative ``gain`` in percent.
+
+        Raises:
+            InputError: there is no ledger.
+        """
+        from mpt.api.frames import gain_frame
+        from mpt.lab.search_noise import validation_table
+
+        with open_ledger(self.home) as ledger:
+            table = validation_table(Search.load(self.home, self.study.title), ledger)
+        return gain_frame(table)
+
+    @cached_property
+    def race(self) -> Race | None:
+        """The last race between these trials (``until_separated``), ``.winner`` its best trial."""
+        from mpt.lab.race import recorded_race
+
+        with suppress(InputError, StoreError), open_ledger(self.home) as ledger:
+            return recorded_race(self.study.title, self.records, ledger)
+        return None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What can be said of the ranking, a sentence each: how reliable it is, who is ahead."""
+        from mpt.report.search_words import search_lines
+
+        return search_lines(self.reliability, self.race)
 
     @property
     def left(self) -> int:
@@ -109,7 +166,7 @@ class Searched:
         from mpt.api.plot import Plot
         from mpt.report.figures.trials import trials_figure
 
-        best = best_trial(self.records)
+        best = self.best_record
         return Plot(trials_figure(self.records, best.number if best else None))
 
 

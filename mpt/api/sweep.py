@@ -6,19 +6,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpt.api.estimate import Estimate, estimated
+from mpt.api.knowledge import knowledge
 from mpt.api.searched import Searched
 from mpt.api.session import Session
 from mpt.api.study import studied
+from mpt.compute.stopping import Stopped
 from mpt.lab.plan import SweepPlan, plan
 from mpt.lab.projection import Projection
+from mpt.lab.race import race, record_race
 from mpt.lab.run_facts import data_sets
 from mpt.lab.sweep import sweep as run_sweep
 from mpt.lab.workload import sweep_work
 from mpt.search.search import Search
 from mpt.search.storage import study_names
+from mpt.search.trial import Trial
 from mpt.study.study import Study
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Unpack
 
     from mpt.api.compute import Compute
@@ -28,6 +33,7 @@ def sweep(
     study: Study | str | Path | None = None,
     *,
     trials: int | None = None,
+    until_separated: bool = False,
     command: str = "",
     **ways: Unpack[Compute],
 ) -> Searched:
@@ -40,6 +46,9 @@ def sweep(
         study: what is searched; also the path of a study file. By default Reptile on the embedded
             gym and backbone.
         trials: a total for the study, earlier ones included; by default the study's own.
+        until_separated: afterwards tune from the prompts of the trials that may be the best on
+            further data seeds, until one of them is better than all others at 95 % or the gym has
+            no more; see ``Searched.race``.
         command: what the study's run in MLflow says that it was made by.
         ways: see ``Compute``.
 
@@ -64,7 +73,7 @@ def sweep(
                 lab,
                 session.home,
                 on_trial=projection.trial,
-                on_end=projection.close_study,
+                on_end=lambda ended: _close(concrete, ended, session, projection, until_separated),
                 on_start=projection.open_study,
                 on_open=projection.open_trial,
             )
@@ -90,6 +99,23 @@ def estimate(
         is_begun = chosen.title in study_names(home)
         begun = Search.load(home, chosen.title).trials if is_begun else []
         return estimated(session, lambda lab: sweep_work(concrete, begun, lab))
+
+
+def _close(
+    concrete: SweepPlan,
+    trials: Sequence[Trial],
+    session: Session,
+    projection: Projection,
+    is_raced: bool,
+) -> None:
+    """Race the trials if that is wanted and they are over, and log how the search has ended."""
+    title, end, lab = concrete.study.title, None, session.lab
+    if is_raced and not session.stopping.reason:
+        try:
+            record_race(race(concrete, trials, lab), title, lab.ledger)
+        except Stopped:
+            end = "killed"
+    projection.close_study(trials, end, known=knowledge(title, session))
 
 
 def _checked(study: Study, session: Session) -> SweepPlan:

@@ -64,6 +64,7 @@ def sync(
 def _rebuild(tracking_uri: str | None, progress: Listener | None) -> dict[str, int]:
     """Log every study to the tracker, the oldest first."""
     # these load torch, which sending what waits does not need
+    from mpt.api.knowledge import knowledge
     from mpt.api.session import Session
     from mpt.lab.plan import plan
     from mpt.lab.projection import Projection
@@ -79,6 +80,6 @@ def _rebuild(tracking_uri: str | None, progress: Listener | None) -> dict[str, i
             projection = Projection(session.tracker, study, session.home)
             projection.open_study(Search.load(home, name).trials)
             trials = replay(concrete, session.lab, session.home, on_trial=projection.trial)
-            projection.close_study(trials)
+            projection.close_study(trials, known=knowledge(name, session))
         rebuilt[name] = sum(bool(trial.digest) for trial in trials)
     return rebuilt

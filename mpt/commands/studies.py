@@ -42,7 +42,8 @@ def show(
 ) -> None:
     """Show the trials of a study.
 
-    For each trial its parameters, its ARG with interval, and its state.
+    For each trial its parameters, its ARG with interval, and its state; below, how far their
+    ranking can be relied on.
 
     Example: mpt studies show mini-reptile
     """
@@ -50,9 +51,10 @@ def show(
 
     search = mpt.load_study(name)
     if json:
-        out.raw(trials_json(search.records))
+        out.raw(trials_json(search.records, search.reliability, search.race))
     else:
-        out.sheet(trials_sheet(search.study.title, search.records))
+        title, remarks = search.study.title, search.remarks
+        out.sheet(trials_sheet(title, search.records, remarks, search.best_record))
 
 
 @app.command()

@@ -55,6 +55,13 @@ def sweep(
     pack: Annotated[int | None, typer.Option(help="Trials computed in one pass.")] = None,
     name: Annotated[str | None, typer.Option(help="The study's name (default: GYM-METHOD)")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the study.")] = None,
+    until_separated: Annotated[
+        bool,
+        typer.Option(
+            "--until-separated",
+            help="Then spend further data seeds on the best trials until one is ahead at 95 %.",
+        ),
+    ] = False,
     device: Device = None,
     meta_engine: MetaEngine = "auto",
     tracking_uri: TrackingUri = None,
@@ -104,15 +111,17 @@ def sweep(
     if dry_run:
         print_estimate(mpt.estimate(chosen, **ways), json=json)
         return
-    search = mpt.sweep(chosen, command=this_command(), **ways)
+    search = mpt.sweep(chosen, until_separated=until_separated, command=this_command(), **ways)
     title = chosen.title
     if json:
-        out.raw(trials_json(search.records))
+        out.raw(trials_json(search.records, search.reliability, search.race))
     else:
-        out.sheet(trials_sheet(title, search.records))
+        out.sheet(trials_sheet(title, search.records, search.remarks, search.best_record))
     if stopping.reason and search.left:
         over = chosen.total - search.left
         leave(stopping, f"{over} of {chosen.total} trials are over, {search.left} left")
+    if stopping.reason and until_separated and search.race is None:
+        leave(stopping, "the trials are over, the race between them is not")
     if search.lost:
         again = f"`mpt studies retry {title}` tries again what failed"
         err.line(f"warning: {search.lost} trials failed; {again}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mpt.errors import UnknownName
 from mpt.gym.build.sampling import Shots
 from mpt.gym.partitions import Partitions
-from mpt.gym.splits import FewShotSplit, TaskCard
+from mpt.gym.splits import SEEDS, FewShotSplit, TaskCard
 
 MINI = "mini"
 """Name of the embedded gym."""
@@ -47,6 +47,24 @@ class Gym(Protocol):
         Raises ``UnknownName``, ``DataError``.
         """
         ...
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """A gym that draws rows under more data seeds than ``SEEDS``, such as a generator.
+
+    A study names only the five of ``SEEDS``; the others serve a search that needs more of them.
+    """
+
+    @property
+    def further_seeds(self) -> tuple[int, ...]:
+        """Return the data seeds beyond ``SEEDS`` that ``split`` takes, in the order of use."""
+        ...
+
+
+def data_seeds(gym: Gym) -> tuple[int, ...]:
+    """Return every data seed that a gym has rows for."""
+    return (*SEEDS, *(gym.further_seeds if isinstance(gym, Generates) else ()))
 
 
 def open_gym(where: str = MINI) -> Gym:

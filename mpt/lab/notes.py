@@ -14,13 +14,16 @@ _ARG = (
 )
 
 
-def study_note(study: Study, trials: Sequence[Trial], command: str = "") -> str:
+def study_note(
+    study: Study, trials: Sequence[Trial], command: str = "", ranking: Sequence[str] = ()
+) -> str:
     """Describe a study and its best trial so far.
 
     Args:
         study: what is searched.
         trials: every trial so far.
         command: what runs it; empty if unknown.
+        ranking: how far the ranking of the trials can be relied on, a sentence each.
     """
     complete = [trial for trial in trials if trial.arg is not None]
     best = max(complete, key=lambda trial: trial.arg or 0.0, default=None)
@@ -29,6 +32,7 @@ def study_note(study: Study, trials: Sequence[Trial], command: str = "") -> str:
         f"Search of **{study.method}** on {study.setting} (gym {study.gym}, backbone "
         f"{study.backbone.name}): {over} of {study.total} trials are over.",
         f"Best: trial {best.number + 1}, {_gain(best)}." if best else "No trial has an ARG yet.",
+        *ranking,
         f"Each run below is a trial. {_ARG} `best_arg` is the highest one so far, by trial. "
         "The views *trials by ARG* and *charts* of this experiment compare the trials.",
         f"Next: `mpt promote best --study {study.title}` evaluates the best trial on the targets.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from mpt.compute.failures import blame
 from mpt.config import RunConfig
 from mpt.errors import StoreError
 from mpt.lab.curves import LiveCurves, at, dev_curves, flat, loss_curve, named
+from mpt.lab.knowledge import SearchKnowledge
 from mpt.lab.notes import promotion_note, study_note, trial_note
 from mpt.lab.promote import Promoted, Promotion
+from mpt.lab.race import race_rows
 from mpt.lab.run import BASELINE, EvaluatedCell
 from mpt.lab.run_facts import (
     COMMIT,
@@ -151,7 +154,13 @@ class Projection:
         self._tracker.close_run(run, *unit_end(unit))
 
     def close_study(
-        self, trials: Sequence[Trial], end: End | None = None, error: str = "", reason: str = ""
+        self,
+        trials: Sequence[Trial],
+        end: End | None = None,
+        error: str = "",
+        reason: str = "",
+        *,
+        known: SearchKnowledge | None = None,
     ) -> None:
         """Log a table of trials and the best ARG so far to the parent run, and close it.
 
@@ -160,6 +169,7 @@ class Projection:
             end: how the study ended; by default ``finished``, or ``killed`` if trials are left.
             error: class of the error that ended it.
             reason: message of that error.
+            known: what the search knows of its ranking.
         """
         parent = self._parent("sweep")
         rows = [
@@ -174,6 +184,8 @@ class Projection:
             value = max(t.arg or 0.0 for t in complete if t.number <= trial.number)
             best.append(Point("best_arg", value, trial.number + 1, trial.ended))
         self._tracker.metrics(parent, best)
+        if known is not None:
+            self._ranking(parent, known, best)
         for trial in trials:
             if trial.state in ("waiting", "failed"):
                 self._left(trial, parent)
@@ -181,11 +193,21 @@ class Projection:
             whole = sum(trial.is_over for trial in trials) >= self._study.total
             end = "finished" if whole else "killed"
         notes = {"mpt.error": error, "mpt.reason": reason}
-        notes[NOTE] = study_note(self._study, trials, self._command)
+        lines = known.lines if known else ()
+        notes[NOTE] = study_note(self._study, trials, self._command, lines)
         self._mark_best(complete)
         # a study that is logged again later ends when its last trial did
         last = max(trial.ended for trial in trials) if trials and end == "finished" else 0
         self._tracker.close_run(parent, end, {"mpt.trials": str(len(trials)), **notes}, last)
+
+    def _ranking(self, parent: RunKey, known: SearchKnowledge, best: Sequence[Point]) -> None:
+        """Log the reliability of the ranking, dated by the last trial, and the looks of a race."""
+        if best and known.value == known.value:
+            point = replace(best[-1], name="reliability", value=known.value)
+            self._tracker.metrics(parent, [point])
+        if known.race is not None and known.race.rounds:
+            self._tracker.table(parent, "race", list(race_rows(known.race)))
+            self._tracker.tag(parent, {"mpt.winner": str(known.winner or "")})
 
     def _mark_best(self, complete: Sequence[Trial]) -> None:
         """Tag the trial with the highest ARG, and take the tag from those that had it."""

@@ -16,6 +16,7 @@ from mpt.lab.campaign import (
     final_settings,
     method_configs,
 )
+from mpt.lab.race import race_winner
 from mpt.lab.retest import TOP, Retest, choose, retest
 from mpt.lab.run import BASELINE, FULL, EvaluatedCell, Lab, scores
 from mpt.search.trial import Trial
@@ -103,7 +104,13 @@ class Promotion:
 
 
 def prepare(
-    study: Study, trials: Sequence[Trial], lab: Lab, which: str = "best", top: int = TOP
+    study: Study,
+    trials: Sequence[Trial],
+    lab: Lab,
+    which: str = "best",
+    top: int = TOP,
+    *,
+    is_raced: bool = True,
 ) -> tuple[Campaign, tuple[Retest, ...]]:
     """Choose the trials of the study and of other methods, and build the campaign.
 
@@ -115,6 +122,7 @@ def prepare(
         lab: runs the re-tests; its home contains the other methods' studies.
         which: ``best``, or a trial's number, which skips the re-test of this study.
         top: number of trials to re-test; 1 for no re-test.
+        is_raced: whether the winner of a race (``mpt.lab.race``) is the best, without a re-test.
 
     Raises:
         InputError: there is no such trial, none has completed, or the chosen one diverged.
@@ -125,6 +133,8 @@ def prepare(
     retests: list[Retest] = []
 
     def winner(of: Study, among: Sequence[Trial]) -> Trial:
+        if is_raced and (raced := race_winner(of.title, among, lab.ledger)):
+            return raced
         if (outcome := retest(of, among, lab, top)) is None:
             return choose(among, "best")
         retests.append(outcome)

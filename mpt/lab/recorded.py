@@ -10,6 +10,7 @@ from mpt.compute.worker import Worker
 from mpt.config import RunConfig
 from mpt.errors import InputError
 from mpt.lab.promote import Promotion, prepare, promote
+from mpt.lab.race import race_winner
 from mpt.lab.retest import TOP
 from mpt.lab.run import Config, Lab
 from mpt.search.search import Search
@@ -84,12 +85,15 @@ def recorded_promotion(name: str, home: Home | None = None) -> tuple[Promotion, 
     which = number if name not in study_names(home) and number.isdigit() else "best"
     search = Search.load(home, name if which == "best" else title)
     with open_ledger(home) as ledger:
-        study, which, top = _as_promoted(search, which, ledger)
+        study, which, top, number = _as_promoted(search, which, ledger)
         worker = Worker(
             gym_of(study), study.backbone, home, computes=False, begun_as=search.begun_as
         )
         lab = Recorded(worker, ledger)
-        wanted, retests = prepare(study, search.trials, lab, which, top)
+        # a race may have ended since, with another winner than the trial that was promoted
+        raced = race_winner(study.title, search.trials, ledger)
+        is_raced = raced is not None and raced.number + 1 == number
+        wanted, retests = prepare(study, search.trials, lab, which, top, is_raced=is_raced)
         return promote(wanted, lab, retests), search.trials
 
 
@@ -106,17 +110,21 @@ def note_promotion(promotion: Promotion, which: str, top: int, ledger: Ledger) -
     ledger.link(f"promotion:{study.title}", role, [promotion.meta_runs[0].config.digest])
 
 
-def _as_promoted(search: Search, which: str, ledger: Ledger) -> tuple[Study, str, int]:
-    """Return the study as last promoted (by trial, unless ``best``), its trial and ``top``."""
+def _as_promoted(search: Search, which: str, ledger: Ledger) -> tuple[Study, str, int, int | None]:
+    """Return the study as last promoted (by trial, unless ``best``), how, and the trial's number.
+
+    The number counts from 1; None if the study was not promoted.
+    """
     study = search.study
     promotions = [role for role, _ in ledger.linked(f"promotion:{study.title}")]
     if which != "best":
         promotions = [role for role in promotions if str(role["trial"]) == which]
     if not promotions:
-        return study, which, TOP
+        return study, which, TOP, None
     final = {**study.model_dump(), "final": promotions[-1]["final"]}
     promoted = make_study(final, f"study {study.title!r}")
-    return promoted, promotions[-1]["which"], promotions[-1]["top"]
+    last = promotions[-1]
+    return promoted, last["which"], last["top"], last["trial"]
 
 
 def _missing(config: Config) -> Unit:

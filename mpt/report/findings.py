@@ -82,6 +82,7 @@ class Findings:
         backbone: name of the frozen language model.
         trials: of the sweep that chose the hyper-parameters.
         winner: number of the chosen trial.
+        ranking: how far the trials' ranking can be relied on, a sentence each.
         retested: whether the winner was chosen on data seeds that its search did not use.
         scores: every downstream cell, at all learning rates.
         importance: of the searched hyper-parameters, as shares.
@@ -103,6 +104,7 @@ class Findings:
     study: str = ""
     trials: tuple[Trial, ...] = ()
     winner: int | None = None
+    ranking: tuple[str, ...] = ()
     retested: bool = False
     scores: tuple[Score, ...] = ()
     importance: Mapping[str, float] = field(default_factory=dict)

@@ -201,6 +201,7 @@ def _summary(findings: Findings, table: Grid) -> str:
         parts.append(markdown(pace_grid(findings)))
     if findings.trials:
         parts += ["## Sweep", "![trials](figures/trials.png)", markdown(trial_grid(findings))]
+        parts.append(foreign.markdown(" ".join(findings.ranking)))
     if findings.lost:
         parts += ["## Units without a result", markdown(unit_grid(findings.lost, findings.names))]
     parts.append(_list(f"{name}: {value}" for name, value in findings.software.items()))

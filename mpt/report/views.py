@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from mpt.report import words
@@ -18,15 +19,18 @@ from mpt.report.columns import (
 from mpt.report.findings import Findings
 from mpt.report.grid import Grid, Sheet
 from mpt.report.json_text import json_line, json_text
+from mpt.report.search_words import race_values, reliability_values
 from mpt.report.tables import score_grid
 from mpt.stats.intervals import LEVEL
 from mpt.stats.scores import Gain, Score, best_dev
 
 if TYPE_CHECKING:
+    from mpt.lab.race import Race
     from mpt.lab.similarity import Similarity
     from mpt.search.study_list import Overview
     from mpt.search.trial import Trial
     from mpt.serve.prompt_view import PromptView
+    from mpt.stats.reliability import Reliability
 
 SCHEMA = 1
 """Version of the JSON that ``arg_json`` returns; renaming a key requires a new version."""
@@ -59,23 +63,39 @@ def arg_json(gains: Sequence[Gain], **context: object) -> str:
     )
 
 
+WIDTH = 80
+"""Characters in a line below a table."""
+
 SHOWN = 100
 """Trials in a table at most: half of them the best, half of them the latest."""
 
 
-def trials_sheet(title: str, trials: Sequence[Trial]) -> Sheet:
+def trials_sheet(
+    title: str, trials: Sequence[Trial], lines: Sequence[str] = (), best: Trial | None = None
+) -> Sheet:
     """Return a study's trials, the best one marked; a trial without an ARG shows the reason.
 
     Of a long study only the best and the latest trials are listed, with the total by state.
+
+    Args:
+        title: of the study.
+        trials: by number.
+        lines: what is said below the table, see ``mpt.report.search_words``.
+        best: the trial to mark; by default the one with the highest ARG.
     """
-    best, every = best_trial(trials), trials
+    best, every = best or best_trial(trials), trials
     if len(every) > SHOWN:
         ranked = sorted((t for t in every if t.arg is not None), key=lambda t: -(t.arg or 0.0))
         chosen = {t.number for t in (*ranked[: SHOWN // 2], *every[-SHOWN // 2 :])}
         trials = [trial for trial in every if trial.number in chosen]
     marked = frozenset(at for at, trial in enumerate(trials) if trial is best)
     grid = as_grid(trial_columns(trials, best), trials, marked=marked)
-    return Sheet(grid, f"Study {title}", tuple(_trial_notes(trials, every)))
+    return Sheet(grid, f"Study {title}", (*_trial_notes(trials, every), *_wrapped(lines)))
+
+
+def _wrapped(lines: Sequence[str]) -> Iterator[str]:
+    for line in lines:
+        yield from wrap(line, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _trial_notes(shown: Sequence[Trial], every: Sequence[Trial]) -> Iterator[str]:
@@ -92,9 +112,18 @@ def _trial_notes(shown: Sequence[Trial], every: Sequence[Trial]) -> Iterator[str
         )
 
 
-def trials_json(trials: Sequence[Trial]) -> str:
-    """Format a study's trials as JSON."""
-    return json_text({"schema": SCHEMA, "trials": [as_values(_TRIAL, trial) for trial in trials]})
+def trials_json(
+    trials: Sequence[Trial], reliability: Reliability | None = None, race: Race | None = None
+) -> str:
+    """Format a study's trials as JSON, with what is known of their ranking; null if nothing is."""
+    return json_text(
+        {
+            "schema": SCHEMA,
+            "trials": [as_values(_TRIAL, trial) for trial in trials],
+            "reliability": reliability_values(reliability),
+            "race": race_values(race),
+        }
+    )
 
 
 def studies_sheet(studies: Sequence[Overview]) -> Sheet:

@@ -31,6 +31,9 @@ from mpt.store.unit import State, Unit, read_config
 CHUNK = 500
 """Digests in one query; SQLite and PostgreSQL allow more, but plan shorter lists better."""
 
+STARTS = 50
+"""Prompts in one query for the cells that were tuned from them."""
+
 RACES = 20
 """Failed attempts that other processes may record while this one records the same unit."""
 
@@ -126,6 +129,27 @@ class Ledger:
         begun = sa.or_(*(UNITS.c.config.contains(way, autoescape=True) for way in ways))
         query = sa.select(UNITS.c.digest).where(begun, UNITS.c.digest != digest).distinct()
         return sorted(self._database.do(lambda db: db.execute(query).scalars().all()))
+
+    def cells_from(self, starts: Iterable[str], tasks: Iterable[str]) -> list[Unit]:
+        """Return the downstream cells on these tasks that were tuned from one of these prompts.
+
+        Args:
+            starts: digests of meta-trainings.
+            tasks: names of tasks.
+        """
+        wanted, digests = list(dict.fromkeys(starts)), list[str]()
+        config = UNITS.c.config
+        on = sa.or_(
+            sa.false(),
+            *(config.contains(f'"task":{json.dumps(t)}', autoescape=True) for t in tasks),
+        )
+        for at in range(0, len(wanted), STARTS):
+            chunk = wanted[at : at + STARTS]
+            begun = sa.or_(*(config.contains(f'"start":"{s}"', autoescape=True) for s in chunk))
+            query = sa.select(UNITS.c.digest).where(UNITS.c.kind == "cell", on, begun).distinct()
+            found = self._database.do(lambda db, query=query: db.execute(query).scalars().all())
+            digests += found
+        return list(self.get_many(sorted(digests)).values())
 
     def backbone_names(self, weights: str) -> list[str]:
         """Return the names that units of these weights have for their backbone, by frequency.

@@ -50,11 +50,12 @@ def promote(
     """Run the best trial on the full settings.
 
     The result is a table of ARG, a report and a registered prompt. The best trials are first
-    re-tested on data seeds that the search did not see; a trial given by its number is taken as it
-    is. Each setting's prompt is learned on its source tasks and evaluated on its targets, with all
-    data seeds and learning rates, against plain prompt tuning. Other methods take part with the
-    best trial of their own study (mini-maml beside mini-reptile), or with defaults. Nothing that
-    the ledger holds is computed again, so the same command resumes a promotion that was stopped.
+    re-tested on data seeds that the search did not see, unless one of them won a race (`mpt sweep
+    --until-separated`); a trial given by its number is taken as it is. Each setting's prompt is
+    learned on its source tasks and evaluated on its targets, with all data seeds and learning
+    rates, against plain prompt tuning. Other methods take part with the best trial of their own
+    study (mini-maml beside mini-reptile), or with defaults. Nothing that the ledger holds is
+    computed again, so the same command resumes a promotion that was stopped.
 
     Example: mpt promote best --methods all --baselines all --settings cls-cls,np-p
     """

@@ -38,7 +38,8 @@ def verdict(findings: Findings) -> str:
 
 def _searched(findings: Findings) -> str:
     """Summarise a search whose trials were not evaluated on target tasks."""
-    best = best_trial(findings.trials)
+    chosen = (trial for trial in findings.trials if trial.number == findings.winner)
+    best = next(chosen, best_trial(findings.trials))
     if best is None:
         return "No setting has an average relative gain."
     num_complete = sum(trial.state == "complete" for trial in findings.trials)

@@ -43,9 +43,9 @@ class GainTable:
     trials: tuple[str, ...]
     cells: tuple[Cell, ...]
     gains: Array
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
     zero_baseline: tuple[str, ...] = ()
-    levels: Mapping[str, float] = field(default_factory=dict)
+    levels: Mapping[str, float] = field(default_factory=dict[str, float])
     rounding: tuple[float, float] | None = None
 
     @cached_property

@@ -26,11 +26,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import nan
-from typing import Any
 
 import numpy as np
 
-from mpt.stats.gain_table import GainTable
+from mpt.stats.gain_table import Array, GainTable
 from mpt.stats.intervals import LEVEL, UNKNOWN, Interval
 from mpt.stats.separation import Contrasts, further_seeds, not_separated, ranking, residual
 
@@ -114,7 +113,7 @@ class Reliability:
     not_separated: tuple[str, ...] = ()
     further_seeds: int | None = None
     flat: tuple[FlatTask, ...] = ()
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
     zero_baseline: tuple[str, ...] = ()
 
     @property
@@ -125,12 +124,15 @@ class Reliability:
 
 def reliability(table: GainTable) -> Reliability:
     """Estimate the reliability of a search from its crossed table; see the top of this file."""
-    about = {"left_out": table.left_out, "zero_baseline": table.zero_baseline}
+    left_out, zero = table.left_out, table.zero_baseline
     if table.is_empty:
         count = len(table.trials)
         why = f"{'only one' if count else 'no'} trial has a score on every cell"
         why = why if table.cells else "no cell has a gain"
-        return Reliability(over_seeds=Share(nan, why=why), over_tasks=Share(nan, why=why), **about)
+        unknown = Share(nan, why=why)
+        return Reliability(
+            over_seeds=unknown, over_tasks=unknown, left_out=left_out, zero_baseline=zero
+        )
     has_noise = min(block.shape[1] for block in table.blocks) > 1
     contrasts = Contrasts(table) if has_noise else None
     best, *others = ranking(table)
@@ -148,7 +150,8 @@ def reliability(table: GainTable) -> Reliability:
         not_separated=tuple(names[row] for row in unclear),
         further_seeds=needed,
         flat=_flat(table),
-        **about,
+        left_out=left_out,
+        zero_baseline=zero,
     )
 
 
@@ -222,8 +225,7 @@ def _parameter(ratio: float, first: int, second: float, tail: float) -> float:
     high = first * ratio + 10.0
     while excess(high) > 0:
         high *= 2
-    root: Any = brentq(excess, 0.0, high)
-    return float(root)
+    return float(brentq(excess, 0.0, high))
 
 
 def _components(table: GainTable, contrasts: Contrasts | None) -> Components:
@@ -242,7 +244,7 @@ def _components(table: GainTable, contrasts: Contrasts | None) -> Components:
 
 def _flat(table: GainTable) -> tuple[FlatTask, ...]:
     """Return the tasks at the ceiling, and those where trials differ no more than by noise."""
-    flat = []
+    flat: list[FlatTask] = []
     for task, block in zip(table.tasks, table.blocks, strict=True):
         level = table.levels.get(task, nan)
         if level >= CEILING:
@@ -252,7 +254,7 @@ def _flat(table: GainTable) -> tuple[FlatTask, ...]:
     return tuple(flat)
 
 
-def _differs(means: np.ndarray, block: np.ndarray) -> bool:
+def _differs(means: Array, block: Array) -> bool:
     """Tell whether the trials differ on a task by an F test at 95 %; True if it cannot be made."""
     from scipy.special import fdtrc
 
@@ -262,4 +264,4 @@ def _differs(means: np.ndarray, block: np.ndarray) -> bool:
     if seeds < 2 or not (noise := residual(block) / seeds):
         return True
     freedom = (trials - 1) * (seeds - 1)
-    return float(fdtrc(trials - 1, freedom, means.var(ddof=1) / noise)) < 1 - LEVEL
+    return float(fdtrc(trials - 1, freedom, float(means.var(ddof=1)) / noise)) < 1 - LEVEL

@@ -132,7 +132,7 @@ def further_seeds(contrasts: Contrasts, first: int, second: int) -> int | None:
     if not difference or not spread:
         return None
     counts = np.arange(seeds + 1, seeds + MOST_SEEDS + 1)
-    freedom = contrasts.freedom / (seeds - 1) * (counts - 1)
+    freedom = np.asarray(contrasts.freedom / (seeds - 1) * (counts - 1), dtype=np.float64)
     reach = stdtrit(freedom, (1 + LEVEL) / 2) + stdtrit(freedom, POWER)
     enough = counts[reach * spread / np.sqrt(counts) <= difference]
     return int(enough[0]) - seeds if enough.size else None

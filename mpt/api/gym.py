@@ -18,7 +18,7 @@ from mpt.gym.build.mirror import Copied, mirror, wanted_splits
 from mpt.gym.build.rows import MirrorRows
 from mpt.gym.build.task import BuildPlan, Outcome
 from mpt.gym.build.verify import FAILING, Comparison, verify
-from mpt.gym.overview import Listed, Shown, listed, shown
+from mpt.gym.overview import TaskDetails, TaskSummary, listed, shown
 from mpt.gym.reach import Reach
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Mirrored:
         return any(copied.state == "failed" for copied in self.splits)
 
 
-def gym_tasks(family: str | None = None, gym: str | Path | None = None) -> list[Listed]:
+def gym_tasks(family: str | None = None, gym: str | Path | None = None) -> list[TaskSummary]:
     """List the tasks of a gym, by default CrossFit's: metric, shots and role in the settings.
 
     Raises:
@@ -88,7 +88,7 @@ def gym_task(
     *,
     study: Study | str | Path | None = None,
     backbone: str | None = None,
-) -> Shown:
+) -> TaskDetails:
     """Describe a task: its card, its source and its roles.
 
     Args:

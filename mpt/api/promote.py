@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mpt.api.plot import Plot
 
 
-class Final(Compute, total=False):
+class FinalKeys(Compute, total=False):
     """What a promotion evaluates, and how it is computed; all may be left out.
 
     Attributes:
@@ -99,7 +99,7 @@ def promote(
     which: str | int = "best",
     *,
     command: str | None = None,
-    **ways: Unpack[Final],
+    **ways: Unpack[FinalKeys],
 ) -> Promoted:
     """Run a trial's configuration on the full settings: ARG table, report, champion.
 
@@ -111,7 +111,7 @@ def promote(
             begun last.
         which: ``best``, or a trial's number, counted from 1.
         command: what makes the report again, as it says; by default the `mpt promote` of this.
-        ways: what is evaluated, see ``Final``, and how, see ``Compute``.
+        ways: what is evaluated, see ``FinalKeys``, and how, see ``Compute``.
 
     Raises:
         InputError: no finished trial, or one that cannot be promoted.
@@ -154,7 +154,7 @@ def promote(
 def estimate_promotion(
     search: Searched | str | None = None,
     which: str | int = "best",
-    **ways: Unpack[Final],
+    **ways: Unpack[FinalKeys],
 ) -> Estimate:
     """Estimate what ``promote`` would compute and how long it takes; writes nothing.
 
@@ -177,7 +177,7 @@ def summed_up(session: Session) -> Iterator[None]:
         raise
 
 
-def _final_study(search: Search, which: str, final: Final) -> Study:
+def _final_study(search: Search, which: str, final: FinalKeys) -> Study:
     """Return the study with the final evaluation asked for; refuse what cannot be promoted."""
     choose(search.trials, which)
     gym_of(search.study)
@@ -189,7 +189,7 @@ def _final_study(search: Search, which: str, final: Final) -> Study:
     )
 
 
-def _compute(ways: Final) -> Compute:
+def _compute(ways: FinalKeys) -> Compute:
     """Return the keywords that say how it is computed."""
     known = {key: value for key, value in ways.items() if key in Compute.__annotations__}
     return cast(Compute, known)

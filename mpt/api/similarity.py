@@ -62,7 +62,7 @@ class Similarity:
         records: the correlations as they were computed.
     """
 
-    records: subspaces.Similarity
+    records: subspaces.SimilarityMatrix
 
     @cached_property
     def matrix(self) -> pd.DataFrame:

@@ -53,7 +53,7 @@ class Files:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class BackboneSource:
     """A row of the table; functions are called with a name and the place that it stands for.
 
     Attributes:
@@ -179,27 +179,27 @@ def _is_pickled(name: str, error: Exception, commit: str) -> bool:
     )
 
 
-SOURCES: Mapping[str, Source] = MappingProxyType(
+SOURCES: Mapping[str, BackboneSource] = MappingProxyType(
     {
-        "embedded": Source(
+        "embedded": BackboneSource(
             matches=lambda name, place: place == EMBEDDED,
             find=_folder,
             identity=lambda place, commit, vocabularies: earlier_identity(place),
             advice=_about_folder,
         ),
-        "GGUF file": Source(
+        "GGUF file": BackboneSource(
             matches=lambda name, place: name.endswith(".gguf"),
             find=_gguf,
             identity=lambda place, commit, vocabularies: file_identity(place),
             advice=_about_gguf,
         ),
-        "folder": Source(
+        "folder": BackboneSource(
             matches=lambda name, place: name.startswith(("/", "./", "../", "~")) or place.exists(),
             find=_folder,
             identity=lambda place, commit, vocabularies: folder_identity(place, vocabularies),
             advice=_about_folder,
         ),
-        "Hub id": Source(
+        "Hub id": BackboneSource(
             matches=lambda name, place: True,
             find=_hub_id,
             identity=_by_commit,
@@ -210,7 +210,7 @@ SOURCES: Mapping[str, Source] = MappingProxyType(
 """What a name can stand for; the first row that matches counts."""
 
 
-def source_of(name: str) -> Source:
+def source_of(name: str) -> BackboneSource:
     """Return where a backbone of this name comes from."""
     place = Path(where(name))
     return next(source for source in SOURCES.values() if source.matches(name, place))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mpt.backbone.batch import collate
 from mpt.bench.rows import prompts, random_rows
-from mpt.bench.shapes import Measured, make
+from mpt.bench.shapes import BenchModel, make
 from mpt.bench.stock import generate
 from mpt.bench.timing import Measure, alternate
 from mpt.engine.evaluate import evaluate
@@ -27,7 +27,7 @@ def evaluation(name: str, device: str, *, targets: Sequence[int], pairs: int) ->
         yield from _of_length(model, length, pairs)
 
 
-def _of_length(model: Measured, length: int, pairs: int) -> Iterator[Measure]:
+def _of_length(model: BenchModel, length: int, pairs: int) -> Iterator[Measure]:
     theta = prompts(model, 1)
     questions = _questions(model, length)
     golds = [list(gold) for gold in questions.golds]
@@ -45,7 +45,7 @@ def _of_length(model: Measured, length: int, pairs: int) -> Iterator[Measure]:
     yield from alternate(what, ours, peers, model.ours.device, pairs=pairs)
 
 
-def _questions(model: Measured, length: int) -> Questions:
+def _questions(model: BenchModel, length: int) -> Questions:
     """Make questions whose gold answers are the model's own, some with one token changed."""
     rows = random_rows(model, ROWS, length, "eval")
     theta = prompts(model, 1)

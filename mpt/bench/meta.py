@@ -13,7 +13,7 @@ import torch
 
 from mpt.backbone.batch import Batch, collate
 from mpt.bench.rows import prompts, random_rows
-from mpt.bench.shapes import Measured, make
+from mpt.bench.shapes import BenchModel, make
 from mpt.bench.stock import stock_loss
 from mpt.bench.timing import Measure, alternate, compare
 from mpt.engine.malloc import give_back_free_memory
@@ -35,7 +35,7 @@ FUNCTIONS: dict[str, Function] = {
 }
 
 
-def gradient(name: str, model: Measured, steps: int, rows: int) -> Callable[[], MetaGradient]:
+def gradient(name: str, model: BenchModel, steps: int, rows: int) -> Callable[[], MetaGradient]:
     """Return a function that computes the meta-gradient of one episode.
 
     The episode has ``steps`` inner steps of ``rows`` rows.
@@ -69,7 +69,7 @@ def _ours(rows: int) -> tuple[str, ...]:
     return ("graph kept", "recursion", *((BY_PIECES,) if rows > MICRO else ()))
 
 
-def _times(model: Measured, steps: int, rows: int, pairs: int) -> Iterator[Measure]:
+def _times(model: BenchModel, steps: int, rows: int, pairs: int) -> Iterator[Measure]:
     theirs = gradient("higher", model, steps, rows)().direction
     peers = {
         peer: gradient(peer, model, steps, rows) for peer in ("higher", "higher on mpt's forward")
@@ -122,7 +122,7 @@ def _status(key: str) -> float:
         return next(float(line.split()[1]) for line in lines if line.startswith(key))
 
 
-def _cut(model: Measured, rows: int, micro: int, *name: str | int) -> Batch | tuple[Batch, ...]:
+def _cut(model: BenchModel, rows: int, micro: int, *name: str | int) -> Batch | tuple[Batch, ...]:
     whole = collate([random_rows(model, rows, TARGET, *name)])
     if micro >= rows:
         return whole.to(model.ours.device)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from mpt.backbone.batch import collate
 from mpt.bench.rows import prompts, random_rows
-from mpt.bench.shapes import Measured, make
+from mpt.bench.shapes import BenchModel, make
 from mpt.bench.timing import Measure, compare, seconds
 from mpt.methods import method
 
@@ -38,7 +38,7 @@ def outer_steps(name: str, device: str, *, pairs: int) -> Iterator[Measure]:
         yield replace(measure, note=f"{1 / measure.ours:.2f} steps/s; not on the same machine")
 
 
-def step(model: Measured, kind: str, inner: int, rows: int) -> Callable[[], object]:
+def step(model: BenchModel, kind: str, inner: int, rows: int) -> Callable[[], object]:
     """Return a function that computes the gradient of one outer step, with episodes packed."""
     chosen, theta = method(kind), prompts(model, UNITS)
 

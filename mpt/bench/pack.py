@@ -11,7 +11,7 @@ import torch
 from mpt.backbone.batch import Batch, collate
 from mpt.bench.peft_peer import feed, plain_loop, prompted, trainer_seconds
 from mpt.bench.rows import prompts, random_rows
-from mpt.bench.shapes import Measured, make
+from mpt.bench.shapes import BenchModel, make
 from mpt.bench.timing import Measure, compare, seconds
 from mpt.engine import train
 from mpt.engine.optim import OPTIMISERS
@@ -74,7 +74,7 @@ def pack(
         yield _utilisation(model, rows, sorted(ours)[len(ours) // 2])
 
 
-def tune(model: Measured, rows: list[list[list[TokenRow]]], runs: list[int]) -> None:
+def tune(model: BenchModel, rows: list[list[list[TokenRow]]], runs: list[int]) -> None:
     """Train some runs together with the engine's training loop."""
     backbone = model.ours
     batches = [collate([step[run] for run in runs]).to(backbone.device) for step in rows]
@@ -94,7 +94,7 @@ def tune(model: Measured, rows: list[list[list[TokenRow]]], runs: list[int]) -> 
     )
 
 
-def _utilisation(model: Measured, rows: list[list[list[TokenRow]]], spent: float) -> Measure:
+def _utilisation(model: BenchModel, rows: list[list[list[TokenRow]]], spent: float) -> Measure:
     """Compare the FLOP/s of the packed step with those of a large matrix product.
 
     A step of a frozen model of N weights takes 4 N FLOPs per token: 2 N forward, and 2 N backward

@@ -10,11 +10,11 @@ import torch
 
 from mpt.backbone.batch import Batch
 from mpt.backbone.interleave import appended, interleaved, mask_of
-from mpt.bench.shapes import Measured
+from mpt.bench.shapes import BenchModel
 from mpt.errors import ConfigError
 
 
-def prompted(model: Measured) -> Any:
+def prompted(model: BenchModel) -> Any:
     """Wrap the stock model in a PEFT prompt of the same length. Raises ``ConfigError``."""
     try:
         from peft import PromptTuningConfig, PromptTuningInit, TaskType, get_peft_model
@@ -32,7 +32,7 @@ def prompted(model: Measured) -> Any:
     return get_peft_model(model.stock, chosen).train()
 
 
-def feed(model: Measured, batch: Batch) -> dict[str, torch.Tensor]:
+def feed(model: BenchModel, batch: Batch) -> dict[str, torch.Tensor]:
     """Convert a batch to the arguments of PEFT's ``forward``."""
     if model.stock.config.is_encoder_decoder:
         return {

@@ -55,7 +55,7 @@ SHAPES = ("mini", *_SIZES)
 
 
 @dataclass(frozen=True)
-class Measured:
+class BenchModel:
     """A model as mpt runs it, and the same weights as transformers runs them.
 
     Attributes:
@@ -80,7 +80,7 @@ class Measured:
         return sum(weight.numel() for weight in self.stock.parameters())
 
 
-def make(name: str, device: str, *, bf16: bool = False) -> Measured:
+def make(name: str, device: str, *, bf16: bool = False) -> BenchModel:
     """Make the frozen model of a shape. Raises ``UnknownName`` with the most similar name."""
     if name not in SHAPES:
         raise UnknownName("shape", name, SHAPES)
@@ -99,7 +99,7 @@ def make(name: str, device: str, *, bf16: bool = False) -> Measured:
     stock = deepcopy(model).eval().requires_grad_(False)
     hub.plain_generation(stock, tokenizer)
     prompt, words = (10, 24) if name == "mini" else (100, 128 if large else 64)
-    return Measured(
+    return BenchModel(
         name, kind_of(model.config).freeze(model, tokenizer, name), stock, prompt, words
     )
 

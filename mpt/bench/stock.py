@@ -10,11 +10,11 @@ from torch import Tensor
 from mpt.backbone.attention import differentiable_twice
 from mpt.backbone.batch import Batch
 from mpt.backbone.interleave import appended, interleaved, mask_of, padded_left
-from mpt.bench.shapes import Measured
+from mpt.bench.shapes import BenchModel
 from mpt.notation import Loss, Losses, Prompts
 
 
-def stock_loss(model: Measured, *, twice: bool = False) -> Loss:
+def stock_loss(model: BenchModel, *, twice: bool = False) -> Loss:
     """Return ``loss(theta, batch) -> [1]`` of one run, by ``model.stock(..., labels=...)``.
 
     With ``twice`` the loss can be differentiated twice.
@@ -30,7 +30,7 @@ def stock_loss(model: Measured, *, twice: bool = False) -> Loss:
 
 
 @torch.inference_mode()
-def generate(model: Measured, theta: Prompts, batch: Batch, limit: int) -> list[str]:
+def generate(model: BenchModel, theta: Prompts, batch: Batch, limit: int) -> list[str]:
     """Decode every row greedily by ``model.stock.generate``."""
     prompt = theta.to(model.stock.dtype)[batch.run_of_row]
     embeds = torch.cat([prompt, model.stock.get_input_embeddings()(batch.input)], 1)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from mpt.api.gym import Built, Copied, Listed, Outcome, Reach, Shown, Verified
+from mpt.api.gym import Built, Copied, Outcome, Reach, TaskDetails, TaskSummary, Verified
 from mpt.commands.console import out
 from mpt.report.words import clock
 
 
-def print_tasks(tasks: Sequence[Listed]) -> None:
+def print_tasks(tasks: Sequence[TaskSummary]) -> None:
     """Families, and under each a line per task: name, metric, k, how often source and target."""
     _note(f"  {'task':<46} {'metric':<19} k   roles")
     for family, members in groupby(sorted(tasks, key=_by_family), key=lambda task: task.family):
@@ -26,11 +26,11 @@ def print_tasks(tasks: Sequence[Listed]) -> None:
     _note("paper, validation (v); `mpt gym show TASK` tells the rest, --json everything")
 
 
-def _by_family(task: Listed) -> tuple[str, str]:
+def _by_family(task: TaskSummary) -> tuple[str, str]:
     return task.family, task.task
 
 
-def print_task(shown: Shown) -> None:
+def print_task(shown: TaskDetails) -> None:
     """The card, and the examples where a gym was given."""
     for name, value in (
         ("task", shown.task),

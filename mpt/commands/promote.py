@@ -14,7 +14,7 @@ from mpt.commands.options import Device, Experiment, MetaEngine, TrackingUri
 from mpt.commands.stop import Budget, leave, this_command
 
 if TYPE_CHECKING:
-    from mpt.api.promote import Final
+    from mpt.api.promote import FinalKeys
 
 
 def promote(
@@ -62,7 +62,7 @@ def promote(
     from mpt.report.views import arg_json, arg_sheet
 
     stopping = mpt.Stopping(budget)
-    ways: Final = {
+    ways: FinalKeys = {
         "settings": settings,
         "methods": methods,
         "baselines": baselines,

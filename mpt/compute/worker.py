@@ -33,7 +33,7 @@ from mpt.config import (
 )
 from mpt.engine.checkpoint import Checkpoints
 from mpt.engine.finetune import FineTuned, fine_tune
-from mpt.engine.learn import Learned, OnLosses, learn
+from mpt.engine.learn import MetaTrained, OnLosses, learn
 from mpt.engine.malloc import keep_large_blocks
 from mpt.engine.pack import CellJob, FineTuneJob, MetaJob
 from mpt.engine.plan import cells_that_fit
@@ -292,7 +292,7 @@ class Worker:
     def _units(
         self,
         configs: Sequence[UnitConfig],
-        ends: Sequence[Learned | Tuned | FineTuned | Diverged],
+        ends: Sequence[MetaTrained | Tuned | FineTuned | Diverged],
         seconds: float,
     ) -> list[Unit]:
         """Build the units of a pack, each with an equal share of its seconds."""
@@ -305,12 +305,12 @@ class Worker:
     def _unit(
         self,
         config: UnitConfig,
-        end: Learned | Tuned | FineTuned | Diverged,
+        end: MetaTrained | Tuned | FineTuned | Diverged,
         seconds: float,
         conditions: Numerics,
     ) -> Unit:
         artefact, result = None, _result(end, conditions)
-        if isinstance(end, Learned | Tuned):
+        if isinstance(end, MetaTrained | Tuned):
             artefact = save_prompt(self.home, config.digest, end.prompt, _about(config))
             prompt_sha256 = file_sum(self.home.root / artefact)
             result = result.model_copy(update={"prompt_sha256": prompt_sha256})
@@ -330,14 +330,14 @@ def _about(config: Frozen) -> dict[str, str]:
     return {"digest": config.digest, "config": config.model_dump_json()}
 
 
-def _result(end: Learned | Tuned | FineTuned | Diverged, conditions: Numerics) -> Result:
+def _result(end: MetaTrained | Tuned | FineTuned | Diverged, conditions: Numerics) -> Result:
     """Convert the outcome of a unit into its stored result."""
     if isinstance(end, Diverged):
         return DivergedResult(
             step=end.step, reason=str(end), software=software(), numerics=conditions
         )
     plan = StepRecord.model_validate(asdict(end.plan)) if end.plan else None
-    if isinstance(end, Learned):
+    if isinstance(end, MetaTrained):
         result = MetaResult(curve=end.curve, plan=plan, software=software(), numerics=conditions)
         # set only where there is any, so that results of other methods are stored as before
         return result.model_copy(update={"learned": end.learned}) if end.learned else result

@@ -87,7 +87,7 @@ class Checkpoints:
         except OSError as error:
             if not self._is_failing:
                 _LOG.warning(
-                    "checkpoints cannot be written to %s (%s); training goes on, and starts anew "
+                    "checkpoints cannot be written to %s (%s); training continues, and starts anew "
                     "if it is interrupted: make room, or set MPT_HOME to another disk",
                     self.folder,
                     error.strerror or error,

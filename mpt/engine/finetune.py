@@ -74,7 +74,7 @@ def _trained(
     config, tuning = job.config, job.config.tuning
     step = FineTuneStep(job, model)
     optimiser = adafactor(model.trainable_weights, config.lr)
-    best = _Best()
+    best = _BestWeights()
     curve: list[float] = []
     at = eval_steps(tuning.steps, tuning.num_evals)
     for position in range(1, tuning.steps + 1):
@@ -141,7 +141,7 @@ class FineTuneStep:
 
 
 @dataclass
-class _Best:
+class _BestWeights:
     """The best dev score so far, and the weights that scored it unless they are the last ones."""
 
     dev: float = -float("inf")

@@ -23,7 +23,7 @@ OnLosses = Callable[[str, Sequence[float]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class MetaTrained:
     """A learned initial prompt ``[P, H]``.
 
     Attributes:
@@ -47,7 +47,7 @@ def learn(
     pauses: Sequence[int] | None = None,
     on_step: Callable[[int], None] = lambda rows: None,
     on_losses: OnLosses | None = None,
-) -> list[Learned | Diverged]:
+) -> list[MetaTrained | Diverged]:
     """Run meta-trainings of one shape together, each from its checkpoint if it has one.
 
     Args:
@@ -96,7 +96,7 @@ def learn(
     return [
         end
         if isinstance(end, Diverged)
-        else Learned(end.prompt.cpu(), tuple(curve), step.plan, _summary(end.learned))
+        else MetaTrained(end.prompt.cpu(), tuple(curve), step.plan, _summary(end.learned))
         for end, curve in zip(ends, curves, strict=True)
     ]
 

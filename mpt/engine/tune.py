@@ -42,7 +42,7 @@ class Tuned:
 
 
 @dataclass
-class _Best:
+class _BestPrompt:
     """The best prompt of a cell so far, and its scores and losses."""
 
     prompt: Tensor
@@ -70,7 +70,7 @@ def tune(
     tuning, limit = jobs[0].config.tuning, jobs[0].config.backbone.max_target
     runs = [train.Run(job.config.digest, job.start, job.config.lr, tuning.steps) for job in jobs]
     optimiser = OPTIMISERS[tuning.optimiser]
-    best = [_Best(job.start, [], []) for job in jobs]
+    best = [_BestPrompt(job.start, [], []) for job in jobs]
     at = eval_steps(tuning.steps, tuning.num_evals)
 
     def watch(state: train.TrainState, losses: Losses) -> None:
@@ -100,7 +100,7 @@ def eval_steps(steps: int, count: int) -> frozenset[int]:
 
 
 def _tested(
-    best: Sequence[_Best], jobs: Sequence[CellJob], backbone: Backbone, plan: StepPlan | None
+    best: Sequence[_BestPrompt], jobs: Sequence[CellJob], backbone: Backbone, plan: StepPlan | None
 ) -> list[Tuned]:
     if not jobs:
         return []

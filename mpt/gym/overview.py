@@ -18,7 +18,7 @@ MANY_LABELS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class TaskSummary:
     """One line of ``mpt gym list``.
 
     Attributes:
@@ -42,7 +42,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown(Listed):
+class TaskDetails(TaskSummary):
     """Everything about one task; sizes, labels and examples need a gym's folder.
 
     Attributes:
@@ -61,7 +61,7 @@ class Shown(Listed):
     examples: Mapping[str, str] = field(default_factory=dict)
 
 
-def listed(family: str | None = None, gym: str | None = None) -> list[Listed]:
+def listed(family: str | None = None, gym: str | None = None) -> list[TaskSummary]:
     """List the tasks of a gym, by default CrossFit's, in alphabetical order.
 
     Raises:
@@ -69,17 +69,17 @@ def listed(family: str | None = None, gym: str | None = None) -> list[Listed]:
         DataError: the folder is not a gym.
     """
     if gym is None:
-        tasks = [Listed(**_facts(task_card)) for task_card in cards().values()]
+        tasks = [TaskSummary(**_facts(task_card)) for task_card in cards().values()]
     else:
         opened = open_gym(gym)
-        tasks = [Listed(**_gym_facts(opened, task)) for task in opened.tasks]
+        tasks = [TaskSummary(**_gym_facts(opened, task)) for task in opened.tasks]
     families = {task.family for task in tasks}
     if family is not None and family not in families:
         raise UnknownName("family", family, families)
     return [task for task in tasks if family in (None, task.family)]
 
 
-def shown(task: str, folder: str | None = None) -> Shown:
+def shown(task: str, folder: str | None = None) -> TaskDetails:
     """Describe one task, with sizes and examples from ``folder`` if given.
 
     A task that is only in the embedded gym is described from there.
@@ -90,7 +90,7 @@ def shown(task: str, folder: str | None = None) -> Shown:
     """
     if folder is None and (task in cards() or task not in open_gym().tasks):
         task_card = card(task)
-        return Shown(**_facts(task_card), **_recipe(task_card))
+        return TaskDetails(**_facts(task_card), **_recipe(task_card))
     gym = open_gym(folder or "mini")
     split = gym.split(task, SEEDS[0])
     facts = _gym_facts(gym, task)
@@ -99,7 +99,7 @@ def shown(task: str, folder: str | None = None) -> Shown:
     answers = {
         answer for part in PARTS for example in split.part(part) for answer in example.targets
     }
-    return Shown(
+    return TaskDetails(
         **facts,
         sizes={part: len(split.part(part)) for part in PARTS},
         labels=tuple(sorted(answers)) if len(answers) <= MANY_LABELS else (),
@@ -112,7 +112,7 @@ def _example_line(example: Example) -> str:
 
 
 def _recipe(task_card: Card) -> dict:
-    """Return the fields that ``Shown`` adds to ``Listed`` from the card alone."""
+    """Return the fields that ``TaskDetails`` adds to ``TaskSummary`` from the card alone."""
     reason = task_card.checksum.reason if task_card.checksum else ""
     return {
         "input": task_card.input,
@@ -123,7 +123,7 @@ def _recipe(task_card: Card) -> dict:
 
 
 def _gym_facts(gym: Gym, task: str) -> dict:
-    """Return the fields of ``Listed`` for a task of a gym."""
+    """Return the fields of ``TaskSummary`` for a task of a gym."""
     if task_card := cards().get(task):
         return _facts(task_card)
     facts = gym.card(task)
@@ -143,7 +143,7 @@ def _gym_facts(gym: Gym, task: str) -> dict:
 
 
 def _facts(task_card: Card) -> dict:
-    """Return the fields of ``Listed`` for one of CrossFit's tasks."""
+    """Return the fields of ``TaskSummary`` for one of CrossFit's tasks."""
     source = task_card.source
     return {
         "task": task_card.task,

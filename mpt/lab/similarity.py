@@ -1,4 +1,4 @@
-"""Similarity of tasks: correlations between the input subspaces of their tuned prompts."""
+"""SimilarityMatrix of tasks: correlations between the input subspaces of their tuned prompts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Spaces = Mapping[str, Mapping[int, Subspace]]
 
 
 @dataclass(frozen=True, slots=True)
-class Similarity:
+class SimilarityMatrix:
     """Hold correlations between tasks, averaged over data seeds (the paper's appendix A.6).
 
     Attributes:
@@ -88,7 +88,7 @@ def recorded(study: Study, tasks: Sequence[str], lab: Lab) -> Spaces:
     return {**spaces, **_spaces(_plain(study, left, searched, lab), lab.worker.home)}
 
 
-def of_targets(evaluated: Sequence[EvaluatedCell], home: Home) -> Similarity | None:
+def of_targets(evaluated: Sequence[EvaluatedCell], home: Home) -> SimilarityMatrix | None:
     """Compare the targets of a promotion by the cells of its baseline.
 
     None if there are fewer than two targets, or a prompt file is missing (``gone``).
@@ -114,7 +114,7 @@ def _plain_ones(evaluated: Sequence[EvaluatedCell]) -> list[EvaluatedCell]:
     return [cell_result for cell_result in evaluated if cell_result.eval_target.start == VOCABULARY]
 
 
-def similarity(spaces: Spaces) -> Similarity:
+def similarity(spaces: Spaces) -> SimilarityMatrix:
     """Compare every task with every other, seed by seed.
 
     Raises:
@@ -128,7 +128,7 @@ def similarity(spaces: Spaces) -> Similarity:
         )
     matrix = tuple(tuple(_mean(of, onto) for onto in spaces.values()) for of in spaces.values())
     chance = fmean(by_chance(space) for seeds in spaces.values() for space in seeds.values())
-    return Similarity(tuple(spaces), matrix, chance)
+    return SimilarityMatrix(tuple(spaces), matrix, chance)
 
 
 def _mean(of: Mapping[int, Subspace], onto: Mapping[int, Subspace]) -> float | None:

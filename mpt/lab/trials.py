@@ -45,18 +45,18 @@ class PruningPolicy(Protocol):
 
 
 @dataclass(eq=False)
-class _Going:
+class _RunningTrial:
     """Hold the state of a running trial.
 
     Attributes:
-        asked: its number and hyper-parameters.
+        open_trial: its number and hyper-parameters.
         rungs: meta-steps at which it may be stopped early.
         unit: its meta-training so far.
         evaluated: results of cells tuned from the prompt of ``unit``.
         end: the final record, if it was pruned.
     """
 
-    asked: OpenTrial
+    open_trial: OpenTrial
     config: RunConfig
     rungs: tuple[int, ...] = ()
     unit: Unit | None = None
@@ -104,14 +104,14 @@ class TrialRunner:
             self._tune(healthy, self.concrete.eval_protocol, f"{span}: validation")
         return [self._record(trial) for trial in trials]
 
-    def _begin(self, trial: OpenTrial) -> _Going:
+    def _begin(self, trial: OpenTrial) -> _RunningTrial:
         study, config = self.concrete.study, self.concrete.config(trial.params)
         if not isinstance(pruner := study.pruner, Hyperband):
-            return _Going(trial, config)
+            return _RunningTrial(trial, config)
         bracket = pruner.bracket(trial.number, study.seed, study.most_steps)
-        return _Going(trial, config, pruner.rungs(bracket, config.updates, study.most_steps))
+        return _RunningTrial(trial, config, pruner.rungs(bracket, config.updates, study.most_steps))
 
-    def _climb(self, trials: Sequence[_Going], span: str) -> None:
+    def _climb(self, trials: Sequence[_RunningTrial], span: str) -> None:
         """Meta-train from rung to rung.
 
         At each rung the prompts are tuned with one data seed and rate, and trials may be stopped
@@ -132,14 +132,14 @@ class TrialRunner:
                 gain_of = self._gains(trial)
                 # a task on which tuning diverged counts as a loss of 100 %
                 gain = fmean(gain_of.get((task, cheap.seeds[0]), -100.0) for task in self._levels)
-                self._look(trial, {trial.rungs[rung]: gain}, trial.rungs[rung])
+                self._report(trial, {trial.rungs[rung]: gain}, trial.rungs[rung])
                 if trial.end is not None:
                     self.lab.worker.checkpoints.drop(trial.config.digest)
                 else:
                     trial.evaluated = []
             rung += 1
 
-    def _evaluate_by_seed(self, trials: Sequence[_Going], title: str) -> None:
+    def _evaluate_by_seed(self, trials: Sequence[_RunningTrial], title: str) -> None:
         """Tune with one data seed after another; trials may be stopped after each but the last."""
         whole, tasks = self.concrete.eval_protocol, self.concrete.tasks
         pairs = [(task, seed) for seed in whole.seeds for task in tasks]
@@ -150,16 +150,20 @@ class TrialRunner:
                 gain_of = self._gains(trial)
                 reports = {at: gain_of[pair] for at, pair in enumerate(pairs) if pair in gain_of}
                 if done < len(whole.seeds):
-                    self._look(trial, reports, done * len(tasks))
+                    self._report(trial, reports, done * len(tasks))
                 else:
-                    self.policy.report(trial.asked, reports)
+                    self.policy.report(trial.open_trial, reports)
 
-    def _learn(self, trials: Sequence[_Going], configs: Sequence[RunConfig], title: str) -> None:
+    def _learn(
+        self, trials: Sequence[_RunningTrial], configs: Sequence[RunConfig], title: str
+    ) -> None:
         units = self.lab.learn(configs, title, self.concrete.study.pack)
         for trial, config in zip(trials, configs, strict=True):
             trial.unit = units[config.digest]
 
-    def _tune(self, trials: Sequence[_Going], eval_protocol: EvalProtocol, title: str) -> None:
+    def _tune(
+        self, trials: Sequence[_RunningTrial], eval_protocol: EvalProtocol, title: str
+    ) -> None:
         eval_targets = {
             t.config.digest: replace(
                 self.concrete.baseline, method=t.config.digest, start=t.learned.digest
@@ -177,10 +181,10 @@ class TrialRunner:
                 if cell_result.eval_target.method == trial.config.digest
             ]
 
-    def _look(self, trial: _Going, reports: Mapping[int, float], step: int) -> None:
-        self.policy.report(trial.asked, reports)
-        if reason := self.policy.should_prune(trial.asked, step):
-            number, params = trial.asked.number, dict(trial.asked.params)
+    def _report(self, trial: _RunningTrial, reports: Mapping[int, float], step: int) -> None:
+        self.policy.report(trial.open_trial, reports)
+        if reason := self.policy.should_prune(trial.open_trial, step):
+            number, params = trial.open_trial.number, dict(trial.open_trial.params)
             trial.end = Trial(
                 number, params, "pruned", trial.learned.digest, reason=reason, step=step
             )
@@ -193,7 +197,7 @@ class TrialRunner:
             tests_by_task.setdefault(score.task, []).append(score.test)
         return {task: level for task, tests in tests_by_task.items() if (level := fmean(tests)) > 0}
 
-    def _gains(self, trial: _Going) -> dict[tuple[str, int], float]:
+    def _gains(self, trial: _RunningTrial) -> dict[tuple[str, int], float]:
         """Compute the relative gain (percent) by task and data seed; their mean is the ARG."""
         return {
             (score.task, score.seed): relative_gain(score.test, self._levels[score.task])
@@ -201,15 +205,15 @@ class TrialRunner:
             if score.task in self._levels
         }
 
-    def _record(self, trial: _Going) -> TrialRecord:
+    def _record(self, trial: _RunningTrial) -> TrialRecord:
         evaluated = (*self.baseline, *trial.evaluated)
         end = trial.end or _end(trial, evaluated)
         return TrialRecord(end, trial.config, trial.learned, evaluated)
 
 
-def _end(trial: _Going, evaluated: Sequence[EvaluatedCell]) -> Trial:
+def _end(trial: _RunningTrial, evaluated: Sequence[EvaluatedCell]) -> Trial:
     """Return the final record of a trial: its ARG, or why it has none."""
-    number, params, unit = trial.asked.number, dict(trial.asked.params), trial.learned
+    number, params, unit = trial.open_trial.number, dict(trial.open_trial.params), trial.learned
     units = [unit, *(cell_result.unit for cell_result in trial.evaluated)]
     failures = (each.result for each in units if isinstance(each.result, FailedResult))
     if why := next(failures, None):

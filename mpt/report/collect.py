@@ -21,7 +21,7 @@ from mpt.methods import method
 from mpt.report.findings import Curve, Findings, UnitLine
 from mpt.report.paper import MAIN, paper_setting
 from mpt.report.results_table import ONE_SETTING, read_scores
-from mpt.report.tunings import looks_of
+from mpt.report.tunings import dev_curves_of
 from mpt.report.views import best_trial
 from mpt.report.words import interval, method_name, percent
 from mpt.search.importance import importance
@@ -68,7 +68,7 @@ def promotion_findings(
         gains=promotion.gains,
         scores=tuple(scores(cell_results)),
         importance=importance(study, trials),
-        looks=tuple(looks_of(cell_results)),
+        dev_curves=tuple(dev_curves_of(cell_results)),
         similarity=of_targets(promotion.baselines, home) if home else None,
         units=tuple(_promoted_units(promotion)),
         curves=tuple(

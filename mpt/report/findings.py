@@ -13,7 +13,7 @@ from mpt.stats.paired import Paired, compare, holm
 from mpt.stats.scores import Gain, Score
 
 if TYPE_CHECKING:
-    from mpt.lab.similarity import Similarity
+    from mpt.lab.similarity import SimilarityMatrix
     from mpt.search.trial import Trial
 
 
@@ -86,7 +86,7 @@ class Findings:
         retested: whether the winner was chosen on data seeds that its search did not use.
         scores: every downstream cell, at all learning rates.
         importance: of the searched hyper-parameters, as shares.
-        looks: dev evaluations of downstream cells during tuning, at the chosen learning rates.
+        dev_curves: dev evaluations of downstream cells during tuning, at the chosen learning rates.
         similarity: of the targets' prompts from plain prompt tuning (PT).
         curves: of the meta-trainings, on one y axis called ``curve_label``.
         config: what was run, a value by label.
@@ -108,8 +108,8 @@ class Findings:
     retested: bool = False
     scores: tuple[Score, ...] = ()
     importance: Mapping[str, float] = field(default_factory=dict)
-    looks: tuple[DevCurve, ...] = ()
-    similarity: Similarity | None = None
+    dev_curves: tuple[DevCurve, ...] = ()
+    similarity: SimilarityMatrix | None = None
     units: tuple[UnitLine, ...] = ()
     curves: tuple[Curve, ...] = ()
     curve_label: str = "training loss (nats per token)"
@@ -133,7 +133,7 @@ class Findings:
         """Map each method to its name on the page; see ``words.method_names``."""
         every = (
             *(name for gain in self.gains for name in (gain.method, gain.baseline)),
-            *(row.method for rows in (self.scores, self.units, self.looks) for row in rows),
+            *(row.method for rows in (self.scores, self.units, self.dev_curves) for row in rows),
             self.baseline,
         )
         return words.method_names(every)
@@ -173,7 +173,7 @@ class Findings:
     @property
     def paces(self) -> tuple[Pace, ...]:
         """Compute how soon each method reaches the baseline's best dev score in each setting."""
-        return tuple(paces(self.looks, self.baseline))
+        return tuple(paces(self.dev_curves, self.baseline))
 
     @property
     def versus(self) -> tuple[Versus, ...]:

@@ -118,8 +118,8 @@ def _figures(findings: Findings) -> Iterator[tuple[str, Figure]]:
             ),
         )
     if findings.paces:
-        yield "convergence", pace_figure(findings.looks, findings.baseline)
-        yield "dev", dev_figure(findings.looks, findings.baseline)
+        yield "convergence", pace_figure(findings.dev_curves, findings.baseline)
+        yield "dev", dev_figure(findings.dev_curves, findings.baseline)
     if findings.similarity:
         yield "similarity", similarity_figure(findings.similarity)
     if findings.trials:

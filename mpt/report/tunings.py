@@ -11,7 +11,7 @@ from mpt.stats.scores import Score, best_dev
 from mpt.store.results import CellResult
 
 
-def looks_of(evaluated: Sequence[EvaluatedCell]) -> Iterator[DevCurve]:
+def dev_curves_of(evaluated: Sequence[EvaluatedCell]) -> Iterator[DevCurve]:
     """Yield the dev scores of each (setting, method, task, seed, meta-seed), at its best-dev rate.
 
     Only of tuned prompts: an update of full fine-tuning is not comparable with one of a prompt.

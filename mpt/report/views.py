@@ -26,7 +26,7 @@ from mpt.stats.scores import Gain, Score, best_dev
 
 if TYPE_CHECKING:
     from mpt.lab.race import Race
-    from mpt.lab.similarity import Similarity
+    from mpt.lab.similarity import SimilarityMatrix
     from mpt.search.study_list import Overview
     from mpt.search.trial import Trial
     from mpt.serve.prompt_view import PromptView
@@ -152,7 +152,7 @@ def studies_json(studies: Iterable[tuple[str, Sequence[Trial]]]) -> Iterator[str
     yield "]}"
 
 
-def similarity_sheet(similarity: Similarity, nearest: int = 3) -> Sheet:
+def similarity_sheet(similarity: SimilarityMatrix, nearest: int = 3) -> Sheet:
     """Return every task with the tasks whose subspaces contain most of its prompt."""
     rows = []
     for task in similarity.tasks:
@@ -163,7 +163,7 @@ def similarity_sheet(similarity: Similarity, nearest: int = 3) -> Sheet:
 
 
 def sources_sheet(
-    target: str, sources: Sequence[tuple[str, float]], similarity: Similarity
+    target: str, sources: Sequence[tuple[str, float]], similarity: SimilarityMatrix
 ) -> Sheet:
     """Return the recommended source tasks for a target, the most similar first."""
     rows = tuple((task, f"{value:.3f}") for task, value in sources)
@@ -172,7 +172,7 @@ def sources_sheet(
 
 
 def similarity_json(
-    similarity: Similarity, target: str | None, sources: Sequence[tuple[str, float]]
+    similarity: SimilarityMatrix, target: str | None, sources: Sequence[tuple[str, float]]
 ) -> str:
     """Format the matrix as JSON, unrounded, with null where two tasks share no data seed.
 

@@ -23,7 +23,7 @@ from mpt.errors import StoreError
 from mpt.store.database import OPENING, Database, now
 from mpt.store.tables import LEASES, insert
 
-LOOK = 1.0
+CHECK_EVERY_S = 1.0
 """Seconds between two polls of a lease that is being waited for, at most."""
 
 
@@ -226,7 +226,7 @@ def take(
         if time.monotonic() - began >= seconds:
             # not renewed for as long as it lasts: the database's clock may have been set back
             stale = mark
-        time.sleep(min(LOOK, seconds / 20))
+        time.sleep(min(CHECK_EVERY_S, seconds / 20))
     own = (LEASES.c.name == name) & (LEASES.c.token == token)
 
     def renew(db: sa.Connection) -> bool:

@@ -36,10 +36,10 @@ __all__ = [
     "ui_environment",
 ]
 
-FAREWELL = 60.0
+CLOSE_TIMEOUT_S = 60.0
 """Seconds that closing waits for a server that answers; a new database alone takes ten."""
 
-HASTE = 2.0
+INTERRUPT_TIMEOUT_S = 2.0
 """Seconds that closing waits when the user interrupts mpt."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -76,7 +76,7 @@ class MlflowTracker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close(HASTE if kind is KeyboardInterrupt else FAREWELL)
+        self.close(INTERRUPT_TIMEOUT_S if kind is KeyboardInterrupt else CLOSE_TIMEOUT_S)
 
     @property
     def unsent(self) -> int:
@@ -170,7 +170,7 @@ class MlflowTracker:
         """Wait until everything is sent, see ``Tracker``."""
         return self._shipper.flush(timeout)
 
-    def close(self, timeout: float = FAREWELL) -> None:
+    def close(self, timeout: float = CLOSE_TIMEOUT_S) -> None:
         """Close as in ``Tracker``, and warn of unsent records and how to send them."""
         left = self._shipper.close(timeout)
         if not self._shipper.is_alive:

@@ -13,7 +13,7 @@ from mpt import methods
 from mpt.backbone.batch import collate
 from mpt.config import BackboneConfig, InnerLoop, OuterLoop, RunConfig
 from mpt.engine.checkpoint import Checkpoints
-from mpt.engine.learn import Learned, learn
+from mpt.engine.learn import MetaTrained, learn
 from mpt.engine.pack import MetaJob, run_shape
 from mpt.engine.plan import known_engine
 from mpt.errors import ConfigError, UnknownName
@@ -86,7 +86,7 @@ def test_a_method_of_order_two_beside_maml_gets_its_own_gradient(backbone, tmp_p
     register(monkeypatch, "mine", mine)
     jobs = [job(backbone, "mine"), job(backbone, "mine", lr=0.3)]
     for one, packed in zip(jobs, learned(backbone, tmp_path, *jobs), strict=True):
-        assert isinstance(packed, Learned)
+        assert isinstance(packed, MetaTrained)
         assert packed.plan is not None
         assert packed.plan.engine == "second order"
         torch.testing.assert_close(packed.prompt, by_hand(mine, backbone, one), rtol=0, atol=1e-9)
@@ -121,7 +121,7 @@ def directions(method: Method, backbone, job: MetaJob, step: int, theta, by_name
 def test_every_method_s_step_is_its_own_gradient(name, backbone, tmp_path):
     one = job(backbone, name)
     (packed,) = learned(backbone, tmp_path, one)
-    assert isinstance(packed, Learned)
+    assert isinstance(packed, MetaTrained)
     expected = by_hand(METHODS[name], backbone, one)
     torch.testing.assert_close(packed.prompt, expected, rtol=0, atol=1e-9)
 
@@ -143,7 +143,7 @@ def test_the_engine_of_a_method_is_its_own_function(engine, backbone, tmp_path, 
     one = job(backbone, "mine")
     (packed,) = learned(backbone, tmp_path, one, engine=engine)
     assert asked == [engine, engine]
-    assert isinstance(packed, Learned)
+    assert isinstance(packed, MetaTrained)
     torch.testing.assert_close(packed.prompt, by_hand(mine, backbone, one), rtol=0, atol=1e-9)
 
 
@@ -198,8 +198,8 @@ def test_what_is_learned_beside_the_prompt_is_each_run_s_own(
     packed = learned(backbone, tmp_path / "packed", *jobs)
     for one, together in zip(jobs, packed, strict=True):
         (alone,) = learned(backbone, tmp_path / "alone", one)
-        assert isinstance(together, Learned)
-        assert isinstance(alone, Learned)
+        assert isinstance(together, MetaTrained)
+        assert isinstance(alone, MetaTrained)
         torch.testing.assert_close(together.prompt, alone.prompt, rtol=0, atol=1e-9)
         assert together.learned["scale"] == pytest.approx(alone.learned["scale"], abs=1e-9)
         assert together.learned["scale"]["mean"] != pytest.approx(1, abs=1e-3)

@@ -12,7 +12,7 @@ from mpt.backbone.batch import collate
 from mpt.config import BackboneConfig, CellConfig, InnerLoop, OuterLoop, RunConfig, Tuning
 from mpt.engine import plan as planning
 from mpt.engine.checkpoint import Checkpoints
-from mpt.engine.learn import Learned, learn
+from mpt.engine.learn import MetaTrained, learn
 from mpt.engine.memory import BackOff, footprint, is_out_of_memory
 from mpt.engine.pack import CellJob, MetaJob
 from mpt.engine.plan import cells_that_fit, known_engine, plan_step
@@ -102,8 +102,8 @@ def test_a_meta_training_short_of_memory_ends_as_if_it_were_not(tmp_path, method
     scarce = learn(jobs, narrow, checkpoints=Checkpoints(tmp_path / "scarce"))
     assert narrow.refused
     for one, other in zip(plenty, scarce, strict=True):
-        assert isinstance(one, Learned)
-        assert isinstance(other, Learned)
+        assert isinstance(one, MetaTrained)
+        assert isinstance(other, MetaTrained)
         torch.testing.assert_close(other.prompt, one.prompt, rtol=0, atol=1e-7)
         assert other.plan is not None
         assert other.plan.rows <= 2, "what is recorded is what was done"
@@ -292,8 +292,8 @@ def test_every_engine_learns_the_same_prompt_and_is_recorded(tmp_path, engine):
     ours, theirs = Checkpoints(tmp_path / "ours"), Checkpoints(tmp_path / "theirs")
     (kept,) = learn([meta(backbone)], backbone, checkpoints=ours)
     (other,) = learn([meta(backbone)], backbone, checkpoints=theirs, engine=engine)
-    assert isinstance(kept, Learned)
-    assert isinstance(other, Learned)
+    assert isinstance(kept, MetaTrained)
+    assert isinstance(other, MetaTrained)
     assert kept.plan is not None
     assert other.plan is not None
     assert (kept.plan.engine, other.plan.engine) == ("graph", engine)

@@ -17,7 +17,7 @@ from mpt.config import BackboneConfig, CellConfig, InnerLoop, OuterLoop, RunConf
 from mpt.engine import checkpoint, train
 from mpt.engine.checkpoint import Checkpoints, plan_of
 from mpt.engine.evaluate import evaluate
-from mpt.engine.learn import Learned, learn
+from mpt.engine.learn import MetaTrained, learn
 from mpt.engine.optim import OPTIMISERS
 from mpt.engine.pack import CellJob, MetaJob, packs, run_shape
 from mpt.engine.step import MetaStep
@@ -90,8 +90,8 @@ def test_meta_trainings_together_are_meta_trainings_alone(toy, tmp_path, method)
     together = learn(jobs, toy, checkpoints=Checkpoints(tmp_path / "together"))
     for job, packed in zip(jobs, together, strict=True):
         (alone,) = learn([job], toy, checkpoints=Checkpoints(tmp_path / "alone"))
-        assert isinstance(packed, Learned)
-        assert isinstance(alone, Learned)
+        assert isinstance(packed, MetaTrained)
+        assert isinstance(alone, MetaTrained)
         assert len(packed.curve) == job.config.outer.steps
         torch.testing.assert_close(packed.prompt, alone.prompt, rtol=0, atol=1e-9)
         assert packed.curve == pytest.approx(alone.curve, abs=1e-9)
@@ -121,8 +121,8 @@ def test_an_interrupt_amid_a_step_keeps_the_last_whole_step(toy, tmp_path, monke
     saved = [seldom.read(job.config.digest) for job in jobs]
     assert [(one.position, len(one.curve)) for one in saved if one] == [(2, 2), (2, 2)]
     for one, other in zip(undisturbed, learn(jobs, toy, checkpoints=seldom), strict=True):
-        assert isinstance(one, Learned)
-        assert isinstance(other, Learned)
+        assert isinstance(one, MetaTrained)
+        assert isinstance(other, MetaTrained)
         assert torch.equal(one.prompt, other.prompt)
         assert one.curve == other.curve
 
@@ -136,7 +136,7 @@ def test_a_disk_that_takes_no_checkpoint_costs_no_training(toy, tmp_path, monkey
 
     monkeypatch.setattr(checkpoint, "write_whole", full)
     (found,) = learn(jobs, toy, checkpoints=Checkpoints(tmp_path / "b", every=0.0))
-    assert isinstance(found, Learned)
+    assert isinstance(found, MetaTrained)
     assert torch.equal(found.prompt, wanted.prompt)
     assert [record.getMessage() for record in caplog.records] == [
         f"checkpoints cannot be written to {tmp_path / 'b'} (No space left on device); training "
@@ -179,8 +179,8 @@ def test_a_killed_meta_training_continues_bit_for_bit(tmp_path, kind, method, op
     resumed = learn(jobs, backbone, checkpoints=every_step, on_step=seen.append)
     assert seen == [13, 2], "the steps already taken are not repeated"
     for one, other in zip(undisturbed, resumed, strict=True):
-        assert isinstance(one, Learned)
-        assert isinstance(other, Learned)
+        assert isinstance(one, MetaTrained)
+        assert isinstance(other, MetaTrained)
         assert torch.equal(one.prompt, other.prompt)
         assert one.curve == other.curve
 
@@ -254,8 +254,8 @@ def test_a_bad_checkpoint_is_started_over_and_told(change, why, toy, tmp_path, c
     path.write_bytes(bad)
     seen: list[int] = []
     again = learn([job], toy, checkpoints=checkpoints, on_step=seen.append)[0]
-    assert isinstance(whole, Learned)
-    assert isinstance(again, Learned)
+    assert isinstance(whole, MetaTrained)
+    assert isinstance(again, MetaTrained)
     assert torch.equal(whole.prompt, again.prompt)
     assert seen == [0, *[1] * 6], "from its first step on"
     (line,) = (record.getMessage() for record in caplog.records)
@@ -270,8 +270,8 @@ def test_a_diverged_run_leaves_and_its_neighbour_is_unharmed(toy, tmp_path):
     assert isinstance(diverged, Diverged)
     assert 1 <= diverged.step <= 6
     assert "diverged at step" in str(diverged)
-    assert isinstance(alone, Learned)
-    assert isinstance(beside, Learned)
+    assert isinstance(alone, MetaTrained)
+    assert isinstance(beside, MetaTrained)
     torch.testing.assert_close(beside.prompt, alone.prompt, rtol=0, atol=1e-9)
 
 

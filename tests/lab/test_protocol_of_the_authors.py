@@ -30,7 +30,7 @@ from mpt.config import (
     Tuning,
 )
 from mpt.engine.checkpoint import Checkpoints
-from mpt.engine.learn import Learned, learn
+from mpt.engine.learn import MetaTrained, learn
 from mpt.engine.pack import MetaJob
 from mpt.errors import Diverged
 from mpt.gym.source import open_gym
@@ -260,7 +260,7 @@ def test_the_engine_adds_up_what_the_authors_add_up(backbone, tmp_path, method, 
         for step in range(2):
             found = [_direction(method, backbone, one, theta, n) for n in (2 * step, 2 * step + 1)]
             theta = theta - one.config.outer.lr * factor * torch.stack(found).mean(0)
-        assert isinstance(packed, Learned)
+        assert isinstance(packed, MetaTrained)
         torch.testing.assert_close(packed.prompt, theta, rtol=0, atol=1e-9)
 
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from mpt.lab.similarity import Similarity
+from mpt.lab.similarity import SimilarityMatrix
 from mpt.report import words
 from mpt.report.comparisons import importance_grid, pace_grid, paired_grid
 from mpt.report.figures.heat import rates_figure, similarity_figure
@@ -52,14 +52,14 @@ def findings() -> Findings:
         title="Compared",
         gains=tuple(gains(found, resamples=200)),
         scores=found,
-        looks=(
+        dev_curves=(
             looks("PT", 0.1, 0.2, 0.4),
             looks("maml", 0.4, 0.5, 0.5),
             looks("mtl", 0.1, 0.1, 0.1),
             *(looks("PT", 0.1, 0.4, 0.4, seed=21), looks("maml", 0.1, 0.4, 0.4, seed=21)),
         ),
         importance={"outer_lr": 0.75, "inner_steps": 0.25},
-        similarity=Similarity(("t0", "t1"), ((1.0, 0.25), (0.5, 1.0)), 0.3),
+        similarity=SimilarityMatrix(("t0", "t1"), ((1.0, 0.25), (0.5, 1.0)), 0.3),
         trials=tuple(trial(n, inner, outer) for n, (inner, outer) in enumerate(GRID)),
     )
 
@@ -209,7 +209,7 @@ def test_what_is_not_there_has_no_section(findings, tmp_path):
     lone = replace(
         findings,
         gains=findings.gains[:1],
-        looks=(),
+        dev_curves=(),
         importance={},
         similarity=None,
         trials=(),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
     from numpy.typing import NDArray
 
-    from mpt.lab.similarity import Similarity
+    from mpt.lab.similarity import SimilarityMatrix
     from mpt.search.trial import Trial
 
 DISTINCT = 6
@@ -29,7 +29,7 @@ LEGIBLE = 24
 """More rows than this leave no room for values in the tiles."""
 
 
-def similarity_figure(similarity: Similarity) -> Figure:
+def similarity_figure(similarity: SimilarityMatrix) -> Figure:
     """Draw how much of the row's prompt lies in the column's subspace; similar tasks adjoin."""
     import numpy as np
 
@@ -130,7 +130,7 @@ def _readable(colour: tuple[float, ...] | NDArray[np.float64]) -> str:
     return "white" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.45 else INK
 
 
-def _by_likeness(similarity: Similarity) -> list[int]:
+def _by_likeness(similarity: SimilarityMatrix) -> list[int]:
     """Order tasks by hierarchical clustering, so that blocks of similar tasks are visible."""
     import numpy as np
     from scipy.cluster.hierarchy import leaves_list, linkage

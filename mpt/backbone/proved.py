@@ -6,7 +6,6 @@ at every load anyway, so a proof that was made once under the same name need not
 
 from __future__ import annotations
 
-import os
 import platform
 from contextlib import suppress
 from functools import cache
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from platformdirs import user_cache_path
 
 if TYPE_CHECKING:
     from mpt.backbone.frozen import LoadedBackbone
@@ -52,12 +52,9 @@ def keep_proof(name: str) -> None:
 
 
 def _folder() -> Path | None:
-    """``$XDG_CACHE_HOME/mpt/proofs``, in ``~/.cache`` by default; None where there is no home."""
-    if (given := os.environ.get("XDG_CACHE_HOME", "")).startswith("/"):
-        return Path(given) / "mpt" / "proofs"
-    with suppress(RuntimeError):
-        return Path.home() / ".cache" / "mpt" / "proofs"
-    return None
+    """The folder ``proofs`` of mpt's cache; None where there is no home."""
+    folder = user_cache_path("mpt") / "proofs"
+    return folder if folder.is_absolute() else None
 
 
 @cache

@@ -147,7 +147,7 @@ class _Listing(Recorded):
         title: str,
         pack: PackSize,
     ) -> list[EvaluatedCell]:
-        """Look up cells, and add them as rows; see ``Lab.judge``."""
+        """Look up cells, and add them as rows; see ``Lab.evaluate_cells``."""
         for method in ("PT", "trials"):
             own = [
                 eval_target

@@ -20,9 +20,6 @@ REQUIRED = ("method", "task", "seed", "dev", "test")
 NAMES = ("setting", "method", "task")
 """Columns of names, in which ``csv_cell`` puts an apostrophe before what would be a formula."""
 
-OPTIONAL = ("setting", "lr", "bsz", "meta_seed")
-"""Columns with a meaning that a table may leave out."""
-
 ONE_SETTING = "all"
 """The setting of every row where the table has no such column."""
 

@@ -115,11 +115,6 @@ class Home:
         return self
 
     @property
-    def mlflow_url(self) -> str:
-        """URL of MLflow's local store, whether or not runs are tracked there."""
-        return sqlite_url(self.root / "mlflow.db")
-
-    @property
     def outbox(self) -> Path:
         """Folder of tracking records that have not been sent yet."""
         return self.root / "outbox"

@@ -13,7 +13,6 @@ from contextlib import suppress
 from datetime import UTC
 from functools import partial
 from hashlib import sha256
-from types import TracebackType
 from typing import Any
 
 import sqlalchemy as sa
@@ -62,12 +61,7 @@ class Ledger:
     def __enter__(self) -> Ledger:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ def test_everything_lies_under_the_home_folder_by_default(tmp_path):
     home = Home.find({"MPT_HOME": str(tmp_path / "here")})
     assert home.ledger_url == f"sqlite:///{tmp_path}/here/ledger.db"
     assert home.studies_url == f"sqlite:///{tmp_path}/here/studies.db"
-    assert home.tracking_uri == home.mlflow_url == f"sqlite:///{tmp_path}/here/mlflow.db"
+    assert home.tracking_uri == f"sqlite:///{tmp_path}/here/mlflow.db"
     assert not home.root.exists(), "finding a home writes nothing"
     home.open()
     assert all(

@@ -19,6 +19,7 @@ from mpt.gym.build.rows import MirrorRows
 from mpt.gym.build.task import BuildPlan, Outcome
 from mpt.gym.build.verify import FAILING, Comparison, verify
 from mpt.gym.overview import TaskDetails, TaskSummary, listed, shown
+from mpt.gym.page import gym_page as gym_page
 from mpt.gym.reach import Reach
 
 if TYPE_CHECKING:

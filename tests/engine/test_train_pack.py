@@ -140,7 +140,7 @@ def test_a_disk_that_takes_no_checkpoint_costs_no_training(toy, tmp_path, monkey
     assert torch.equal(found.prompt, wanted.prompt)
     assert [record.getMessage() for record in caplog.records] == [
         f"checkpoints cannot be written to {tmp_path / 'b'} (No space left on device); training "
-        "goes on, and starts anew if it is interrupted: make room, or set MPT_HOME to another disk"
+        "continues, and starts anew if it is interrupted: make room, or set MPT_HOME to another disk"
     ]
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mpt.backbone import attention, hub
+from mpt.backbone import attention, hub, model_parts
 from mpt.backbone.batch import Batch, per_run, spread
 from mpt.backbone.interleave import appended, interleaved, mask_of, padded_left
 from mpt.backbone.trainable import trainable, trainable_weights
@@ -38,10 +38,10 @@ class FrozenCausal(Vocabulary):
         self.device = weight.device
         self.dtype = torch.float32 if weight.dtype == torch.bfloat16 else weight.dtype
         self._width = weight.dtype
-        bos = hub.bos_ids(tokenizer)
+        bos = model_parts.bos_ids(tokenizer)
         self._bos = torch.tensor(bos, device=self.device, dtype=torch.int64)
         self.attention = attention.described(model.config, self.device)
-        hub.plain_generation(model, tokenizer)
+        model_parts.plain_generation(model, tokenizer)
 
     def losses(self, theta: Prompts, batch: Batch) -> Losses:
         """See ``Backbone.losses``."""
@@ -80,7 +80,7 @@ class FrozenCausal(Vocabulary):
             ids = self.model.generate(
                 inputs_embeds=interleaved(embeds, padded_left(lengths, embeds.shape[1])),
                 attention_mask=mask_of(lengths, embeds.shape[1]).flip(1),
-                generation_config=hub.decoding(self.model, limit, beams),
+                generation_config=model_parts.decoding(self.model, limit, beams),
             )
         return self.decode(ids.cpu().numpy())
 
@@ -116,11 +116,11 @@ class FrozenCausal(Vocabulary):
         own = spread(theta, batch.present)
         prefix = torch.cat([self._bos_rows(len(own)), own], 1)
         if not prefix.shape[1]:
-            return hub.read(self.model, self.embed(ids)), (lengths - 1).clamp_min(0)
-        cache = hub.new_cache()
-        ends = hub.read(self.model, prefix, cache)[:, -1:]
-        hub.expand_kv_cache(cache, batch.place_of_row)
-        states = hub.read(self.model, self.embed(ids), cache)
+            return model_parts.read(self.model, self.embed(ids)), (lengths - 1).clamp_min(0)
+        cache = model_parts.new_cache()
+        ends = model_parts.read(self.model, prefix, cache)[:, -1:]
+        model_parts.expand_kv_cache(cache, batch.place_of_row)
+        states = model_parts.read(self.model, self.embed(ids), cache)
         return torch.cat([spread(ends, batch.place_of_row), states], 1), lengths
 
     def _around_prompt(self, theta: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -134,7 +134,7 @@ class FrozenCausal(Vocabulary):
         order = appended(lengths + length, question.shape[1], answer.shape[1])
         embeds = interleaved(torch.cat([question, answer], 1), order)[:, : batch.widest + length]
         embeds = torch.cat([self._bos_rows(len(batch)), embeds], 1)
-        states = hub.read(self.model, embeds)
+        states = model_parts.read(self.model, embeds)
         return states, (lengths + len(self._bos) + length - 1).clamp_min(0)
 
     def _joined(self, batch: Batch) -> Tensor:

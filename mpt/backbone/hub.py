@@ -1,4 +1,4 @@
-"""Load models and tokenizers by transformers, and reach what mpt needs of them."""
+"""Load and make models and tokenizers by transformers."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mpt.backbone.batch import spread
 from mpt.backbone.folder import check_tokenizer, earlier_identity, expect_own_weights
 from mpt.backbone.kinds import kind_of, kinds_listed
 from mpt.backbone.sources import EMBEDDED, Files, source_of, where
@@ -226,90 +224,6 @@ def tokenizer_software() -> str:
     return " ".join(f"{one} {version(one)}" for one in TOKENIZERS)
 
 
-def encoder_output(hidden: Any) -> Any:
-    """Wrap encoder states ``[N, T, H]`` as ``generate`` takes them."""
-    from transformers.modeling_outputs import BaseModelOutput
-
-    return BaseModelOutput(last_hidden_state=hidden)
-
-
-def max_positions(model: Any) -> tuple[int | None, int | None]:
-    """Return the tokens that the model can read at most, and its decoder write; None where
-    positions are relative or without bound."""
-    config = model.config
-    if hasattr(config, "relative_attention_num_buckets"):
-        return None, None
-    both = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
-    reads = getattr(config, "max_encoder_position_embeddings", both)
-    writes = getattr(config, "max_decoder_position_embeddings", both)
-    # XLNet says -1 where others say nothing
-    return reads if reads and reads > 0 else None, writes if writes and writes > 0 else None
-
-
-def decoder_start(model: Any) -> int | None:
-    """Return the token before a decoder's first, from the configuration or that of generation."""
-    for config in (model.config, model.generation_config):
-        start = getattr(config, "decoder_start_token_id", None)
-        if start is not None:
-            return start
-    return None
-
-
-def bos_ids(tokenizer: Any) -> list[int]:
-    """Return the ids that a tokenizer puts before every text: Gemma's ``<bos>``, none of GPT-2."""
-    begin = tokenizer.bos_token_id
-    ids = tokenizer("")["input_ids"]
-    return [begin] if begin is not None and ids[:1] == [begin] else []
-
-
-def new_cache() -> Any:
-    """Make an empty key-value cache, which grows with what is read."""
-    from transformers import DynamicCache
-
-    return DynamicCache()
-
-
-def read(model: Any, embeds: Any, cache: Any | None = None) -> Any:
-    """Return last hidden states ``[N, T, H]`` of a causal model; a cache is read and extended."""
-    body = model.base_model
-    if cache is None:
-        return body(inputs_embeds=embeds, use_cache=False).last_hidden_state
-    named = "cache" if "cache" in signature(body.forward).parameters else "past_key_values"
-    return body(inputs_embeds=embeds, use_cache=True, **{named: cache}).last_hidden_state
-
-
-def expand_kv_cache(cache: Any, place_of_row: Any) -> None:
-    """Expand the cache of S prompts to the N rows that continue from them; gradients flow back."""
-    for layer in cache.layers:
-        layer.keys = spread(layer.keys, place_of_row)
-        layer.values = spread(layer.values, place_of_row)
-
-
-def plain_generation(model: Any, tokenizer: Any) -> None:
-    """Forget the decoding that a model's makers prefer, so that greedy means greedy.
-
-    BART's own settings, for instance, force its first token and forbid repetitions.
-    """
-    from transformers import GenerationConfig
-
-    end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
-    start = decoder_start(model)
-    model.generation_config = GenerationConfig(
-        decoder_start_token_id=start, eos_token_id=end, pad_token_id=end if pad is None else pad
-    )
-
-
-def decoding(model: Any, limit: int, beams: int) -> Any:
-    """Configure greedy decoding of at most ``limit`` tokens, or the authors' beam search."""
-    from transformers import GenerationConfig
-
-    search = {"early_stopping": True, "repetition_penalty": 2.5} if beams > 1 else {}
-    kept = model.generation_config.to_diff_dict()
-    return GenerationConfig(
-        **{**kept, "max_new_tokens": limit, "num_beams": beams, "do_sample": False, **search}
-    )
-
-
 def new_model(kind: str, **dims: Any) -> Any:
     """Make a randomly initialised ``bart``, ``gpt2``, ``llama`` or ``gemma``; ``dims`` as its
     configuration takes them."""
@@ -336,13 +250,6 @@ def new_t5(**dims: Any) -> Any:
         "decoder_start_token_id": 0,
     }
     return T5ForConditionalGeneration(T5Config(**{**settings, **dims}))
-
-
-def layers(model: Any) -> list[Any]:
-    """Return the layers of a model, each of which maps hidden states to hidden states."""
-    from transformers.modeling_layers import GradientCheckpointingLayer
-
-    return [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer)]
 
 
 def adafactor(weights: Mapping[str, object], rate: float) -> Any:

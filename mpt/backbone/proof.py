@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mpt.backbone import hub
+from mpt.backbone import hub, model_parts
 from mpt.backbone.batch import collate
 from mpt.backbone.kinds import kind_of
 from mpt.config import BackboneConfig
@@ -55,8 +55,8 @@ def expect_room(name: str, config: BackboneConfig, model: Any, tokenizer: Any) -
             ),
         )
     one_sequence = kind_of(model.config).one_sequence
-    reads, writes = hub.max_positions(model)
-    first = len(hub.bos_ids(tokenizer)) if one_sequence else 0
+    reads, writes = model_parts.max_positions(model)
+    first = len(model_parts.bos_ids(tokenizer)) if one_sequence else 0
     parts = {"prompt_tokens": config.prompt_tokens, "max_input": config.max_input}
     parts |= {"max_target": config.max_target} if one_sequence else {}
     parts |= {"first token": first} if first else {}
@@ -77,7 +77,7 @@ def expect_room(name: str, config: BackboneConfig, model: Any, tokenizer: Any) -
 
 
 def _expect_start(name: str, model: Any, tokenizer: Any, rows: int) -> None:
-    start = hub.decoder_start(model)
+    start = model_parts.decoder_start(model)
     if start is None:
         raise ConfigError(
             f"backbone {name!r} does not say what its decoder starts with",
@@ -199,12 +199,12 @@ def _plain(
         return torch.tensor([[int(token) for token in tokens]], device=backbone.device)
 
     if not kind_of(backbone.model.config).one_sequence:
-        given = [hub.decoder_start(backbone.model), *target[:-1]]
+        given = [model_parts.decoder_start(backbone.model), *target[:-1]]
         logits = backbone.model(
             input_ids=ids(read), decoder_input_ids=ids(given), use_cache=False
         ).logits
     else:
-        whole = [*hub.bos_ids(backbone.tokenizer), *read, *target]
+        whole = [*model_parts.bos_ids(backbone.tokenizer), *read, *target]
         logits = backbone.model(input_ids=ids(whole), use_cache=False).logits[:, :-1]
     return logits[0, -len(target) :].to(backbone.dtype)
 

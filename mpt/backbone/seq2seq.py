@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mpt.backbone import attention, hub
+from mpt.backbone import attention, hub, model_parts
 from mpt.backbone.batch import Batch, per_run, spread
 from mpt.backbone.interleave import appended, interleaved, mask_of
 from mpt.backbone.lean_attention import lean_attention
@@ -37,8 +37,8 @@ class FrozenSeq2Seq(Vocabulary):
         self.dtype = torch.float32 if weight.dtype == torch.bfloat16 else weight.dtype
         self._width = weight.dtype
         self.attention = attention.described(model.config, self.device)
-        self._start = cast(int, hub.decoder_start(model))  # see proof.expect_room
-        hub.plain_generation(model, tokenizer)
+        self._start = cast(int, model_parts.decoder_start(model))  # see proof.expect_room
+        model_parts.plain_generation(model, tokenizer)
 
     def losses(self, theta: Prompts, batch: Batch) -> Losses:
         """See ``Backbone.losses``."""
@@ -63,9 +63,9 @@ class FrozenSeq2Seq(Vocabulary):
         """See ``Backbone.generate``."""
         hidden, mask = self._encode(theta, batch)
         ids = self.model.generate(
-            encoder_outputs=hub.encoder_output(hidden),
+            encoder_outputs=model_parts.encoder_output(hidden),
             attention_mask=mask,
-            generation_config=hub.decoding(self.model, limit, beams),
+            generation_config=model_parts.decoding(self.model, limit, beams),
         )
         return self.decode(ids.cpu().numpy())
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from mpt.backbone import hub
+from mpt.backbone import model_parts
 
 
 def trainable(model: Any) -> Any:
@@ -24,7 +24,7 @@ def trainable(model: Any) -> Any:
     narrow = model.dtype == torch.bfloat16
     copy = deepcopy(model)
     copy = copy.float() if narrow else copy
-    for layer in hub.layers(copy):
+    for layer in model_parts.layers(copy):
         layer.forward = _recomputed(layer.forward, model.device.type, narrow)
     return copy
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from mpt.backbone import hub
+from mpt.backbone import hub, model_parts
 from mpt.backbone.frozen import LoadedBackbone
 from mpt.backbone.kinds import kind_of
 from mpt.errors import UnknownName
@@ -97,7 +97,7 @@ def make(name: str, device: str, *, bf16: bool = False) -> BenchModel:
             model.get_output_embeddings().weight[:3] = 0
     model = model.to(device, torch.bfloat16 if bf16 else torch.float32)
     stock = deepcopy(model).eval().requires_grad_(False)
-    hub.plain_generation(stock, tokenizer)
+    model_parts.plain_generation(stock, tokenizer)
     prompt, words = (10, 24) if name == "mini" else (100, 128 if large else 64)
     return BenchModel(
         name, kind_of(model.config).freeze(model, tokenizer, name), stock, prompt, words

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from safetensors.torch import save
 
-from mpt.backbone.hub import bos_ids, where
+from mpt.backbone.hub import where
 from mpt.backbone.load import load_backbone
+from mpt.backbone.model_parts import bos_ids
 from mpt.backbone.seq2seq import FrozenSeq2Seq
 from mpt.compute.prompt_starts import for_backbone
 from mpt.config import located

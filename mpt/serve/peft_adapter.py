@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from mpt.backbone.frozen import LoadedBackbone
-from mpt.backbone.hub import decoder_start
+from mpt.backbone.model_parts import decoder_start
 from mpt.config import BackboneConfig
 from mpt.files.escaping import markdown
 

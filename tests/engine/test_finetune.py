@@ -249,7 +249,7 @@ def test_layers_are_recomputed_with_the_same_gradients(kind, monkeypatch):
     batch = collate([training_rows(job(backbone).split.train, 4, 0, "x")])
     copy = backbone.trainable_copy()
     less = held(copy, batch)
-    monkeypatch.setattr("mpt.backbone.trainable.hub.layers", lambda model: [])
+    monkeypatch.setattr("mpt.backbone.trainable.model_parts.layers", lambda model: [])
     plain = backbone.trainable_copy()
     assert less < 0.6 * held(plain, batch)
     for name, weight in plain.trainable_weights.items():

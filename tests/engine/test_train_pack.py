@@ -139,8 +139,9 @@ def test_a_disk_that_takes_no_checkpoint_costs_no_training(toy, tmp_path, monkey
     assert isinstance(found, MetaTrained)
     assert torch.equal(found.prompt, wanted.prompt)
     assert [record.getMessage() for record in caplog.records] == [
-        f"checkpoints cannot be written to {tmp_path / 'b'} (No space left on device); training "
-        "continues, and starts anew if it is interrupted: make room, or set MPT_HOME to another disk"
+        f"checkpoints cannot be written to {tmp_path / 'b'} (No space left on device); "
+        "training continues, and starts anew if it is interrupted: make room, or set MPT_HOME to "
+        "another disk"
     ]
 
 

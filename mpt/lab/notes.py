@@ -34,7 +34,8 @@ def study_note(
         f"Best: trial {best.number + 1}, {_gain(best)}." if best else "No trial has an ARG yet.",
         *ranking,
         f"Each run below is a trial. {_ARG} `best_arg` is the highest one so far, by trial. "
-        "The views *trials by ARG* and *charts* of this experiment compare the trials.",
+        "The views *trials by ARG* and *charts* of this experiment compare the trials; "
+        "`report/report.html` among the artifacts is the study's report.",
         f"Next: `mpt promote best --study {study.title}` evaluates the best trial on the targets.",
     ]
     return "\n\n".join([*lines, *_made_by(command)])

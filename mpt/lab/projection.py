@@ -209,6 +209,10 @@ class Projection:
             self._tracker.table(parent, "race", list(race_rows(known.race)))
             self._tracker.tag(parent, {"mpt.winner": str(known.winner or "")})
 
+    def study_report(self, page: Path) -> None:
+        """Log the folder of the study's report, given by its page."""
+        self._tracker.artifact(self._study_run, page.parent, "report")
+
     def _mark_best(self, complete: Sequence[Trial]) -> None:
         """Tag the trial with the highest ARG, and take the tag from those that had it."""
         leaders: list[Trial] = []

@@ -83,7 +83,7 @@ def _fill(folder: Path, findings: Findings) -> None:
     for name, table in records(findings).items():
         (folder / f"{name}.csv").write_text(csv_text(table), encoding="utf-8")
         (folder / f"{name}.parquet").write_bytes(parquet_bytes(table))
-    for name, grids in _grids(findings).items():
+    for name, grids in ((name, grids) for name, grids in _grids(findings).items() if grids):
         md = [
             f"## {foreign.markdown(caption)}\n\n{markdown(grid)}\n"
             for caption, grid in grids.items()

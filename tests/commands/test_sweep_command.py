@@ -69,8 +69,10 @@ def test_mlflow_holds_a_parent_and_a_child_per_trial(first, home):
     assert {run.info.run_name for run in children} == {"trial-1", "trial-2", "trial-3"}
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
     assert {run.info.status for run in runs} == {"FINISHED"}
-    (listed,) = client.list_artifacts(parent.info.run_id)
-    assert listed.path == "trials.csv"
+    listed = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert listed == {"trials.csv", "report"}
+    report = {file.path for file in client.list_artifacts(parent.info.run_id, "report")}
+    assert {"report/report.html", "report/trials.csv", "report/figures"} <= report
     for run in children:
         assert len(client.get_metric_history(run.info.run_id, "loss")) == 3
         assert {"arg", "arg_low", "arg_high", "seconds", "dev/trec"} <= set(run.data.metrics)

@@ -75,8 +75,11 @@ def rates_figure(trials: Sequence[Trial]) -> Figure | None:
     for place, args in cells.items():
         table[place] = np.mean(args)
     limit = float(np.nanmax(np.abs(table))) or 1.0
-    figure, axes = canvas(2.4 + 1.15 * len(columns), 1.3 + 0.55 * len(rows))
+    figure, axes = canvas(3.4 + 1.15 * len(columns), 1.3 + 0.55 * len(rows))
     shown = tiles(axes, table, vmin=-limit, vmax=limit, cmap="PuOr_r", digits=1, signed=True)
+    bar = figure.colorbar(shown, ax=axes, pad=0.02)
+    bar.set_label("validation ARG (%)", color=INK, fontsize=8)
+    bar.ax.tick_params(labelsize=7)
     for (row, column), args in cells.items():
         if len(args) > 1:
             ink = _readable(shown.cmap(shown.norm(table[row, column])))

@@ -104,13 +104,13 @@ def _whiskers(axes: Axes, at: float, gain: Gain, look: Look) -> None:
             ends = [max(bounds.low, left), min(bounds.high, right)]
             axes.plot(ends, [at, at], color=look.colour, linewidth=width, alpha=alpha,
                       solid_capstyle="butt")  # fmt: skip
-    if gain.interval.known:
-        for outside, edge, arrow in (
-            (gain.interval.low < left, left, "<"),
-            (gain.interval.high > right, right, ">"),
-        ):
-            if outside:
-                axes.plot(edge, at, arrow, color=look.colour, markersize=6, clip_on=False)
+    known = [bounds for bounds in (gain.interval, gain.seed_interval) if bounds.known]
+    for outside, edge, arrow in (
+        (any(bounds.low < left for bounds in known), left, "<"),
+        (any(bounds.high > right for bounds in known), right, ">"),
+    ):
+        if outside:
+            axes.plot(edge, at, arrow, color=look.colour, markersize=6, clip_on=False)
     if isfinite(gain.arg):
         dot(axes, gain.arg, at, look)
     else:

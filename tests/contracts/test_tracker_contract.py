@@ -30,7 +30,7 @@ from mpt.store.artefacts import save_prompt
 from mpt.store.home import Home
 from mpt.tracking.mlflow_tracker import MlflowTracker, sync, ui_environment
 from mpt.tracking.outbox import Spool
-from mpt.tracking.tracker import NullTracker, Point, PromptModel, RunKey, Tracker
+from mpt.tracking.tracker import DataSet, NullTracker, Point, PromptModel, RunKey, Tracker
 
 DIGEST = "0123456789ab"
 
@@ -186,6 +186,47 @@ def test_a_run_is_continued_by_its_key(place):
         assert "now.kept" not in held.data.tags
         tracker.close_run(run, "failed", {"why": "test"})
     assert place.runs()["s"].info.status == "FAILED"
+
+
+def test_tags_are_overwritten_and_removed_also_after_the_end(place):
+    with place.tracker() as tracker:
+        run = tracker.open_run("s", parent=None, name="s", params={}, tags={"a": "1", "b": "2"})
+        tracker.close_run(run, "finished", {"b": "", "never": ""})
+        tracker.tag(run, {"a": "3", "c": "4"})
+    held = place.runs()["s"]
+    own = {key: held.data.tags.get(key) for key in ("a", "b", "c", "never")}
+    assert own == {"a": "3", "b": None, "c": "4", "never": None}
+    assert held.info.status == "FINISHED"
+
+
+def test_times_that_are_given_are_the_runs_times(place):
+    with place.tracker() as tracker:
+        run = tracker.open_run("s", parent=None, name="s", params={}, tags={}, started_ms=1_000)
+        tracker.metrics(run, [Point("loss", 1.0, 1, 2_000)])
+        tracker.close_run(run, "finished", {}, 3_000)
+    held = place.runs()["s"]
+    assert (held.info.start_time, held.info.end_time) == (1_000, 3_000)
+    (point,) = place.client.get_metric_history(held.info.run_id, "loss")
+    assert point.timestamp == 2_000
+
+
+def test_data_and_views_are_logged_once(place):
+    data = [
+        DataSet("trec", DIGEST, "meta-training", "mini", (13, 21)),
+        DataSet("trec", DIGEST, "validation", "mini", (13,)),
+    ]
+    for _ in range(2):
+        with place.tracker() as tracker:
+            run = tracker.open_study("mini", params={}, tags={})
+            tracker.inputs(run, data)
+            tracker.inputs(run, [])
+            tracker.views(run, "mini", ["inner.lr", "outer.lr"])
+    assert place.said == []
+    inputs = place.runs()["mini"].inputs.dataset_inputs
+    assert {(one.dataset.name, one.dataset.digest) for one in inputs} == {("trec", DIGEST)}
+    assert {tag.value for one in inputs for tag in one.tags} <= {"meta-training", "validation"}
+    experiment = place.client.get_experiment_by_name(place.experiment)
+    assert sum(name.startswith("mlflow.sharedViewState.") for name in experiment.tags) == 2
 
 
 def test_odd_names_and_long_values_are_taken(place):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpt.api.estimate import Estimate, estimated
 from mpt.api.knowledge import knowledge
+from mpt.api.report import write_report
 from mpt.api.searched import Searched
 from mpt.api.session import Session
 from mpt.api.study import studied
@@ -19,8 +19,6 @@ from mpt.lab.race import race, record_race
 from mpt.lab.run_facts import data_sets
 from mpt.lab.sweep import sweep as run_sweep
 from mpt.lab.workload import sweep_work
-from mpt.report.collect import study_findings
-from mpt.report.page import write_report
 from mpt.search.search import Search
 from mpt.search.storage import study_names
 from mpt.search.trial import Trial
@@ -82,8 +80,9 @@ def sweep(
                 on_open=projection.open_trial,
             )
         if lab.computed:
-            page = _report(chosen, finished, command, session)
-            projection.study_report(page)
+            folder = session.home.reports / chosen.title
+            report = write_report(folder, study=chosen.title, command=command or None)
+            projection.study_report(report.page)
         session.progress.say(session.summary())
     return Searched(chosen, tuple(finished), session.home)
 
@@ -123,14 +122,6 @@ def _close(
         except Stopped:
             end = "killed"
     projection.close_study(trials, end, known=knowledge(title, session))
-
-
-def _report(study: Study, trials: Sequence[Trial], command: str, session: Session) -> Path:
-    """Write the report of a study and return its page."""
-    units = session.lab.ledger.get_many(trial.digest for trial in trials if trial.digest)
-    again = command or shlex.join(["mpt", "report", "--study", study.title])
-    findings = study_findings(study, trials, units, again)
-    return write_report(findings, session.home.reports / study.title)
 
 
 def _checked(study: Study, session: Session) -> SweepPlan:

@@ -81,7 +81,7 @@ def test_mlflow_holds_reliability_race_and_note(raced, home):
     assert parent.data.metrics["reliability"] == pytest.approx(value)
     assert "The ranking of these trials would" in parent.data.tags["mlflow.note.content"]
     files = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert files == {"trials.csv", "race.csv"}
+    assert files == {"trials.csv", "race.csv", "report"}
 
 
 def test_the_report_says_it(raced, home, tmp_path):

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mpt.errors import MptError
-from mpt.tracking.outbox import Spool, SpoolEntry, note_lost, orphans
+from mpt.tracking.outbox import note_lost, orphans
+from mpt.tracking.spool import Spool, SpoolEntry
 
 Warn = Callable[[str], None]
 Deliver = Callable[[SpoolEntry], None]

@@ -19,8 +19,8 @@ from mpt.config import located_in
 from mpt.store.artefacts import SHA256, file_sum
 from mpt.tracking.client import connect, disconnect
 from mpt.tracking.inputs import dataset_inputs
-from mpt.tracking.outbox import SpoolEntry
 from mpt.tracking.server_errors import Faults
+from mpt.tracking.spool import SpoolEntry
 from mpt.tracking.tracker import NOTE, own_name
 from mpt.tracking.uploader import Refused
 from mpt.tracking.views import VIEW, study_views

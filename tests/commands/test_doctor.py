@@ -17,8 +17,8 @@ from terminal import contents, mpt, study_file, world
 from mpt.doctor import machine as checkup
 from mpt.doctor.cluster import ray
 from mpt.doctor.machine import folder, versions
-from mpt.tracking.outbox import Spool
 from mpt.tracking.server_errors import Faults
+from mpt.tracking.spool import Spool
 
 DEAD = "http://127.0.0.1:9"
 

@@ -29,7 +29,7 @@ from mpt.errors import StoreError
 from mpt.store.artefacts import save_prompt
 from mpt.store.home import Home
 from mpt.tracking.mlflow_tracker import MlflowTracker, sync, ui_environment
-from mpt.tracking.outbox import Spool
+from mpt.tracking.spool import Spool
 from mpt.tracking.tracker import DataSet, NullTracker, Point, PromptModel, RunKey, Tracker
 
 DIGEST = "0123456789ab"

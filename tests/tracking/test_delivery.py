@@ -108,7 +108,7 @@ SENDER = """
 import sys
 from pathlib import Path
 from mpt.tracking.writer import Delivery
-from mpt.tracking.outbox import SpoolEntry
+from mpt.tracking.spool import SpoolEntry
 uri, folder, prompt = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 send = Delivery(uri, "twice", folder)
 print("ready", flush=True)

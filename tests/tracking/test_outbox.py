@@ -17,8 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpt.tracking import outbox
-from mpt.tracking.outbox import Spool, forget_lost, lost, note_lost, orphans, waiting
+from mpt.tracking import spool as spools
+from mpt.tracking.outbox import forget_lost, lost, note_lost, orphans, waiting
+from mpt.tracking.record_lines import sealed
+from mpt.tracking.spool import Spool
 
 
 def drained(spool: Spool) -> list[int]:
@@ -98,7 +100,7 @@ def test_a_damaged_line_costs_only_itself(tmp_path):
 
 
 def test_segments_are_deleted_once_they_are_taken(tmp_path, monkeypatch):
-    monkeypatch.setattr(outbox, "SEGMENT", 200)
+    monkeypatch.setattr(spools, "SEGMENT", 200)
     spool = Spool.begin(tmp_path)
     for n in range(50):
         spool.append({"n": n})
@@ -208,7 +210,7 @@ def test_a_limit_of_the_real_file_system_is_borne(tmp_path):
     script = """
 import resource, signal, sys
 from pathlib import Path
-from mpt.tracking.outbox import Spool
+from mpt.tracking.spool import Spool
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 spool = Spool.begin(Path(sys.argv[1]))
@@ -230,7 +232,7 @@ spool.append({"n": 100})
 APPENDER = """
 import sys
 from pathlib import Path
-from mpt.tracking.outbox import Spool
+from mpt.tracking.spool import Spool
 spool = Spool.begin(Path(sys.argv[1]))
 n = 0
 while True:
@@ -293,8 +295,8 @@ def filled(outbox, count=48, **fields):
 DRAINER = """
 import os, signal, sys
 from pathlib import Path
-from mpt.tracking import outbox
-outbox.SEGMENT = 200
+from mpt.tracking import outbox, spool as spools
+spools.SEGMENT = 200
 step, side, folder = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 calls = 0
 
@@ -323,7 +325,7 @@ spool.close()
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("step", [1, 2, 12, 13, 14, 15, 16, 30])
 def test_sigkill_while_taking_loses_no_record(tmp_path, monkeypatch, step, side):
-    monkeypatch.setattr(outbox, "SEGMENT", 200)
+    monkeypatch.setattr(spools, "SEGMENT", 200)
     filled(tmp_path)
     command = [sys.executable, "-c", DRAINER, str(step), side, str(tmp_path)]
     died = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -339,7 +341,7 @@ def test_sigkill_while_taking_loses_no_record(tmp_path, monkeypatch, step, side)
 
 def test_a_cursor_behind_the_first_segment_starts_at_the_first_that_is_there(tmp_path, monkeypatch):
     """As versions left it that deleted a segment before the cursor said so."""
-    monkeypatch.setattr(outbox, "SEGMENT", 200)
+    monkeypatch.setattr(spools, "SEGMENT", 200)
     folder = older(tmp_path / "20260131T120000.123456-4711-9f3c", 48)
     gone = (folder / "000001.jsonl").read_bytes().count(b"\n")
     (folder / "000001.jsonl").unlink()
@@ -377,7 +379,7 @@ def test_records_of_an_older_version_are_read_and_a_damaged_one_is_counted(tmp_p
 @settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_a_flipped_byte_costs_its_own_record_and_is_counted(data):
-    with tempfile.TemporaryDirectory() as name, patch.object(outbox, "SEGMENT", 200):
+    with tempfile.TemporaryDirectory() as name, patch.object(spools, "SEGMENT", 200):
         folder = filled(Path(name), 20, text="é\n" * 3)
         files = sorted(path for path in folder.iterdir() if path.suffix == ".jsonl")
         file = data.draw(st.sampled_from([*files, folder / "owner"]))
@@ -399,7 +401,7 @@ def test_a_flipped_byte_costs_its_own_record_and_is_counted(data):
 
 @pytest.mark.parametrize("which", [0, 2, -1])
 def test_a_missing_segment_costs_its_own_records_and_they_are_counted(tmp_path, monkeypatch, which):
-    monkeypatch.setattr(outbox, "SEGMENT", 200)
+    monkeypatch.setattr(spools, "SEGMENT", 200)
     folder = filled(tmp_path)
     segment = sorted(folder.glob("*.jsonl"))[which]
     gone = segment.read_bytes().count(b"\n")
@@ -441,7 +443,7 @@ def test_a_record_that_names_a_file_elsewhere_is_given_without_it(tmp_path, name
     spool.append({"n": 0}, source)
     os.mkfifo(spool.folder / "pipe")
     for record in ({"n": 1, "file": name}, {"n": 2, "file": name, "crc": "00000000"}):
-        planted = outbox._sealed(json.dumps(record).encode())
+        planted = sealed(json.dumps(record).encode())
         with (spool.folder / "000001.jsonl").open("ab") as file:
             file.write(planted)
     abandon(spool)
@@ -469,7 +471,7 @@ def test_taking_a_planted_record_deletes_no_other_folder(tmp_path):
     spool.append({"n": 0})
     planted = json.dumps({"n": 1, "file": "files/../../../prompts/a"}).encode()
     with (spool.folder / "000001.jsonl").open("ab") as file:
-        file.write(outbox._sealed(planted))
+        file.write(sealed(planted))
     abandon(spool)
     adopted = Spool.adopt(spool.folder)
     assert adopted is not None

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from mpt.tracking import uploader as shipper
-from mpt.tracking.outbox import Spool, SpoolEntry, lost, orphans
+from mpt.tracking.outbox import lost, orphans
+from mpt.tracking.spool import Spool, SpoolEntry
 from mpt.tracking.uploader import Refused, Resisted, Shipper, deliver_all
 
 

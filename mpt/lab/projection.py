@@ -195,7 +195,7 @@ class Projection:
         notes = {"mpt.error": error, "mpt.reason": reason}
         lines = known.lines if known else ()
         notes[NOTE] = study_note(self._study, trials, self._command, lines)
-        self._mark_best(complete)
+        self._mark_best(complete, known.winner if known else None)
         # a study that is logged again later ends when its last trial did
         last = max(trial.ended for trial in trials) if trials and end == "finished" else 0
         self._tracker.close_run(parent, end, {"mpt.trials": str(len(trials)), **notes}, last)
@@ -213,15 +213,20 @@ class Projection:
         """Log the folder of the study's report, given by its page."""
         self._tracker.artifact(self._study_run, page.parent, "report")
 
-    def _mark_best(self, complete: Sequence[Trial]) -> None:
-        """Tag the trial with the highest ARG, and take the tag from those that had it."""
+    def _mark_best(self, complete: Sequence[Trial], winner: int | None) -> None:
+        """Tag the trial that won a race, else the one with the highest ARG.
+
+        Those that may have had the tag before lose it.
+        """
         leaders: list[Trial] = []
         for trial in complete:
             if not leaders or (trial.arg or 0.0) > (leaders[-1].arg or 0.0):
                 leaders.append(trial)
-        for trial in leaders:
-            mark = "yes" if trial is leaders[-1] else ""
-            self._tracker.tag(self._trial_key(trial.number), {BEST: mark})
+        won = [trial for trial in complete if trial.number + 1 == winner]
+        best = next(iter(won), leaders[-1] if leaders else None)
+        for number in dict.fromkeys(trial.number for trial in (*leaders, *won)):
+            mark = "yes" if best is not None and number == best.number else ""
+            self._tracker.tag(self._trial_key(number), {BEST: mark})
 
     def _left(self, trial: Trial, parent: RunKey) -> None:
         """Close the run of a stale trial, which may not have been logged before."""

@@ -17,6 +17,7 @@ from mpt.gym.splits import SEEDS
 from mpt.lab import race as racing
 from mpt.lab.race import Race, Round, record_race
 from mpt.store.ledger import Ledger
+from mpt.tracking.tracker import BEST
 
 pytestmark = pytest.mark.slow
 
@@ -129,6 +130,10 @@ def test_the_winner_is_the_best_and_is_promoted_without_a_re_test(raced, home, s
     shown = mpt("sweep", "--study", study, home=home)
     assert f"Trial {worst} won the race on 3 data seeds" in " ".join(shown.out.split())
     assert f"Best: trial {worst}, " in shown.out
+    with closing(sqlite3.connect(home / "mlflow.db")) as store:
+        query = "SELECT r.name FROM tags t JOIN runs r USING (run_uuid) WHERE t.key = ? AND t.value"
+        marked = store.execute(f"{query} = 'yes'", (BEST,)).fetchall()
+    assert marked == [(f"trial-{worst}",)]
     said = mpt("promote", "best", home=home)
     assert said.code == 0, said.err
     assert f"small: trial {worst} won the race of its trials; no re-test" in said.err

@@ -78,6 +78,7 @@ def sweep(
                 on_end=lambda ended: _close(concrete, ended, session, projection, until_separated),
                 on_start=projection.open_study,
                 on_open=projection.open_trial,
+                command=command,
             )
         if lab.computed:
             folder = session.home.reports / chosen.title

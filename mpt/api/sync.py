@@ -65,6 +65,7 @@ def _rebuild(tracking_uri: str | None, progress: Listener | None) -> dict[str, i
     """Log every study to the tracker, the oldest first."""
     # these load torch, which sending what waits does not need
     from mpt.api.knowledge import knowledge
+    from mpt.api.report import write_report
     from mpt.api.session import Session
     from mpt.lab.plan import plan
     from mpt.lab.projection import Projection
@@ -74,12 +75,15 @@ def _rebuild(tracking_uri: str | None, progress: Listener | None) -> dict[str, i
     rebuilt = {}
     home = Home.find()
     for name in reversed(study_names(home)):
-        study = Search.load(home, name).study
+        search = Search.load(home, name)
+        study = search.study
         with Session(study, tracking_uri=tracking_uri, progress=progress) as session:
             concrete = plan(study, session.worker)
-            projection = Projection(session.tracker, study, session.home)
-            projection.open_study(Search.load(home, name).trials)
+            projection = Projection(session.tracker, study, session.home, command=search.command)
+            projection.open_study(search.trials)
             trials = replay(concrete, session.lab, session.home, on_trial=projection.trial)
             projection.close_study(trials, known=knowledge(name, session))
+            report = write_report(home.reports / name, study=name, command=search.command or None)
+            projection.study_report(report.page)
         rebuilt[name] = sum(bool(trial.digest) for trial in trials)
     return rebuilt

@@ -32,6 +32,7 @@ def sweep(
     on_end: Callable[[Sequence[Trial]], None] = lambda trials: None,
     on_start: Callable[[Sequence[Trial]], None] = lambda trials: None,
     on_open: Callable[[OpenTrial, RunConfig], None] = lambda trial, config: None,
+    command: str = "",
 ) -> list[Trial]:
     """Run a study up to its total of trials, starting with those left unfinished before.
 
@@ -46,6 +47,7 @@ def sweep(
         on_end: called with all trials at the end, before another driver can start.
         on_start: called with the trials of earlier drivers before anything is computed.
         on_open: called with every trial of a round when the round begins.
+        command: what runs it, which the study keeps.
 
     Returns:
         Every trial of the study, by number.
@@ -57,7 +59,7 @@ def sweep(
     """
     study = concrete.study
     with study_lease(home, lab.ledger, study.title, lab.progress.say) as lease:
-        search = Search.begin(study, concrete.definition, home)
+        search = Search.begin(study, concrete.definition, home, command=command)
         search.fence(lease)
         if search.aside:
             lab.progress.say(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _STUDY = "mpt.study"
 _IDENTITY = "mpt.id"
 _BACKBONE = "mpt.backbone"
+_COMMAND = "mpt.command"
 """The attribute of a study for the name of its backbone when it began: a folder may move later,
 while the units of earlier versions contain the name as it was spelled then."""
 _OWNER = "mpt.owner"
@@ -56,7 +57,9 @@ class Search:
         self._key = storage.get_study_id_from_name(store.study_name)
 
     @classmethod
-    def begin(cls, study: Study, definition: Mapping[str, object], home: Home) -> Search:
+    def begin(
+        cls, study: Study, definition: Mapping[str, object], home: Home, *, command: str = ""
+    ) -> Search:
         """Create or resume the study of this name; ``StoreError`` if its definition differs.
 
         A study that began with an earlier revision of the method is set ``aside`` under another
@@ -76,6 +79,8 @@ class Search:
         if _BACKBONE not in store.user_attrs:
             begun_as = cls(store, storage).begun_as
             store.set_user_attr(_BACKBONE, begun_as or study.backbone.name)
+        if command:
+            store.set_user_attr(_COMMAND, command)
         store.set_user_attr(_STUDY, study.model_dump(mode="json"))
         # last, because this attribute marks a study as one of mpt's, complete with the others
         store.set_user_attr(DEFINITION, dict(definition))
@@ -115,6 +120,11 @@ class Search:
     def owner(self) -> str:
         """Return the identity that owns registered prompts, shared with studies set aside."""
         return self._store.user_attrs.get(_OWNER) or self.identity
+
+    @property
+    def command(self) -> str:
+        """Return the command that ran it last; empty if none is recorded."""
+        return self._store.user_attrs.get(_COMMAND) or ""
 
     @property
     def begun_as(self) -> str:

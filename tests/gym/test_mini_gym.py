@@ -91,3 +91,9 @@ def test_unknown_task_is_told_its_neighbours(gym: MiniGym) -> None:
 def test_unknown_seed_is_told_the_five(gym: MiniGym) -> None:
     with pytest.raises(DataError, match="no split for seed 7; the data seeds are 13, 21, 42, 87"):
         gym.split("film-sentiment", 7)
+
+
+def test_further_seeds_draw_further_rows_beside_the_same_test_set(gym: MiniGym) -> None:
+    splits = [gym.split("forum-topic", seed) for seed in (*SEEDS, *gym.further_seeds)]
+    assert len({split.train for split in splits}) == len(splits) == 20
+    assert len({split.test for split in splits}) == 1

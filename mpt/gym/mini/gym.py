@@ -17,6 +17,10 @@ from mpt.seeding import entropy
 PATIENCE = 5_000
 """Consecutive draws without a new text after which a task is considered exhausted."""
 
+FURTHER_SEEDS = tuple(range(101, 116))
+"""Data seeds beyond CrossFit's five, for a search that needs more few-shot splits to decide; see
+``mpt.gym.source.Generates``."""
+
 
 class MiniGym:
     """The tasks of the mini world as a ``mpt.gym.source.Gym``; needs no file and no network."""
@@ -36,12 +40,17 @@ class MiniGym:
         """Return the paper's ten settings in miniature."""
         return settings()
 
+    @property
+    def further_seeds(self) -> tuple[int, ...]:
+        """Return the data seeds beyond ``SEEDS`` that ``split`` takes."""
+        return FURTHER_SEEDS
+
     def card(self, task: str) -> TaskCard:
         """Return the task's card. Raises ``UnknownName``."""
         return _task(task).card
 
     def split(self, task: str, seed: int, shots: Shots | None = None) -> FewShotSplit:
-        """Generate the task's examples under one of ``SEEDS``.
+        """Generate the task's examples under one of ``SEEDS`` or ``FURTHER_SEEDS``.
 
         Train and dev hold 16 examples per class or 32 in total, or ``shots``, and share no text
         with each other or the test set, which is the same for all seeds.
@@ -56,10 +65,11 @@ class MiniGym:
                 f"the embedded gym generates examples on demand, so {task!r} has no 'all'",
                 fix="give a number of shots, e.g. 128",
             )
-        if seed not in SEEDS:
+        if seed not in (*SEEDS, *FURTHER_SEEDS):
             raise DataError(
                 f"task {task!r} has no split for seed {seed}",
-                fix=f"the data seeds are {', '.join(map(str, SEEDS))}",
+                fix=f"the data seeds are {', '.join(map(str, SEEDS))}, and for a search that needs "
+                f"more of them {FURTHER_SEEDS[0]} to {FURTHER_SEEDS[-1]}",
             )
         return _split(task, seed, shots or card.shots)
 

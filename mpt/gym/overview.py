@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mpt.errors import UnknownName
+from mpt.errors import ConfigError, UnknownName
 from mpt.gym.build.cards import Card
 from mpt.gym.build.catalogue import card, cards
 from mpt.gym.crossfit import crossfit_partitions
@@ -138,8 +138,16 @@ def _gym_facts(gym: Gym, task: str) -> dict:
         "hub": None,
         "licence": "unknown",
         "checksum": "own task",
-        "roles": gym.partitions.roles(task),
+        "roles": _roles(gym, task),
     }
+
+
+def _roles(gym: Gym, task: str) -> tuple[str, ...]:
+    """Return what a gym's settings use a task for; nothing where it has too few tasks for any."""
+    try:
+        return gym.partitions.roles(task)
+    except ConfigError:
+        return ()
 
 
 def _facts(task_card: Card) -> dict:

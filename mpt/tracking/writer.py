@@ -447,7 +447,15 @@ def save_model(folder: Path, *, prompt: Path, config: Mapping[str, Any]) -> None
 
 def _needed(config: Mapping[str, Any]) -> list[str]:
     """List the packages that ``mpt.serve.predict`` imports for this backbone."""
-    packages = ["mlflow", "pydantic", "safetensors", "sentencepiece", "torch", "transformers"]
+    packages = [
+        "mlflow",
+        "platformdirs",
+        "pydantic",
+        "safetensors",
+        "sentencepiece",
+        "torch",
+        "transformers",
+    ]
     is_gguf = "backbone" in config and located_in(config).name.endswith(".gguf")
     return [*packages, "accelerate", "gguf"] if is_gguf else packages
 

@@ -144,7 +144,7 @@ def test_a_trial_that_diverges_stops_the_study_where_the_table_says_so(home, tmp
     assert codes == [1, 0]
     assert sorted(states(home)) == ["COMPLETE", "PRUNED"]
     assert mlflow_of(home)["small"][0] == "FINISHED"
-    assert mlflow_of(home)["small"][1]["error"] == ""
+    assert "error" not in mlflow_of(home)["small"][1]
 
     # computed again, as if its result had never been recorded; it diverges as before
     again = mpt("studies", "retry", "small", "--diverged", home=home)
@@ -169,7 +169,7 @@ def test_a_code_error_stops_and_the_same_command_goes_on(home, study, monkeypatc
     assert said.code == 0
     assert states(home) == ["COMPLETE"] * 3
     assert {status for status, _ in mlflow_of(home).values()} == {"FINISHED"}
-    assert {tags["error"] for _, tags in mlflow_of(home).values()} == {""}
+    assert not any("error" in tags for _, tags in mlflow_of(home).values())
     assert not any(trial["reason"] for trial in json.loads(said_json(home))["trials"])
 
 

@@ -86,6 +86,10 @@ class ConfigError(InputError):
     """A study file, card or option holds a wrong key, type or value."""
 
 
+class TooFewTasks(ConfigError):
+    """A folder of tasks is too small for any setting, which needs a source and a target."""
+
+
 class DataError(InputError):
     """A task, split or row cannot be read; the message names file, line and cure."""
 

@@ -33,7 +33,7 @@ def show(
         err.line(f"{line}`mpt studies forget {unit.digest}`")
     made, result = unit.result, shown.result
     software, numerics = (part and part.stored() for part in (made.software, made.numerics))
-    told: dict[str, object] = {
+    fields: dict[str, object] = {
         "digest": unit.digest,
         "kind": unit.kind,
         "state": unit.state,
@@ -50,14 +50,21 @@ def show(
         keys = {"software": software, "numerics": numerics}
         keys |= {"prompt": str(found.prompt) if found.prompt else None}
         keys |= {"prompt fault": found.fault} if found.fault else {}
-        told |= {**keys, "mlflow runs": found.runs, "result": {**result, "curve": list(unit.curve)}}
-        told = {name.replace(" ", "_"): value for name, value in told.items()}
-        told |= {"prompt_view": asdict(view)} if view else {}
-        out.json(told)
+        fields |= {
+            **keys,
+            "mlflow runs": found.runs,
+            "result": {**result, "curve": list(unit.curve)},
+        }
+        fields = {name.replace(" ", "_"): value for name, value in fields.items()}
+        fields |= {"prompt_view": asdict(view)} if view else {}
+        out.json(fields)
         return
     if unit.curve and not fault:
-        told["result"] = {**result, "training loss": f"{unit.curve[0]:.4f} to {unit.curve[-1]:.4f}"}
-    printed = yaml.safe_dump(told, sort_keys=False, default_flow_style=None, width=100)
+        fields["result"] = {
+            **result,
+            "training loss": f"{unit.curve[0]:.4f} to {unit.curve[-1]:.4f}",
+        }
+    printed = yaml.safe_dump(fields, sort_keys=False, default_flow_style=None, width=100)
     for line in printed.rstrip().split("\n"):
         out.line(line)
     if view:

@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import product
 
+from mpt.errors import TooFewTasks
 from mpt.gym.build.catalogue import cards
 from mpt.gym.partitions import Partitions, Setting
 
@@ -60,7 +61,7 @@ def folder_partitions(sizes: Mapping[str, int]) -> Partitions:
         sizes: size of the test set (bytes or rows) of each task of the folder, for rule 1.
 
     Raises:
-        ConfigError: fewer than two tasks remain, so no setting has both sides.
+        TooFewTasks: fewer than two tasks remain, so no setting has both sides.
     """
     official = crossfit_partitions()
     validation, standins = _validation(official, sizes)
@@ -68,6 +69,12 @@ def folder_partitions(sizes: Mapping[str, int]) -> Partitions:
     settings = _restricted(official.settings.values(), usable)
     if not settings:
         rest = sorted(usable - set(validation))
+        if len(rest) < 2:
+            raise TooFewTasks(
+                "setting 'all' has no sources: it learns from some tasks and is evaluated on "
+                f"others, and beside validation tasks the folder holds {', '.join(rest) or 'none'}",
+                fix="add tasks to the folder",
+            )
         targets, sources = rest[::3], [task for at, task in enumerate(rest) if at % 3]
         settings = {"all": Setting("all", tuple(sources), tuple(targets))}
     return Partitions(settings, validation, _restricted(official.ablations.values(), usable))

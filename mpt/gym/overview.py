@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mpt.errors import ConfigError, UnknownName
+from mpt.errors import TooFewTasks, UnknownName
 from mpt.gym.build.cards import Card
 from mpt.gym.build.catalogue import card, cards
 from mpt.gym.crossfit import crossfit_partitions
@@ -143,10 +143,10 @@ def _gym_facts(gym: Gym, task: str) -> dict:
 
 
 def _roles(gym: Gym, task: str) -> tuple[str, ...]:
-    """Return what a gym's settings use a task for; nothing where it has too few tasks for any."""
+    """Return what a gym's settings use a task for; empty if it has too few tasks for a setting."""
     try:
         return gym.partitions.roles(task)
-    except ConfigError:
+    except TooFewTasks:
         return ()
 
 

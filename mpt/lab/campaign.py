@@ -93,15 +93,7 @@ class Campaign:
     @property
     def eval_protocol(self) -> EvalProtocol:
         """Return the eval protocol of the prompts."""
-        study, final = self.study, self.study.final
-        return EvalProtocol(
-            final.seeds,
-            final.lrs,
-            study.tuning,
-            study.target_shots,
-            full_lrs=final.fine_tuning.lrs,
-            fine_tuning=study.fine_tuning,
-        )
+        return EvalProtocol.final(self.study)
 
     @property
     def baselines(self) -> tuple[EvalTarget, ...]:

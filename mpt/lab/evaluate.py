@@ -109,9 +109,7 @@ def evaluate(
     """
     if prompt is not None:
         prompt_of(lab.worker.home, prompt)
-    eval_protocol = EvalProtocol(
-        study.final.seeds, study.final.lrs, study.tuning, study.target_shots
-    )
+    eval_protocol = EvalProtocol.final(study)
     eval_targets = [EvalTarget(name, BASELINE, VOCABULARY, targets)]
     if prompt is not None:
         eval_targets.append(EvalTarget(name, PROMPT, prompt.digest, targets))

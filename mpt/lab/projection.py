@@ -201,7 +201,7 @@ class Projection:
         self._tracker.close_run(parent, end, {"mpt.trials": str(len(trials)), **notes}, last)
 
     def _ranking(self, parent: RunKey, known: SearchKnowledge, best: Sequence[Point]) -> None:
-        """Log the reliability of the ranking, dated by the last trial, and the looks of a race."""
+        """Log the reliability of the ranking, dated by the last trial, and the rounds of a race."""
         if best and known.value == known.value:
             point = replace(best[-1], name="reliability", value=known.value)
             self._tracker.metrics(parent, [point])

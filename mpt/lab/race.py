@@ -1,6 +1,6 @@
 """Race a study's trials on further data seeds until the best one is separated from the others.
 
-How the error rate is bounded over several looks is in ``mpt.stats.racing``. All results are units
+How the error rate is bounded over several rounds is in ``mpt.stats.racing``. All results are units
 in the ledger, so that a race that was stopped is continued by the same command; a finished one is
 recorded there too, for promotions and reports.
 """
@@ -18,7 +18,7 @@ from mpt.lab.search_noise import distinct, name_of
 from mpt.schema import Frozen
 from mpt.search.trial import Trial
 from mpt.stats.gain_table import table_of
-from mpt.stats.racing import Look, beaten, schedule
+from mpt.stats.racing import PlannedRound, beaten, schedule
 from mpt.stats.separation import ranking
 from mpt.store.ledger import Ledger
 from mpt.store.results import FailedResult
@@ -28,7 +28,7 @@ LOSS = -100.0
 
 
 class Round(Frozen):
-    """One look at the trials in a race. Trials are numbers counted from 1.
+    """One round of a race. Trials are numbers counted from 1.
 
     Attributes:
         seeds: the number of data seeds.
@@ -49,7 +49,7 @@ class Race(Frozen):
     Attributes:
         entrants: digest of every trial that began it, by number.
         seeds: the data seeds that were used, the study's own first.
-        rounds: its looks, in order.
+        rounds: its rounds, in order.
     """
 
     entrants: Mapping[int, str]
@@ -89,11 +89,11 @@ def race(concrete: SweepPlan, trials: Sequence[Trial], lab: Lab) -> Race:
     entrants = distinct(trials)
     own = concrete.study.validation.seeds
     seeds = (*own, *(seed for seed in data_seeds(lab.worker.gym) if seed not in own))
-    looks = schedule(len(own), len(seeds))
+    planned_rounds = schedule(len(own), len(seeds))
     left, rounds = entrants, list[Round]()
-    for look in looks if len(entrants) > 1 else ():
-        evaluated = _evaluate(concrete, left, seeds[: look.seeds], lab)
-        rounds.append(_round(evaluated, own, look, len(entrants)))
+    for planned in planned_rounds if len(entrants) > 1 else ():
+        evaluated = _evaluate(concrete, left, seeds[: planned.seeds], lab)
+        rounds.append(_round(evaluated, own, planned, len(entrants)))
         lab.progress.say(f"race: {round_line(rounds[-1])}")
         left = [trial for trial in left if trial.number + 1 in rounds[-1].left]
         if len(left) == 1:
@@ -102,17 +102,17 @@ def race(concrete: SweepPlan, trials: Sequence[Trial], lab: Lab) -> Race:
     return Race(entrants=_entrants(trials), seeds=seeds[:used], rounds=tuple(rounds))
 
 
-def round_line(look: Round) -> str:
-    """Describe a look: how many data seeds there are, which trials are left, and which leave."""
-    left = f"{'trial' if len(look.left) == 1 else 'trials'} {', '.join(map(str, look.left))} left"
+def round_line(ended: Round) -> str:
+    """Describe a round: how many data seeds there are, which trials are left, and which leave."""
+    left = f"{'trial' if len(ended.left) == 1 else 'trials'} {', '.join(map(str, ended.left))} left"
     by_winner: dict[int, list[int]] = {}
-    for loser, winner in look.dropped.items():
+    for loser, winner in ended.dropped.items():
         by_winner.setdefault(winner, []).append(loser)
     below = (
         f"{', '.join(map(str, sorted(losers)))} significantly below {winner}"
         for winner, losers in by_winner.items()
     )
-    return "; ".join([f"{look.seeds} data seeds: {left}", *below])
+    return "; ".join([f"{ended.seeds} data seeds: {left}", *below])
 
 
 def record_race(race: Race, title: str, ledger: Ledger) -> None:
@@ -134,15 +134,15 @@ def race_winner(title: str, trials: Sequence[Trial], ledger: Ledger) -> Trial | 
 
 
 def race_rows(race: Race) -> Iterator[dict[str, object]]:
-    """Yield a row per look and trial: its ARG over the seeds so far, and whether it stays."""
-    for look in race.rounds:
-        for number, arg in look.args.items():
+    """Yield a row per round and trial: its ARG over the seeds so far, and whether it stays."""
+    for ended in race.rounds:
+        for number, arg in ended.args.items():
             yield {
-                "seeds": look.seeds,
+                "seeds": ended.seeds,
                 "trial": number,
                 "arg": arg,
-                "state": "left" if number in look.left else "dropped",
-                "below": look.dropped.get(number),
+                "state": "left" if number in ended.left else "dropped",
+                "below": ended.dropped.get(number),
             }
 
 
@@ -178,18 +178,18 @@ def _evaluate(
 
 
 def _round(
-    evaluated: Sequence[EvaluatedCell], own: Sequence[int], look: Look, entrants: int
+    evaluated: Sequence[EvaluatedCell], own: Sequence[int], planned: PlannedRound, entrants: int
 ) -> Round:
-    """Look at the trials in the race; ``own`` are the data seeds of the study itself."""
+    """Compare the trials in the race; ``own`` are the data seeds of the study itself."""
     every = scores(evaluated)
     known = [score for score in every if score.method != BASELINE or score.seed in own]
     table = table_of(known, loss=LOSS)
-    lost = beaten(table, entrants, look.alpha)
+    lost = beaten(table, entrants, planned.alpha)
     args = table_of(every, loss=LOSS)
     by_name = dict(zip(args.trials, map(float, args.means), strict=True))
     order = [table.trials[row] for row in ranking(table)]
     return Round(
-        seeds=look.seeds,
+        seeds=planned.seeds,
         args={int(name): by_name[name] for name in order},
         left=tuple(int(name) for name in order if name not in lost),
         dropped={int(loser): int(winner) for loser, winner in lost.items()},

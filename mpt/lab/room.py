@@ -10,7 +10,7 @@ from math import nan
 from mpt.compute.progress import Progress
 from mpt.compute.worker import Worker
 from mpt.config import FINE_TUNING, VOCABULARY, Shots
-from mpt.errors import ConfigError, DataError
+from mpt.errors import ConfigError, DataError, TooFewTasks
 from mpt.gym.chance import chance_level, majority_score
 from mpt.gym.plenty import plenty
 from mpt.gym.source import MINI
@@ -99,15 +99,7 @@ class RoomPlan:
     @cached_property
     def few_shot(self) -> EvalProtocol:
         """Return the protocol of the study's targets."""
-        study, final = self.study, self.study.final
-        return EvalProtocol(
-            final.seeds,
-            final.lrs,
-            study.tuning,
-            study.target_shots,
-            final.fine_tuning.lrs,
-            study.fine_tuning,
-        )
+        return EvalProtocol.final(self.study)
 
     def of_oracle(self, task: str) -> EvalProtocol:
         """Return the protocol of a task's oracle: one data seed, many updates, a part of dev."""
@@ -245,5 +237,9 @@ def _best_of(cells: Sequence[EvaluatedCell]) -> list[tuple[EvaluatedCell, float]
 
 def _role(plan: RoomPlan, task: str, lab: Lab) -> str:
     """Return the first of validation, target and source that the task is in any setting."""
-    roles = {r.rsplit(" ", 1)[-1] for r in settings_of(plan.study, lab.worker.gym).roles(task)}
-    return next((role for role in ("validation", "target", "source") if role in roles), "")
+    try:
+        roles = settings_of(plan.study, lab.worker.gym).roles(task)
+    except TooFewTasks:
+        return ""
+    kinds = {role.rsplit(" ", 1)[-1] for role in roles}
+    return next((kind for kind in ("validation", "target", "source") if kind in kinds), "")

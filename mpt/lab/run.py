@@ -37,6 +37,7 @@ from mpt.store.ledger import Ledger, Unit
 from mpt.store.results import CellResult, Numerics
 from mpt.store.row_checks import expect_sound
 from mpt.study.error_policy import Errors
+from mpt.study.study import Study
 
 BASELINE = "PT"
 """Plain prompt tuning, the baseline: the same cells, started from vocabulary rows."""
@@ -81,6 +82,19 @@ class EvalProtocol:
     shots: Shots | None = None
     full_lrs: tuple[float, ...] = FULL_LRS
     fine_tuning: FineTuning = field(default_factory=FineTuning)
+
+    @classmethod
+    def final(cls, study: Study) -> EvalProtocol:
+        """Return the eval protocol of a study's targets."""
+        final = study.final
+        return cls(
+            final.seeds,
+            final.lrs,
+            study.tuning,
+            study.target_shots,
+            full_lrs=final.fine_tuning.lrs,
+            fine_tuning=study.fine_tuning,
+        )
 
 
 @dataclass

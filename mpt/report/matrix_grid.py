@@ -26,8 +26,8 @@ def matrix_lines(matrix: Matrix) -> Iterator[str]:
     """The same without a terminal."""
     names = method_names(row.method for row in matrix.rows)
     for setting, counts in _by_setting(matrix).items():
-        told = (f"{names[method]} {_cell(count)}" for method, count in counts.items())
-        yield f"  {setting}: {', '.join(told)}"
+        cells = (f"{names[method]} {_cell(count)}" for method, count in counts.items())
+        yield f"  {setting}: {', '.join(cells)}"
     yield f"  {summary(matrix)}"
 
 

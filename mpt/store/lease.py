@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -215,7 +216,7 @@ def take(
             left = min(max(row.expires - row.now, 0.0), seconds)
             wait(
                 f"{name} is held by process {other.pid} on {other.host}, which does not run here "
-                f"and may be dead; waiting for its lease to expire, {left:.0f} s at most"
+                f"and may be dead; waiting for its lease to expire, {ceil(left)} s at most"
             )
         if time.monotonic() - began >= seconds:
             # not renewed for as long as it lasts: the database's clock may have been set back

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,14 @@ from mpt.store.ledger import Ledger
 OWN = ("mlflow.parentRunId",)
 """Tags that hold an id of the server itself."""
 
+WRITTEN = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
+"""When a report was written, as its page says it."""
+
 
 def held(uri: str, into: Path) -> dict[str, tuple]:
     """What a store holds of each run, by key: status, params, tags, curves and files.
 
-    Of a report, which says when it was written, only the names of its files.
+    The page of a report is without the minute in which it was written.
     """
     from mlflow import MlflowClient
 
@@ -34,9 +38,7 @@ def held(uri: str, into: Path) -> dict[str, tuple]:
         (into / of).mkdir(parents=True, exist_ok=True)
         place = Path(client.download_artifacts(of, "", str(into / of)))
         files = {
-            (name := str(file.relative_to(place))): (
-                "" if name.startswith("report/") else file.read_bytes()
-            )
+            str(file.relative_to(place)): WRITTEN.sub(b"", file.read_bytes())
             for file in place.rglob("*")
             if file.is_file()
         }

@@ -244,3 +244,16 @@ def test_help_names_the_budget_of_an_oracle(tmp_path):
     said = mpt("gym", "room", "--help", home=tmp_path / "never", columns=120)
     assert f"(default: {UPDATES})" in said.out
     assert f"(default: {ROWS};" in said.out
+
+
+def test_a_gym_of_one_task_has_room_but_no_setting(tmp_path):
+    write_task(tmp_path / "gym" / "cats", "cat", 200)
+    changes = {"gym": str(tmp_path / "gym"), "setting": None, "sources": None, "validation": None}
+    study = study_file(tmp_path / "study.yaml", changes)
+    measured = ("gym", "room", "--study", study, "--updates", "2", "--json")
+    said = mpt(*measured, home=tmp_path / "home")
+    assert said.code == 0, said.err
+    assert [(row["task"], row["role"]) for row in json.loads(said.out)["tasks"]] == [("cats", "")]
+    refused = mpt("sweep", "--study", study, home=tmp_path / "home")
+    assert refused.code == 2
+    assert "beside validation tasks the folder holds cats; add tasks to the folder" in refused.error

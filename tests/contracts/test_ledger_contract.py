@@ -276,7 +276,7 @@ def test_a_dead_holder_s_lease_is_waited_for_and_said_once(ledger):
         mine.check()
     assert said == [
         "study:x is held by process 7 on far, which does not run here and may be dead; waiting for "
-        "its lease to expire, 1 s at most"
+        "its lease to expire, 2 s at most"
     ]
 
 

@@ -39,7 +39,7 @@ class Track:
 
     Attributes:
         score: a trial's name, a task and a data seed to a test score; None where tuning diverged.
-        asked: per look the names of the trials and the data seeds.
+        asked: per round the names of the trials and the data seeds.
     """
 
     score: Callable[[str, str, int], float | None]
@@ -87,7 +87,7 @@ def test_those_far_below_leave_and_are_not_tuned_again(monkeypatch):
     assert ended.winner is None
     assert set(ended.left) == {1, 2}
     assert ended.seeds == SEEDS
-    (dropped,) = [look.dropped for look in ended.rounds if look.dropped]
+    (dropped,) = [one.dropped for one in ended.rounds if one.dropped]
     assert dropped.keys() == {3}
 
 

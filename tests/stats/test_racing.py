@@ -1,4 +1,4 @@
-"""Racing: its looks, who leaves, and that its error rate holds however often it looks."""
+"""Racing: its rounds, who leaves, and that its error rate holds however many rounds it has."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ TASKS = 5
 
 
 def test_the_looks_of_a_race_grow_and_share_the_error():
-    assert [look.seeds for look in schedule(2, 5)] == [2, 3, 4, 5]
-    assert [look.seeds for look in schedule(1, 5)] == [2, 3, 4, 5]
-    assert [look.seeds for look in schedule(2, 20)] == [2, 3, 4, 6, 9, 13, 19, 20]
-    assert [look.seeds for look in schedule(5, 5)] == [5]
+    assert [one.seeds for one in schedule(2, 5)] == [2, 3, 4, 5]
+    assert [one.seeds for one in schedule(1, 5)] == [2, 3, 4, 5]
+    assert [one.seeds for one in schedule(2, 20)] == [2, 3, 4, 6, 9, 13, 19, 20]
+    assert [one.seeds for one in schedule(5, 5)] == [5]
     assert schedule(1, 1) == ()
-    looks = schedule(2, 5)
-    assert [look.alpha for look in looks] == pytest.approx([0.05 * n / 14 for n in (2, 3, 4, 5)])
+    planned = schedule(2, 5)
+    assert [one.alpha for one in planned] == pytest.approx([0.05 * n / 14 for n in (2, 3, 4, 5)])
 
 
 def test_a_trial_leaves_with_the_one_that_it_is_most_below():
@@ -50,8 +50,8 @@ def noise(rng, kind, trials, seeds):
 def raced(gains, first):
     """Race trials with gains ``[T, K, S]``: those left."""
     left = list(range(len(gains)))
-    for look in schedule(first, gains.shape[2]):
-        out = beaten(table(gains[left][:, :, : look.seeds]), len(gains), look.alpha)
+    for one in schedule(first, gains.shape[2]):
+        out = beaten(table(gains[left][:, :, : one.seeds]), len(gains), one.alpha)
         left = [trial for place, trial in enumerate(left) if str(place + 1) not in out]
         if len(left) == 1:
             break

@@ -23,7 +23,7 @@ from torch import Tensor
 from mpt.engine.optim import State
 from mpt.engine.plan import StepPlan
 from mpt.engine.train import TrainState
-from mpt.files.atomic import write_whole
+from mpt.files.atomic import delete_whole, write_whole
 from mpt.files.tensor_file import notes_of, tensor_bytes
 from mpt.methods import AUTO
 
@@ -141,7 +141,7 @@ class Checkpoints:
 
     def drop(self, name: str) -> None:
         """Forget a run that is done."""
-        self.path(name).unlink(missing_ok=True)
+        delete_whole(self.path(name))
 
     def path(self, name: str) -> Path:
         """Return where the run's checkpoint lies."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import tempfile
@@ -62,6 +63,16 @@ def write_whole(path: Path, data: bytes) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def delete_whole(path: Path) -> None:
+    """Delete a file that ``write_whole`` wrote, and what writers killed half-way left beside it.
+
+    Raises ``OSError``.
+    """
+    path.unlink(missing_ok=True)
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from mpt.config import VOCABULARY, CellConfig, UnitConfig
 from mpt.engine.checkpoint import Checkpoints
 from mpt.errors import DataError, StoreError
+from mpt.files.atomic import delete_whole
 from mpt.files.tensor_file import notes_of
 from mpt.search.search import Search
 from mpt.search.storage import study_lease
@@ -138,4 +139,4 @@ def _gone(file: Path) -> None:
     if file.is_dir() and not file.is_symlink():
         file.rmdir()
     else:
-        file.unlink(missing_ok=True)
+        delete_whole(file)

@@ -56,6 +56,7 @@ LIVES = {
         "a row is inserted, not committed": Point(f"{LEDGER}.insert", "after", about="mpt_units"),
         "after a row": Point(f"{LEDGER}.Ledger.record", "after"),
         "before a checkpoint": Point(f"{CHECKPOINTS}.write", "before"),
+        "a checkpoint is not in its place": Point(REPLACE, "before", about="checkpoints"),
         "half of a pack's checkpoints": Point(REPLACE, "after", about="checkpoints"),
         "after a checkpoint": Point(f"{CHECKPOINTS}.write", "after"),
         "a unit is recorded and its checkpoint there": Point(f"{CHECKPOINTS}.drop", "before"),

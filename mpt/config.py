@@ -216,6 +216,7 @@ class Tuning(Frozen):
         epochs: at most so many passes over the task's training rows; a cell has none, as its
             ``steps`` are counted (``for_rows``).
         dev_rows: at most so many rows of dev are scored at an evaluation, evenly spaced.
+        test_rows: at most so many rows of test are scored, see ``FewShotSplit.test_places``.
     """
 
     SCHEMA: ClassVar[Schema] = Schema("Tuning")
@@ -226,6 +227,7 @@ class Tuning(Frozen):
     num_beams: Annotated[Count, stored_as("beams")] = 1
     epochs: Count | None = None
     dev_rows: Annotated[Count | None, NotStoredUnset] = None
+    test_rows: Annotated[Count | None, NotStoredUnset] = None
 
     def for_rows(self, rows: int) -> Tuning:
         """Return the budget for a task of so many training rows, evaluated as often per update."""
@@ -264,7 +266,7 @@ class FineTuning(Frozen):
     """Few-shot training of the whole model on one target task, by Adafactor as for prompts.
 
     Attributes:
-        steps, batch, num_evals, num_beams, epochs: as in ``Tuning``.
+        steps, batch, num_evals, num_beams, epochs, test_rows: as in ``Tuning``.
     """
 
     SCHEMA: ClassVar[Schema] = Schema("FineTuning")
@@ -273,6 +275,7 @@ class FineTuning(Frozen):
     num_evals: Annotated[Count, stored_as("looks")] = 4
     num_beams: Annotated[Count, stored_as("beams")] = 1
     epochs: Count | None = None
+    test_rows: Annotated[Count | None, NotStoredUnset] = None
 
     def for_rows(self, rows: int) -> FineTuning:
         """See ``Tuning.for_rows``."""

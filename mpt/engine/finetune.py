@@ -136,7 +136,8 @@ class FineTuneStep:
         """Score the model on a part of the task."""
         chosen = self.job.config
         limit, beams = chosen.backbone.max_target, chosen.tuning.num_beams
-        questions = [self.job.split.questions(part)]
+        most = chosen.tuning.test_rows if part == "test" else None
+        questions = [self.job.split.questions(part, most)]
         return evaluate(self.model, self.theta, questions, limit=limit, beams=beams)[0]
 
 

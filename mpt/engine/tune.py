@@ -106,7 +106,7 @@ def _tested(
         return []
     theta = torch.stack([b.prompt for b in best])
     limit, beams = jobs[0].config.backbone.max_target, jobs[0].config.tuning.num_beams
-    questions = [job.split.questions("test") for job in jobs]
+    questions = [job.split.questions("test", job.config.tuning.test_rows) for job in jobs]
     scores = evaluate(backbone, theta, questions, limit=limit, beams=beams)
     return [
         Tuned(b.prompt.cpu(), b.dev, test, b.step, tuple(b.evals), tuple(b.curve), plan)

@@ -8,6 +8,8 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Literal
 
+from mpt.seeding import stream
+
 SEEDS = (13, 21, 42, 87, 100)
 """The five data seeds of CrossFit; each draws a train and a dev set, the test set is shared."""
 
@@ -59,6 +61,18 @@ class FewShotSplit:
     def part(self, name: Part) -> tuple[Example, ...]:
         """Return the examples of ``train``, ``dev`` or ``test``."""
         return {"train": self.train, "dev": self.dev, "test": self.test}[name]
+
+    def test_places(self, most: int | None = None) -> list[int]:
+        """Return the numbers of the test rows to score, ascending: all, or ``most`` at random.
+
+        The draw depends on the task's name and the size of its test set alone, so that every
+        method, prompt and data seed is scored on the same rows. A smaller draw is part of a larger.
+        """
+        count = len(self.test)
+        if most is None or most >= count:
+            return list(range(count))
+        order = stream("test rows", self.task).permutation(count)
+        return sorted(order[:most].tolist())
 
     @cached_property
     def digest(self) -> str:

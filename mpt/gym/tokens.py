@@ -82,12 +82,16 @@ class TokenSplit:
 
         Args:
             part: which one.
-            most: rows to return at most, evenly spaced: rows of a class may stand together.
+            most: rows to return at most. Of train and dev they are evenly spaced, as rows of a
+                class may stand together; for those of test see ``FewShotSplit.test_places``.
         """
         tokens = {"train": self.train, "dev": self.dev, "test": self.test}[part]
         examples = self.split.part(part)
-        count = len(examples) if most is None else min(most, len(examples))
-        chosen = [i * len(examples) // count for i in range(count)]
+        if part == "test":
+            chosen = self.split.test_places(most)
+        else:
+            count = len(examples) if most is None else min(most, len(examples))
+            chosen = [i * len(examples) // count for i in range(count)]
         golds = tuple(examples[i].targets for i in chosen)
         return Questions(tuple(tokens[i].row() for i in chosen), golds, self.split.metric)
 

@@ -158,7 +158,7 @@ def _time_cells(
     tuning = whole[0].tuning
     most = tuning.dev_rows if isinstance(tuning, Tuning) else None
     dev = sum(min(len(s.dev), most or len(s.dev)) for s in splits)
-    test = sum(len(s.test) for s in splits)
+    test = sum(len(s.test_places(tuning.test_rows)) for s in splits)
     rows = tuning.num_evals * dev + test
     each = (tuning.steps * step + rest * rows / (dev + test)) / len(whole)
     return Timing(what, len(whole), step, each, units, _kept(unit, tuning.steps, worker))

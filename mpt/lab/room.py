@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import nan
 
@@ -212,6 +212,7 @@ def _room(
     oracle, test = next(iter(_best_of([o for o in oracles if o.cell.task == task])), (None, nan))
     result = oracle.unit.result if oracle else None
     split = lab.worker.gym.split(task, plan.study.final.seeds[0], plan.shots[task])
+    scored = split.test_places(plan.study.tuning.test_rows)
     return TaskRoom(
         task=task,
         role=_role(plan, task, lab),
@@ -224,7 +225,7 @@ def _room(
         rising=isinstance(result, CellResult) and still_rising(result.dev_evals),
         few_shot=tests[BASELINE],
         chance=chance_level(split, lab.worker.gym.card(task).kind),
-        majority=majority_score(split),
+        majority=majority_score(replace(split, test=tuple(split.test[i] for i in scored))),
         fine_tuned=tests[FULL],
     )
 

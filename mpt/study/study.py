@@ -81,7 +81,7 @@ class Validation(Frozen):
 
 
 class FullFineTuning(Frozen):
-    """Define the second baseline of a promotion; it decodes as given under ``tuning``."""
+    """Define the second baseline of a promotion; it is scored as given under ``tuning``."""
 
     lrs: RateList = FULL_LRS
     steps: Count = 40
@@ -252,7 +252,8 @@ class Study(Frozen):
     def fine_tuning(self) -> FineTuning:
         """Return the budget of one cell of full fine-tuning."""
         chosen = self.final.fine_tuning.model_dump(exclude={"lrs"})
-        return FineTuning(**chosen, num_beams=self.tuning.num_beams)
+        tuning = self.tuning
+        return FineTuning(**chosen, num_beams=tuning.num_beams, test_rows=tuning.test_rows)
 
     def run(
         self,

@@ -310,10 +310,29 @@ def test_a_bound_on_dev_rows_takes_them_evenly_and_leaves_the_test_set_whole(toy
         scored.clear()
 
 
-def test_a_bound_on_dev_is_stored_where_it_is_set_alone():
-    assert "dev_rows" not in Tuning().stored()
-    assert Tuning(dev_rows=2).stored()["dev_rows"] == 2
-    assert len({Tuning(dev_rows=bound).digest for bound in (None, 2, 3)}) == 3
+def test_a_bound_on_test_rows_scores_the_rows_that_the_split_draws(toy, monkeypatch):
+    scored = []
+
+    def watched(backbone, theta, questions, **limits):
+        scored.append([[gold[0] for gold in q.golds] for q in questions])
+        return evaluate(backbone, theta, questions, **limits)
+
+    job = cell(toy)
+    few = replace(job.split.split, test=tuple(Example(word, (word,)) for word in WORDS))
+    monkeypatch.setattr("mpt.engine.tune.evaluate", watched)
+    tuning = job.config.tuning.model_copy(update={"test_rows": 3})
+    config = job.config.model_copy(update={"tuning": tuning})
+    tune([replace(job, config=config, split=TokenSplit(few, toy.encode, 16, 4))], toy)
+    *dev, test = scored
+    assert test == [[WORDS[i] for i in few.test_places(3)]]
+    assert {len(rows) for (rows,) in dev} == {len(few.dev)}
+
+
+@pytest.mark.parametrize("bound", ["dev_rows", "test_rows"])
+def test_a_bound_on_rows_is_stored_where_it_is_set_alone(bound):
+    assert bound not in Tuning().stored()
+    assert Tuning(**{bound: 2}).stored()[bound] == 2
+    assert len({Tuning(**{bound: most}).digest for most in (None, 2, 3)}) == 3
 
 
 def test_looks_are_even_and_end_at_the_end():

@@ -92,8 +92,11 @@ def test_one_that_goes_astray_is_recorded_and_has_no_score(home):
 
 def test_a_study_says_how_long_whole_models_are_trained():
     study = make_study(
-        {"final": {"fine_tuning": {"lrs": [3e-4], "steps": 9}}, "tuning": {"num_beams": 4}}
+        {
+            "final": {"fine_tuning": {"lrs": [3e-4], "steps": 9}},
+            "tuning": {"num_beams": 4, "test_rows": 256},
+        }
     )
     assert study.final.fine_tuning.lrs == (3e-4,)
-    assert study.fine_tuning == FineTuning(steps=9, num_beams=4)
+    assert study.fine_tuning == FineTuning(steps=9, num_beams=4, test_rows=256)
     assert make_study({}).final.fine_tuning.lrs == (5e-4, 3e-4, 2e-4, 1e-4)

@@ -32,6 +32,7 @@ OptimiserName = Literal["adafactor", "adamw", "sgd"]
 Place = Literal["before", "after"]
 Precision = Literal["fp32", "bf16"]
 Shots = Count | Literal["all"]
+Scoring = Literal["generation", "labels"]
 
 
 MethodName = Annotated[str, key_of(lambda: methods.METHODS)]
@@ -39,6 +40,9 @@ MethodName = Annotated[str, key_of(lambda: methods.METHODS)]
 
 NotStoredUnset = Field(exclude_if=lambda value: value is None)
 """Annotates a field that is younger than stored configurations: unset, it is not written."""
+
+NotStoredGenerated = Field(exclude_if=lambda value: value == "generation")
+"""Annotates a ``Scoring`` likewise: stored configurations without one were scored so."""
 
 MethodArgs = Annotated[Mapping[str, Count | Rate] | None, NotStoredUnset]
 
@@ -217,6 +221,8 @@ class Tuning(Frozen):
             ``steps`` are counted (``for_rows``).
         dev_rows: at most so many rows of dev are scored at an evaluation, evenly spaced.
         test_rows: at most so many rows of test are scored, see ``FewShotSplit.test_places``.
+        scoring: how dev and test are answered: by decoding, or by the likeliest of the ``labels``
+            where the task has any (``mpt.gym.labels``), else by decoding too.
     """
 
     SCHEMA: ClassVar[Schema] = Schema("Tuning")
@@ -228,6 +234,7 @@ class Tuning(Frozen):
     epochs: Count | None = None
     dev_rows: Annotated[Count | None, NotStoredUnset] = None
     test_rows: Annotated[Count | None, NotStoredUnset] = None
+    scoring: Annotated[Scoring, NotStoredGenerated] = "generation"
 
     def for_rows(self, rows: int) -> Tuning:
         """Return the budget for a task of so many training rows, evaluated as often per update."""
@@ -266,7 +273,7 @@ class FineTuning(Frozen):
     """Few-shot training of the whole model on one target task, by Adafactor as for prompts.
 
     Attributes:
-        steps, batch, num_evals, num_beams, epochs, test_rows: as in ``Tuning``.
+        steps, batch, num_evals, num_beams, epochs, test_rows, scoring: as in ``Tuning``.
     """
 
     SCHEMA: ClassVar[Schema] = Schema("FineTuning")
@@ -276,6 +283,7 @@ class FineTuning(Frozen):
     num_beams: Annotated[Count, stored_as("beams")] = 1
     epochs: Count | None = None
     test_rows: Annotated[Count | None, NotStoredUnset] = None
+    scoring: Annotated[Scoring, NotStoredGenerated] = "generation"
 
     def for_rows(self, rows: int) -> FineTuning:
         """See ``Tuning.for_rows``."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mpt.gym.tokens import TokenRow
@@ -101,6 +102,36 @@ def collate(rows_of_run: Sequence[Sequence[TokenRow]]) -> Batch:
         tokens=torch.tensor(tokens),
         widest=max((row.length for row in rows), default=1),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """M answers to the rows of a batch, padded on the right.
+
+    Attributes:
+        target: ids ``[M, U]``, ``-100`` on padding.
+        row: ``[M]``, the row of the batch that each answers.
+    """
+
+    target: Tensor
+    row: Tensor
+
+    def to(self, device: torch.device) -> Answers:
+        """Return the same answers on another device."""
+        return Answers(self.target.to(device), self.row.to(device))
+
+
+def answers_to(rows: Sequence[int], targets: Sequence[np.ndarray]) -> Answers:
+    """Make answers of token ids: ``targets[m]`` answers row ``rows[m]`` of a batch."""
+    return Answers(_padded(targets, -100), torch.tensor(rows, dtype=torch.int64))
+
+
+def summed_losses(logits: Tensor, target: Tensor) -> Tensor:
+    """Return ``[N]``: the cross-entropy (nats) of targets ``[N, U]``, summed over their tokens."""
+    flat = F.cross_entropy(
+        logits.flatten(0, 1), target.flatten(), reduction="none", ignore_index=-100
+    )
+    return flat.view_as(target).sum(-1)
 
 
 def per_run(row_losses: Tensor, batch: Batch) -> Losses:

@@ -6,11 +6,10 @@ import warnings
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mpt.backbone import attention, hub, model_parts
-from mpt.backbone.batch import Batch, per_run, spread
+from mpt.backbone.batch import Answers, Batch, per_run, spread, summed_losses
 from mpt.backbone.interleave import appended, interleaved, mask_of, padded_left
 from mpt.backbone.trainable import trainable, trainable_weights
 from mpt.backbone.vocabulary import Vocabulary
@@ -45,11 +44,7 @@ class FrozenCausal(Vocabulary):
 
     def losses(self, theta: Prompts, batch: Batch) -> Losses:
         """See ``Backbone.losses``."""
-        logits = self.logits(theta, batch)
-        flat = F.cross_entropy(
-            logits.flatten(0, 1), batch.target.flatten(), reduction="none", ignore_index=-100
-        )
-        return per_run(flat.view_as(batch.target).sum(-1), batch)
+        return per_run(summed_losses(self.logits(theta, batch), batch.target), batch)
 
     def losses_twice_differentiable(self, theta: Prompts, batch: Batch) -> Losses:
         """See ``Backbone.losses_twice_differentiable``."""
@@ -64,16 +59,7 @@ class FrozenCausal(Vocabulary):
     @torch.inference_mode()
     def generate(self, theta: Prompts, batch: Batch, limit: int, beams: int = 1) -> list[str]:
         """See ``Backbone.generate``; padded on the left, as decoding continues on the right."""
-        prompt = spread(theta.to(self._width), batch.run_of_row)
-        words = self.embed(batch.input)
-        lengths = batch.input_mask.sum(1)
-        if self.place == "before":
-            embeds = torch.cat([self._bos_rows(len(batch)), prompt, words], 1)
-        else:
-            order = appended(lengths, words.shape[1], prompt.shape[1])
-            question = interleaved(torch.cat([words, prompt], 1), order)
-            embeds = torch.cat([self._bos_rows(len(batch)), question], 1)
-        lengths = lengths + embeds.shape[1] - words.shape[1]
+        embeds, lengths = self._questions(theta, batch)
         with warnings.catch_warnings():
             # only what is written shall count as repeated, as in encoder-decoders
             warnings.filterwarnings("ignore", "Passing `repetition_penalty` with `inputs_embeds`")
@@ -83,6 +69,27 @@ class FrozenCausal(Vocabulary):
                 generation_config=model_parts.decoding(self.model, limit, beams),
             )
         return self.decode(ids.cpu().numpy())
+
+    @torch.inference_mode()
+    def log_likelihoods(self, theta: Prompts, batch: Batch, answers: Answers) -> Tensor:
+        """See ``Backbone.log_likelihoods``; answers continue from the keys of their question.
+
+        Keys and values are moved to the right of the cache, so that nothing stands between a
+        question and its answers, as in decoding.
+        """
+        cache = model_parts.new_cache()
+        states, lengths = self._read_questions(theta, batch, cache)
+        width, row, target = states.shape[1], answers.row, answers.target
+        ends = interleaved(states, (lengths - 1).clamp_min(0)[:, None])[row]
+        model_parts.reorder_kv_cache(cache, padded_left(lengths, width))
+        model_parts.expand_kv_cache(cache, row)
+        given = target[:, :-1].clamp_min(0)
+        if given.shape[1]:
+            mask = torch.cat([mask_of(lengths, width).flip(1)[row], torch.ones_like(given)], 1)
+            places = lengths[row][:, None] + torch.arange(given.shape[1], device=self.device)
+            more = model_parts.read(self.model, self.embed(given), cache, mask, places)
+            ends = torch.cat([ends, more], 1)
+        return -summed_losses(self._head(ends).to(self.dtype), target)
 
     def trainable_copy(self) -> FrozenCausal:
         """See ``Backbone.trainable_copy``; without a prompt there are no keys to share."""
@@ -106,6 +113,30 @@ class FrozenCausal(Vocabulary):
         places = first[:, None] + torch.arange(batch.target.shape[1], device=self.device)
         last = states.shape[1] - 1  # places of padded targets are not read
         return self._head(interleaved(states, places.clamp_max(last))).to(self.dtype)
+
+    def _questions(self, theta: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Embeddings ``[N, W, H]`` of all that stands before an answer, and each row's length."""
+        prompt = spread(theta, batch.run_of_row).to(self._width)
+        words, lengths = self.embed(batch.input), batch.input_mask.sum(1)
+        question = torch.cat([prompt, words], 1)
+        if self.place == "after":
+            order = appended(lengths, words.shape[1], prompt.shape[1])
+            question = interleaved(torch.cat([words, prompt], 1), order)
+        embeds = torch.cat([self._bos_rows(len(batch)), question], 1)
+        return embeds, lengths + embeds.shape[1] - words.shape[1]
+
+    def _read_questions(self, theta: Tensor, batch: Batch, cache: Any) -> tuple[Tensor, Tensor]:
+        """Read them into a cache: their states ``[N, W, H]``, and each row's length."""
+        embeds, lengths = self._questions(theta, batch)
+        shared = embeds.shape[1] - batch.input.shape[1] if self.shares_prompt else 0
+        if not shared:
+            return model_parts.read(self.model, embeds, cache), lengths
+        own = spread(theta, batch.present).to(self._width)
+        prefix = torch.cat([self._bos_rows(len(own)), own], 1)
+        before = model_parts.read(self.model, prefix, cache)
+        model_parts.expand_kv_cache(cache, batch.place_of_row)
+        states = model_parts.read(self.model, embeds[:, shared:], cache)
+        return torch.cat([spread(before, batch.place_of_row), states], 1), lengths
 
     def _after_prompt(self, theta: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """States of [prompt's last token, input, target], and where the first target is predicted.

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mpt.backbone.batch import Batch
+from mpt.backbone.batch import Answers, Batch
 from mpt.config import Place
 from mpt.gym.tokens import Role
 from mpt.notation import Losses, Prompts
@@ -22,7 +22,8 @@ class Backbone(Protocol):
     Contract (``tests/contracts/test_backbone_contract.py``): runs in a pack never mix, padding
     never changes a run, losses of micro-batches add up, no weight of the model ever asks for a
     gradient, ``losses_twice_differentiable`` is what it says, and a row whose
-    ``teacher_forced_argmax`` is its target is what ``generate`` writes.
+    ``teacher_forced_argmax`` is its target is what ``generate`` writes, and ``log_likelihoods``
+    are those of the answers as targets.
     """
 
     device: torch.device
@@ -45,6 +46,13 @@ class Backbone(Protocol):
 
     def teacher_forced_argmax(self, theta: Prompts, batch: Batch) -> Tensor:
         """Return ``[N, U]``: the likeliest token at each place, given the target before it."""
+        ...
+
+    def log_likelihoods(self, theta: Prompts, batch: Batch, answers: Answers) -> Tensor:
+        """Return ``[M]``: the log-probability (nats) of each answer, summed over its tokens.
+
+        The targets of the batch are not read.
+        """
         ...
 
     def generate(self, theta: Prompts, batch: Batch, limit: int, beams: int = 1) -> list[str]:

@@ -51,13 +51,29 @@ def new_cache() -> Any:
     return DynamicCache()
 
 
-def read(model: Any, embeds: Any, cache: Any | None = None) -> Any:
-    """Return last hidden states ``[N, T, H]`` of a causal model; a cache is read and extended."""
+def read(
+    model: Any,
+    embeds: Any,
+    cache: Any | None = None,
+    mask: Any | None = None,
+    places: Any | None = None,
+) -> Any:
+    """Return last hidden states ``[N, T, H]`` of a causal model; a cache is read and extended.
+
+    Args:
+        mask: ``[N, cached + T]``, 0 on padding, where there is any but the last tokens.
+        places: ``[N, T]``, positions of the tokens, where padding stands before them.
+    """
     body = model.base_model
     if cache is None:
         return body(inputs_embeds=embeds, use_cache=False).last_hidden_state
-    named = "cache" if "cache" in signature(body.forward).parameters else "past_key_values"
-    return body(inputs_embeds=embeds, use_cache=True, **{named: cache}).last_hidden_state
+    takes = signature(body.forward).parameters
+    named: dict[str, Any] = {"cache" if "cache" in takes else "past_key_values": cache}
+    if mask is not None:
+        # kinds without positions of their own count tokens by the mask
+        named |= {"attention_mask": mask}
+        named |= {"position_ids": places} if "position_ids" in takes else {}
+    return body(inputs_embeds=embeds, use_cache=True, **named).last_hidden_state
 
 
 def expand_kv_cache(cache: Any, place_of_row: Any) -> None:
@@ -65,6 +81,15 @@ def expand_kv_cache(cache: Any, place_of_row: Any) -> None:
     for layer in cache.layers:
         layer.keys = spread(layer.keys, place_of_row)
         layer.values = spread(layer.values, place_of_row)
+
+
+def reorder_kv_cache(cache: Any, order: Any) -> None:
+    """Put the cached tokens of every row into the order ``[N, W]``; they keep their positions."""
+    for layer in cache.layers:
+        layer.keys, layer.values = (
+            kept.gather(2, order[:, None, :, None].expand(-1, kept.shape[1], -1, kept.shape[3]))
+            for kept in (layer.keys, layer.values)
+        )
 
 
 def plain_generation(model: Any, tokenizer: Any) -> None:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mpt.backbone import hub, model_parts
-from mpt.backbone.batch import collate
+from mpt.backbone.batch import answers_to, collate
 from mpt.backbone.kinds import kind_of
 from mpt.config import BackboneConfig
 from mpt.errors import ConfigError
@@ -166,6 +166,13 @@ def _trouble(backbone: LoadedBackbone) -> str:
         other = np.array([*long.target[:-1], short.target[0]])
         if _far(_plain(backbone, prompt, long, other)[:-1], plain[0][:-1], limit):
             return "{kind} models read ahead"
+        asked = [at for at in range(len(rows)) for _ in rows]
+        targets = [row.target for _ in rows for row in rows]
+        answered = answers_to(asked, targets).to(backbone.device)
+        likelihoods = backbone.log_likelihoods(theta, batch, answered)
+        for at, target, likelihood in zip(asked, targets, likelihoods, strict=True):
+            if _unlike(likelihood, _plain(backbone, prompt, rows[at], target), target, limit):
+                return "{kind} models lose count where an answer continues a question"
         answers = backbone.generate(theta, batch, LIMIT)
         backbone.generate(theta, batch, LIMIT, BEAMS)
         # the shorter row is the one that padding stands before
@@ -225,8 +232,18 @@ def _greedy(
     return sure, ids
 
 
+def _unlike(ours: Tensor, plain: Tensor, target: np.ndarray, limit: float) -> bool:
+    """Whether the log-likelihood of a target is another than by the plain logits ``[U, V]``."""
+    ids = torch.from_numpy(target).to(plain.device)
+    known = F.log_softmax(plain, -1).gather(1, ids[:, None]).sum()
+    return bool((ours - known).abs() > limit * _spread(plain))
+
+
 def _far(ours: Tensor, plain: Tensor, limit: float) -> bool:
     """Whether logits ``[U, V]`` tell of another distribution than those of the plain reading."""
     difference = F.log_softmax(ours, -1) - F.log_softmax(plain, -1)
-    spread = (plain - plain.mean(-1, keepdim=True)).norm().clamp_min(1e-3)
-    return bool(difference.norm() > limit * spread)
+    return bool(difference.norm() > limit * _spread(plain))
+
+
+def _spread(plain: Tensor) -> Tensor:
+    return (plain - plain.mean(-1, keepdim=True)).norm().clamp_min(1e-3)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mpt.backbone import attention, hub, model_parts
-from mpt.backbone.batch import Batch, per_run, spread
+from mpt.backbone.batch import Answers, Batch, per_run, spread, summed_losses
 from mpt.backbone.interleave import appended, interleaved, mask_of
 from mpt.backbone.lean_attention import lean_attention
 from mpt.backbone.trainable import trainable, trainable_weights
@@ -42,11 +41,7 @@ class FrozenSeq2Seq(Vocabulary):
 
     def losses(self, theta: Prompts, batch: Batch) -> Losses:
         """See ``Backbone.losses``."""
-        logits = self.logits(theta, batch)
-        flat = F.cross_entropy(
-            logits.flatten(0, 1), batch.target.flatten(), reduction="none", ignore_index=-100
-        )
-        return per_run(flat.view_as(batch.target).sum(-1), batch)
+        return per_run(summed_losses(self.logits(theta, batch), batch.target), batch)
 
     def losses_twice_differentiable(self, theta: Prompts, batch: Batch) -> Losses:
         """See ``Backbone.losses_twice_differentiable``."""
@@ -57,6 +52,13 @@ class FrozenSeq2Seq(Vocabulary):
     def teacher_forced_argmax(self, theta: Prompts, batch: Batch) -> Tensor:
         """See ``Backbone.teacher_forced_argmax``."""
         return self.logits(theta, batch).argmax(-1)
+
+    @torch.inference_mode()
+    def log_likelihoods(self, theta: Prompts, batch: Batch, answers: Answers) -> Tensor:
+        """See ``Backbone.log_likelihoods``; each question is encoded once."""
+        hidden, mask = self._encode(theta, batch)
+        logits = self._decoded(hidden[answers.row], mask[answers.row], answers.target)
+        return -summed_losses(logits, answers.target)
 
     @torch.inference_mode()
     def generate(self, theta: Prompts, batch: Batch, limit: int, beams: int = 1) -> list[str]:
@@ -83,8 +85,12 @@ class FrozenSeq2Seq(Vocabulary):
     def logits(self, theta: Prompts, batch: Batch) -> Tensor:
         """See ``LoadedBackbone.logits``."""
         hidden, mask = self._encode(theta, batch)
-        start = torch.full_like(batch.target[:, :1], self._start)
-        given = torch.cat([start, batch.target[:, :-1]], 1).clamp_min(0)
+        return self._decoded(hidden, mask, batch.target)
+
+    def _decoded(self, hidden: Tensor, mask: Tensor, target: Tensor) -> Tensor:
+        """Return the logits ``[N, U, V]`` of targets, from what the encoder made of inputs."""
+        start = torch.full_like(target[:, :1], self._start)
+        given = torch.cat([start, target[:, :-1]], 1).clamp_min(0)
         logits = self.model(
             encoder_outputs=(hidden,),
             attention_mask=mask,

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mpt.backbone.batch import Batch, per_run, spread
+from mpt.backbone.batch import Answers, Batch, per_run, spread, summed_losses
 from mpt.backbone.prompt import from_vocabulary
 from mpt.gym.tokens import Role
 from mpt.notation import Losses, Prompts
@@ -51,6 +51,12 @@ class ToyBackbone:
     def teacher_forced_argmax(self, theta: Prompts, batch: Batch) -> Tensor:
         """See ``Backbone.teacher_forced_argmax``."""
         return self._logits(theta, batch, batch.target).argmax(-1)
+
+    @torch.inference_mode()
+    def log_likelihoods(self, theta: Prompts, batch: Batch, answers: Answers) -> Tensor:
+        """See ``Backbone.log_likelihoods``."""
+        asked = batch.rows(answers.row.tolist())
+        return -summed_losses(self._logits(theta, asked, answers.target), answers.target)
 
     @torch.inference_mode()
     def generate(self, theta: Prompts, batch: Batch, limit: int, beams: int = 1) -> list[str]:

@@ -194,6 +194,7 @@ class Worker:
                 max_target or config.max_target,
                 self._token_cache,
                 before=config.before(task),
+                kind=self.gym.card(task).kind,
             )
         return self._tokens[key]
 
@@ -341,7 +342,7 @@ def _result(end: MetaTrained | Tuned | FineTuned | Diverged, conditions: Numeric
         result = MetaResult(curve=end.curve, plan=plan, software=software(), numerics=conditions)
         # set only where there is any, so that results of other methods are stored as before
         return result.model_copy(update={"learned": end.learned}) if end.learned else result
-    return CellResult(
+    result = CellResult(
         dev=end.dev,
         test=end.test,
         best_step=end.best_step,
@@ -351,6 +352,9 @@ def _result(end: MetaTrained | Tuned | FineTuned | Diverged, conditions: Numeric
         software=software(),
         numerics=conditions,
     )
+    # likewise set only where it is not what it always was
+    is_generated = end.scoring == "generation"
+    return result if is_generated else result.model_copy(update={"scoring": end.scoring})
 
 
 def restore_worker(

@@ -10,6 +10,7 @@ import torch
 
 from mpt.backbone.batch import Batch, collate
 from mpt.backbone.frozen import Backbone
+from mpt.engine.labels import likeliest
 from mpt.engine.memory import BackOff
 from mpt.gym.metrics import can_still_match, score
 from mpt.gym.tokens import Questions, TokenRow
@@ -38,8 +39,9 @@ def evaluate(
 ) -> list[float]:
     """Score each run under its own metric; 0 where a correlation is undefined.
 
-    The same answer to every question has no correlation with anything: it shows no skill. Answers
-    that are wrong from their first words on are not written to their end.
+    The same answer to every question has no correlation with anything: it shows no skill. Runs
+    whose questions have choices are answered by the likeliest of them; the others by decoding,
+    where answers that are wrong from their first words on are not written to their end.
 
     Args:
         backbone: the frozen language model.
@@ -52,11 +54,12 @@ def evaluate(
     def can_match(run: int, i: int, begun: str) -> bool:
         return can_still_match(questions[run].metric, begun, questions[run].golds[i])
 
-    rows = [q.rows for q in questions]
-    answers = answer(backbone, theta, rows, limit=limit, beams=beams, needs_generation=can_match)
+    rows = [() if q.choices else q.rows for q in questions]
+    written = answer(backbone, theta, rows, limit=limit, beams=beams, needs_generation=can_match)
+    chosen = likeliest(backbone, theta, questions, TOKENS_PER_PASS[backbone.device.type])
     scores = [
-        score(q.metric, predictions, [list(gold) for gold in q.golds])
-        for q, predictions in zip(questions, answers, strict=True)
+        score(q.metric, labels if q.choices else texts, [list(gold) for gold in q.golds])
+        for q, texts, labels in zip(questions, written, chosen, strict=True)
     ]
     return [0.0 if isnan(value) else value for value in scores]
 

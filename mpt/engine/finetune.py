@@ -12,6 +12,7 @@ from torch import Tensor
 from mpt.backbone.batch import collate
 from mpt.backbone.frozen import Backbone, TrainableCopy
 from mpt.backbone.hub import adafactor
+from mpt.config import Scoring
 from mpt.engine.evaluate import evaluate
 from mpt.engine.memory import BackOff, cause_of, is_out_of_memory
 from mpt.engine.pack import FineTuneJob
@@ -21,6 +22,7 @@ from mpt.engine.tune import eval_steps
 from mpt.errors import Diverged, OutOfMemory
 from mpt.gym.episodes import training_rows
 from mpt.gym.splits import Part
+from mpt.gym.tokens import Questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class FineTuned:
         evals: (step, dev score) of every evaluation on dev.
         curve: training loss (nats) of every step.
         plan: how its steps were computed.
+        scoring: how dev and test were answered.
     """
 
     dev: float
@@ -41,6 +44,7 @@ class FineTuned:
     evals: tuple[tuple[int, float], ...]
     curve: tuple[float, ...]
     plan: StepPlan
+    scoring: Scoring
 
 
 def fine_tune(
@@ -92,7 +96,8 @@ def _trained(
     best.restore(model)
     test = step.score("test")
     assert step.plan is not None
-    return FineTuned(best.dev, test, best.step, tuple(best.evals), tuple(curve), step.plan)
+    evals, scoring = tuple(best.evals), step.questions("test").scoring
+    return FineTuned(best.dev, test, best.step, evals, tuple(curve), step.plan, scoring)
 
 
 @dataclass
@@ -136,9 +141,14 @@ class FineTuneStep:
         """Score the model on a part of the task."""
         chosen = self.job.config
         limit, beams = chosen.backbone.max_target, chosen.tuning.num_beams
-        most = chosen.tuning.test_rows if part == "test" else None
-        questions = [self.job.split.questions(part, most)]
+        questions = [self.questions(part)]
         return evaluate(self.model, self.theta, questions, limit=limit, beams=beams)[0]
+
+    def questions(self, part: Part) -> Questions:
+        """Return the questions of a part that are scored."""
+        tuning = self.job.config.tuning
+        most = tuning.test_rows if part == "test" else None
+        return self.job.split.questions(part, most, tuning.scoring)
 
 
 @dataclass

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mpt.backbone.frozen import Backbone
+from mpt.config import Scoring
 from mpt.engine import train
 from mpt.engine.evaluate import evaluate
 from mpt.engine.optim import OPTIMISERS
@@ -30,6 +31,7 @@ class Tuned:
         evals: (step, dev score) of every evaluation on dev.
         curve: training loss (nats) of every step.
         plan: how its steps were computed.
+        scoring: how dev and test were answered.
     """
 
     prompt: Tensor
@@ -39,6 +41,7 @@ class Tuned:
     evals: tuple[tuple[int, float], ...]
     curve: tuple[float, ...]
     plan: StepPlan | None
+    scoring: Scoring
 
 
 @dataclass
@@ -78,7 +81,10 @@ def tune(
             best[run].curve.append(float(loss))
         on_step(len(state.runs))
         if state.position[0] in at:
-            dev = [jobs[run].split.questions("dev", tuning.dev_rows) for run in state.runs]
+            dev = [
+                jobs[run].split.questions("dev", tuning.dev_rows, tuning.scoring)
+                for run in state.runs
+            ]
             scores = evaluate(backbone, state.theta, dev, limit=limit, beams=tuning.num_beams)
             for row, run in enumerate(state.runs):
                 best[run].note(state.position[row], scores[row], state.theta[row])
@@ -105,10 +111,10 @@ def _tested(
     if not jobs:
         return []
     theta = torch.stack([b.prompt for b in best])
-    limit, beams = jobs[0].config.backbone.max_target, jobs[0].config.tuning.num_beams
-    questions = [job.split.questions("test", job.config.tuning.test_rows) for job in jobs]
-    scores = evaluate(backbone, theta, questions, limit=limit, beams=beams)
+    limit, tuning = jobs[0].config.backbone.max_target, jobs[0].config.tuning
+    questions = [job.split.questions("test", tuning.test_rows, tuning.scoring) for job in jobs]
+    scores = evaluate(backbone, theta, questions, limit=limit, beams=tuning.num_beams)
     return [
-        Tuned(b.prompt.cpu(), b.dev, test, b.step, tuple(b.evals), tuple(b.curve), plan)
-        for b, test in zip(best, scores, strict=True)
+        Tuned(b.prompt.cpu(), b.dev, test, b.step, tuple(b.evals), tuple(b.curve), plan, q.scoring)
+        for b, q, test in zip(best, questions, scores, strict=True)
     ]

@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from math import isnan
 from statistics import fmean
-from typing import Literal
 
 from mpt.gym.metrics import is_correlation, score
-from mpt.gym.splits import Example, FewShotSplit
+from mpt.gym.splits import Example, FewShotSplit, TaskKind
 
 FEW_ANSWERS = 10
 """A task with so many different answers at most is a classification, whatever its card says."""
@@ -18,7 +17,7 @@ FEW_ANSWERS = 10
 _LETTER = re.compile(r"\(([A-Z])\)")
 
 
-def chance_level(split: FewShotSplit, kind: Literal["classification", "text_to_text"]) -> float:
+def chance_level(split: FewShotSplit, kind: TaskKind) -> float:
     """Return the score to expect of a guess, from 0 to 1.
 
     One over the number of classes; in a multiple choice, one over the number of options, averaged

@@ -13,6 +13,8 @@ from mpt.seeding import stream
 SEEDS = (13, 21, 42, 87, 100)
 """The five data seeds of CrossFit; each draws a train and a dev set, the test set is shared."""
 
+TaskKind = Literal["classification", "text_to_text"]
+
 Part = Literal["train", "dev", "test"]
 PARTS: tuple[Part, ...] = ("train", "dev", "test")
 
@@ -106,6 +108,6 @@ class TaskCard:
     task: str
     family: str
     subfamily: str
-    kind: Literal["classification", "text_to_text"]
+    kind: TaskKind
     shots: int
     metric: str

@@ -10,9 +10,11 @@ from typing import Literal
 
 import numpy as np
 
+from mpt.config import Scoring
+from mpt.gym.labels import ReadLabels, label_reader
 from mpt.gym.metrics import answer_value, check_gold, scored_answers
 from mpt.gym.reach import Reach
-from mpt.gym.splits import Example, FewShotSplit, Part
+from mpt.gym.splits import Example, FewShotSplit, Part, TaskKind
 from mpt.gym.token_cache import Texts, TokenCache
 
 Role = Literal["input", "target"]
@@ -52,7 +54,7 @@ class TokenSplit:
     """A ``FewShotSplit`` as token ids; each part is tokenised on first use.
 
     With a ``cache``, the ids are stored and the next process maps them from disk. Every input is
-    preceded by the text ``before``.
+    preceded by the text ``before``. The ``kind`` is that of the task's card.
     """
 
     split: FewShotSplit
@@ -61,6 +63,7 @@ class TokenSplit:
     max_target: int
     cache: TokenCache | None = None
     before: str = ""
+    kind: TaskKind = "text_to_text"
 
     @cached_property
     def train(self) -> tuple[TokenExample, ...]:
@@ -77,13 +80,21 @@ class TokenSplit:
         """Return the tokenised test examples."""
         return self._tokenised("test")
 
-    def questions(self, part: Part, most: int | None = None) -> Questions:
+    @property
+    def has_labels(self) -> bool:
+        """Tell whether answers can be chosen among labels."""
+        return self._read_labels is not None
+
+    def questions(
+        self, part: Part, most: int | None = None, scoring: Scoring = "generation"
+    ) -> Questions:
         """Return a part as questions to be answered and scored.
 
         Args:
             part: which one.
             most: rows to return at most. Of train and dev they are evenly spaced, as rows of a
                 class may stand together; for those of test see ``FewShotSplit.test_places``.
+            scoring: by ``labels``, questions have choices, if the task has labels.
         """
         tokens = {"train": self.train, "dev": self.dev, "test": self.test}[part]
         examples = self.split.part(part)
@@ -93,7 +104,23 @@ class TokenSplit:
             count = len(examples) if most is None else min(most, len(examples))
             chosen = [i * len(examples) // count for i in range(count)]
         golds = tuple(examples[i].targets for i in chosen)
-        return Questions(tuple(tokens[i].row() for i in chosen), golds, self.split.metric)
+        choices = ()
+        if scoring == "labels" and self._read_labels is not None:
+            choices = self._choices([self._read_labels(examples[i]) for i in chosen])
+        return Questions(tuple(tokens[i].row() for i in chosen), golds, self.split.metric, choices)
+
+    @cached_property
+    def _read_labels(self) -> ReadLabels | None:
+        return label_reader(self.split, self.kind)
+
+    def _choices(self, labels_of_row: Sequence[Sequence[str]]) -> tuple[Choices, ...]:
+        distinct = list(dict.fromkeys(label for labels in labels_of_row for label in labels))
+        encoded = self.encode(distinct, self.max_target, "target")
+        ids = dict(zip(distinct, encoded, strict=True))
+        return tuple(
+            Choices(tuple(labels), tuple(ids[label] for label in labels))
+            for labels in labels_of_row
+        )
 
     def reach(self, part: Part, decode: Decode) -> Reach:
         """Count the inputs of a part that are truncated and the answers that cannot be written.
@@ -168,15 +195,30 @@ class TokenSplit:
 
 
 @dataclass(frozen=True, slots=True)
+class Choices:
+    """The labels of one row: their texts, and their token ids as targets."""
+
+    texts: tuple[str, ...]
+    ids: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Questions:
     """Inputs to answer, their acceptable answers, and the metric to score them by.
 
-    ``rows`` carry the first gold answer, so that one teacher-forced pass can recognise it.
+    ``rows`` carry the first gold answer, so that one teacher-forced pass can recognise it. With
+    ``choices``, one of each row, the answer is chosen among them; without, it is generated.
     """
 
     rows: tuple[TokenRow, ...]
     golds: tuple[tuple[str, ...], ...]
     metric: str
+    choices: tuple[Choices, ...] = ()
+
+    @property
+    def scoring(self) -> Scoring:
+        """Return how the questions are answered."""
+        return "labels" if self.choices else "generation"
 
 
 def _answers(examples: Sequence[Example]) -> list[str]:

@@ -122,6 +122,7 @@ class Lab:
     _counted: set[str] = field(default_factory=set)
     _warned: set[str] = field(default_factory=set)
     _revised: set[str] = field(default_factory=set)
+    _generated: set[str] = field(default_factory=set)
     _said_renamed: bool = False
     _numerics: Numerics | None = None
     _said_mixed: bool = False
@@ -217,6 +218,7 @@ class Lab:
         self, wanted: Sequence[tuple[EvalTarget, Cell]], *, title: str, pack: PackSize
     ) -> list[EvaluatedCell]:
         """Tune and score cells of any eval protocols, packed together where their shapes agree."""
+        self._say_generated([cell for _, cell in wanted])
         units = self.tune([c for _, c in wanted if isinstance(c, CellConfig)], title, pack)
         full = [cell for _, cell in wanted if isinstance(cell, FineTuneConfig)]
         units |= self.fine_tune(full, f"{title}: full fine-tuning")
@@ -345,6 +347,21 @@ class Lab:
             self.progress.say(f"warning: {line}")
         if lines:
             self.progress.say(CURE)
+
+    def _say_generated(self, cells: Iterable[Cell]) -> None:
+        """Report once per task that it has no labels by which it could be scored."""
+        scored = {c.task: c for c in cells if c.tuning.scoring == "labels"}
+        free = [
+            task
+            for task, c in scored.items()
+            if task not in self._generated
+            and not self.worker.tokens(task, c.data_seed, c.shots).has_labels
+        ]
+        self._generated.update(free)
+        if free:
+            self.progress.say(
+                f"scoring: labels: {', '.join(free)}: answers are free, so they are generated"
+            )
 
     def _pieces(self, failure: Failure[Config]) -> list[Sequence[Config]]:
         """Split a failed pack into halves to try again, unless the error policy says stop."""

@@ -21,6 +21,7 @@ from pydantic import (
     ValidationError,
 )
 
+from mpt.config import Scoring
 from mpt.gym.metrics import is_possible
 from mpt.schema import stored_as
 
@@ -150,6 +151,7 @@ class CellResult(Result):
         dev_evals: (updates taken, dev score) of every evaluation.
         curve: the training loss (nats) of every update.
         prompt_sha256: as in ``MetaResult``; a fine-tuning has no prompt.
+        scoring: how dev and test were answered; stored where it was not by generation.
     """
 
     dev: _Score
@@ -159,6 +161,7 @@ class CellResult(Result):
     curve: _Curve
     plan: Annotated[StepRecord | None, Field(description="a plan")] = None
     prompt_sha256: _Hash = None
+    scoring: Annotated[Scoring, Field(description="a way to score")] = "generation"
 
 
 class DivergedResult(Result):

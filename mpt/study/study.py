@@ -252,8 +252,10 @@ class Study(Frozen):
     def fine_tuning(self) -> FineTuning:
         """Return the budget of one cell of full fine-tuning."""
         chosen = self.final.fine_tuning.model_dump(exclude={"lrs"})
-        tuning = self.tuning
-        return FineTuning(**chosen, num_beams=tuning.num_beams, test_rows=tuning.test_rows)
+        scored = self.tuning.model_dump(
+            include={"num_beams", "test_rows", "scoring"}, by_alias=False
+        )
+        return FineTuning(**chosen, **scored)
 
     def run(
         self,

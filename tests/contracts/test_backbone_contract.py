@@ -8,7 +8,7 @@ import torch
 from equations import bound
 from tiny import TINY
 
-from mpt.backbone.batch import collate
+from mpt.backbone.batch import answers_to, collate
 from mpt.backbone.toy import ToyBackbone
 from mpt.gym.tokens import TokenRow
 from mpt.methods import METHODS
@@ -116,6 +116,24 @@ def test_losses_of_micro_batches_add_up(backbone, rows_of_run, theta, size):
     assert len(pieces) == -(-len(whole) // size)
     together = sum(backbone.losses(theta, piece) for piece in pieces)
     torch.testing.assert_close(together, backbone.losses(theta, whole), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("length", [P, 0])
+def test_log_likelihoods_are_the_losses_of_the_answers_as_targets(
+    backbone, rows_of_run, theta, length
+):
+    theta = theta[:, :length]
+    rows = [(run, row) for run, of_run in enumerate(rows_of_run) for row in of_run]
+    targets = [*backbone.encode(ANSWERS, 8, "target"), *backbone.encode([""], 8, "target")]
+    asked = [(at, target) for at in (6, 0, 1, 5, 3) for target in targets]
+    answers = answers_to([at for at, _ in asked], [target for _, target in asked])
+    likelihoods = backbone.log_likelihoods(theta, collate(rows_of_run), answers)
+    expected = []
+    for at, target in asked:
+        run, row = rows[at]
+        alone = collate([[TokenRow(row.input, target)]])
+        expected.append(-len(target) * backbone.losses(theta[run : run + 1], alone)[0])
+    torch.testing.assert_close(likelihoods, torch.stack(expected), rtol=0, atol=1e-9)
 
 
 def test_no_weight_asks_for_a_gradient(backbone):

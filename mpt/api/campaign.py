@@ -180,7 +180,7 @@ def _rows(preset: Preset, wanted: Sequence[PresetRow], command: str, ways: Compu
     findings = answer_findings(preset, wanted, promotions, command)
     grid = answer_grid(wanted, findings.gains)
     page = write_answer(findings, grid, Home.find().reports / f"preset-{preset.name}")
-    json = answer_json(preset, wanted, findings.gains)
+    json = answer_json(preset, wanted, findings)
     return Answered(preset, grid, json, page, findings, warnings=tuple(warnings(findings)))
 
 

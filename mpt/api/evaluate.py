@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from mpt.config import VOCABULARY, located
 from mpt.errors import ResultsError
 from mpt.lab import evaluate as evaluations
 from mpt.lab.run import scores
+from mpt.report.scoring import scored_by
 from mpt.stats.scores import Gain, Score
 from mpt.store.home import Home
 from mpt.store.ledger import open_ledger
@@ -38,11 +39,13 @@ class Evaluated:
         setting: the name of the targets.
         records: the score of every cell, every data seed and learning rate.
         gain: None where plain prompt tuning itself was evaluated.
+        scoring: tasks by how they were answered, by ``labels`` or by ``generation``.
     """
 
     setting: str
     records: tuple[Score, ...]
     gain: Gain | None
+    scoring: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -114,4 +117,4 @@ def evaluate(
             "every cell diverged, so there is no score",
             fix="give smaller rates",
         )
-    return Evaluated(name, tuple(known), found.gain)
+    return Evaluated(name, tuple(known), found.gain, scored_by(found.evaluated))

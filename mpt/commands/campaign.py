@@ -75,10 +75,13 @@ def campaign(
         )
     except mpt.Stopped as stopped:
         leave(stopping, str(stopped))
+    from mpt.report.scoring import scoring_notes
+
     if json:
         out.raw(found.json)
         return
-    out.sheet(Sheet(found.grid, found.preset.title))
+    notes = scoring_notes(found.findings.scoring) if found.findings else ()
+    out.sheet(Sheet(found.grid, found.preset.title, notes))
     for warning in found.warnings:
         err.line(f"warning: {warning}", "yellow")
     out.line(f"{'Report' if found.findings else 'Tables'}: {found.report}")

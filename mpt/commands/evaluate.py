@@ -45,6 +45,7 @@ def evaluate(
     Example: mpt evaluate 1f2e3d --setting 'Cls->Cls'
     """
     from mpt.report.grid import Sheet
+    from mpt.report.scoring import scoring_notes
     from mpt.report.views import arg_sheet, evaluation_grid, evaluation_json
 
     found = mpt.evaluate(
@@ -57,10 +58,10 @@ def evaluate(
         progress=ConsoleProgress(),
     )
     if json:
-        out.raw(evaluation_json(prompt, found.records, found.gain))
+        out.raw(evaluation_json(prompt, found.records, found.gain, found.scoring))
         return
     grid = evaluation_grid(found.setting, found.records, found.gain)
-    out.sheet(Sheet(grid, f"{prompt} on {found.setting}"))
+    out.sheet(Sheet(grid, f"{prompt} on {found.setting}", scoring_notes(found.scoring)))
     if found.gain is not None:
         out.sheet(arg_sheet([found.gain]))
     for warning in found.warnings:

@@ -59,6 +59,7 @@ def promote(
 
     Example: mpt promote best --methods all --baselines all --settings cls-cls,np-p
     """
+    from mpt.report.scoring import scoring_notes
     from mpt.report.views import arg_json, arg_sheet
 
     stopping = mpt.Stopping(budget)
@@ -83,10 +84,11 @@ def promote(
         promoted = mpt.promote(study, which, command=this_command(), **ways)
     except mpt.Stopped as stopped:
         leave(stopping, str(stopped))
+    found = promoted.findings
     if json:
-        out.raw(arg_json(promoted.findings.gains))
+        out.raw(arg_json(found.gains, scoring=found.scoring))
         return
-    out.sheet(arg_sheet(promoted.findings.gains, promoted.findings.title))
+    out.sheet(arg_sheet(found.gains, found.title, scoring_notes(found.scoring)))
     for warning in promoted.warnings:
         err.line(f"warning: {warning}", "yellow")
     out.line(f"Report:   {promoted.report}")

@@ -21,6 +21,7 @@ from mpt.methods import method
 from mpt.report.findings import Curve, Findings, UnitLine
 from mpt.report.paper import MAIN, paper_setting
 from mpt.report.results_table import ONE_SETTING, read_scores
+from mpt.report.scoring import scored_by, scoring_words
 from mpt.report.tunings import dev_curves_of
 from mpt.report.views import best_trial
 from mpt.report.words import interval, method_name, percent
@@ -67,6 +68,7 @@ def promotion_findings(
         retested=study.title in {again.study for again in promotion.retests},
         gains=promotion.gains,
         scores=tuple(scores(cell_results)),
+        scoring=scored_by(cell_results),
         importance=importance(study, trials),
         dev_curves=tuple(dev_curves_of(cell_results)),
         similarity=of_targets(promotion.baselines, home) if home else None,
@@ -76,7 +78,7 @@ def promotion_findings(
             for meta_run in promotion.meta_runs
             if meta_run.unit.state == "done"
         ),
-        config=_config(promotion),
+        config=_config(promotion) | {"scoring": scoring_words(scored_by(cell_results))},
         software=_software(units),
         cautions=(
             *_mixed(units),

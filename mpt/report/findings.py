@@ -85,6 +85,7 @@ class Findings:
         ranking: how far the trials' ranking can be relied on, a sentence each.
         retested: whether the winner was chosen on data seeds that its search did not use.
         scores: every downstream cell, at all learning rates.
+        scoring: their tasks by how they were answered, see ``mpt.report.scoring``.
         importance: of the searched hyper-parameters, as shares.
         dev_curves: dev evaluations of downstream cells during tuning, at the chosen learning rates.
         similarity: of the targets' prompts from plain prompt tuning (PT).
@@ -107,6 +108,7 @@ class Findings:
     ranking: tuple[str, ...] = ()
     retested: bool = False
     scores: tuple[Score, ...] = ()
+    scoring: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     importance: Mapping[str, float] = field(default_factory=dict)
     dev_curves: tuple[DevCurve, ...] = ()
     similarity: SimilarityMatrix | None = None

@@ -25,6 +25,7 @@ from mpt.report.findings import Findings
 from mpt.report.grid import Grid, latex, markdown
 from mpt.report.paper import paper_source
 from mpt.report.records import csv_text, parquet_bytes, records
+from mpt.report.scoring import scoring_notes
 from mpt.report.tables import arg_grid, score_grid, trial_grid, unit_grid
 from mpt.report.verdict import verdict
 
@@ -96,8 +97,9 @@ def _fill(folder: Path, findings: Findings) -> None:
 def _grids(findings: Findings) -> dict[str, dict[str, Grid]]:
     """Return the tables meant for people, by file name and by caption."""
     scores = {setting: score_grid(findings, setting) for setting in findings.settings}
+    summary = (f"{findings.title}.", verdict(findings), *scoring_notes(findings.scoring))
     return {
-        "arg": {f"{findings.title}. {verdict(findings)}": arg_grid(findings)},
+        "arg": {" ".join(summary): arg_grid(findings)},
         "scores": {f"{name}: test scores and gains": grid for name, grid in scores.items()},
         "paired": {"Methods side by side, paired by task": paired_grid(findings)},
         "convergence": {"Updates until the baseline's best dev score": pace_grid(findings)},

@@ -15,6 +15,7 @@ from mpt.report.findings import Findings
 from mpt.report.grid import Grid, latex, markdown
 from mpt.report.page import write_report
 from mpt.report.records import csv_text
+from mpt.report.scoring import merged_scoring, scoring_words
 from mpt.report.views import arg_json
 from mpt.stats.scores import Gain
 from mpt.study.presets import Preset, PresetRow
@@ -82,10 +83,16 @@ def answer_grid(rows: Sequence[PresetRow], gains: Sequence[Gain]) -> Grid:
     return Grid(tuple(header), tuple(lines), "l" + "r" * (len(header) - 1), marked)
 
 
-def answer_json(preset: Preset, rows: Sequence[PresetRow], gains: Sequence[Gain]) -> str:
+def answer_json(preset: Preset, rows: Sequence[PresetRow], findings: Findings) -> str:
     """Format every gain as ``arg_json`` does, with variants as settings, and the paper's values."""
     papers = {row.label: _paper(row) for row in rows}
-    return arg_json(gains, preset=preset.name, title=preset.title, paper=papers)
+    return arg_json(
+        findings.gains,
+        preset=preset.name,
+        title=preset.title,
+        paper=papers,
+        scoring=findings.scoring,
+    )
 
 
 def answer_findings(
@@ -97,6 +104,8 @@ def answer_findings(
     backbones = list(dict.fromkeys(part.backbone for part in parts))
     lacking = [row.label for row in rows if row.variant.paper and not row.whole]
     cautions = [line for part in parts for line in part.cautions]
+    scoring = merged_scoring(part.scoring for part in parts)
+    shared = {"rows": ", ".join(row.label for row in rows), "scoring": scoring_words(scoring)}
     if lacking:
         cautions.append(
             f"the gym lacks tasks of the paper's setting in {', '.join(lacking)}; the paper's "
@@ -111,9 +120,10 @@ def answer_findings(
         winner=None,
         gains=_in_order(rows, promotions),
         scores=tuple(score for part in parts for score in part.scores),
+        scoring=scoring,
         units=tuple(unit for part in parts for unit in part.units),
         curves=tuple(curve for part in parts for curve in part.curves),
-        config={"rows": ", ".join(row.label for row in rows)} if len(parts) > 1 else first.config,
+        config=shared if len(parts) > 1 else first.config,
         cautions=tuple(dict.fromkeys(cautions)),
         notes=tuple(_papers(rows)),
     )

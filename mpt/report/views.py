@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -39,11 +39,11 @@ SCHEMA = 1
 _TRIAL = trial_columns([])
 
 
-def arg_sheet(gains: Sequence[Gain], title: str = "") -> Sheet:
+def arg_sheet(gains: Sequence[Gain], title: str = "", notes: Sequence[str] = ()) -> Sheet:
     """Return ARG by setting and method, with its two intervals and the number of tasks × seeds."""
     names = words.method_names(name for gain in gains for name in (gain.method, gain.baseline))
     grid = as_grid(gain_columns(names), gains, grouped=True, brief=True)
-    return Sheet(grid, title or "Average relative gain (%)")
+    return Sheet(grid, title or "Average relative gain (%)", tuple(_wrapped(notes)))
 
 
 def arg_json(gains: Sequence[Gain], **context: object) -> str:
@@ -227,11 +227,16 @@ def evaluation_grid(setting: str, scores: Sequence[Score], gain: Gain | None) ->
     return Grid(("Target task", method, "seeds"), rows, "lrr")
 
 
-def evaluation_json(prompt: str, scores: Sequence[Score], gain: Gain | None) -> str:
+def evaluation_json(
+    prompt: str,
+    scores: Sequence[Score],
+    gain: Gain | None,
+    scoring: Mapping[str, Sequence[str]],
+) -> str:
     """Format the ARG as ``arg_json`` does, with each seed's score at its best-dev rate."""
     rows = [
         {"method": s.method, "task": s.task, "seed": s.seed, "lr": s.lr, "dev": s.dev}
         | {"test": s.test}
         for s in best_dev(scores)
     ]
-    return arg_json([gain] if gain else [], prompt=prompt, scores=rows)
+    return arg_json([gain] if gain else [], prompt=prompt, scores=rows, scoring=scoring)

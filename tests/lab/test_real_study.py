@@ -11,6 +11,7 @@ import pytest
 from mpt.gym.crossfit import crossfit_partitions, near_duplicates
 from mpt.gym.partitions import Setting
 from mpt.lab.preset_runs import size
+from mpt.methods import method
 from mpt.study.presets import read_preset, rows
 from mpt.study.study_file import read_study
 
@@ -41,15 +42,53 @@ def test_the_study_has_what_the_proof_needs():
     assert study.final.baselines == ("PT", "FT")
 
 
-def test_the_small_one_stays_within_the_lists_of_the_large_one():
+def small():
+    """The preset for a CPU, and its rows."""
     preset = read_preset(SWEEPS / "real-smollm2-cpu.yaml")
-    asked = rows(preset, crossfit_partitions())
-    sources, targets, _ = sides()
+    return preset, rows(preset, crossfit_partitions())
+
+
+def test_the_small_one_stays_within_the_lists_of_the_large_one():
+    preset, asked = small()
+    sources, targets, validation = sides()
     for row in asked:
         assert set(row.setting.sources) <= set(sources)
         assert set(row.setting.targets) <= set(targets)
-    assert sum(size(row).cells for row in asked) == 30
+        assert len(row.setting.sources) >= 10
+    assert preset.base.validation.tasks == validation
     assert preset.base.backbone == read_study(SWEEPS / "real-smollm2.yaml", {}).backbone
+
+
+def test_the_small_one_has_targets_of_the_paper_and_enough_seeds_for_an_interval():
+    _, asked = small()
+    classes, pairs = (row.setting for row in asked)
+    paper = crossfit_partitions().settings
+    assert len(classes.targets) >= 8
+    assert len(set(classes.targets) & set(paper["Cls->Cls"].targets)) == 7
+    assert set(pairs.targets) <= set(paper["NP->P"].targets)
+    assert len(pairs.targets) == 3
+    for row in asked:
+        assert [entry.study.method for entry in row.entries] == ["maml", "fomaml", "reptile", "mtl"]
+    # 3 data seeds of 11 targets, for plain prompt tuning and for two prompts of each method
+    counts = [size(row) for row in asked]
+    assert [one.meta_trainings for one in counts] == [8, 8]
+    assert sum(one.cells for one in counts) == 3 * 11 * (1 + 2 * 4)
+
+
+def test_every_method_of_the_small_one_reads_as_many_source_rows():
+    _, asked = small()
+    for entry in asked[0].entries:
+        known, inner, outer = method(entry.study.method), entry.study.inner, entry.study.outer
+        support = inner.steps * inner.batch if known.support else 0
+        query = outer.batch if known.query != "none" else 0
+        assert outer.steps * outer.episodes * (support + query) == 3_200
+
+
+def test_its_targets_are_scored_by_labels_on_a_bounded_number_of_rows():
+    preset, _ = small()
+    tuning = preset.base.tuning
+    assert (tuning.steps, tuning.batch) == (100, 8)
+    assert (tuning.scoring, tuning.test_rows) == ("labels", 256)
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +98,17 @@ def gym(shared, tmp_path_factory):
     from mpt.gym.build.rows import MirrorRows
     from mpt.gym.build.task import BuildPlan
 
-    mirror = shared / "gym" / "mirror"
-    if not mirror.is_dir():
-        pytest.skip(f"no real rows at {mirror}")
+    mirrors = [shared / "gym" / name for name in ("mirror", "mirror_partial")]
+    if not all(mirror.is_dir() for mirror in mirrors):
+        pytest.skip(f"no real rows at {mirrors[0].parent}")
     folder = tmp_path_factory.mktemp("real") / "gym"
-    source = MirrorRows(mirror)
-    tasks = [task for side in sides() for task in side]
-    outcomes = list(build_many(chosen_cards(tasks, source), BuildPlan(source, folder, None)))
-    assert {outcome.state for outcome in outcomes} == {"built"}
+    left = {task for side in sides() for task in side}
+    for source in map(MirrorRows, mirrors):
+        cards = [card for card in chosen_cards((), source) if card.task in left]
+        left -= {card.task for card in cards}
+        outcomes = build_many(cards, BuildPlan(source, folder, None))
+        assert {outcome.state for outcome in outcomes} == {"built"}
+    assert not left
     return folder
 
 

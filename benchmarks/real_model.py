@@ -1,13 +1,16 @@
 """Prompt tuning of a real pretrained causal model on one real task, against the untuned prompt.
 
 ``python benchmarks/real_model.py MODEL.gguf GYM [--task superglue-cb] [--lr 0.05]`` tunes a prompt
-of 20 tokens and prints dev and test scores before and after. Units go to no ledger.
+of 20 tokens and prints dev and test scores before and after, and the time of an update. Units go to
+no ledger.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from itertools import pairwise
+from statistics import median
 
 from mpt.backbone.load import load_backbone
 from mpt.config import VOCABULARY, BackboneConfig, CellConfig, Tuning
@@ -29,13 +32,25 @@ def main() -> None:
     options.add_argument("--steps", type=int, default=60)
     options.add_argument("--seed", type=int, default=13)
     options.add_argument("--device")
+    options.add_argument("--precision", default="fp32")
+    options.add_argument("--scoring", default="generation")
+    options.add_argument("--test-rows", type=int)
     given = options.parse_args()
-    chosen = BackboneConfig(name=given.model, prompt_tokens=20, max_input=160, max_target=8)
-    backbone = load_backbone(chosen, given.device)
-    rows = open_gym(given.gym).split(given.task, given.seed)
-    split = TokenSplit(rows, backbone.encode, chosen.max_input, chosen.max_target)
+    chosen = BackboneConfig(
+        name=given.model,
+        prompt_tokens=20,
+        max_input=160,
+        max_target=8,
+        precision=given.precision,
+    )
+    backbone, gym = load_backbone(chosen, given.device), open_gym(given.gym)
+    rows, kind = gym.split(given.task, given.seed), gym.card(given.task).kind
+    split = TokenSplit(rows, backbone.encode, chosen.max_input, chosen.max_target, kind=kind)
     start = backbone.vocabulary_prompt(chosen.prompt_tokens, "cell", given.task, given.seed)
-    parts = [split.questions("dev"), split.questions("test")]
+    parts = [
+        split.questions("dev", scoring=given.scoring),
+        split.questions("test", given.test_rows, given.scoring),
+    ]
     before = [evaluate(backbone, start[None], [q], limit=chosen.max_target)[0] for q in parts]
     config = CellConfig(
         backbone=chosen,
@@ -45,14 +60,24 @@ def main() -> None:
         data=rows.digest,
         start=VOCABULARY,
         lr=given.lr,
-        tuning=Tuning(steps=given.steps, batch=8, num_evals=6),
+        tuning=Tuning(
+            steps=given.steps,
+            batch=8,
+            num_evals=6,
+            scoring=given.scoring,
+            test_rows=given.test_rows,
+        ),
     )
+    ticks: list[float] = []
     began = time.monotonic()
-    (end,) = tune([CellJob(config, split, start)], backbone)
+    job = CellJob(config, split, start)
+    (end,) = tune([job], backbone, on_step=lambda _: ticks.append(time.monotonic()))
     if isinstance(end, Diverged):
         raise SystemExit(str(end))
     seconds = time.monotonic() - began
-    print(f"{given.task}, seed {given.seed}, {parts[0].metric}, rate {given.lr}, {seconds:.0f} s")
+    update = median(later - earlier for earlier, later in pairwise(ticks))
+    what = f"{given.task}, seed {given.seed}, {parts[0].metric}, rate {given.lr}, {given.precision}"
+    print(f"{what}, {parts[0].scoring}: {seconds:.0f} s, {update:.2f} s an update")
     print(f"untuned  dev {before[0]:.3f}  test {before[1]:.3f}")
     print(f"tuned    dev {end.dev:.3f}  test {end.test:.3f}  (best after {end.best_step} steps)")
     print(f"evals {list(end.evals)}; loss {end.curve[0]:.2f} -> {end.curve[-1]:.2f}")

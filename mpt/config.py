@@ -46,9 +46,9 @@ NotStoredGenerated = Field(exclude_if=lambda value: value == "generation")
 
 MethodArgs = Annotated[Mapping[str, Count | Rate] | None, NotStoredUnset]
 
-PROMPT_INITS = ("vocabulary", "tasks", "random", "text:WORDS", "prompt:DIGEST")
+PROMPT_INITS = ("vocabulary", "tasks", "labels", "random", "text:WORDS", "prompt:DIGEST")
 """What a prompt can be initialised with, see ``mpt.backbone.prompt.begin``."""
-INIT_PATTERN = r"^(vocabulary|tasks|random|text:.*\S.*|prompt:[0-9a-f]{12})$"
+INIT_PATTERN = r"^(vocabulary|tasks|labels|random|text:.*\S.*|prompt:[0-9a-f]{12})$"
 
 VOCABULARY = "vocabulary"
 """The start of plain prompt tuning: rows copied from the backbone's embedding table."""

@@ -51,6 +51,7 @@ def begin(
     length: int,
     *stream: Name,
     tasks: Sequence[str] = (),
+    labels: Callable[[], Sequence[str]] = tuple,
     saved: Callable[[str], Tensor] | None = None,
 ) -> Tensor:
     """Make the initial prompt ``[P, H]`` that ``BackboneConfig.prompt_init`` names.
@@ -58,12 +59,13 @@ def begin(
     Args:
         backbone: whose embedding table it is made of.
         how: ``vocabulary`` rows of frequent tokens; ``tasks``: one row per task name, the mean of
-            its words, then vocabulary rows, as the paper's authors begin; ``random``: normal with
+            its words, then vocabulary rows, as the paper's authors begin; ``labels``: the same of
+            labels (Lester et al. 2021, section 3.2); ``random``: normal with
             the spread of the vocabulary rows; ``text:WORDS``: the words' rows, repeated until all
             rows are filled; ``prompt:DIGEST``: the prompt that a unit of the ledger learned.
         length: P.
         stream: name of the random stream.
-        tasks: names for ``tasks``.
+        tasks: names for ``tasks``; labels: gives those for ``labels``.
         saved: reads a learned prompt by its digest, for ``prompt:``.
 
     Raises:
@@ -76,9 +78,9 @@ def begin(
         case "vocabulary":
             return common
         case "tasks":
-            names = [name.replace("_", " ").replace("-", " ") for name in tasks[:length]]
-            rows = [word.mean(0) for word in backbone.words(names) if len(word)]
-            return torch.cat([torch.stack(rows), common])[:length] if rows else common
+            return _means(backbone, tasks, common)
+        case "labels":
+            return _means(backbone, list(dict.fromkeys(labels())), common)
         case "random":
             noise = torch.randn(common.shape, generator=torch_stream("prompt noise", *stream))
             return common.mean() + common.std() * noise.to(common)
@@ -94,6 +96,14 @@ def begin(
             return _fitting(saved(rest).to(common), common, how)
         case _:
             raise UnknownName("prompt start", kind, PROMPT_INITS)
+
+
+def _means(backbone: Words, names: Sequence[str], common: Tensor) -> Tensor:
+    """Return a row per name, the mean of its words, and ``common`` rows ``[P, H]`` after them."""
+    length = len(common)
+    plain = [name.replace("_", " ").replace("-", " ") for name in names[:length]]
+    rows = [word.mean(0) for word in backbone.words(plain) if len(word)]
+    return torch.cat([torch.stack(rows), common])[:length] if rows else common
 
 
 def _fitting(prompt: Tensor, wanted: Tensor, how: str) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -98,7 +98,11 @@ def _expect_apt(config: UnitConfig, units: Mapping[str, Unit]) -> None:
 
 
 def start_of(
-    config: RunConfig | CellConfig, backbone: Backbone, home: Home, sums: Sums | None = None
+    config: RunConfig | CellConfig,
+    backbone: Backbone,
+    home: Home,
+    sums: Sums | None = None,
+    labels: Callable[[], Sequence[str]] = tuple,
 ) -> Tensor:
     """Return the initial prompt ``[P, H]`` of a unit: drawn from its random stream, or loaded.
 
@@ -107,6 +111,7 @@ def start_of(
         backbone: whose device, dtype and vocabulary are used.
         home: where learned prompts are stored.
         sums: SHA-256 that the files of learned prompts must have.
+        labels: gives those of the unit's tasks, for prompts that begin with them.
 
     Raises:
         DataError: a learned prompt cannot be read, or is not the one that was recorded.
@@ -124,7 +129,7 @@ def start_of(
             tasks, stream = (config.task,), ("cell", config.task, config.data_seed)
         case _:
             return for_backbone(saved(config.start), backbone, length, config.start)
-    start = begin(backbone, how, length, *stream, tasks=tasks, saved=saved)
+    start = begin(backbone, how, length, *stream, tasks=tasks, labels=labels, saved=saved)
     return start.to(backbone.device, backbone.dtype)
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any
 
+from torch import Tensor
+
 from mpt.backbone.frozen import Backbone
 from mpt.backbone.hub import earlier_weights, tokenizer_software
 from mpt.backbone.load import load_backbone
@@ -271,7 +273,7 @@ class Worker:
         pairs = [(task, seed) for task in config.sources for seed in config.data_seeds]
         cut = config.habits.max_target if config.habits else None
         units = tuple(self.tokens(task, seed, config.shots, cut) for task, seed in pairs)
-        return MetaJob(config, units, start_of(config, self.backbone, self.home, self.sums))
+        return MetaJob(config, units, self._start(config, units))
 
     def fine_tune(self, configs: Sequence[FineTuneConfig], on_step: OnStep) -> list[Unit]:
         """Fine-tune the whole model for each cell, one after another; no weights are kept."""
@@ -285,7 +287,13 @@ class Worker:
 
     def _cell_job(self, config: CellConfig) -> CellJob:
         split = self.tokens(config.task, config.data_seed, config.shots)
-        return CellJob(config, split, start_of(config, self.backbone, self.home, self.sums))
+        return CellJob(config, split, self._start(config, [split]))
+
+    def _start(self, config: RunConfig | CellConfig, splits: Sequence[TokenSplit]) -> Tensor:
+        def labels() -> list[str]:
+            return [label for split in splits for label in split.labels]
+
+        return start_of(config, self.backbone, self.home, self.sums, labels)
 
     def _encode(self, texts: Sequence[str], limit: int, role: Role) -> list:
         return self.backbone.encode(texts, limit, role)

@@ -11,6 +11,12 @@ ReadLabels = Callable[[Example], Sequence[str]]
 """``read(example)``: the labels among which the answer to an example is chosen."""
 
 
+def labels_of(split: FewShotSplit) -> tuple[str, ...]:
+    """Return every answer of a task's rows, in alphabetical order."""
+    examples = (example for part in PARTS for example in split.part(part))
+    return tuple(sorted({answer for example in examples for answer in example.targets}))
+
+
 def label_reader(split: FewShotSplit, kind: TaskKind) -> ReadLabels | None:
     """Return what reads the labels of a task's examples; None if its answers are free.
 
@@ -22,10 +28,10 @@ def label_reader(split: FewShotSplit, kind: TaskKind) -> ReadLabels | None:
         split: of the task, under any data seed.
         kind: of the task's card.
     """
-    examples = [example for part in PARTS for example in split.part(part)]
     if kind == "classification":
-        labels = sorted({answer for example in examples for answer in example.targets})
+        labels = labels_of(split)
         return lambda example: labels
+    examples = (example for part in PARTS for example in split.part(part))
     if all(set(example.targets) & set(lettered_options(example.input)) for example in examples):
         return lambda example: lettered_options(example.input)
     return None

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from mpt.config import Scoring
-from mpt.gym.labels import ReadLabels, label_reader
+from mpt.gym.labels import ReadLabels, label_reader, labels_of
 from mpt.gym.metrics import answer_value, check_gold, scored_answers
 from mpt.gym.reach import Reach
 from mpt.gym.splits import Example, FewShotSplit, Part, TaskKind
@@ -84,6 +84,11 @@ class TokenSplit:
     def has_labels(self) -> bool:
         """Tell whether answers can be chosen among labels."""
         return self._read_labels is not None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the labels of a classification; none of another task."""
+        return labels_of(self.split) if self.kind == "classification" else ()
 
     def questions(
         self, part: Part, most: int | None = None, scoring: Scoring = "generation"

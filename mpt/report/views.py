@@ -199,9 +199,12 @@ def prompt_sheet(view: PromptView) -> Sheet:
         near = ", ".join(f"{token} {cosine:.2f}" for token, cosine in row.nearest)
         numbers = (f"{row.norm:.3g}", f"{row.drift:.3g}", f"{row.turned:.2f}")
         rows.append((str(at + 1), *numbers, near))
+    away = f"{view.drift:.2f} of its start's length away from it"
+    if not isfinite(view.drift):
+        away = "begun from labels of tasks that are not recorded"
     return Sheet(
         Grid(header, tuple(rows), "rrrrl"),
-        f"Prompt of {len(view.rows)} rows, {view.drift:.2f} of its start's length away from it",
+        f"Prompt of {len(view.rows)} rows, {away}",
         (f"start: {view.start}; rows of frequent tokens: {view.vocabulary:.3g} long",),
     )
 

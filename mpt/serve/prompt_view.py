@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
+
+import torch
 
 from mpt.backbone.frozen import Backbone
 from mpt.compute.prompt_starts import Sums, for_backbone, start_of
@@ -39,7 +42,8 @@ class PromptView:
     Attributes:
         start: what it was initialised from: a ``prompt_init``, or the digest of a learned prompt.
         vocabulary: mean norm of the embeddings of frequent tokens, for comparison.
-        drift: norm of the difference from the start, relative to the norm of the start.
+        drift: norm of the difference from the start, relative to the norm of the start; NaN, as
+            are those of the rows, if it started from the labels of tasks, which are not recorded.
         rows: one per prompt token.
     """
 
@@ -85,15 +89,17 @@ def view_prompt(
     prompt = prompt_of(home, unit)
     prompt = for_backbone(prompt, backbone, config.backbone.prompt_tokens, unit.digest)
     prompt = prompt.cpu().double()
-    start = start_of(config, backbone, home, sums).cpu().double()
+    start_name = config.backbone.prompt_init
+    if isinstance(config, CellConfig) and config.start != VOCABULARY:
+        start_name = config.start
+    start = torch.full_like(prompt, nan)
+    if start_name != "labels":
+        start = start_of(config, backbone, home, sums).cpu().double()
     frequent = backbone.vocabulary_prompt(100, "norms").cpu().double()
     difference, norms, starts = prompt - start, prompt.norm(dim=-1), start.norm(dim=-1)
     cosines = (prompt * start).sum(-1) / (norms * starts).clamp_min(1e-12)
     columns = norms.tolist(), difference.norm(dim=-1).tolist(), cosines.tolist()
     rows = zip(*columns, map(tuple, backbone.nearest(prompt, count)), strict=True)
-    start_name = config.backbone.prompt_init
-    if isinstance(config, CellConfig) and config.start != VOCABULARY:
-        start_name = config.start
     return PromptView(
         start=start_name,
         vocabulary=float(frequent.norm(dim=-1).mean()),

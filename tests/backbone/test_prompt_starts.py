@@ -48,6 +48,16 @@ def test_more_task_names_than_rows_stop_at_the_last_row(t5):
     assert torch.equal(found, torch.stack([row(t5, "cat"), row(t5, "dog")]))
 
 
+def test_labels_give_a_row_each_once_then_vocabulary_rows(t5):
+    labels = ["not_good", "bad", "not_good"]
+    found = begin(t5, "labels", P, "s", labels=lambda: labels)
+    torch.testing.assert_close(found[0], (row(t5, "not") + row(t5, "good")) / 2)
+    assert torch.equal(found[1], row(t5, "bad"))
+    common = begin(t5, "vocabulary", P, "s")
+    assert torch.equal(found[2:], common[: P - 2])
+    assert torch.equal(begin(t5, "labels", P, "s"), common)
+
+
 def test_a_text_is_repeated_until_all_rows_are_filled(t5):
     cat, sat = row(t5, "cat"), row(t5, "sat")
     expected = torch.stack([cat, sat, cat, sat, cat])

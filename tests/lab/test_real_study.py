@@ -64,7 +64,7 @@ def test_the_small_one_has_targets_of_the_paper_and_enough_seeds_for_an_interval
     classes, pairs = (row.setting for row in asked)
     paper = crossfit_partitions().settings
     assert len(classes.targets) >= 8
-    assert len(set(classes.targets) & set(paper["Cls->Cls"].targets)) == 7
+    assert len(set(classes.targets) & set(paper["Cls->Cls"].targets)) == 5
     assert set(pairs.targets) <= set(paper["NP->P"].targets)
     assert len(pairs.targets) == 3
     for row in asked:
@@ -107,7 +107,8 @@ def gym(shared, tmp_path_factory):
         cards = [card for card in chosen_cards((), source) if card.task in left]
         left -= {card.task for card in cards}
         outcomes = build_many(cards, BuildPlan(source, folder, None))
-        assert {outcome.state for outcome in outcomes} == {"built"}
+        # of some data sets a mirror may hold fewer training rows than there are
+        assert {outcome.state for outcome in outcomes} <= {"built", "short"}
     assert not left
     return folder
 

@@ -102,7 +102,8 @@ def _means(backbone: Words, names: Sequence[str], common: Tensor) -> Tensor:
     """Return a row per name, the mean of its words, and ``common`` rows ``[P, H]`` after them."""
     length = len(common)
     plain = [name.replace("_", " ").replace("-", " ") for name in names[:length]]
-    rows = [word.mean(0) for word in backbone.words(plain) if len(word)]
+    # tokenizers of transformers refuse a list of no texts
+    rows = [word.mean(0) for word in backbone.words(plain) if len(word)] if plain else []
     return torch.cat([torch.stack(rows), common])[:length] if rows else common
 
 

@@ -74,7 +74,8 @@ def _log_likelihoods(
     )
     device = backbone.device
     batch = collate(rows).to(device)
-    return backbone.log_likelihoods(prompts, batch, answers.to(device)).tolist()
+    likelihoods = backbone.log_likelihoods(prompts, batch, answers.to(device))
+    return [float(value) for value in likelihoods.cpu()]
 
 
 def _longest_first(questions: Sequence[Questions]) -> list[Choice]:

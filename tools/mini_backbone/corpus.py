@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from mpt.gym.mini.item import Item, draw
 from mpt.gym.mini.lexicon import every_word, records, small_world, words
-from mpt.gym.mini.tasks import TASKS
+from mpt.gym.mini.tasks import LETTERS, TASKS
 from tools.mini_backbone.skills import SKILLS, Cue, Skill
 
 SENTINELS = 4
@@ -57,7 +57,7 @@ class Mixture:
     unknown: float = 0.04
     stray: float = 0.15
     strays: int = 8
-    offered: float = 0.3
+    offered: float = 0.4
 
 
 def document(rng: Random, mix: Mixture, shares: Mapping[str, float]) -> Doc:
@@ -84,7 +84,7 @@ def cued(rng: Random, skill: Skill, item: Item, mix: Mixture) -> Doc:
     """An item under one of its skill's cues, with the label set listed now and then."""
     cue = rng.choice(skill.cues)
     source = rng.choice(cue.frames).format(
-        t=item.text, o=item.other, x=_either(item.options, rng.random() < 0.4)
+        t=item.text, o=item.other, x=_either(item.options, rng.random())
     )  # fmt: skip
     canon = canonical(skill.name)
     labels = dict(cue.labels)
@@ -161,12 +161,15 @@ def _with_unknown_name(rng: Random, item: Item) -> Item:
     return Item(text, answer, other, item.options)
 
 
-def _either(options: tuple[str, ...], listed: bool = False) -> str:
+def _either(options: tuple[str, ...], style: float = 0.0) -> str:
+    """List options as ``a , b or c``, ``1 ) a 2 ) b`` or ``(A) a (B) b``; ``style`` in [0, 1)."""
     if not options:
         return ""
-    if listed:
+    if style < 0.4:
+        return f"{' , '.join(options[:-1])} or {options[-1]}"
+    if style < 0.6:
         return " ".join(f"{i} ) {option}" for i, option in enumerate(options, 1))
-    return f"{' , '.join(options[:-1])} or {options[-1]}"
+    return " ".join(f"({letter}) {option}" for letter, option in zip(LETTERS, options, strict=False))
 
 
 def _chosen(rng: Random, shares: Mapping[str, float]) -> Skill:
@@ -183,7 +186,12 @@ def _glossary() -> tuple[tuple[str, str], ...]:
     """Synonyms, and the label words that only tasks use with what they stand for."""
     cued = {word for skill in SKILLS.values() for cue in skill.cues for word in cue.labels.values()}
     cued.update(label for name in SKILLS for label in canonical(name))
-    own = {(w, c) for task in TASKS.values() for c, w in task.labels.items() if w not in cued}
+    own = {
+        (word, " ".join(reversed(label.split("_"))))
+        for task in TASKS.values()
+        for label, word in task.labels.items()
+        if word not in cued
+    }
     return tuple(sorted(own | {(a, b) for a, b in records("synonyms")}))
 
 
@@ -214,4 +222,4 @@ def _sampled_words() -> set[str]:
     for _ in range(2000):
         doc = glossed(rng)
         found.update(doc.source.split(), doc.target.split())
-    return found | {*"12345)(,", "or"}
+    return found | {*"123456)(,", *(f"({letter})" for letter in LETTERS), "or"}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from mpt.gym.mini import language, opinions, questions, subjects, writing
+from mpt.gym.mini import conversation, language, opinions, questions, subjects, writing
 from mpt.gym.mini.item import Sampler
 
 FRAMES = ("{k} : {t}", "{t} . {k} ?", "the {k} of this ? {t}", "{t} => {k}", "find {k} . {t}")
@@ -55,20 +55,25 @@ def _cue(line: str) -> Cue:
 
 
 def _skills() -> dict[str, Skill]:
-    o, s, w, q, g = opinions, subjects, language, questions, writing
+    o, s, w, q, g, c = opinions, subjects, language, questions, writing, conversation
     pair = " first : {t} second : {o}"
     rows: tuple[tuple[str, float, tuple[Sampler, ...], tuple[str, ...]], ...] = (
         ("sentiment", 2.5, tuple(map(o.review, o.DOMAINS)),
          ("mood", "verdict | good=up bad=down", "liked | good=yes bad=no",
           "feeling | good=pro bad=con")),
-        ("aspect", 2, (o.aspect,), ("mood of {o} : {t}", "{t} . how was the {o} ?",
-         "was the {o} liked ? {t} | good=yes bad=no", "{o} verdict : {t} | good=up bad=down")),
+        ("aspect", 2, (o.aspect_or_none,), ("mood of {o} : {t}", "{t} . how was the {o} ?",
+         "was the {o} liked ? {t} | good=yes bad=no none=silence",
+         "{o} verdict : {t} | good=up bad=down none=blank")),
+        ("judgement", 1.5, (o.judgement(),), ("overall", "balance | good=plus bad=minus mixed=both",
+         "both sides")),
+        ("domain", 1, (o.domain(),), ("reviewed", "kind of review",
+         "counter | film=first dish=second hotel=third gadget=fourth book=fifth concert=sixth")),
         ("emotion", 1, (o.emotion(),), ("emotion", "feels", "heart | joy=sun anger=fire fear=ice "
          "sadness=rain surprise=flash love=rose")),
         ("manners", 0.7, (o.manners,), ("tone", "manners | polite=yes rude=no",
          "style | polite=good rude=bad")),
-        ("stance", 0.7, (o.stance,), ("stance", "side | for=yes against=no",
-         "{o} vote : {t} | for=up against=down")),
+        ("stance", 0.7, (o.stance(),), ("stance", "side | for=yes against=no either=none",
+         "{o} vote : {t} | for=up against=down either=blank")),
         ("subjectivity", 0.7, (o.subjectivity,), ("claim", "provable | fact=yes opinion=no")),
         ("topic", 1.2, (s.topic(),), ("topic", "section",
          "desk | sport=ball politics=vote science=lab "
@@ -94,8 +99,23 @@ def _skills() -> dict[str, Skill]:
         ("question_pair", 2, (w.question_pair,), ("compare" + pair,
          "{t} . {o} . same or different ?",
          "asked twice ?" + pair + " | same=yes different=no")),
-        ("roles", 2.5, (w.who_did_what,), ("compare" + pair, "{t} . {o} . same or different ?",
-         "meaning kept ?" + pair + " | same=yes different=no")),
+        ("roles", 2.5, (w.who_did_what,), ("roles" + pair, "{t} . {o} . same , swapped or other ?",
+         "roles kept ?" + pair + " | same=yes swapped=no other=none")),
+        ("difference", 2.5, (w.difference(),), ("difference" + pair, "{t} . {o} . what differs ?",
+         "changed" + pair + " | nothing=none who=name where=town when=day what=tool")),
+        ("part", 2, (c.part_played,), ("part of {o} : {t}", "{t} . what did {o} do ?",
+         "{o} in {t} ? | doer=giver receiver=taker absent=none")),
+        ("counts", 2, (c.who_has_more,), ("amount of {o} : {t}", "{t} . how much has {o} ?",
+         "{o} counts : {t} | more=plus fewer=minus equal=even")),
+        ("act", 1, (c.act(),), ("does", "speech",
+         "remark | order=push promise=vow thanks=praise apology=pardon offer=gift refusal=wall")),
+        ("register", 0.8, (c.register(),), ("style of words", "diction",
+         "voice | formal=suit casual=jeans archaic=armour technical=overall")),
+        ("urgency", 0.8, (c.urgency,), ("deadline", "how soon | urgent=red soon=orange whenever=green")),
+        ("kin", 1, (c.kinship(),), ("kin", "relation",
+         "tie | parent=up child=down sibling=side partner=ring colleague=desk friend=heart")),
+        ("hour", 0.8, (c.hour(),), ("hour", "part of the day",
+         "clock | morning=one noon=two evening=three night=four")),
         ("grammar", 2.5, (w.acceptability,), ("grammar", "english | correct=good wrong=bad",
          "well formed | correct=yes wrong=no")),
         ("tense", 1, (w.tense,), ("tense", "verb form",
@@ -118,6 +138,8 @@ def _skills() -> dict[str, Skill]:
         ("odd", 2, (q.odd_one,), ("stranger : {x}", "{x} . the odd one is",
          "three are alike : {x}")),
         ("fact", 2, (q.fact(),), ("answer : {t}", "{t} . answer", "tell me . {t}")),
+        ("known", 2.5, (q.known_of(),), ("{o} ? {t}", "{t} . {o}", "the {o} : {t}")),
+        ("near", 2, (q.near_facts(),), ("{o} ? {t} . {x}", "{t} . choose the {o} : {x}")),
         ("fact_choice", 1.5, (q.fact_choice(),), ("answer : {t} . {x}", "{t} . choose {x}")),
         ("headline", 1.5, (g.headline,), ("short", "title", "{t} . in brief")),
         ("restaurant", 1.2, (g.restaurant,), ("describe", "{t} . say it in a sentence")),

@@ -8,6 +8,7 @@ from random import Random
 from mpt.errors import DataError, UnknownName
 from mpt.gym.build.sampling import Shots
 from mpt.gym.mini.item import Item, draw
+from mpt.gym.mini.lexicon import half_world
 from mpt.gym.mini.settings import settings
 from mpt.gym.mini.tasks import TASKS, MiniTask
 from mpt.gym.partitions import Partitions
@@ -113,7 +114,8 @@ def _generated(
                 fix=f"give {fewest // 2} shots or fewer",
             )
         futile += 1
-        item: Item = draw(task.sampler, rng, held_out=True)
+        with half_world(task.half):
+            item: Item = draw(task.sampler, rng, held_out=True)
         example, examples = task.dress(item), by_class[item.answer if task.labels else ""]
         if len(examples) < each and example.input not in seen:
             seen.add(example.input)

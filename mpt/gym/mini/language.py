@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from mpt.gym.mini.item import Item
-from mpt.gym.mini.lexicon import records, words
+from mpt.gym.mini.lexicon import pick, records, words
 from mpt.gym.mini.opinions import fill
 from mpt.gym.mini.subjects import KINDS
 
@@ -64,7 +64,7 @@ def _reworded(rng: Random, parts: dict[str, str]) -> str:
     """Reword a scene with synonyms and, perhaps, in another order."""
     synonyms = {a: b for one, two in records("synonyms") for a, b in ((one, two), (two, one))}
     reworded = {key: synonyms.get(word, word) for key, word in parts.items()}
-    return rng.choice(ORDERS).format(**reworded)
+    return pick(rng, ORDERS).format(**reworded)
 
 
 ORDERS = (
@@ -83,7 +83,7 @@ def rewording(rng: Random) -> Item:
     parts = {"name": rng.choice(words("names")), "past": past, "done": done, "thing": thing,
              "trait": trait, "city": rng.choice(words("cities")),
              "day": rng.choice(words("days"))}  # fmt: skip
-    first = rng.choice(ORDERS).format(**parts)
+    first = pick(rng, ORDERS).format(**parts)
     answer = rng.choice(("same", "different"))
     changed = dict(parts)
     if answer == "different":
@@ -92,6 +92,32 @@ def rewording(rng: Random) -> Item:
         )
         changed[key] = _other(rng, name, parts[key])
     return Item(first, answer, _reworded(rng, changed))
+
+
+CHANGES = {"who": "names", "where": "cities", "when": "days", "what": "tool"}
+"""What a second scene may change, and from which class the other word comes."""
+
+
+def difference(*kinds: str) -> Sampler:
+    """Return a sampler of two scenes; the answer is ``nothing`` or what differs (``CHANGES``)."""
+    chosen = kinds or ("nothing", *CHANGES)
+
+    def sample(rng: Random) -> Item:
+        answer = rng.choice(chosen)
+        _, _, past, done = rng.choice(records("verbs"))
+        slots = {"who": rng.choice(words("names")), "where": rng.choice(words("cities")),
+                 "when": rng.choice(words("days")), "what": rng.choice(words("tool"))}  # fmt: skip
+        other = dict(slots)
+        if answer != "nothing":
+            other[answer] = _other(rng, CHANGES[answer], slots[answer])
+        frames = ("on {when} {who} {past} the {what} in {where}",
+                  "in {where} {who} {past} the {what} on {when}",
+                  "the {what} was {done} by {who} in {where} on {when}",
+                  "the {what} was {done} on {when} in {where} by {who}")  # fmt: skip
+        one, two = (pick(rng, frames).format(past=past, done=done, **s) for s in (slots, other))
+        return Item(one, answer, two)
+
+    return sample
 
 
 ASKS = (
@@ -118,16 +144,19 @@ def question_pair(rng: Random) -> Item:
 
 
 def who_did_what(rng: Random) -> Item:
-    """Draw two meetings of two people; the answer is ``different`` if the roles are swapped."""
-    one, two = rng.sample(words("names"), 2)
+    """Draw two meetings: the roles are the ``same``, ``swapped``, or one is of an ``other``."""
+    one, two, third = rng.sample(words("names"), 3)
     past = rng.choice(records("meets"))[2]
-    room, day = rng.choice(words("rooms")), rng.choice(words("days"))
-    answer = rng.choice(("same", "different"))
-    doer, done = (one, two) if answer == "same" else (two, one)
-    second = rng.choice((f"{done} was {past} by {doer}", f"it was {doer} who {past} {done}"))
-    return Item(
-        f"{one} {past} {two} in the {room} on {day}", answer, f"{second} on {day} in the {room}"
-    )
+    place = fill(rng, pick(rng, ("in the {rooms} on {days}", "on {days} near {cities}")))
+    answer = rng.choice(("same", "swapped", "other"))
+    doer, done = {
+        "same": (one, two), "swapped": (two, one), "other": rng.choice(((one, third), (third, two)))
+    }[answer]  # fmt: skip
+    forms = ("{b} was {p} by {a}", "it was {a} who {p} {b}", "{a} {p} {b}",
+             "it was {b} who was {p} by {a}")  # fmt: skip
+    first = pick(rng, forms).format(a=one, b=two, p=past)
+    second = pick(rng, forms).format(a=doer, b=done, p=past)
+    return Item(f"{first} {place}", answer, f"{second} {place}")
 
 
 def acceptability(rng: Random) -> Item:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from mpt.gym.mini.item import Item, Sampler
-from mpt.gym.mini.lexicon import words
+from mpt.gym.mini.lexicon import pick, words
 
 DOMAINS = ("film", "dish", "hotel", "gadget", "book", "concert")
 EMOTIONS = ("joy", "anger", "fear", "sadness", "surprise", "love")
@@ -36,10 +36,10 @@ def _claim(rng: Random, domain: str, mood: str, part: str) -> str:
     """Draw a clause about ``part`` with the given mood; one in four expresses it by negation."""
     if rng.random() < 0.25:
         word = _adjective(rng, domain, "bad" if mood == "good" else "good")
-        form = rng.choice(("was not {w}", "was not {w} at all", "was never {w}", "was hardly {w}"))
+        form = pick(rng, ("was not {w}", "was not {w} at all", "was never {w}", "was hardly {w}"))
     else:
         word = _adjective(rng, domain, mood)
-        form = rng.choice(("was {w}", "was {a} {w}", "seemed {a} {w}", "was {w} and {s}"))
+        form = pick(rng, ("was {w}", "was {a} {w}", "seemed {a} {w}", "was {w} and {s}"))
     tail = form.format(w=word, a=rng.choice(words("adverbs")), s=rng.choice(words("sizes")))
     return f"the {part} {tail}"
 
@@ -52,7 +52,7 @@ def review(domain: str) -> Sampler:
         part = rng.choice(words(f"{domain}_part"))
         claim = _claim(rng, domain, mood, part)
         shape = rng.randrange(4)
-        filler = fill(rng, rng.choice(FILLERS))
+        filler = fill(rng, pick(rng, FILLERS))
         if shape == 0:
             text = f"{claim} {filler}"
         elif shape == 1:
@@ -78,6 +78,43 @@ def aspect(rng: Random) -> Item:
     return Item(text, answer, part)
 
 
+def aspect_or_none(rng: Random) -> Item:
+    """Draw as ``aspect`` does, or with a part that is not spoken of (``none``)."""
+    item = aspect(rng)
+    if rng.random() < 2 / 3:
+        return item
+    spoken = set(item.text.split())
+    domain = next(d for d in DOMAINS if item.other in words(f"{d}_part"))
+    silent = [part for part in words(f"{domain}_part") if part not in spoken]
+    return Item(item.text, "none", rng.choice(silent))
+
+
+def judgement(domain: str = "") -> Sampler:
+    """Return a sampler of two claims about one thing: ``good``, ``bad`` or ``mixed``."""
+
+    def sample(rng: Random) -> Item:
+        about = domain or rng.choice(DOMAINS)
+        parts = rng.sample(words(f"{about}_part"), 2)
+        answer = rng.choice(("good", "bad", "mixed"))
+        moods = rng.sample(("good", "bad"), 2) if answer == "mixed" else (answer, answer)
+        claims = [_claim(rng, about, mood, part) for mood, part in zip(moods, parts, strict=True)]
+        joint = "but" if answer == "mixed" and rng.random() < 0.5 else "and"
+        return Item(f" {joint} ".join(claims), answer)
+
+    return sample
+
+
+def domain(*kinds: str) -> Sampler:
+    """Return a sampler of reviews; the answer is what is reviewed, one of ``DOMAINS``."""
+    chosen = kinds or DOMAINS
+
+    def sample(rng: Random) -> Item:
+        kind = rng.choice(chosen)
+        return Item(review(kind)(rng).text, kind)
+
+    return sample
+
+
 EVENTS = (
     "the {vehicle} arrived", "{names} called", "the {profession} came in", "we reached {cities}",
     "the {food} was served", "{names} opened the {furniture}", "the {instrument} started to play",
@@ -92,8 +129,8 @@ def emotion(*kinds: str) -> Sampler:
     def sample(rng: Random) -> Item:
         kind = rng.choice(chosen)
         feeling = rng.choice(words(kind))
-        event = fill(rng, rng.choice(EVENTS).replace("{profession}", "{professions}"))
-        who = rng.choice(("i was", "we were", f"{rng.choice(words('names'))} was", "they were"))
+        event = fill(rng, pick(rng, EVENTS).replace("{profession}", "{professions}"))
+        who = pick(rng, ("i was", "we were", f"{rng.choice(words('names'))} was", "they were"))
         lead = rng.choice((f"{who} {feeling}", f"{who} {rng.choice(words('adverbs'))} {feeling}"))
         return Item(rng.choice((f"{lead} when {event}", f"when {event} {lead}")), kind)
 
@@ -118,23 +155,32 @@ REQUESTS = (
 def manners(rng: Random) -> Item:
     """Draw a request; the answer is ``polite`` or ``rude``."""
     answer, forms = rng.choice((("polite", POLITE), ("rude", RUDE)))
-    request = fill(rng, rng.choice(REQUESTS))
-    return Item(rng.choice(forms).format(r=request, f=rng.choice(words("fools"))), answer)
+    request = fill(rng, pick(rng, REQUESTS))
+    return Item(pick(rng, forms).format(r=request, f=rng.choice(words("fools"))), answer)
 
 
-FOR = ("i fully support {t}", "{t} should be allowed", "we need more {t}", "hooray for {t}")
-AGAINST = ("i strongly oppose {t}", "{t} should be banned", "we need less {t}", "no more {t}")
+STANCES = {
+    "for": ("i fully support {t}", "{t} should be allowed", "we need more {t}", "hooray for {t}"),
+    "against": ("i strongly oppose {t}", "{t} should be banned", "we need less {t}", "no more {t}"),
+    "either": ("people disagree about {t}", "i read a report on {t}", "there was a talk on {t}",
+                "{t} was debated"),
+}  # fmt: skip
 
 
-def stance(rng: Random) -> Item:
-    """Draw an opinion about a practice (``other``); the answer is ``for`` or ``against``."""
-    answer, forms = rng.choice((("for", FOR), ("against", AGAINST)))
-    topic = rng.choice(words("bans"))
-    opinion = rng.choice(forms).format(t=topic)
-    frame = rng.choice(
-        ("{s} in {cities}", "{names} said {s} in the {rooms}", "on {days} i read {s}")
-    )
-    return Item(fill(rng, frame.replace("{s}", opinion)), answer, topic)
+def stance(*kinds: str) -> Sampler:
+    """Return a sampler of opinions about a practice (``other``); a key of ``STANCES``."""
+    chosen = kinds or tuple(STANCES)
+
+    def sample(rng: Random) -> Item:
+        answer = rng.choice(chosen)
+        topic = rng.choice(words("bans"))
+        opinion = pick(rng, STANCES[answer]).format(t=topic)
+        frame = pick(
+            rng, ("{s} in {cities}", "{names} said {s} in the {rooms}", "on {days} {names} wrote {s}")
+        )
+        return Item(fill(rng, frame.replace("{s}", opinion)), answer, topic)
+
+    return sample
 
 
 FACTS = (
@@ -152,5 +198,5 @@ VIEWS = (
 def subjectivity(rng: Random) -> Item:
     """Draw a statement; the answer is ``fact`` or ``opinion``."""
     answer, forms = rng.choice((("fact", FACTS), ("opinion", VIEWS)))
-    lead = rng.choice(("", "", "it is known that ", "as you know ", "listen "))
-    return Item(lead + fill(rng, rng.choice(forms)), answer)
+    lead = pick(rng, ("", "", "it is known that ", "as you know ", "listen "))
+    return Item(lead + fill(rng, pick(rng, forms)), answer)

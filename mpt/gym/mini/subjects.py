@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from mpt.gym.mini.item import Item, Sampler
-from mpt.gym.mini.lexicon import words
+from mpt.gym.mini.lexicon import pick, words
 from mpt.gym.mini.opinions import fill
 
 TOPICS = ("sport", "politics", "science", "business", "health", "weather", "music", "travel")
@@ -28,7 +28,7 @@ def topic(*kinds: str) -> Sampler:
     def sample(rng: Random) -> Item:
         kind = rng.choice(chosen)
         a, b = rng.sample(words(kind), 2)
-        frame = rng.choice(REPORTS).replace("{a}", a).replace("{b}", b)
+        frame = pick(rng, REPORTS).replace("{a}", a).replace("{b}", b)
         return Item(fill(rng, frame), kind)
 
     return sample
@@ -47,7 +47,7 @@ def kind_of_thing(*kinds: str) -> Sampler:
 
     def sample(rng: Random) -> Item:
         kind = rng.choice(chosen)
-        frame = rng.choice(SCENES).replace("{x}", rng.choice(words(kind)))
+        frame = pick(rng, SCENES).replace("{x}", rng.choice(words(kind)))
         return Item(fill(rng, frame), kind)
 
     return sample
@@ -71,14 +71,17 @@ INTENTS = {
 }  # fmt: skip
 
 
+LEADS = ("", "hey ", "please ", "well ", "{names} here ", "{times} ", "for {names} ", "listen ")
+
+
 def intent(*kinds: str) -> Sampler:
     """Return a sampler of requests to an assistant; the answer is a key of ``INTENTS``."""
     chosen = kinds or tuple(INTENTS)
 
     def sample(rng: Random) -> Item:
         kind = rng.choice(chosen)
-        lead = rng.choice(("", "", "hey ", "please ", "well "))
-        return Item(lead + fill(rng, rng.choice(INTENTS[kind])), kind)
+        lead = fill(rng, rng.choice(LEADS))
+        return Item(lead + fill(rng, pick(rng, INTENTS[kind])), kind)
 
     return sample
 
@@ -99,7 +102,7 @@ NOTES = (
 def spam(rng: Random) -> Item:
     """Draw a short message; the answer is ``spam`` or ``normal``."""
     answer, forms = rng.choice((("spam", SPAM), ("normal", NOTES)))
-    return Item(fill(rng, rng.choice(forms)), answer)
+    return Item(fill(rng, pick(rng, forms)), answer)
 
 
 ASKED = {
@@ -119,13 +122,19 @@ ASKED = {
 }  # fmt: skip
 
 
+ASKERS = (
+    "", "{names} asks ", "the {professions} asks ", "{times} {names} asks ", "please ", "so ",
+    "in {cities} they ask ",
+)  # fmt: skip
+
+
 def asked_for(*kinds: str) -> Sampler:
     """Return a sampler of questions; the answer is the question's type, a key of ``ASKED``."""
     chosen = kinds or tuple(ASKED)
 
     def sample(rng: Random) -> Item:
         kind = rng.choice(chosen)
-        frame = rng.choice(ASKED[kind]).replace("{acts}", rng.choice(words("acts")).split("/")[2])
-        return Item(fill(rng, frame), kind)
+        frame = pick(rng, ASKED[kind]).replace("{acts}", rng.choice(words("acts")).split("/")[2])
+        return Item(fill(rng, rng.choice(ASKERS) + frame), kind)
 
     return sample

@@ -5,17 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
-from mpt.gym.mini import composed, language, opinions, questions, subjects, writing
+from mpt.gym.mini import (
+    composed,
+    conversation,
+    language,
+    opinions,
+    questions,
+    subjects,
+    writing,
+)
 from mpt.gym.mini.item import Item, Sampler
+from mpt.gym.mini.lexicon import Half
 from mpt.gym.splits import Example, TaskCard
 
 PER_CLASS, PER_TASK = 16, 32
-TEST = 128
-FEW = {"command-actions": 48}
-"""Smaller test sets, where the held-out part of the skill has too few items."""
+TEST = 256
 
-LETTERS = "ABCD"
+LETTERS = "ABCDEFGH"
+
+Role = Literal["source", "validation", "target"]
+"""What a task is for; targets are written with the private half of words and sentence forms."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +35,7 @@ class MiniTask:
 
     Attributes:
         card: what the task is.
+        role: what it is for.
         sampler: the skill it draws from.
         template: its input, with ``{t}`` text, ``{o}`` other, ``{x}`` lettered options.
         labels: canonical label to the task's label word; empty if the answer is free text.
@@ -31,10 +43,16 @@ class MiniTask:
     """
 
     card: TaskCard
+    role: Role
     sampler: Sampler
     template: str
     labels: Mapping[str, str] = field(default_factory=dict)
     test: int = TEST
+
+    @property
+    def half(self) -> Half:
+        """Return the half of the world's words and sentence forms that its texts are made of."""
+        return "private" if self.role == "target" else "public"
 
     def dress(self, item: Item) -> Example:
         """Write the item as an example of this task."""
@@ -44,127 +62,217 @@ class MiniTask:
 
 
 def _classification() -> Iterator[MiniTask]:
-    """Yield the tasks: name, subfamily, sampler, template, labels as ``canonical=word``."""
-    o, s, w = opinions, subjects, language
-    yesno = "yes=entailment no=contradiction maybe=neutral"
-    rows: tuple[tuple[str, str, Sampler, str, str], ...] = (
-        ("film-sentiment", "sentiment", o.review("film"), "film review : {t}",
-         "good=joy bad=anger"),
-        ("food-sentiment", "sentiment", o.review("dish"), "the guest wrote : {t}",
-         "good=love bad=fear"),
-        ("hotel-sentiment", "sentiment", o.review("hotel"), "{t}",
-         "good=right bad=wrong"),
-        ("gadget-sentiment", "sentiment", o.review("gadget"), "customer : {t}",
-         "good=for bad=against"),
-        ("book-sentiment", "sentiment", o.review("book"), "a reader says {t}",
-         "good=correct bad=wrong"),
-        ("concert-sentiment", "sentiment", o.review("concert"), "{t} ( live )",
-         "good=positive bad=negative"),
-        ("aspect-sentiment", "sentiment", o.aspect, "{t} | {o}", "good=for bad=against"),
-        ("diary-emotion", "emotion", o.emotion("joy", "anger", "fear", "sadness"),
-         "dear diary , {t}",
-         "joy=happiness anger=rage fear=terror sadness=sorrow"),
-        ("tweet-emotion", "emotion", o.emotion("surprise", "love", "sadness"), "tweet : {t} @ all",
-         "surprise=flash love=love sadness=grief"),
-        ("news-topic", "topic", s.topic("sport", "politics", "science", "business"), "{t} ( news )",
-         "sport=athletics politics=government science=research business=economy"),
-        ("forum-topic", "topic", s.topic("health", "weather", "music", "travel"),
-         "new thread : {t}",
-         "health=medical weather=climate music=sound travel=journey"),
-        ("scene-kind", "category", s.kind_of_thing("animal", "food", "tool", "vehicle"),
-         "scene : {t}",
-         "animal=creature food=edible tool=equipment vehicle=transport"),
-        ("shop-department", "category", s.kind_of_thing("clothing", "furniture", "plant",
-         "instrument"),
-         "lost and found : {t}",
-          "clothing=fashion furniture=interior plant=nature instrument=musical"),
-        ("scene-entailment", "nli", w.entailment, "premise : {t} hypothesis : {o}", yesno),
-        ("quantity-entailment", "nli", w.quantity, "{t} . claim : {o}",
-         "yes=true no=false maybe=unknown"),
-        ("sentence-paraphrase", "paraphrase", w.rewording, "sentence 1 : {t} sentence 2 : {o}",
-         "same=yes different=no"),
-        ("question-paraphrase", "paraphrase", w.question_pair,
-         "question 1 : {t} ? question 2 : {o} ?",
-         "same=yes different=no"),
-        ("scene-paraphrase", "paraphrase", composed.restated, "one : {t} two : {o}",
-         "same=same different=different"),
-        ("role-paraphrase", "paraphrase", w.who_did_what, "{t} / {o}",
-         "same=same different=different"),
-        ("sentence-acceptability", "acceptability", w.acceptability, "{t} .",
-         "correct=yes wrong=no"),
-        ("question-type", "question_type", s.asked_for("person", "place", "time", "number"),
-         "{t} ?",
+    """Yield the tasks: name, role, subfamily, sampler, template, labels as ``canonical=word``."""
+    o, s, w, t = opinions, subjects, language, conversation
+    both = composed.mood_of_what
+    rows: tuple[tuple[str, Role, str, Sampler, str, str], ...] = (
+        # sources: words and sentence forms of the public half
+        ("news-topic", "source", "topic", s.topic("sport", "politics", "science", "business"),
+         "{t} ( news )", "sport=athletics politics=government science=research business=economy"),
+        ("magazine-topic", "source", "topic",
+         s.topic("sport", "science", "health", "travel", "weather", "music"), "cover : {t}",
+         "sport=contest science=discovery health=wellness travel=journey weather=climate "
+         "music=acoustics"),
+        ("scene-kind", "source", "category", s.kind_of_thing("animal", "food", "tool", "vehicle"),
+         "scene : {t}", "animal=creature food=edible tool=equipment vehicle=transport"),
+        ("market-kind", "source", "category",
+         s.kind_of_thing("food", "clothing", "furniture", "plant", "tool"), "stall / {t}",
+         "food=grocery clothing=garment furniture=household plant=botany tool=hardware"),
+        ("diary-emotion", "source", "emotion", o.emotion("joy", "anger", "fear", "sadness"),
+         "dear diary , {t}", "joy=happiness anger=rage fear=terror sadness=sorrow"),
+        ("letter-emotion", "source", "emotion", o.emotion("joy", "love", "surprise", "anger"),
+         "letter : {t}", "joy=delight love=affection surprise=wonder anger=wrath"),
+        ("assistant-intent", "source", "intent", s.intent("alarm", "weather", "call", "shop"),
+         "user : {t}", "alarm=reminder weather=outlook call=contact shop=procure"),
+        ("question-type", "source", "question_type",
+         s.asked_for("person", "place", "time", "number"), "{t} ?",
          "person=human place=location time=date number=quantity"),
-        ("verb-tense", "tense", w.tense, "{t} .", "past=before present=now future=later"),
-        ("statement-subjectivity", "subjectivity", o.subjectivity, "statement : {t}",
-         "fact=objective opinion=subjective"),
-        ("request-politeness", "politeness", o.manners, "he said : {t} !",
-         "polite=courteous rude=impolite"),
-        ("message-spam", "spam", s.spam, "sms : {t}", "spam=junk normal=ham"),
-        ("assistant-intent", "intent", s.intent("alarm", "weather", "call"), "user : {t}",
-         "alarm=clock weather=forecast call=contact"),
-        ("voice-intent", "intent", s.intent("music", "travel", "shop"), "hello robot , {t}",
-         "music=audio travel=trip shop=purchase"),
-        ("practice-stance", "stance", o.stance, "topic : {o} . comment : {t}",
-         "for=pro against=con"),
+        ("quantity-entailment", "source", "nli", w.quantity, "{t} . claim : {o}",
+         "yes=certain no=impossible maybe=possible"),
+        ("verb-tense", "source", "tense", w.tense, "{t} .", "past=before present=now future=later"),
+        ("film-judgement", "source", "sentiment", o.judgement("film"), "critic : {t}",
+         "good=acclaimed bad=panned mixed=divided"),
+        ("product-mood", "source", "sentiment", both("gadget", "book"), "customer : {t}",
+         "gadget_good=gem gadget_bad=lemon book_good=classic book_bad=drivel"),
+        ("speech-act", "source", "dialogue", t.act("order", "promise", "thanks", "apology"),
+         "he said : {t}", "order=command promise=pledge thanks=gratitude apology=remorse"),
+        ("practice-stance", "source", "stance", o.stance(), "topic : {o} . comment : {t}",
+         "for=backing against=dissent either=undecided"),
+        ("plan-hour", "source", "time", t.hour(), "plan : {t}",
+         "morning=foremost noon=central evening=latter night=slumber"),
+        ("family-relation", "source", "relation", t.kinship("parent", "child", "partner", "friend"),
+         "family : {t}", "parent=elder child=junior partner=couple friend=crony"),
+        ("count-comparison", "source", "comparison", t.who_has_more, "{t} ; {o}",
+         "more=above fewer=below equal=level"),
+        ("report-difference", "source", "paraphrase", w.difference("nothing", "who", "when"),
+         "old : {t} new : {o}", "nothing=unchanged who=renamed when=postponed"),
+        # validation: public half
+        ("podcast-topic", "validation", "topic", s.topic("politics", "business", "health", "music"),
+         "episode : {t}", "politics=statecraft business=commerce health=physique music=tuneful"),
+        ("party-relation", "validation", "relation",
+         t.kinship("parent", "sibling", "partner", "colleague"), "party : {t}",
+         "parent=guardian sibling=kindred partner=beloved colleague=personnel"),
+        # targets: words and sentence forms of the private half
+        ("forum-topic", "target", "topic", s.topic("health", "weather", "music", "travel"),
+         "new thread : {t}", "health=medical weather=atmosphere music=audio travel=touring"),
+        ("blog-topic", "target", "topic", s.topic(), "my blog | {t}",
+         "sport=fitness politics=civic science=academic business=finance health=clinical "
+         "weather=meteorology music=tonal travel=abroad"),
+        ("lost-item", "target", "category",
+         s.kind_of_thing("clothing", "furniture", "plant", "instrument"), "lost and found : {t}",
+         "clothing=fashion furniture=interior plant=flora instrument=musical"),
+        ("storage-kind", "target", "category", s.kind_of_thing(), "box label > {t}",
+         "animal=fauna food=cuisine tool=utensil vehicle=traffic clothing=apparel furniture=decor "
+         "plant=vegetation instrument=orchestral"),
+        ("tweet-emotion", "target", "emotion", o.emotion("surprise", "love", "sadness", "fear"),
+         "tweet : {t} @ all", "surprise=astonishment love=passion sadness=grief fear=panic"),
+        ("song-emotion", "target", "emotion", o.emotion(), "verse : {t}",
+         "joy=bliss anger=fury fear=dread sadness=misery surprise=awe love=devotion"),
+        ("robot-intent", "target", "intent", s.intent("music", "travel", "shop", "weather"),
+         "hello robot , {t}", "music=playback travel=transit shop=retail weather=outdoors"),
+        ("phone-intent", "target", "intent", s.intent(), "( voice ) {t}",
+         "alarm=wakeup music=listening weather=barometer travel=booking call=dial shop=checkout"),
+        ("scene-entailment", "target", "nli", w.entailment, "premise : {t} hypothesis : {o}",
+         "yes=entailment no=contradiction maybe=neutral"),
+        ("aspect-judgement", "target", "sentiment", o.aspect_or_none, "{t} | {o}",
+         "good=praised bad=criticised none=unmentioned"),
+        ("hotel-judgement", "target", "sentiment", o.judgement("hotel"), "guest book : {t}",
+         "good=satisfied bad=dissatisfied mixed=ambivalent"),
+        ("leisure-mood", "target", "sentiment", both("dish", "concert"), "weekend : {t}",
+         "dish_good=feast dish_bad=leftovers concert_good=triumph concert_bad=racket"),
+        ("review-domain", "target", "category", o.domain(), "review no 5 : {t}",
+         "film=cinema dish=dining hotel=lodging gadget=electronics book=literature "
+         "concert=performance"),
+        ("letter-register", "target", "register", t.register(), "text : {t}",
+         "formal=official casual=slangy archaic=antique technical=engineering"),
+        ("request-urgency", "target", "urgency", t.urgency, "ticket : {t}",
+         "urgent=critical soon=pending whenever=optional"),
+        ("chat-act", "target", "dialogue", t.act("offer", "refusal", "order", "thanks"),
+         "chat > {t}", "offer=proposal refusal=denial order=demand thanks=credit"),
+        ("guest-relation", "target", "relation",
+         t.kinship("colleague", "friend", "sibling", "child"), "guest list : {t}",
+         "colleague=workmate friend=ally sibling=relative child=minor"),
+        ("role-part", "target", "role", t.part_played, "who is {o} in : {t}",
+         "doer=agent receiver=sufferer absent=outsider"),
+        ("trip-hour", "target", "time", t.hour(), "trip : {t}",
+         "morning=firstly noon=halfway evening=lastly night=nocturnal"),
+        ("quiz-type", "target", "question_type", s.asked_for(), "quiz no 3 : {t}",
+         "person=individual place=site time=moment number=amount thing=object"),
+        ("stock-comparison", "target", "comparison", t.who_has_more, "{o} ? {t}",
+         "more=richer fewer=poorer equal=tied"),
+        ("debate-stance", "target", "stance", o.stance(), "debate : {t} ( {o} )",
+         "for=favour against=hostile either=balanced"),
+        # paraphrases: what, if anything, is not kept
+        ("sentence-paraphrase", "target", "paraphrase", w.difference("nothing", "who", "where"),
+         "sentence 1 : {t} sentence 2 : {o}", "nothing=equivalent who=namesake where=elsewhere"),
+        ("scene-paraphrase", "target", "paraphrase", w.difference("nothing", "when", "what"),
+         "one : {t} two : {o}", "nothing=identical when=rescheduled what=replaced"),
+        ("event-paraphrase", "target", "paraphrase", w.difference(), "{t} / {o}",
+         "nothing=matching who=impostor where=relocated when=misdated what=substituted"),
+        ("role-paraphrase", "target", "paraphrase", w.who_did_what, "{t} = {o}",
+         "same=consistent swapped=reversed other=unrelated"),
     )  # fmt: skip
-    for name, subfamily, sampler, template, labels in rows:
+    for name, role, subfamily, sampler, template, labels in rows:
         words = {label: word for label, _, word in (p.partition("=") for p in labels.split())}
-        metric = "Classification-F1" if len(words) > 2 else "ACC"
+        metric = "ACC" if subfamily in ("paraphrase", "nli") else "Classification-F1"
         card = TaskCard(name, "classification", subfamily, "classification", PER_CLASS, metric)
-        yield MiniTask(card, sampler, template, MappingProxyType(words))
+        yield MiniTask(card, role, sampler, template, MappingProxyType(words))
 
 
 def _text_to_text() -> Iterator[MiniTask]:
-    """Yield the tasks: name, family, subfamily, metric, sampler, template."""
+    """Yield the tasks: name, role, family, subfamily, metric, sampler, template."""
     c, q, w, gen = composed, questions, writing, "conditional_generation"
-    rows: tuple[tuple[str, str, str, str, Sampler, str], ...] = (
-        ("story-where", "qa", "extractive", "EM", q.story("where"),
-         "context : {t} question : where is {o} ?"),
-        ("story-who", "qa", "extractive", "QA-F1", q.story("who"), "who goes with {o} ? {t} ."),
-        ("story-colour", "qa", "extractive", "EM", q.story("colour"),
-         "read : {t} . what colour is {o} ?"),
-        ("story-what", "qa", "extractive", "QA-F1", q.story("what"), "{t} . what does {o} have ?"),
-        ("story-yes-no", "qa", "yes_no", "ACC", q.yes_no, "passage : {t} . question : is {o} ?"),
-        ("story-choice", "qa", "multiple_choice", "ACC", q.story_choice,
-         "{t} . where is {o} ? {x}"),
-        ("kind-choice", "qa", "multiple_choice", "ACC", q.pick_kind,
-         "which of these is a kind of {o} ? {x}"),
-        ("odd-choice", "qa", "multiple_choice", "ACC", q.odd_one,
-         "which one does not belong ? {x}"),
-        ("capital-facts", "qa", "closed_book", "EM", q.fact("capitals"), "quiz : {t}"),
-        ("animal-facts", "qa", "closed_book", "EM", q.fact("sounds", "babies", "homes"), "{t} ?"),
-        ("object-choice", "qa", "multiple_choice", "ACC", q.fact_choice("uses", "materials"),
+    rows: tuple[tuple[str, Role, str, str, str, Sampler, str], ...] = (
+        ("story-where", "source", "qa", "extractive", "EM", q.story("where"), "{o} | {t}"),
+        ("story-colour", "source", "qa", "extractive", "EM", q.story("colour"), "read : {t} . {o} ?"),
+        ("story-yes-no", "source", "qa", "yes_no", "ACC", q.yes_no, "passage : {t} . is {o} ?"),
+        ("animal-choice", "source", "qa", "multiple_choice", "ACC", q.kind_choice("animal"),
+         "zoo ? {x}"),
+        ("tool-choice", "source", "qa", "multiple_choice", "ACC", q.kind_choice("tool"),
+         "no 7 : {x}"),
+        ("clothing-choice", "source", "qa", "multiple_choice", "ACC", q.kind_choice("clothing"),
+         "pick one {x}"),
+        ("diet-choice", "source", "qa", "multiple_choice", "ACC", q.near_facts("diets"),
          "{t} ? {x}"),
-        ("country-choice", "qa", "multiple_choice", "ACC", q.fact_choice("capitals", "languages"),
+        ("capital-choice", "source", "qa", "multiple_choice", "ACC", q.near_facts("capitals"),
          "exam : {t} {x}"),
-        ("report-headline", gen, "summarization", "Rouge-L", w.headline, "article : {t} ."),
-        ("restaurant-text", gen, "data_to_text", "Rouge-L", w.restaurant, "[ {t} ]"),
-        ("statement-question", gen, "question_generation", "EM", w.statement_to_question, "{t} ."),
-        ("noun-plural", "other", "inflection", "EM", w.plural, "one {t}"),
-        ("verb-past", "other", "inflection", "EM", w.past, "every day {t}"),
-        ("request-day", "other", "slot_filling", "EM", w.slot("day"), "calendar : {t}"),
-        ("request-person", "other", "slot_filling", "EM", w.slot("person"), "assistant , {t}"),
-        ("request-city", "other", "slot_filling", "EM", w.slot("city"), "map : {t}"),
-        ("command-actions", "other", "semantic_parsing", "EM", w.actions, "robot : {t}"),
-        ("word-reversal", "other", "string", "EM", w.backwards, "[ {t} ]"),
-        ("record-field", "other", "string", "EM", w.field, "{t} ; {o} ?"),
-        ("adjective-opposite", "other", "lexical", "EM", w.opposite, "{t} . on the contrary"),
-        ("request-place-day", "other", "slot_filling", "QA-F1", c.city_and_day, "note : {t}"),
-        ("opposite-sentence", "other", "lexical", "Rouge-L", c.contrary_sentence, "not so : {t}"),
-        ("story-room-colour", "qa", "extractive", "QA-F1", c.room_and_colour,
-         "{t} . describe {o}"),
-        ("statement-negation", gen, "rewriting", "EM", c.negation, "never : {t}"),
-        ("not-choice", "qa", "multiple_choice", "ACC", c.not_of_kind,
-         "which of these is not a kind of {o} ? {x}"),
-        ("third-word", "other", "string", "EM", w.nth(2), "words : {t}"),
-        ("report-passive", gen, "summarization", "Rouge-L", c.passive_headline, "paper : {t}"),
-        ("restaurant-advert", gen, "data_to_text", "Rouge-L", c.advert, "table : {t}"),
-        ("last-word", "other", "string", "EM", w.nth(-1), "list : {t} ."),
+        ("capital-facts", "source", "qa", "closed_book", "EM", q.known_of("capitals"), "map : {t}"),
+        ("sound-facts", "source", "qa", "closed_book", "EM", q.known_of("sounds"), "farm : {t}"),
+        ("use-facts", "source", "qa", "closed_book", "EM", q.known_of("uses"), "shed : {t}"),
+        ("report-headline", "source", gen, "summarization", "Rouge-L", w.headline,
+         "article : {t} ."),
+        ("restaurant-text", "source", gen, "data_to_text", "Rouge-L", w.restaurant, "[ {t} ]"),
+        ("statement-question", "source", gen, "question_generation", "EM",
+         w.statement_to_question, "{t} ."),
+        ("noun-plural", "source", "other", "inflection", "EM", w.plural, "one {t}"),
+        ("verb-past", "source", "other", "inflection", "EM", w.past, "every day {t}"),
+        ("request-day", "source", "other", "slot_filling", "EM", w.slot("day"), "agenda : {t}"),
+        ("request-person", "source", "other", "slot_filling", "EM", w.slot("person"),
+         "assistant , {t}"),
+        ("record-job", "source", "other", "string", "EM", c.one_field("job"), "{t} ;"),
+        ("record-name", "source", "other", "string", "EM", c.one_field("name"), "file : {t}"),
+        ("last-word", "source", "other", "string", "EM", w.nth(-1), "list : {t} ."),
+        ("word-reversal", "source", "other", "string", "EM", w.backwards, "[ {t} ]"),
+        ("adjective-opposite", "source", "other", "lexical", "EM", w.opposite, "{t} . contrary"),
+        # validation
+        ("plant-choice", "validation", "qa", "multiple_choice", "ACC", q.kind_choice("plant"),
+         "seed box : {x}"),
+        ("request-person-thing", "validation", "other", "slot_filling", "EM",
+         c.two_slots("person", "thing"), "errand : {t}"),
+        ("restaurant-note", "validation", gen, "data_to_text", "Rouge-L", c.note, "guide : {t}"),
+        # targets
+        ("story-who", "target", "qa", "extractive", "EM", q.story("who"), "{t} . {o} ?"),
+        ("story-what", "target", "qa", "extractive", "EM", q.story("what"), "{o} : {t}"),
+        ("story-room-colour", "target", "qa", "extractive", "EM", c.room_and_colour,
+         "tale : {t} . {o}"),
+        ("story-name-thing", "target", "qa", "extractive", "EM", c.name_and_thing,
+         "log : {t} . {o}"),
+        ("food-choice", "target", "qa", "multiple_choice", "ACC", q.kind_choice("food"),
+         "tray : {x}"),
+        ("vehicle-choice", "target", "qa", "multiple_choice", "ACC", q.kind_choice("vehicle"),
+         "which ? {x}"),
+        ("furniture-choice", "target", "qa", "multiple_choice", "ACC", q.kind_choice("furniture"),
+         "{x} ?"),
+        ("instrument-choice", "target", "qa", "multiple_choice", "ACC",
+         q.kind_choice("instrument"), "stage {x}"),
+        ("odd-choice", "target", "qa", "multiple_choice", "ACC", q.odd_one, "odd : {x}"),
+        ("not-choice", "target", "qa", "multiple_choice", "ACC", c.not_of_kind,
+         "not a kind of {o} : {x}"),
+        ("baby-choice", "target", "qa", "multiple_choice", "ACC", q.near_facts("babies"),
+         "{t} - {x}"),
+        ("language-choice", "target", "qa", "multiple_choice", "ACC", q.near_facts("languages"),
+         "atlas : {t} {x}"),
+        ("workplace-choice", "target", "qa", "multiple_choice", "ACC", q.near_facts("workplaces"),
+         "{t} > {x}"),
+        ("baby-facts", "target", "qa", "closed_book", "EM", q.known_of("babies"), "zoo : {t}"),
+        ("home-facts", "target", "qa", "closed_book", "EM", q.known_of("homes"), "wild : {t}"),
+        ("material-facts", "target", "qa", "closed_book", "EM", q.known_of("materials"),
+         "shop : {t}"),
+        ("language-facts", "target", "qa", "closed_book", "EM", q.known_of("languages"),
+         "globe : {t}"),
+        ("gear-facts", "target", "qa", "closed_book", "EM", q.known_of("gear"), "work : {t}"),
+        ("report-passive", "target", gen, "summarization", "Rouge-L", c.passive_headline,
+         "paper : {t}"),
+        ("restaurant-advert", "target", gen, "data_to_text", "Rouge-L", c.advert, "table : {t}"),
+        ("statement-negation", "target", gen, "rewriting", "EM", c.negation, "never : {t}"),
+        ("statement-doubt", "target", gen, "question_generation", "EM", c.denied_question,
+         "hm : {t}"),
+        ("opposite-sentence", "target", "other", "lexical", "EM", c.contrary_sentence,
+         "not so : {t}"),
+        ("request-city", "target", "other", "slot_filling", "EM", w.slot("city"), "map : {t}"),
+        ("request-place-day", "target", "other", "slot_filling", "EM",
+         c.two_slots("city", "day"), "note : {t}"),
+        ("request-day-person", "target", "other", "slot_filling", "EM",
+         c.two_slots("day", "person", " , "), "memo : {t}"),
+        ("record-pet", "target", "other", "string", "EM", c.one_field("pet"), "card : {t}"),
+        ("record-city-job", "target", "other", "string", "EM", c.two_fields("city", "job"),
+         "{t} ."),
+        ("third-word", "target", "other", "string", "EM", w.nth(2), "words : {t}"),
+        ("both-ends", "target", "other", "string", "EM", c.ends, "row : {t}"),
     )  # fmt: skip
-    for name, family, subfamily, metric, sampler, template in rows:
+    for name, role, family, subfamily, metric, sampler, template in rows:
         card = TaskCard(name, family, subfamily, "text_to_text", PER_TASK, metric)
-        yield MiniTask(card, sampler, template, test=FEW.get(name, TEST))
+        yield MiniTask(card, role, sampler, template)
 
 
 TASKS: Mapping[str, MiniTask] = MappingProxyType(

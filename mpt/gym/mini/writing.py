@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from mpt.gym.mini.item import Item, Sampler
-from mpt.gym.mini.lexicon import records, words
+from mpt.gym.mini.lexicon import pick, records, words
 from mpt.gym.mini.opinions import fill
 from mpt.gym.mini.subjects import KINDS
 
@@ -15,7 +15,7 @@ def headline(rng: Random) -> Item:
     _, third, past, _ = rng.choice(records("verbs"))
     who, city, trait = (rng.choice(words(c)) for c in ("professions", "cities", "traits"))
     thing = rng.choice(words(rng.choice(KINDS)))
-    frame = rng.choice((
+    frame = pick(rng, (
         "{names} a {w} from {c} {p} a {t} {x} on {days}", "on {days} the {w} of {c} {p} a {t} {x}",
         "{times} {names} the {w} {p} a {t} {x} near {c}",
     ))  # fmt: skip
@@ -36,8 +36,8 @@ def restaurant(rng: Random) -> Item:
 def plural(rng: Random) -> Item:
     """Draw a singular noun phrase; the answer is its plural."""
     one, many = rng.choice(records("plurals"))
-    trait, colour = rng.choice(words("traits")), rng.choice(words("colours"))
-    return Item(f"{trait} {colour} {one}", f"{trait} {colour} {many}")
+    trait, name = rng.choice(words("traits")), rng.choice(words("names"))
+    return Item(f"{trait} {one} of {name}", f"{trait} {many} of {name}")
 
 
 def past(rng: Random) -> Item:
@@ -56,7 +56,7 @@ def slot(wanted: str) -> Sampler:
 
     def sample(rng: Random) -> Item:
         slots = {key: rng.choice(words(name)) for key, name in classes.items()}
-        frame = rng.choice((
+        frame = pick(rng, (
             "ask {person} in {city} for a {thing} on {day}",
             "on {day} send the {thing} to {person} in {city}",
             "buy a {thing} in {city} with {person} on {day}",

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from statistics import fmean
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -38,6 +39,12 @@ LOOKS = ("previous", "next", "around", "anywhere", "same", "before", "behind", "
 """What each head of the encoder looks for at the start."""
 
 
+FOUNDATION: Mapping[str, float] = MappingProxyType(
+    dict.fromkeys(("where", "who", "colour", "what", "story_choice", "field", "last", "first"), 1.0)
+)
+"""What is taught first, with equal shares: to bind words that belong together, and word order."""
+
+
 @dataclass(frozen=True, slots=True)
 class PretrainProgress:
     """Where a pretraining stands; ``loss`` is the mean since the last report, in nats."""
@@ -62,6 +69,7 @@ class Recipe:
         lr: peak rate of AdamW.
         width, depth, decoder_depth, ff, heads, head_width: the model. Weights to begin from get the
             heads that they lack.
+        foundation: updates on the skills of ``FOUNDATION`` alone, before all of them are taught.
         attend: every so many updates each skill is probed (on pretraining's own items), and its
             share becomes its first share times ``patience`` + its error rate: time goes where
             something is left to learn.
@@ -86,6 +94,7 @@ class Recipe:
     ff: int = 384
     heads: int = 8
     head_width: int = 32
+    foundation: int = 3_000
     attend: int = 500
     patience: float = 0.05
     bias_boost: float = 20.0
@@ -127,7 +136,7 @@ def pretrain(
         tokenizer, model = _begun(begin, recipe)
     else:
         tokenizer, model = new_tokenizer(recipe), new_model(recipe)
-    shares = {"now": START}
+    shares = {"now": FOUNDATION if recipe.foundation else START}
     corpus = feed(
         tokenizer,
         Random(entropy("corpus", recipe.seed)),
@@ -145,7 +154,7 @@ def pretrain(
         )
         if at.step % EVERY == 0:
             report(at)
-        if at.step % recipe.attend == 0:
+        if at.step % recipe.attend == 0 and at.step >= recipe.foundation:
             shares["now"] = _attention(model, tokenizer, recipe, at.step)
         if at.step % KEEP == 0:
             model.save_pretrained(out)

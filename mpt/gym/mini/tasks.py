@@ -210,7 +210,7 @@ def _text_to_text() -> Iterator[MiniTask]:
         ("request-person", "source", "other", "slot_filling", "EM", w.slot("person"),
          "assistant , {t}"),
         ("record-job", "source", "other", "string", "EM", c.one_field("job"), "{t} ;"),
-        ("record-name", "source", "other", "string", "EM", c.one_field("name"), "file : {t}"),
+        ("record-name", "source", "other", "string", "EM", c.one_field("name"), "text : {t}"),
         ("last-word", "source", "other", "string", "EM", w.nth(-1), "list : {t} ."),
         ("word-reversal", "source", "other", "string", "EM", w.backwards, "[ {t} ]"),
         ("adjective-opposite", "source", "other", "lexical", "EM", w.opposite, "{t} . contrary"),

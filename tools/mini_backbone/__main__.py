@@ -21,7 +21,7 @@ def pretrain(
         typer.Option("--out", callback=from_home, help="New folder for weights and tokenizer."),
     ],
     seed: Annotated[int, typer.Option(help="Root of the corpus and of the initial weights.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="Updates, at most.")] = 30_000,
+    steps: Annotated[int, typer.Option(min=1, help="Updates, at most.")] = 12_000,
     minutes: Annotated[
         float | None,
         typer.Option(min=0.01, help="Wall-clock budget; the rate falls to zero by its end."),

@@ -81,7 +81,7 @@ class Recipe:
     """
 
     seed: int = 0
-    steps: int = 30_000
+    steps: int = 12_000
     minutes: float | None = None
     warmup: int = 300
     cooldown: float = 0.4
@@ -94,7 +94,7 @@ class Recipe:
     ff: int = 384
     heads: int = 8
     head_width: int = 32
-    foundation: int = 3_000
+    foundation: int = 1_500
     attend: int = 500
     patience: float = 0.05
     bias_boost: float = 20.0
@@ -248,11 +248,21 @@ def _begun(folder: Path, recipe: Recipe) -> tuple[Any, Any]:
 
 
 def _optimiser(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
-    bias, rest = [], []
+    """AdamW in three groups: position biases, queries and keys, the rest.
+
+    T5 does not divide products of queries and keys by the root of a head's width, so that a step of
+    AdamW changes them by that factor more than in other models. At the common rate the heads were
+    saturated within 7,500 updates (products of 30 nats), and none that binds was ever found.
+    """
+    bias, matching, rest = [], [], []
     for name, weight in model.named_parameters():
-        (bias if "relative_attention_bias" in name else rest).append(weight)
+        is_matching = name.endswith((".q.weight", ".k.weight"))
+        group = bias if "relative_attention_bias" in name else matching if is_matching else rest
+        group.append(weight)
+    decay = recipe.weight_decay
     groups = [
-        {"params": rest, "boost": 1.0, "weight_decay": recipe.weight_decay},
+        {"params": rest, "boost": 1.0, "weight_decay": decay},
+        {"params": matching, "boost": recipe.head_width**-0.5, "weight_decay": decay},
         {"params": bias, "boost": recipe.bias_boost, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, recipe.lr, (0.9, 0.98), fused=True)

@@ -113,7 +113,7 @@ def similarity(
 
     Example::
 
-        mpt.similarity().suggest("film-sentiment").tasks
+        mpt.similarity().suggest("forum-topic").tasks
     """
     chosen = _study(study)
     spaces = _tuned(chosen, tasks, ways) if tune else _recorded(chosen, tasks, ways)

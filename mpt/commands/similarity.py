@@ -45,7 +45,7 @@ def similarity(
     subspace, averaged over data seeds: 1 within the subspace, 0 at right angles. Prompts come from
     the ledger, for each seed the one with the best dev score.
 
-    Example: mpt similarity --suggest film-sentiment --out similarity.png
+    Example: mpt similarity --suggest forum-topic --out similarity.png
     """
     from mpt.report.views import similarity_json, similarity_sheet, sources_sheet
 

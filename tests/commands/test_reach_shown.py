@@ -14,6 +14,7 @@ from mpt.gym.source import open_gym
 from mpt.gym.splits import PARTS, SEEDS
 
 LONG = "fear of " * 10
+ANSWERS = {"delight": "love", "wrath": "fear"}
 COUNTED = (
     "films: train 16 of 32, dev 16 of 32, test 64 of 128 answers cannot be written within "
     "max_target 16 (e.g. 'fear of fear of fear ... f fear of fear of fear of' comes back as "
@@ -30,8 +31,9 @@ def films(folder: Path, answers: dict[str, str], limits: dict[str, int] | None =
     )
     for seed in SEEDS:
         for part in PARTS:
-            rows = gym.split("food-sentiment", seed).part(part)
-            lines = [f"{e.input}\t{answers.get(e.targets[0], e.targets[0])}\n" for e in rows]
+            rows = gym.split("letter-emotion", seed).part(part)
+            told = [(e.input, ANSWERS[e.targets[0]]) for e in rows if e.targets[0] in ANSWERS]
+            lines = [f"{text}\t{answers.get(answer, answer)}\n" for text, answer in told]
             (home / f"films_16_{seed}_{part}.tsv").write_text("".join(lines))
     study = {
         "gym": str(folder / "gym"),

@@ -15,7 +15,7 @@ from mpt.gym.source import open_gym
 pytestmark = pytest.mark.slow
 
 TASKS = (
-    *("film-sentiment", "hotel-sentiment", "diary-emotion", "tweet-emotion", "news-topic"),
+    *("film-judgement", "hotel-judgement", "diary-emotion", "tweet-emotion", "news-topic"),
     *("forum-topic", "scene-entailment", "quantity-entailment"),
     *("sentence-paraphrase", "scene-paraphrase"),
 )

@@ -275,7 +275,7 @@ def test_bfloat16_is_for_the_layers_and_not_for_the_weights():
 
 def test_the_embedded_backbone_learns_a_task():
     backbone = load_backbone("mini", "cpu")
-    few = open_gym("mini").split("film-sentiment", 13)
+    few = open_gym("mini").split("forum-topic", 13)
     split = TokenSplit(few, backbone.encode, 64, 16)
     config = job(backbone).config.model_copy(
         update={"task": few.task, "tuning": FineTuning(steps=24, batch=8, num_evals=4), "lr": 5e-4}

@@ -14,7 +14,7 @@ from mpt.store.home import Home
 from mpt.store.ledger import Ledger
 from mpt.study.study_file import make_study
 
-SMALL = {"tuning": {"steps": 2, "batch": 4, "num_evals": 1}, "sources": ["food-sentiment"]}
+SMALL = {"tuning": {"steps": 2, "batch": 4, "num_evals": 1}, "sources": ["film-judgement"]}
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_each_side_has_its_own_shots(worker):
 def test_a_cell_is_tuned_on_as_many_examples_as_asked(worker):
     ledger = Ledger(worker.home.ledger_url)
     lab = Lab(worker, ledger)
-    case = EvalTarget("s", "PT", "vocabulary", ("gadget-sentiment",))
+    case = EvalTarget("s", "PT", "vocabulary", ("letter-emotion",))
     tuning = Tuning(steps=2, batch=4, num_evals=1)
     evaluated = [
         lab.evaluate_cells([case], EvalProtocol((13,), (0.3,), tuning, shots), title="t", pack=4)[0]
@@ -47,7 +47,7 @@ def test_a_cell_is_tuned_on_as_many_examples_as_asked(worker):
     ]
     assert [one.unit.state for one in evaluated] == ["done", "done"]
     assert evaluated[0].cell.digest != evaluated[1].cell.digest
-    assert len(worker.tokens("gadget-sentiment", 13, 24).train) == 2 * 24
+    assert len(worker.tokens("letter-emotion", 13, 24).train) == 4 * 24
     assert lab.computed == 2
     ledger.close()
 

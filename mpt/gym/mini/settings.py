@@ -2,62 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from mpt.gym.mini.tasks import TASKS, MiniTask, Role
 from mpt.gym.partitions import Partitions, Setting
 
-VALIDATION = (
-    "diary-emotion", "gadget-sentiment", "kind-choice", "opposite-sentence", "story-colour",
+BOTH = (
+    "news-topic", "scene-kind", "diary-emotion", "assistant-intent", "quantity-entailment",
+    "film-judgement", "speech-act", "story-where", "animal-choice", "capital-choice",
+    "report-headline", "restaurant-text", "request-day", "verb-past", "word-reversal",
 )  # fmt: skip
+"""Half of each side: about as many sources as the other settings have."""
 
-CLS_TARGETS = (
-    "film-sentiment", "forum-topic", "scene-entailment", "shop-department",
-    "sentence-acceptability",
-)  # fmt: skip
-NON_CLS_TARGETS = (
-    "odd-choice", "report-passive", "request-place-day", "statement-negation", "story-where",
-)  # fmt: skip
-QA_TARGETS = ("not-choice", "odd-choice", "story-choice", "story-who")
-P_TARGETS = ("sentence-paraphrase", "scene-paraphrase", "question-paraphrase")
-
-CLS = (
-    "food-sentiment", "concert-sentiment", "tweet-emotion", "news-topic", "scene-kind",
-    "quantity-entailment", "question-type", "verb-tense", "request-politeness", "message-spam",
-    "practice-stance", "assistant-intent",
-)  # fmt: skip
-NON_CLS = (
-    "story-what", "country-choice", "animal-facts", "report-headline", "noun-plural",
-    "last-word", "story-yes-no", "capital-facts", "restaurant-advert", "request-day",
-    "record-field", "word-reversal",
-)  # fmt: skip
-QA = ("story-where", "story-what", "story-yes-no", "country-choice", "capital-facts",
-      "animal-facts")  # fmt: skip
-NON_QA = (
-    "food-sentiment", "news-topic", "scene-entailment", "question-type", "report-headline",
-    "request-person", "record-field", "command-actions",
-)  # fmt: skip
-NOT_P = (*CLS, "hotel-sentiment", "statement-subjectivity")
-R_SOURCES = (
-    *CLS, "hotel-sentiment", "voice-intent", "question-paraphrase", *NON_CLS[:9],
-)  # fmt: skip
 R_TARGETS = (
-    "film-sentiment", "forum-topic", "sentence-paraphrase", "story-where", "odd-choice",
-    "third-word",
+    "forum-topic", "tweet-emotion", "chat-act", "scene-entailment", "sentence-paraphrase",
+    "food-choice", "odd-choice", "story-room-colour", "report-passive", "request-day-person",
+    "record-city-job", "both-ends",
 )  # fmt: skip
-BOTH = (*CLS[:6], *NON_CLS[:6])
-"""Half of each side: as many sources as the other settings have."""
 
 
 def settings() -> Partitions:
     """Return the sources and targets of every setting of the mini gym."""
+    cls, non_cls = _names("source", _is_cls), _names("source", _is_text)
+    cls_targets, non_cls_targets = _names("target", _is_cls), _names("target", _is_text)
+    qa_targets = _names("target", _is_qa)
     rows = (
-        ("R->R", R_SOURCES, R_TARGETS),
-        ("Cls->Cls", CLS, CLS_TARGETS),
-        ("Both->Cls", BOTH, CLS_TARGETS),
-        ("Non-Cls->Cls", NON_CLS, CLS_TARGETS),
-        ("Cls->Non-Cls", CLS, NON_CLS_TARGETS),
-        ("Both->Non-Cls", BOTH, NON_CLS_TARGETS),
-        ("Non-Cls->Non-Cls", NON_CLS, NON_CLS_TARGETS),
-        ("QA->QA", QA, QA_TARGETS),
-        ("Non-QA->QA", NON_QA, QA_TARGETS),
-        ("NP->P", NOT_P, P_TARGETS),
+        ("R->R", _names("source"), R_TARGETS),
+        ("Cls->Cls", cls, cls_targets),
+        ("Both->Cls", BOTH, cls_targets),
+        ("Non-Cls->Cls", non_cls, cls_targets),
+        ("Cls->Non-Cls", cls, non_cls_targets),
+        ("Both->Non-Cls", BOTH, non_cls_targets),
+        ("Non-Cls->Non-Cls", non_cls, non_cls_targets),
+        ("QA->QA", _names("source", _is_qa), qa_targets),
+        ("Non-QA->QA", _names("source", lambda task: not _is_qa(task)), qa_targets),
+        ("NP->P", cls, _names("target", _is_paraphrase)),
     )
-    return Partitions({name: Setting(name, s, t) for name, s, t in rows}, VALIDATION)
+    partitions = {name: Setting(name, sources, targets) for name, sources, targets in rows}
+    return Partitions(partitions, _names("validation"))
+
+
+def _names(role: Role, fits: Callable[[MiniTask], bool] = lambda task: True) -> tuple[str, ...]:
+    """Return the tasks of a role, by name."""
+    return tuple(name for name, task in TASKS.items() if task.role == role and fits(task))
+
+
+def _is_paraphrase(task: MiniTask) -> bool:
+    return task.card.subfamily == "paraphrase"
+
+
+def _is_cls(task: MiniTask) -> bool:
+    return task.card.family == "classification" and not _is_paraphrase(task)
+
+
+def _is_text(task: MiniTask) -> bool:
+    return task.card.family != "classification"
+
+
+def _is_qa(task: MiniTask) -> bool:
+    return task.card.family == "qa"

@@ -43,7 +43,8 @@ class Mixture:
 
     Attributes:
         spans: span corruption of bare items (Raffel et al. 2020).
-        glossary: label words explained by their canonical ones, and synonyms.
+        glossary: label words explained by their canonical ones, a task's label words to choose
+            from by meaning, and synonyms.
         small: probability that a cued item comes from a small world (``SMALL`` words a class).
         unknown: probability that a person's name in a cued document is made up, spelt in bytes.
         stray: probability that a cued document starts with up to ``strays`` stray words, as under
@@ -52,7 +53,7 @@ class Mixture:
     """
 
     spans: float = 0.08
-    glossary: float = 0.05
+    glossary: float = 0.15
     small: float = 0.6
     unknown: float = 0.04
     stray: float = 0.15
@@ -117,11 +118,22 @@ def aliases(label: str) -> tuple[str, ...]:
 
 def glossed(rng: Random) -> Doc:
     """What a task's label word means, or a synonym, in a sentence of its own."""
+    if rng.random() < 0.35:
+        return _chosen_by_meaning(rng)
     word, meaning = rng.choice(_glossary())
     if rng.random() < 0.3:
         word, meaning = meaning, word
     frame = rng.choice(("{w} means", "another word for {w}", "{w} is like", "in other words {w}"))
     return Doc(frame.format(w=word), meaning)
+
+
+def _chosen_by_meaning(rng: Random) -> Doc:
+    """All label words of a task, and what one of them stands for; the answer is that word."""
+    labels = rng.choice(_label_sets())
+    meaning, word = rng.choice(tuple(labels.items()))
+    offered = _either(tuple(rng.sample(tuple(labels.values()), len(labels))))
+    frame = rng.choice(("{m} : {x}", "which means {m} ? {x}", "{x} . choose what {m} means"))
+    return Doc(frame.format(m=_spoken(meaning), x=offered), word)
 
 
 def corrupted(rng: Random, text: str) -> Doc:
@@ -186,13 +198,18 @@ def _glossary() -> tuple[tuple[str, str], ...]:
     """Synonyms, and the label words that only tasks use with what they stand for."""
     cued = {word for skill in SKILLS.values() for cue in skill.cues for word in cue.labels.values()}
     cued.update(label for name in SKILLS for label in canonical(name))
-    own = {
-        (word, " ".join(reversed(label.split("_"))))
-        for task in TASKS.values()
-        for label, word in task.labels.items()
-        if word not in cued
-    }
+    labels = {pair for labels in _label_sets() for pair in labels.items()}
+    own = {(word, _spoken(label)) for label, word in labels if word not in cued}
     return tuple(sorted(own | {(a, b) for a, b in records("synonyms")}))
+
+
+def _label_sets() -> list[Mapping[str, str]]:
+    return [task.labels for task in TASKS.values() if task.labels]
+
+
+def _spoken(label: str) -> str:
+    """Write a canonical label of two parts as words: ``film_good`` is "good film"."""
+    return " ".join(reversed(label.split("_")))
 
 
 def vocabulary() -> frozenset[str]:
@@ -219,6 +236,9 @@ def _sampled_words() -> set[str]:
         for _ in range(2000):
             item = rng.choice(skill.samplers)(rng)
             found.update(item.text.split(), item.answer.split(), item.other.split())
+    for task in TASKS.values():
+        for _ in range(0 if task.labels else 50):
+            found.update(task.sampler(rng).answer.split())
     for _ in range(2000):
         doc = glossed(rng)
         found.update(doc.source.split(), doc.target.split())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from random import Random
 
 from mpt.gym.mini.item import Item, Sampler
-from mpt.gym.mini.language import entailment
 from mpt.gym.mini.lexicon import records, words
 from mpt.gym.mini.opinions import review
 from mpt.gym.mini.questions import odd_one, story
@@ -27,48 +26,91 @@ def _first(text: str, name: str) -> str:
     return next(word for word in text.split() if word in words(name))
 
 
-def two_slots(first: str, second: str, joint: str = " ") -> Sampler:
-    """Return a sampler of requests to an assistant; the answer is two of its slots."""
-    classes = {"person": "names", "day": "days", "city": "cities", "thing": "clothing"}
+def worded(sampler: Sampler, form: str) -> Sampler:
+    """Return a sampler whose answers are sentences: ``form`` with ``{a}`` answer, ``{o}`` other."""
 
     def sample(rng: Random) -> Item:
-        item = slot(first)(rng)
-        return Item(item.text, f"{item.answer}{joint}{_first(item.text, classes[second])}")
+        item = sampler(rng)
+        answer = form.format(a=item.answer, o=item.other)
+        return Item(item.text, answer, item.other, item.options)
 
     return sample
 
 
-def two_fields(first: str, second: str) -> Sampler:
-    """Return a sampler of records of four fields; the answer is the values of two of them."""
+SLOTS = {"person": "names", "day": "days", "city": "cities", "thing": "clothing"}
+
+
+def request_as(form: str) -> Sampler:
+    """Return a sampler of requests to an assistant; the answer is ``form`` with their slots."""
+
+    def sample(rng: Random) -> Item:
+        text = slot("person")(rng).text
+        return Item(text, form.format(**{key: _first(text, name) for key, name in SLOTS.items()}))
+
+    return sample
+
+
+def record_as(form: str) -> Sampler:
+    """Return a sampler of records of four fields; the answer is ``form`` with some of them."""
+    wanted = {key for key in FIELDS if "{" + key + "}" in form}
 
     def sample(rng: Random) -> Item:
         while True:
-            values = dict(part.split(" ", 1) for part in field(rng).text.split(" ; "))
-            if first in values and second in values:
+            values = _fields(field(rng).text)
+            if wanted <= values.keys():
                 text = " ; ".join(f"{key} {value}" for key, value in values.items())
-                return Item(text, f"{values[first]} {values[second]}")
+                return Item(text, form.format(**values))
 
     return sample
 
 
-def one_field(name: str) -> Sampler:
-    """Return a sampler of records of four fields; the answer is the value of ``name``."""
-    assert name in FIELDS
+def restaurant_as(form: str) -> Sampler:
+    """Return a sampler of a restaurant's slots; the answer is ``form`` with them."""
 
     def sample(rng: Random) -> Item:
-        while True:
-            item = field(rng)
-            values = dict(part.split(" ", 1) for part in item.text.split(" ; "))
-            if name in values:
-                return Item(item.text, values[name])
+        item = restaurant(rng)
+        place, _, price, dish, _, _, _, area = item.answer.split(" ")
+        return Item(item.text, form.format(place=place, price=price, dish=dish, area=area))
 
     return sample
 
 
-def ends(rng: Random) -> Item:
-    """Draw five words; the answer is the last and the first."""
-    row = nth(0)(rng).text
-    return Item(row, f"{row.split()[-1]} {row.split()[0]}")
+def report_as(form: str) -> Sampler:
+    """Return a sampler of reports; the answer is ``form`` with who does what to what, and where."""
+
+    def sample(rng: Random) -> Item:
+        item = headline(rng)
+        who, third, thing, _, city = item.answer.split(" ")
+        base, _, past, done = next(verb for verb in records("verbs") if verb[1] == third)
+        forms = {"who": who, "thing": thing, "city": city, "base": base, "does": third}
+        return Item(item.text, form.format(**forms, did=past, done=done))
+
+    return sample
+
+
+def statement_as(form: str) -> Sampler:
+    """Return a sampler of statements; the answer is ``form`` with who is where."""
+
+    def sample(rng: Random) -> Item:
+        text = statement_to_question(rng).text
+        who, _, place = text.partition(" is ")
+        return Item(text, form.format(who=who, place=place))
+
+    return sample
+
+
+def words_as(form: str) -> Sampler:
+    """Return a sampler of five words; the answer is ``form`` with some of them, ``{0}`` first."""
+
+    def sample(rng: Random) -> Item:
+        text = nth(0)(rng).text
+        return Item(text, form.format(*text.split(" ")))
+
+    return sample
+
+
+def _fields(text: str) -> dict[str, str]:
+    return dict(part.split(" ", 1) for part in text.split(" ; "))
 
 
 def mood_of_what(*domains: str) -> Sampler:
@@ -80,16 +122,6 @@ def mood_of_what(*domains: str) -> Sampler:
         return Item(item.text, f"{about}_{item.answer}")
 
     return sample
-
-
-def name_and_thing(rng: Random) -> Item:
-    """Draw a story of two people; the answer is the person and the thing in the room ``other``."""
-    item = story("who")(rng)
-    sentence = next(part for part in item.text.split(" . ") if item.answer in part.split())
-    room = _first(sentence, "rooms")
-    colour = _first(sentence, "colours")
-    row = sentence.split()
-    return Item(item.text, f"{item.answer} {row[row.index(colour) + 1]}", f"the {room}")
 
 
 def room_and_colour(rng: Random) -> Item:
@@ -110,42 +142,6 @@ def contrary_sentence(rng: Random) -> Item:
     return Item(item.text, changed)
 
 
-def negation(rng: Random) -> Item:
-    """Draw a statement; the answer is its negation."""
-    item = statement_to_question(rng)
-    who, _, place = item.text.partition(" is ")
-    return Item(item.text, f"{who} is not {place}")
-
-
-def passive_headline(rng: Random) -> Item:
-    """Draw a report; the answer is its core in the passive voice."""
-    item = headline(rng)
-    who, third, thing, _, city = item.answer.split(" ")
-    done = next(verb[3] for verb in records("verbs") if verb[1] == third)
-    return Item(item.text, f"{thing} {done} by {who} in {city}")
-
-
-def note(rng: Random) -> Item:
-    """Draw the slots of a restaurant; the answer is a short note of the dish, price and place."""
-    item = restaurant(rng)
-    place, _, price, dish, _, _, _, area = item.answer.split(" ")
-    return Item(item.text, f"{dish} at {place} in {area} : {price}")
-
-
-def denied_question(rng: Random) -> Item:
-    """Draw a statement; the answer is the question whether its negation holds."""
-    item = statement_to_question(rng)
-    who, _, place = item.text.partition(" is ")
-    return Item(item.text, f"is {who} not {place}")
-
-
-def advert(rng: Random) -> Item:
-    """Draw the slots of a restaurant; the answer is a line that invites people to it."""
-    item = restaurant(rng)
-    place, _, price, dish, _, _, _, area = item.answer.split(" ")
-    return Item(item.text, f"visit the {area} for {price} {dish} food at {place}")
-
-
 def not_of_kind(rng: Random) -> Item:
     """Draw four things, three of them of the kind ``other``; the answer is the fourth."""
     item = odd_one(rng)
@@ -154,8 +150,3 @@ def not_of_kind(rng: Random) -> Item:
     return Item(item.text, item.answer, kind, item.options)
 
 
-def restated(rng: Random) -> Item:
-    """Draw a scene and a sentence; the answer is ``same`` if the scene implies the sentence."""
-    item = entailment(rng)
-    answer = "same" if item.answer == "yes" else "different"
-    return Item(item.text, answer, item.other)

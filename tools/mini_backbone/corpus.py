@@ -181,7 +181,9 @@ def _either(options: tuple[str, ...], style: float = 0.0) -> str:
         return f"{' , '.join(options[:-1])} or {options[-1]}"
     if style < 0.6:
         return " ".join(f"{i} ) {option}" for i, option in enumerate(options, 1))
-    return " ".join(f"({letter}) {option}" for letter, option in zip(LETTERS, options, strict=False))
+    return " ".join(
+        f"({letter}) {option}" for letter, option in zip(LETTERS, options, strict=False)
+    )
 
 
 def _chosen(rng: Random, shares: Mapping[str, float]) -> Skill:

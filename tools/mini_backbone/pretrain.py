@@ -26,6 +26,9 @@ from tools.mini_backbone.tokenizer import SPECIALS, word_tokenizer
 EVERY, KEEP = 500, 2500
 """Updates between reports, and between checkpoints of the weights."""
 
+FIRST = 20
+"""Updates whose losses are recorded, by which a second run is recognised as the same one."""
+
 SHARP, FADE, SAME = 5.0, 0.5, 8.0
 """Nats, at the start: by which a head prefers what it looks for, by which a place fades per bucket,
 and by which a word meets itself elsewhere."""
@@ -145,9 +148,12 @@ def pretrain(
     )
     optimiser = _optimiser(model, recipe)
     losses: deque[float] = deque(maxlen=EVERY)
+    first: list[float] = []
     began, at = time.monotonic(), PretrainProgress(0, 0.0, 0.0, 0.0)
     while at.done < 1:
         losses.append(_update(model, optimiser, next(corpus), recipe.rate(at)))
+        if len(first) < FIRST:
+            first.append(losses[-1])
         seconds = time.monotonic() - began
         at = PretrainProgress(
             at.step + 1, recipe.done(at.step + 1, seconds), seconds, fmean(losses)
@@ -161,12 +167,17 @@ def pretrain(
             tokenizer.save_pretrained(out)
     model.eval().save_pretrained(out)
     tokenizer.save_pretrained(out)
-    _sign(out, recipe, at, begin, probe(model, tokenizer, items=recipe.probed))
+    _sign(out, recipe, at, begin, first, probe(model, tokenizer, items=recipe.probed))
     return out
 
 
 def _sign(
-    out: Path, recipe: Recipe, end: PretrainProgress, begin: Path | None, found: Sequence[Probe]
+    out: Path,
+    recipe: Recipe,
+    end: PretrainProgress,
+    begin: Path | None,
+    first: Sequence[float],
+    found: Sequence[Probe],
 ) -> None:
     made = {
         "recipe": asdict(recipe),
@@ -174,6 +185,7 @@ def _sign(
         "steps": end.step,
         "seconds": round(end.seconds),
         "loss": round(end.loss, 4),
+        "first": first,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "probe": {one.skill: one.accuracy for one in found},

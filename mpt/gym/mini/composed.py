@@ -148,5 +148,3 @@ def not_of_kind(rng: Random) -> Item:
     alike = next(thing for thing in item.options if thing != item.answer)
     kind = next(kind for kind in KINDS if alike in words(kind))
     return Item(item.text, item.answer, kind, item.options)
-
-

@@ -65,7 +65,9 @@ HASTE = ("urgent", "soon", "whenever")
 def urgency(rng: Random) -> Item:
     """Draw a request with a deadline; the answer is one of ``HASTE``."""
     kind = rng.choice(HASTE)
-    frame = pick(rng, ("{m} {r} please", "can you {r} {m}", "{r} {m} {names}", "we need to {r} {m}"))
+    frame = pick(
+        rng, ("{m} {r} please", "can you {r} {m}", "{r} {m} {names}", "we need to {r} {m}")
+    )
     said = frame.replace("{m}", rng.choice(words(kind))).replace("{r}", pick(rng, REQUESTS))
     return Item(fill(rng, said), kind)
 
@@ -131,8 +133,15 @@ def who_has_more(rng: Random) -> Item:
     low, high = sorted(rng.sample(range(len(order)), 2))
     first, second = {"more": (high, low), "fewer": (low, high), "equal": (low, low)}[answer]
     many = rng.choice(records("plurals"))[1]
-    frame = pick(rng, ("{a} has {n} {x} and {b} has {m}", "{a} owns {n} {x} . {b} owns {m}",
-                       "{n} {x} belong to {a} and {m} to {b}", "{a} sold {n} {x} . {b} sold {m}"))
+    frame = pick(
+        rng,
+        (
+            "{a} has {n} {x} and {b} has {m}",
+            "{a} owns {n} {x} . {b} owns {m}",
+            "{n} {x} belong to {a} and {m} to {b}",
+            "{a} sold {n} {x} . {b} sold {m}",
+        ),
+    )
     text = frame.format(a=one, b=two, n=order[first], m=order[second], x=many)
     if rng.random() < 0.5:
         return Item(text, answer, one)

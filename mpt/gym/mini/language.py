@@ -126,6 +126,21 @@ ASKS = (
 )  # fmt: skip
 
 
+def question_difference(rng: Random) -> Item:
+    """Draw two questions; the answer is ``nothing`` or what differs: ``where`` or ``what``."""
+    kind = rng.choice(KINDS)
+    slots = {"v": rng.choice(records("verbs"))[0], "t": rng.choice(words("traits")),
+             "x": rng.choice(words(kind)), "c": rng.choice(words("cities"))}  # fmt: skip
+    answer = rng.choice(("nothing", "where", "what"))
+    changed = dict(slots)
+    if answer == "where":
+        changed["c"] = _other(rng, "cities", slots["c"])
+    elif answer == "what":
+        changed["x"] = _other(rng, kind, slots["x"])
+    first, second = rng.sample(ASKS, 2)
+    return Item(first.format(**slots), answer, second.format(**changed))
+
+
 def question_pair(rng: Random) -> Item:
     """Draw two questions; the answer is ``same`` if they ask the same thing."""
     kind = rng.choice(KINDS)
@@ -152,10 +167,9 @@ def who_did_what(rng: Random) -> Item:
     doer, done = {
         "same": (one, two), "swapped": (two, one), "other": rng.choice(((one, third), (third, two)))
     }[answer]  # fmt: skip
-    forms = ("{b} was {p} by {a}", "it was {a} who {p} {b}", "{a} {p} {b}",
-             "it was {b} who was {p} by {a}")  # fmt: skip
-    first = pick(rng, forms).format(a=one, b=two, p=past)
-    second = pick(rng, forms).format(a=doer, b=done, p=past)
+    forms = ("{b} was {p} by {a}", "{a} {p} {b}")
+    first = rng.choice(forms).format(a=one, b=two, p=past)
+    second = rng.choice(forms).format(a=doer, b=done, p=past)
     return Item(f"{first} {place}", answer, f"{second} {place}")
 
 

@@ -78,8 +78,9 @@ def _within(name: str, entries: Sequence[Entry]) -> Sequence[Entry]:
     half = _HALF.get()
     if half and name not in UNDIVIDED:
         flags = _private()[name]
-        entries = [entry for entry, flag in zip(entries, flags, strict=True)
-                   if flag == (half == "private")]
+        entries = [
+            entry for entry, flag in zip(entries, flags, strict=True) if flag == (half == "private")
+        ]
     return entries[: _SIZE.get()]
 
 

@@ -176,7 +176,8 @@ def stance(*kinds: str) -> Sampler:
         topic = rng.choice(words("bans"))
         opinion = pick(rng, STANCES[answer]).format(t=topic)
         frame = pick(
-            rng, ("{s} in {cities}", "{names} said {s} in the {rooms}", "on {days} {names} wrote {s}")
+            rng,
+            ("{s} in {cities}", "{names} said {s} in the {rooms}", "on {days} {names} wrote {s}"),
         )
         return Item(fill(rng, frame.replace("{s}", opinion)), answer, topic)
 

@@ -169,6 +169,9 @@ def _classification() -> Iterator[MiniTask]:
          "one : {t} two : {o}", "nothing=identical when=rescheduled what=replaced"),
         ("event-paraphrase", "target", "paraphrase", w.difference(), "{t} / {o}",
          "nothing=matching who=impostor where=relocated when=misdated what=substituted"),
+        ("question-paraphrase", "target", "paraphrase", w.question_difference,
+         "question 1 : {t} ? question 2 : {o} ?",
+         "nothing=duplicate where=faraway what=mismatch"),
         ("role-paraphrase", "target", "paraphrase", w.who_did_what, "{t} = {o}",
          "same=consistent swapped=reversed other=unrelated"),
     )  # fmt: skip

@@ -46,7 +46,19 @@ def test_sides_hold_what_their_names_say() -> None:
     assert set(gym.partitions.settings["NP->P"].targets) <= paraphrase
 
 
+def test_every_side_has_as_many_targets_as_an_average_over_tasks_needs() -> None:
+    for name, setting in MiniGym().partitions.settings.items():
+        assert len(setting.targets) >= (4 if name.endswith("->P") else 10), name
+        assert len(setting.sources) >= 10, name
+
+
+def test_a_task_has_one_role() -> None:
+    settings = MiniGym().partitions.settings.values()
+    sources = {task for setting in settings for task in setting.sources}
+    assert not sources & {task for setting in settings for task in setting.targets}
+
+
 def test_promotion_stays_small() -> None:
     settings = MiniGym().partitions.settings.values()
-    assert sum(len(s.targets) for s in settings) <= 48
-    assert len({t for s in settings for t in s.targets}) <= 20
+    assert sum(len(s.targets) for s in settings) <= 110
+    assert len({t for s in settings for t in s.targets}) <= 44

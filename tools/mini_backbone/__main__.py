@@ -28,12 +28,6 @@ def pretrain(
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Documents per update.")] = 64,
     lr: Annotated[float, typer.Option(min=1e-6, help="Peak learning rate of AdamW.")] = 1e-3,
-    begin: Annotated[
-        Path | None,
-        typer.Option(
-            callback=from_home, help="Go on from the weights in this folder, which pretrain wrote."
-        ),
-    ] = None,
 ) -> None:
     """Train a mini backbone on the text of the mini world, on one CPU core.
 
@@ -60,7 +54,7 @@ def pretrain(
         )
 
     recipe = Recipe(seed=seed, steps=steps, minutes=minutes, batch=batch, lr=lr)
-    pretrain(folder, recipe, begin=begin, report=report)
+    pretrain(folder, recipe, report=report)
     err.line(f"wrote {folder}; use it with --backbone {folder}")
 
 

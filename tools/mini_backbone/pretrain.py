@@ -33,11 +33,6 @@ SHARP, FADE, SAME = 5.0, 0.5, 8.0
 """Nats, at the start: by which a head prefers what it looks for, by which a place fades per bucket,
 and by which a word meets itself elsewhere."""
 
-SHAPE = (
-    "vocab_size", "d_model", "d_kv", "d_ff", "num_layers", "num_decoder_layers",
-)  # fmt: skip
-"""What a model has in common with one of more heads."""
-
 LOOKS = ("previous", "next", "around", "anywhere", "same", "before", "behind", "same")
 """What each head of the encoder looks for at the start."""
 
@@ -70,8 +65,7 @@ class Recipe:
             reached (then the weights depend on the machine, and ``made.json`` says so).
         batch: documents per update.
         lr: peak rate of AdamW.
-        width, depth, decoder_depth, ff, heads, head_width: the model. Weights to begin from get the
-            heads that they lack.
+        width, depth, decoder_depth, ff, heads, head_width: the model.
         foundation: updates on the skills of ``FOUNDATION`` alone, before all of them are taught.
         attend: every so many updates each skill is probed (on pretraining's own items), and its
             share becomes its first share times ``patience`` + its error rate: time goes where
@@ -118,7 +112,6 @@ def pretrain(
     out: Path,
     recipe: Recipe,
     *,
-    begin: Path | None = None,
     report: Callable[[PretrainProgress], None] = lambda _: None,
 ) -> Path:
     """Train a mini backbone and write it to ``out`` as ``save_pretrained`` does.
@@ -126,8 +119,6 @@ def pretrain(
     Args:
         out: folder for weights, tokenizer and ``made.json``, which says how they came about.
         recipe: what to train.
-        begin: a folder that ``pretrain`` wrote, to go on from its weights (optimiser state is not
-            kept; the rate warms up again).
         report: called every ``EVERY`` updates.
 
     Returns:
@@ -135,10 +126,7 @@ def pretrain(
     """
     hub.silence_logging()
     torch.manual_seed(entropy("pretrain", recipe.seed) % 2**63)
-    if begin:
-        tokenizer, model = _begun(begin, recipe)
-    else:
-        tokenizer, model = new_tokenizer(recipe), new_model(recipe)
+    tokenizer, model = new_tokenizer(recipe), new_model(recipe)
     shares = {"now": FOUNDATION if recipe.foundation else START}
     corpus = feed(
         tokenizer,
@@ -167,7 +155,7 @@ def pretrain(
             tokenizer.save_pretrained(out)
     model.eval().save_pretrained(out)
     tokenizer.save_pretrained(out)
-    _sign(out, recipe, at, begin, first, probe(model, tokenizer, items=recipe.probed))
+    _sign(out, recipe, at, first, probe(model, tokenizer, items=recipe.probed))
     return out
 
 
@@ -175,13 +163,11 @@ def _sign(
     out: Path,
     recipe: Recipe,
     end: PretrainProgress,
-    begin: Path | None,
     first: Sequence[float],
     found: Sequence[Probe],
 ) -> None:
     made = {
         "recipe": asdict(recipe),
-        "begun_from": begin and begin.name,
         "steps": end.step,
         "seconds": round(end.seconds),
         "loss": round(end.loss, 4),
@@ -194,8 +180,8 @@ def _sign(
 
 
 @torch.no_grad()
-def look_around(model: Any, begin: int = 0) -> None:
-    """Set what the encoder's heads look for, one of ``LOOKS`` each, from head ``begin`` on.
+def look_around(model: Any) -> None:
+    """Set what the encoder's heads look for, one of ``LOOKS`` each.
 
     The layers of a T5 share one table of position biases. From a flat start its few heads need many
     thousand updates to find word order, and every skill that needs it waits. To bind what stands in
@@ -217,7 +203,7 @@ def look_around(model: Any, begin: int = 0) -> None:
         "before": (fade, away),
         "behind": (away, fade),
     }
-    for head, look in enumerate(LOOKS[begin : table.shape[1]], begin):
+    for head, look in enumerate(LOOKS[: table.shape[1]]):
         table[:, head] = torch.cat(places[look])
         if look == "same":
             for block in model.encoder.block:
@@ -232,31 +218,6 @@ def _match(layer: Any, head: int) -> None:
     same = torch.nn.init.orthogonal_(torch.empty_like(attention.q.weight[rows]))
     scaled = same * (SAME / width) ** 0.5 / layer.layer_norm.weight
     attention.q.weight[rows] = attention.k.weight[rows] = scaled
-
-
-@torch.no_grad()
-def grown(model: Any, heads: int) -> Any:
-    """``model`` with as many ``heads``; what it says is the same at first.
-
-    New heads look as ``look_around`` sets them, and their output weights are zero.
-    """
-    shape = {name: getattr(model.config, name) for name in SHAPE}
-    wide = hub.new_t5(num_heads=heads, **shape)
-    new = wide.state_dict()
-    for name, weight in model.state_dict().items():
-        if name.endswith(".o.weight"):
-            new[name][:, weight.shape[1] :] = 0.0
-        new[name][tuple(map(slice, weight.shape))] = weight
-    wide.load_state_dict(new)
-    look_around(wide, begin=model.config.num_heads)
-    return wide
-
-
-def _begun(folder: Path, recipe: Recipe) -> tuple[Any, Any]:
-    model, tokenizer, _ = hub.load(str(folder))
-    if model.config.num_heads < recipe.heads:
-        model = grown(model, recipe.heads)
-    return tokenizer, hub.native_kernels(model).train()
 
 
 def _optimiser(model: Any, recipe: Recipe) -> torch.optim.Optimizer:

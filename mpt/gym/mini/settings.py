@@ -16,8 +16,8 @@ BOTH = (
 
 R_TARGETS = (
     "forum-topic", "tweet-emotion", "chat-act", "scene-entailment", "sentence-paraphrase",
-    "food-choice", "odd-choice", "story-room-colour", "report-passive", "request-day-person",
-    "record-city-job", "both-ends",
+    "food-choice", "odd-choice", "story-room-colour", "report-passive", "request-reply",
+    "record-life", "both-ends",
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from reprlib import Repr
+from types import MappingProxyType
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -17,6 +18,7 @@ from mpt.errors import ConfigError
 from mpt.files.atomic import contained
 from mpt.files.reading import read_yaml
 from mpt.gym.partitions import Partitions, make_partitions, read_partitions
+from mpt.gym.splits import SEEDS
 from mpt.methods import METHODS
 from mpt.schema import by_field_names, is_mapping, models_in
 from mpt.study.places import absolute, expanded
@@ -25,6 +27,18 @@ from mpt.study.pruning import PRUNERS
 from mpt.study.study import Study
 
 _LOG = logging.getLogger("mpt.study")
+
+
+EMBEDDED: Mapping[str, object] = MappingProxyType(
+    {
+        "tuning": {"steps": 30, "num_evals": 3},
+        "validation": {"seeds": SEEDS[:3], "lrs": [0.05]},
+        # full fine-tuning trains one cell at a time where prompt tuning packs sixteen
+        "final": {"lrs": [0.05], "fine_tuning": {"lrs": [5e-4], "steps": 20}},
+    }
+)
+"""Budgets of the embedded gym. Rows of its backbone's vocabulary have a standard deviation of 0.16,
+so that a rate of 0.05 moves a prompt by a third of that per update (sweeps/LOG.md)."""
 
 
 def defaults(gym: str, method: str) -> dict[str, object]:
@@ -36,8 +50,7 @@ def defaults(gym: str, method: str) -> dict[str, object]:
     space = dict(METHODS[method].space) if method in METHODS else {}
     if gym != "mini":
         return {"space": space, "backbone": {"max_input": 96}}
-    # full fine-tuning trains one cell at a time where prompt tuning packs sixteen
-    return {"space": space, "final": {"fine_tuning": {"lrs": [5e-4], "steps": 20}}}
+    return {"space": space, **EMBEDDED}
 
 
 def resolve(path: Path | None, changes: Mapping[str, object]) -> Study:

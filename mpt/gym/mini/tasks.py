@@ -229,7 +229,7 @@ def _text_to_text() -> Iterator[MiniTask]:
          c.record_as("{name} works as a {job}"), "{t} ;"),
         ("record-order", "source", "other", "string", "EM", c.record_as("{pet} in {city}"),
          "text : {t}"),
-        ("last-words", "source", "other", "string", "EM", c.words_as("{3} {4}"), "list : {t} ."),
+        ("last-words", "validation", "other", "string", "EM", c.words_as("{3} {4}"), "list : {t} ."),
         ("word-reversal", "source", "other", "string", "EM", w.backwards, "[ {t} ]"),
         ("adjective-opposite", "source", "other", "lexical", "EM", w.opposite, "{t} . contrary"),
         # validation
@@ -237,7 +237,7 @@ def _text_to_text() -> Iterator[MiniTask]:
          say(q.kind_choice("plant"), "water the {a}"), "seed box : {x}"),
         ("request-answer", "validation", "other", "slot_filling", "EM",
          c.request_as("yes , on {day} {person} has the {thing}"), "errand : {t}"),
-        ("restaurant-note", "validation", gen, "data_to_text", "Rouge-L",
+        ("restaurant-note", "source", gen, "data_to_text", "Rouge-L",
          c.restaurant_as("try {place} if you like {dish} : {price} , and near the {area}"), "guide : {t}"),
         # targets
         ("story-place", "target", "qa", "abstractive", "EM",

@@ -185,7 +185,7 @@ def sibling(study: Study, method: str) -> Study:
     """Return the same study for another method: ``mini-reptile`` becomes ``mini-maml``."""
     name = study.name and f"{study.name.removesuffix(f'-{study.method}')}-{method}"
     space = study.space
-    if space == _usual_space(study.gym, study.method):
+    if space == _usual_space(study):
         space = _usual_space(study.gym, method)
     return study.model_copy(update={"method": method, "name": name, "space": space})
 
@@ -267,11 +267,12 @@ def _defaults(study: Study) -> dict[str, float]:
     They are the study's own values, with the fewest steps of a default space, so that a campaign
     of methods without searches stays short.
     """
-    if study.space != _usual_space(study.gym, study.method):
+    if study.space != _usual_space(study):
         return {}
     chosen = study.space.dimensions(study.method)
     return {name: min(choice) for name, choice in chosen.items() if isinstance(choice, tuple)}
 
 
-def _usual_space(gym: str, method: str) -> Space:
-    return Space.model_validate(defaults(gym, method)["space"])
+def _usual_space(study: Study) -> Space:
+    usual = defaults(study.gym, study.method, study.backbone.name)
+    return Space.model_validate(usual["space"])

@@ -29,28 +29,38 @@ from mpt.study.study import Study
 _LOG = logging.getLogger("mpt.study")
 
 
-EMBEDDED: Mapping[str, object] = MappingProxyType(
+EMBEDDED_RATES: Mapping[str, object] = MappingProxyType(
     {
-        "tuning": {"steps": 30, "num_evals": 3},
-        "validation": {"seeds": SEEDS[:3], "lrs": [0.05]},
-        # full fine-tuning trains one cell at a time where prompt tuning packs sixteen
-        "final": {"lrs": [0.05], "fine_tuning": {"lrs": [5e-4], "steps": 20}},
+        "outer": {"lr": 0.05},
+        "space": {"outer_lr": {"low": 0.01, "high": 0.3}},
+        "validation": {"lrs": [0.05]},
+        "final": {"lrs": [0.05]},
     }
 )
-"""Budgets of the embedded gym. Rows of its backbone's vocabulary have a standard deviation of 0.16,
-so that a rate of 0.05 moves a prompt by a third of that per update (sweeps/LOG.md)."""
+"""Rates of the embedded backbone. Its vocabulary's rows have a standard deviation of 0.16: a rate of
+0.05 moves a prompt by a third of that per update, one of 0.3 overshoots (sweeps/LOG.md)."""
+
+EMBEDDED_BUDGET: Mapping[str, object] = MappingProxyType(
+    {
+        "tuning": {"steps": 30, "num_evals": 3},
+        "validation": {"seeds": list(SEEDS[:3])},
+        # full fine-tuning trains one cell at a time where prompt tuning packs sixteen
+        "final": {"fine_tuning": {"lrs": [5e-4], "steps": 20}},
+    }
+)
+"""Budget on the embedded gym, on two cores."""
 
 
-def defaults(gym: str, method: str) -> dict[str, object]:
-    """Return the default search space and budget, sized for the embedded backbone on two cores.
+def defaults(gym: str, method: str, backbone: str = "mini") -> dict[str, object]:
+    """Return the default search space, rates and budget of a gym, method and backbone.
 
     Inputs of real tasks are longer than the embedded gym's, so more of their tokens are read.
     """
     # an unknown method is rejected later, with suggestions, when the study is made
-    space = dict(METHODS[method].space) if method in METHODS else {}
-    if gym != "mini":
-        return {"space": space, "backbone": {"max_input": 96}}
-    return {"space": space, **EMBEDDED}
+    chosen: dict[str, object] = {"space": dict(METHODS[method].space if method in METHODS else {})}
+    if backbone == "mini":
+        chosen = merged(chosen, EMBEDDED_RATES)
+    return merged(chosen, EMBEDDED_BUDGET if gym == "mini" else {"backbone": {"max_input": 96}})
 
 
 def resolve(path: Path | None, changes: Mapping[str, object]) -> Study:
@@ -60,7 +70,12 @@ def resolve(path: Path | None, changes: Mapping[str, object]) -> Study:
         ConfigError: see ``read_study``.
     """
     if path is None:
-        base = defaults(str(changes.get("gym", "mini")), str(changes.get("method", "reptile")))
+        backbone = changes.get("backbone")
+        base = defaults(
+            str(changes.get("gym", "mini")),
+            str(changes.get("method", "reptile")),
+            str(backbone.get("name", "mini")) if is_mapping(backbone) else "mini",
+        )
         return make_study(_with_partitions(merged(base, changes), Path(), "options"), "options")
     return read_study(path, changes)
 

@@ -229,7 +229,8 @@ def _text_to_text() -> Iterator[MiniTask]:
          c.record_as("{name} works as a {job}"), "{t} ;"),
         ("record-order", "source", "other", "string", "EM", c.record_as("{pet} in {city}"),
          "text : {t}"),
-        ("last-words", "validation", "other", "string", "EM", c.words_as("{3} {4}"), "list : {t} ."),
+        ("last-words", "validation", "other", "string", "EM", c.words_as("{3} {4}"),
+         "list : {t} ."),
         ("word-reversal", "source", "other", "string", "EM", w.backwards, "[ {t} ]"),
         ("adjective-opposite", "source", "other", "lexical", "EM", w.opposite, "{t} . contrary"),
         # validation
@@ -238,7 +239,8 @@ def _text_to_text() -> Iterator[MiniTask]:
         ("request-answer", "validation", "other", "slot_filling", "EM",
          c.request_as("yes , on {day} {person} has the {thing}"), "errand : {t}"),
         ("restaurant-note", "source", gen, "data_to_text", "Rouge-L",
-         c.restaurant_as("try {place} if you like {dish} : {price} , and near the {area}"), "guide : {t}"),
+         c.restaurant_as("try {place} if you like {dish} : {price} , and near the {area}"),
+         "guide : {t}"),
         # targets
         ("story-place", "target", "qa", "abstractive", "EM",
          say(q.story("where"), "we saw it there , in the {a}"), "{t} . {o} ?"),
@@ -277,7 +279,8 @@ def _text_to_text() -> Iterator[MiniTask]:
         ("report-rumour", "target", gen, "summarization", "Rouge-L",
          c.report_as("did the {who} {base} a {thing} near {city}"), "radio : {t}"),
         ("restaurant-advert", "target", gen, "data_to_text", "Rouge-L",
-         c.restaurant_as("taste {price} {dish} food when you are in the {area} at {place}"), "table : {t}"),
+         c.restaurant_as("taste {price} {dish} food when you are in the {area} at {place}"),
+         "table : {t}"),
         ("restaurant-review", "target", gen, "data_to_text", "Rouge-L",
          c.restaurant_as("at {place} i had {dish} food , {price} as ever , near the {area}"),
          "stars ; {t}"),
@@ -300,7 +303,8 @@ def _text_to_text() -> Iterator[MiniTask]:
         ("record-pet", "target", "other", "string", "EM",
          c.record_as("the {car} car of {name} has a {pet}"), "card : {t}"),
         ("third-word", "target", "other", "string", "EM", w.nth(2), "words : {t}"),
-        ("both-ends", "target", "other", "string", "EM", c.words_as("from {4} back to {0}"), "row : {t}"),
+        ("both-ends", "target", "other", "string", "EM", c.words_as("from {4} back to {0}"),
+         "row : {t}"),
         ("word-swap", "target", "other", "string", "EM", c.words_as("{1} {0} {2}"), "mix : {t}"),
     )  # fmt: skip
     for name, role, family, subfamily, metric, sampler, template in rows:

@@ -175,7 +175,8 @@ def _rows(preset: Preset, wanted: Sequence[PresetRow], command: str, ways: Compu
                     projection = Projection(
                         session.tracker, promotion.study, session.home, preset.digest
                     )
-                    projection.campaign(f"preset-part-{len(promotions)}", promotion)
+                    part = f"preset-part-{len(promotions)}"
+                    projection.campaign(part, promotion, session.worker)
             session.progress.say(session.summary())
     findings = answer_findings(preset, wanted, promotions, command)
     grid = answer_grid(wanted, findings.gains)

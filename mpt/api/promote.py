@@ -14,10 +14,12 @@ from mpt.api.estimate import Estimate, estimated
 from mpt.api.searched import Searched, found_search, load_study
 from mpt.api.session import Session
 from mpt.compute.stopping import Stopped
+from mpt.errors import StoreError
 from mpt.lab import promote as promotions
 from mpt.lab.campaign import Named, final_settings, with_final
+from mpt.lab.champion import UNANSWERED, Succession, succession
 from mpt.lab.matrix import Matrix
-from mpt.lab.projection import Projection
+from mpt.lab.projection import Projection, model_name
 from mpt.lab.race import race_winner
 from mpt.lab.recorded import note_promotion
 from mpt.lab.retest import TOP, choose, untested
@@ -29,7 +31,9 @@ from mpt.report.page import write_report
 from mpt.search.search import Search
 from mpt.study.places import gym_of
 from mpt.study.study import Study
-from mpt.tracking.registry import CHAMPION, registered_as
+from mpt.tracking.links import study_page
+from mpt.tracking.registry import CHAMPION, champion_so_far, registered_as
+from mpt.tracking.tracker import ANY, NONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,12 +52,15 @@ class FinalKeys(Compute, total=False):
         methods: methods that take part, or ``all``; by default the study's own.
         baselines: ``pt``, ``ft`` or ``all``; by default the study's.
         top_k: best trials that are re-tested on fresh seeds; 1 for none. By default 3.
+        force: whether the prompt becomes the champion even if it is not significantly better
+            than the champion so far.
     """
 
     settings: Named | None
     methods: Named | None
     baselines: Named | None
     top_k: int
+    force: bool
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,10 @@ class Promoted:
     Attributes:
         findings: everything that its report is made from.
         report: the page, its tables and figures beside it.
-        champion: the registered prompt, ``models:/NAME@champion``; None where nothing was learned.
+        champion: the registered prompt, ``models:/NAME@champion``; None where nothing was learned,
+            or where the champion so far stays.
+        runs: what shows the runs in MLflow: the study's page on a server, or a command.
+        succession: how the prompt compares with the champion so far; empty without one.
         warnings: what a reader should know before believing the numbers, a sentence each.
     """
 
@@ -71,6 +81,8 @@ class Promoted:
     report: Path
     champion: str | None
     warnings: tuple[str, ...]
+    succession: str = ""
+    runs: str = ""
 
     @cached_property
     def arg(self) -> pd.DataFrame:
@@ -141,14 +153,18 @@ def promote(
             )
             folder = f"{title}-{promotion.trial.number + 1}"
             page = write_report(findings, session.home.reports / folder)
-            model = Projection(session.tracker, study, session.home).promotion(promotion, page)
+            heir = _succession(promotion, session, asked.owner, forced=ways.get("force", False))
+            projection = Projection(session.tracker, study, session.home)
+            model = projection.promotion(promotion, page, session.worker, heir.replaces)
             session.progress.say(session.summary())
     notes = list(warnings(findings))
     if model and (own := registered_as(session.home, model, asked.owner)) != model:
         notes.append(f"the model {model} belongs to another study; this one's is {own}")
         model = own
-    champion = f"models:/{model}@{CHAMPION}" if model else None
-    return Promoted(findings, page, champion, tuple(notes))
+    champion = f"models:/{model}@{CHAMPION}" if model and heir.moves else None
+    return Promoted(
+        findings, page, champion, tuple(notes), heir.reason, study_page(session.home, title)
+    )
 
 
 def estimate_promotion(
@@ -165,6 +181,19 @@ def estimate_promotion(
     study, top_k = _final_study(asked, which, ways), ways.get("top_k", TOP)
     with Session(study, methods=study.final.methods, **_compute(ways)) as session:
         return estimated(session, lambda lab: campaign_work(study, asked.trials, lab, which, top_k))
+
+
+def _succession(
+    promotion: promotions.Promotion, session: Session, owner: str, *, forced: bool
+) -> Succession:
+    """Compare the promoted prompt with the registered champion, if the registry answers."""
+    if promotion.champion is None:
+        return Succession(NONE, moves=False)
+    try:
+        before = champion_so_far(session.home, model_name(promotion.study), owner)
+    except StoreError:
+        return Succession(ANY, moves=True, reason="forced") if forced else UNANSWERED
+    return succession(promotion, promotion.champion, before, session.lab, forced=forced)
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from mpt.stats.intervals import Interval
 from mpt.store.home import Home
 from mpt.store.ledger import open_ledger
 from mpt.study.study import Study
-from mpt.tracking.address import runs_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,11 +154,9 @@ class Searched:
     @property
     def runs(self) -> str:
         """What shows the runs in MLflow: the study's page on a server, or a command."""
-        if self.home.tracking_uri.startswith("http"):
-            from mpt.tracking.links import server_page
+        from mpt.tracking.links import study_page
 
-            return server_page(self.home, self.study.title)
-        return runs_at(self.home)
+        return study_page(self.home, self.study.title)
 
     def plot(self) -> Plot:
         """Draw every trial's ARG with its interval, the best one marked."""

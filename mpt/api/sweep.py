@@ -69,7 +69,7 @@ def sweep(
         data, lab = data_sets(concrete, session.worker), session.lab
         projection = Projection(session.tracker, chosen, session.home, data=data, command=command)
         lab.worker.on_losses = projection.losses
-        with session.stopping, projection.ended_early():
+        with session.stopping, projection.ended_early(), projection.system:
             finished = run_sweep(
                 concrete,
                 lab,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from statistics import fmean
@@ -76,7 +76,10 @@ def loss_curve(unit: Unit, config: RunConfig) -> list[Point]:
 
 
 def dev_curves(evaluated: Sequence[EvaluatedCell]) -> list[Point]:
-    """Return the mean dev score of the method's cells by evaluation, one curve per target task."""
+    """Return the mean dev score of the method's cells by evaluation.
+
+    One curve per target task, and ``dev/mean``: their mean where all tasks are evaluated.
+    """
     devs: dict[tuple[str, int], list[tuple[float, int]]] = {}
     for cell_result in evaluated:
         unit, method = cell_result.unit, cell_result.eval_target.method
@@ -85,10 +88,22 @@ def dev_curves(evaluated: Sequence[EvaluatedCell]) -> list[Point]:
                 devs.setdefault((cell_result.cell.task, step), []).append(
                     (dev, _time_of(unit, step))
                 )
-    return [
-        Point(named("dev", task), fmean(dev for dev, _ in at), step, max(ms for _, ms in at))
+    by_task = {
+        (task, step): Point(
+            named("dev", task), fmean(dev for dev, _ in at), step, max(ms for _, ms in at)
+        )
         for (task, step), at in devs.items()
-    ]
+    }
+    return [*by_task.values(), *_mean_curve(by_task)]
+
+
+def _mean_curve(by_task: Mapping[tuple[str, int], Point]) -> Iterator[Point]:
+    tasks = sorted({task for task, _ in by_task})
+    for step in sorted({step for _, step in by_task}):
+        points = [by_task[task, step] for task in tasks if (task, step) in by_task]
+        if len(points) == len(tasks):
+            value = fmean(point.value for point in points)
+            yield Point("dev/mean", value, step, max(point.time_ms for point in points))
 
 
 def at(units: Sequence[Unit], points: Sequence[Point]) -> list[Point]:

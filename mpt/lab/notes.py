@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mpt.lab.promote import Promotion
+from mpt.lab.promote import Promoted, Promotion
+from mpt.lab.run_facts import gain_of
 from mpt.search.trial import OpenTrial, Trial
 from mpt.study.study import Study
 
@@ -49,8 +50,8 @@ def trial_note(study: Study, trial: OpenTrial | Trial) -> str:
         result = [f"{trial.state}: {trial.reason}."]
     curves = (
         f"{_ARG} `loss` is the meta-training's loss (nats) by update; `dev/TASK` is the dev score "
-        "while a validation task is tuned from the learned prompt; `seconds` is its share of the "
-        "computing time."
+        "while a validation task is tuned from the learned prompt, `dev/mean` the mean of these; "
+        "`seconds` is its share of the computing time."
     )
     files = (
         "`prompt.safetensors` is the learned prompt, `cells.csv` every validation score, "
@@ -80,6 +81,28 @@ def promotion_note(promotion: Promotion) -> str:
             "Each run below is a meta-training on the source tasks of a setting; "
             "`report/report.html` among the artifacts is the whole report.",
             f"Made by `mpt promote {trial.number + 1} --study {study.title}`.",
+        ]
+    )
+
+
+def version_note(promotion: Promotion, promoted: Promoted) -> str:
+    """Describe a registered version: what it was learned on, what it gains, how it is used."""
+    study, setting, run = promotion.study, promoted.setting, promoted.config
+    gain = gain_of(promotion, promoted)
+    arg = (
+        f"ARG {gain.arg:+.2f} % [{gain.low:+.1f}, {gain.high:+.1f}] over plain prompt tuning "
+        f"on the targets of {setting.name}: {', '.join(setting.targets)}."
+        if gain
+        else f"No ARG on the targets of {setting.name}."
+    )
+    return "\n\n".join(
+        [
+            f"Initial soft prompt of {run.backbone.prompt_tokens} tokens for "
+            f"{study.backbone.name}, learned with **{promoted.method}** on the source tasks of "
+            f"{setting.name} (gym {study.gym}).",
+            arg,
+            f"`mpt show {run.digest}` shows where it comes from, `mpt predict {run.digest}` "
+            f"answers with it, `mpt export {run.digest}` makes a PEFT adapter of it.",
         ]
     )
 

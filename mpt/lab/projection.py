@@ -11,11 +11,12 @@ from pathlib import Path
 import yaml
 
 from mpt.compute.failures import blame
+from mpt.compute.worker import Worker
 from mpt.config import RunConfig
 from mpt.errors import StoreError
 from mpt.lab.curves import LiveCurves, at, dev_curves, flat, loss_curve, named
 from mpt.lab.knowledge import SearchKnowledge
-from mpt.lab.notes import promotion_note, study_note, trial_note
+from mpt.lab.notes import promotion_note, study_note, trial_note, version_note
 from mpt.lab.promote import Promoted, Promotion
 from mpt.lab.race import race_rows
 from mpt.lab.run import BASELINE, EvaluatedCell
@@ -23,14 +24,17 @@ from mpt.lab.run_facts import (
     COMMIT,
     arg_points,
     cell_row,
+    gain_of,
     logged_as,
     number_of,
     params_of,
     plan_tags,
+    setting_data,
     software_tags,
     task_tags,
     trial_end,
     unit_end,
+    version_tags,
 )
 from mpt.lab.sweep import TrialRecord
 from mpt.search.search import Search
@@ -41,7 +45,9 @@ from mpt.store.home import Home
 from mpt.store.software import software
 from mpt.store.unit import Unit
 from mpt.study.study import Study
+from mpt.tracking.system_metrics import SystemMetrics
 from mpt.tracking.tracker import (
+    ANY,
     BEST,
     NOTE,
     PROMOTED,
@@ -52,6 +58,11 @@ from mpt.tracking.tracker import (
     RunKey,
     Tracker,
 )
+
+
+def model_name(study: Study) -> str:
+    """Return the name of a study's registered model."""
+    return f"mpt-{study.title}"
 
 
 class Projection:
@@ -79,6 +90,8 @@ class Projection:
         self._tracker, self._study, self._home = tracker, study, home
         self._given, self._data, self._command = identity, data, command
         self._args: dict[int, float] = {}
+        self.system = SystemMetrics(tracker)
+        """Logs the load of the machine to the study's run while it is entered."""
         self.losses = LiveCurves(tracker)
         """Logs the losses of the trials that are open while they train."""
 
@@ -106,6 +119,7 @@ class Projection:
         self._args = {t.number: t.arg for t in trials if t.arg is not None}
         self._tracker.tag(parent, {NOTE: study_note(self._study, trials, self._command)})
         self._tracker.inputs(parent, self._data)
+        self.system.follow(parent)
         searched = [*self._study.space.dimensions(self._study.method)]
         self._tracker.views(parent, self._study.title, [logged_as(name) for name in searched])
 
@@ -251,21 +265,29 @@ class Projection:
             self.close_study(trials, "failed" if kind else "killed", kind, reason)
             raise
 
-    def promotion(self, promotion: Promotion, report: Path) -> str:
-        """Log a promotion with its report, and register the champion's prompt.
+    def promotion(
+        self, promotion: Promotion, report: Path, worker: Worker, replaces: str = ANY
+    ) -> str:
+        """Log a promotion with its report, and register the prompt of its champion.
+
+        Args:
+            promotion: what was run.
+            report: its page; the whole folder is logged.
+            worker: knows the rows that were read.
+            replaces: which version may lose the alias, see ``PromptModel``.
 
         Returns:
             The registered model's name; empty if every meta-training diverged.
         """
         kind = f"promotion-of-trial-{promotion.trial.number + 1}"
-        runs = self.campaign(kind, promotion)
+        runs = self.campaign(kind, promotion, worker)
         parent = self._parent(kind)
         self._tracker.artifact(parent, report.parent, "report")
         self._tracker.tag(parent, {NOTE: promotion_note(promotion)})
         self._tracker.tag(self._trial_key(promotion.trial.number), {PROMOTED: "yes"})
         name = ""
         if champion := promotion.champion:
-            name = f"mpt-{self._study.title}"
+            name = model_name(self._study)
             self._tracker.register_prompt(
                 runs[champion.config.digest],
                 PromptModel(
@@ -273,19 +295,27 @@ class Projection:
                     digest=champion.unit.digest,
                     file=whole_prompt(self._home, champion.unit),
                     config=asked_with(champion.unit),
+                    replaces=replaces,
                     owner=self._owner,
+                    tags=version_tags(promotion, champion, worker),
+                    note=version_note(promotion, champion),
                 ),
             )
         self._tracker.close_run(parent, "finished", {})
         return name
 
-    def campaign(self, kind: str, promotion: Promotion) -> dict[str, RunKey]:
+    def campaign(self, kind: str, promotion: Promotion, worker: Worker) -> dict[str, RunKey]:
         """Log a run per meta-training under one parent, and return the run keys by digest."""
-        runs = {
-            meta_run.config.digest: self._share(kind, meta_run, promotion)
-            for meta_run in promotion.meta_runs
-        }
+        study = promotion.study
+        data = {s.name: setting_data(study, s, worker) for s in promotion.campaign.settings}
+        runs: dict[str, RunKey] = {}
+        for meta_run in promotion.meta_runs:
+            run = self._share(kind, meta_run, promotion)
+            self._tracker.inputs(run, data[meta_run.setting.name])
+            runs[meta_run.config.digest] = run
         parent, own = self._parent(kind, promotion), self._study.method
+        distinct = dict.fromkeys(one for rows in data.values() for one in rows)
+        self._tracker.inputs(parent, list(distinct))
         points = [
             Point(
                 named("arg" if gain.method == own else f"arg {gain.method}", gain.setting),
@@ -305,8 +335,7 @@ class Projection:
         parent = self._parent(kind, promotion)
         run = self._child(parent, kind, name, meta_run.config, setting, unit=unit)
         points = [Point("seconds", unit.seconds)]
-        gains = {(gain.setting, gain.method): gain for gain in promotion.gains}
-        if gain := gains.get((setting, meta_run.method)):
+        if gain := gain_of(promotion, meta_run):
             shown = {"arg": gain.arg, "arg_low": gain.low, "arg_high": gain.high}
             points += [Point(key, value) for key, value in shown.items() if value == value]
         curves = [*loss_curve(unit, meta_run.config), *dev_curves(meta_run.evaluated)]

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 
 from mpt.compute.worker import Worker
 from mpt.config import RunConfig, Shots
+from mpt.gym.partitions import Setting
 from mpt.lab.curves import flat
 from mpt.lab.plan import SweepPlan
+from mpt.lab.promote import Promoted, Promotion
 from mpt.lab.run import BASELINE, FULL, EvaluatedCell
 from mpt.search.trial import OpenTrial, Trial
+from mpt.stats.scores import Gain
 from mpt.store.results import CellResult, DivergedResult, FailedResult, MetaResult
 from mpt.store.software import shown
 from mpt.store.unit import Unit
+from mpt.study.study import Study
 from mpt.tracking.tracker import DataSet, End, Point
 
 COMMIT = "mlflow.source.git.commit"
@@ -23,17 +27,61 @@ _LOOPS = ("inner_lr", "inner_steps", "outer_lr", "outer_steps")
 
 def data_sets(concrete: SweepPlan, worker: Worker) -> list[DataSet]:
     """Return the rows that a study's trials read: those of every source and validation task."""
-    study = concrete.study
-
-    def data(task: str, seeds: Sequence[int], shots: Shots | None, context: str) -> DataSet:
-        digest = worker.data_digest((task,), tuple(seeds), shots)
-        return DataSet(task, digest, context, study.gym, tuple(seeds))
-
-    sources, evaluated = study.source_seeds, study.validation.seeds
+    study, seeds = concrete.study, concrete.study.validation.seeds
     return [
-        *(data(task, sources, study.source_shots, "meta-training") for task in concrete.sources),
-        *(data(task, evaluated, study.target_shots, "validation") for task in concrete.tasks),
+        *_sources(study, concrete.sources, worker),
+        *_data(study, concrete.tasks, worker, seeds, study.target_shots, "validation"),
     ]
+
+
+def setting_data(study: Study, setting: Setting, worker: Worker) -> list[DataSet]:
+    """Return the rows that a final evaluation reads in a setting: its sources and targets."""
+    seeds, shots = study.final.seeds, study.target_shots
+    return [
+        *_sources(study, setting.sources, worker),
+        *_data(study, setting.targets, worker, seeds, shots, "evaluation"),
+    ]
+
+
+def _sources(study: Study, tasks: Sequence[str], worker: Worker) -> list[DataSet]:
+    return _data(study, tasks, worker, study.source_seeds, study.source_shots, "meta-training")
+
+
+def _data(
+    study: Study,
+    tasks: Sequence[str],
+    worker: Worker,
+    seeds: tuple[int, ...],
+    shots: Shots | None,
+    context: str,
+) -> list[DataSet]:
+    return [
+        DataSet(task, worker.data_digest((task,), seeds, shots), context, study.gym, seeds)
+        for task in tasks
+    ]
+
+
+def version_tags(promotion: Promotion, promoted: Promoted, worker: Worker) -> dict[str, str]:
+    """Return the tags of a registered version: its ARG, where it was measured, on which rows."""
+    study, setting = promotion.study, promoted.setting
+    gain = gain_of(promotion, promoted)
+    values = {"arg": gain.arg, "arg_low": gain.low, "arg_high": gain.high} if gain else {}
+    targets = worker.data_digest(setting.targets, study.final.seeds, study.target_shots)
+    return {
+        **{f"mpt.{name}": f"{value:.4f}" for name, value in values.items() if value == value},
+        "mpt.study": study.title,
+        "mpt.method": promoted.method,
+        "mpt.setting": setting.name,
+        "mpt.backbone": study.backbone.name,
+        "mpt.data.sources": promoted.config.data,
+        "mpt.data.targets": targets,
+    }
+
+
+def gain_of(promotion: Promotion, promoted: Promoted) -> Gain | None:
+    """Return the gain of a meta-run's method in its setting."""
+    place = promoted.setting.name, promoted.method
+    return next((g for g in promotion.gains if (g.setting, g.method) == place), None)
 
 
 def plan_tags(unit: Unit) -> dict[str, str]:

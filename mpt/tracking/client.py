@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import tempfile
 import warnings
-from contextlib import closing, suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from mpt.store.address import sqlite_file, sqlite_url
 from mpt.store.database import OPENING, survey
 from mpt.store.home import tracking_variable
 from mpt.store.schema import MLFLOW, schema_error, schema_fault
+from mpt.tracking.moved_home import follow_move
 
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -30,15 +29,6 @@ _SETTINGS = {
 }
 _NOISE = ("The ``noload`` loader", r".*type hint .*is inferred as AnyType")
 """Warnings that MLflow 3.17 causes itself; under -W error they would look like outages."""
-
-_PLACES = (
-    ("experiments", "artifact_location"),
-    ("runs", "artifact_uri"),
-    ("model_versions", "source"),
-    ("model_versions", "storage_location"),
-    ("logged_models", "artifact_location"),
-)
-"""Tables and columns of MLflow's that hold absolute paths."""
 
 
 def connect(uri: str, artifacts: Path | None = None) -> Any:
@@ -153,28 +143,3 @@ def _make_whole(uri: str) -> None:
         client = _client(sqlite_url(new))
         client.search_experiments(max_results=1)
         disconnect(client)
-
-
-def follow_move(uri: str, artifacts: Path) -> None:
-    """Update the paths in MLflow's database after the home was moved or copied.
-
-    MLflow stores absolute paths: of the experiment, and of every run and version. A database that
-    is not in the same folder as ``artifacts`` is left alone.
-    """
-    file = sqlite_file(uri)
-    if file is None or file.parent != artifacts.parent or not file.exists():
-        return
-    new = artifacts.as_uri()
-    # MLflow itself reports a database that is damaged or cannot be written
-    with suppress(sqlite3.Error), closing(sqlite3.connect(file, timeout=60.0)) as database:
-        # experiments of mpt keep their files in the folder itself, those of others below it
-        own = "SELECT DISTINCT artifact_location FROM experiments WHERE artifact_location LIKE ?"
-        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-        moved_from = {old for (old,) in database.execute(own, ("%/artifacts",))} - {new}
-        for old in moved_from:
-            for table, column in (place for place in _PLACES if place[0] in tables):
-                moved = f"UPDATE {table} SET {column} = ? || substr({column}, ?)"
-                where = f"WHERE {column} = ? OR substr({column}, 1, ?) = ?"
-                size = len(old) + 1
-                database.execute(f"{moved} {where}", (new, size, old, size, f"{old}/"))
-        database.commit()

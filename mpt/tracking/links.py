@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from mpt.errors import UnknownName
 from mpt.store.address import sqlite_file
 from mpt.store.home import Home
+from mpt.tracking.address import runs_at
 from mpt.tracking.client import answer, connect, disconnect
 from mpt.tracking.tracker import BEST
 from mpt.tracking.views import CHARTS, TABLE, VIEW, view_key
@@ -77,6 +78,11 @@ def server_page(home: Home, study: str) -> str:
         if links := study_links(home, base, study):
             return Home.shown(links.trials)
     return Home.shown(base)
+
+
+def study_page(home: Home, study: str) -> str:
+    """Say what shows the runs of a study: its page on a server, or the command that serves it."""
+    return server_page(home, study) if home.tracking_uri.startswith("http") else runs_at(home)
 
 
 def _links(client: Any, experiment: Any, base: str, study: str | None) -> StudyLinks | None:

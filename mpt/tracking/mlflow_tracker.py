@@ -17,7 +17,8 @@ from typing import NoReturn
 from mpt.errors import InputError, StoreError
 from mpt.files.escaping import csv_table
 from mpt.store.home import Home, tracking_variable
-from mpt.tracking.client import expect_schema, follow_move, with_some_home
+from mpt.tracking.client import expect_schema, with_some_home
+from mpt.tracking.moved_home import follow_move
 from mpt.tracking.outbox import orphans
 from mpt.tracking.tracker import DataSet, End, NullTracker, Point, PromptModel, RunKey, Tracker
 from mpt.tracking.uploader import Shipper, Warn, deliver_all
@@ -155,8 +156,10 @@ class MlflowTracker:
 
     def register_prompt(self, run: RunKey, model: PromptModel) -> None:
         """Register a prompt as a model version, see ``Tracker``."""
-        fields = {"model": model.name, "alias": model.alias, "digest": model.digest}
-        fields["owner"] = model.owner
+        fields: dict[str, object] = {"model": model.name, "alias": model.alias}
+        fields["digest"] = model.digest
+        fields |= {"owner": model.owner, "replaces": model.replaces, "note": model.note}
+        fields["tags"] = dict(model.tags)
         name, config = "prompt.safetensors", dict(model.config)
         self._tell("register", run, file=model.file, name=name, config=config, **fields)
 

@@ -101,6 +101,21 @@ def champion_of(home: Home, preferred: str) -> str:
     )
 
 
+def champion_so_far(home: Home, name: str, owner: str) -> Version | None:
+    """Return the champion of a study's model; None if there is none.
+
+    Raises:
+        StoreError: the registry does not answer.
+    """
+    own = registered_as(home, name, owner)
+    with _client(home) as client:
+        if own not in _names(client):
+            return None
+        if client.get_registered_model(own).tags.get(OWNER, owner) != owner:
+            return None
+        return next((each for each in _versions(client, own) if each.is_champion), None)
+
+
 def registered_as(home: Home, name: str, owner: str) -> str:
     """Return the registered name of a study's model.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NewType, Protocol
 
@@ -17,6 +17,9 @@ BEST, PROMOTED = "mpt.best", "mpt.promoted"
 """Tags of the trial with the highest ARG, and of trials that were promoted: ``yes``."""
 
 End = Literal["finished", "failed", "killed"]
+
+ANY, NONE = "*", ""
+"""Which version of a model may lose its alias to a new one: any, or none; else one digest's."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,12 @@ class PromptModel:
         digest: of the unit that made the prompt; registering it again makes no second version.
         file: the prompt's safetensors file.
         config: what ``mpt.serve.predict.predict`` needs besides the file, as JSON.
-        alias: moved to this version.
+        alias: moved to this version, unless another version has it that may not lose it.
+        replaces: digest of the version that may lose the alias, or ``ANY`` or ``NONE``.
         owner: identity of the study; where a model of this name belongs to another study, the
             prompt is registered under ``own_name`` instead.
+        tags: of the version.
+        note: the version's description, in Markdown.
     """
 
     name: str
@@ -48,7 +54,10 @@ class PromptModel:
     file: Path
     config: Mapping[str, object]
     alias: str = "champion"
+    replaces: str = ANY
     owner: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    note: str = ""
 
 
 @dataclass(frozen=True)

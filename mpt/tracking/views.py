@@ -62,6 +62,7 @@ def study_views(run_key: str, run: str, name: str, params: Sequence[str]) -> dic
         _scatter("ARG by trial", "trial"),
         *([_contour(params[0], params[1])] if len(params) > 1 else []),
         _line("loss"),
+        _line("dev/mean"),
         _scatter("ARG by time", "seconds"),
     ]
     table = {**_state(run, params), "compareRunCharts": None, "compareRunSections": None}

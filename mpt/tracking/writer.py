@@ -10,21 +10,18 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
-from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from mpt.config import located_in
 from mpt.store.artefacts import SHA256, file_sum
 from mpt.tracking.client import connect, disconnect
 from mpt.tracking.inputs import dataset_inputs
+from mpt.tracking.model_folder import save_model
 from mpt.tracking.server_errors import Faults
 from mpt.tracking.spool import SpoolEntry
-from mpt.tracking.tracker import NOTE, own_name
+from mpt.tracking.tracker import ANY, NOTE, own_name
 from mpt.tracking.uploader import Refused
 from mpt.tracking.views import VIEW, study_views
-from mpt.version import __version__
 
 PARENT = "mlflow.parentRunId"
 """The tag by which MLflow nests a run under another one."""
@@ -210,7 +207,19 @@ class Delivery:
         for other in versions:
             if other is not kept and self._is_double(other, record["key"]):
                 self._delete_version(other)
-        self._client.set_registered_model_alias(name, record["alias"], kept.version)
+        if self._may_move(name, record):
+            self._client.set_registered_model_alias(name, record["alias"], kept.version)
+
+    def _may_move(self, name: str, record: Mapping[str, Any]) -> bool:
+        """Return whether a model's alias may move to the version of a record."""
+        # records of earlier versions of mpt move it in any case
+        if (replaces := record.get("replaces", ANY)) == ANY:
+            return True
+        holder = self._client.get_registered_model(name).aliases.get(record["alias"])
+        if holder is None:
+            return True
+        digest = self._client.get_model_version(name, holder).tags.get(DIGEST)
+        return digest in (replaces, record["digest"])
 
     def _own_model(self, name: str, owner: str) -> str:
         """Return the name of the study's registered model, creating it if it is missing.
@@ -289,9 +298,9 @@ class Delivery:
             model = Path(folder) / "model"
             save_model(model, prompt=prompt, config=record["config"])
             self._client.log_artifacts(run, str(model), "model")
-        self._client.create_model_version(
-            name, f"runs:/{run}/model", run, tags={DIGEST: record["digest"]}
-        )
+        tags = {**_texts(record.get("tags") or {}), DIGEST: record["digest"]}
+        source, note = f"runs:/{run}/model", record.get("note") or None
+        self._client.create_model_version(name, source, run, tags=tags, description=note)
 
     def _run(self, key: str, record: Mapping[str, Any] | None = None) -> str:
         """Return the id of the run with this key; create it if missing, as on a new server."""
@@ -422,42 +431,6 @@ def _was_told(error: Exception) -> bool:
 
 def _is_gone(error: Exception) -> bool:
     return isinstance(error, _Gone) or "must be in the 'active' state" in str(error)
-
-
-def save_model(folder: Path, *, prompt: Path, config: Mapping[str, Any]) -> None:
-    """Write an MLflow model that predicts with a prompt: code, config and tensors, no pickle.
-
-    Args:
-        folder: of the model; must not exist.
-        prompt: the prompt's safetensors file.
-        config: passed to ``mpt.serve.predict.predict`` when the model is loaded.
-    """
-    from mlflow.pyfunc import save_model
-
-    save_model(
-        str(folder),
-        python_model=str(files("mpt.serve") / "pyfunc_model.py"),
-        artifacts={"prompt": str(prompt)},
-        model_config=dict(config),
-        # mpt itself is not on a package index: the metadata name its version
-        pip_requirements=[f"{name}=={version(name)}" for name in _needed(config)],
-        metadata={"mpt": __version__},
-    )
-
-
-def _needed(config: Mapping[str, Any]) -> list[str]:
-    """List the packages that ``mpt.serve.predict`` imports for this backbone."""
-    packages = [
-        "mlflow",
-        "platformdirs",
-        "pydantic",
-        "safetensors",
-        "sentencepiece",
-        "torch",
-        "transformers",
-    ]
-    is_gguf = "backbone" in config and located_in(config).name.endswith(".gguf")
-    return [*packages, "accelerate", "gguf"] if is_gguf else packages
 
 
 def _there(entry: SpoolEntry) -> Path:

@@ -15,7 +15,7 @@ from terminal import contents, mpt, study_file
 
 pytestmark = pytest.mark.slow
 
-FINAL = {"settings": ["R->R"], "seeds": [13], "lrs": [0.5]}
+FINAL = {"settings": ["R->R"], "seeds": [13, 21], "lrs": [0.5]}
 MODEL = "mpt-small"
 
 
@@ -26,7 +26,7 @@ def home(tmp_path_factory):
     study = study_file(folder / "study.yaml", {"trials": 2, "final": FINAL})
     assert mpt("sweep", "--study", study, home=folder / "home").code == 0
     for number in ("1", "2"):
-        said = mpt("promote", number, home=folder / "home")
+        said = mpt("promote", number, "--force", home=folder / "home")
         assert said.code == 0, said.err
     return folder / "home"
 
@@ -75,12 +75,34 @@ def test_going_back_moves_the_alias_and_deletes_nothing(home):
     assert int(champion(home)) == 2
 
 
-def test_what_is_promoted_again_is_the_champion_again(home):
+def test_what_is_promoted_again_is_the_champion_again_only_if_better_or_forced(home):
     assert mpt("registry", "rollback", MODEL, home=home).code == 0
+    first, second = listed(home)
     again = mpt("promote", "2", home=home)
     assert "nothing to compute" in again.err
+    said = again.out.splitlines()[-1]
+    if int(champion(home)) == 1:
+        assert said.startswith(f"Champion: stays version 1 ({first['digest']}): the new prompt is")
+        assert said.endswith(f"; --force replaces it by {second['digest']}")
+    else:
+        assert f"better than version 1 ({first['digest']}) by +" in said
+    forced = mpt("promote", "2", "--force", home=home)
     assert int(champion(home)) == 2
     assert len(listed(home)) == 2
+    assert forced.code == 0
+    assert forced.out.splitlines()[-1].startswith(f"Champion: models:/{MODEL}@champion")
+
+
+def test_a_version_tells_its_arg_its_data_and_how_to_use_it(home):
+    from mlflow import MlflowClient
+
+    version = MlflowClient(f"sqlite:///{home / 'mlflow.db'}").get_model_version(MODEL, "1")
+    wanted = {"mpt.setting", "mpt.method", "mpt.data.sources", "mpt.data.targets", "mpt.arg"}
+    assert wanted <= set(version.tags)
+    assert f"`mpt predict {version.tags['mpt.digest']}`" in version.description
+    run = MlflowClient(f"sqlite:///{home / 'mlflow.db'}").get_run(version.run_id)
+    contexts = {tag.value for one in run.inputs.dataset_inputs for tag in one.tags}
+    assert contexts == {"meta-training", "evaluation"}
 
 
 REFUSED = {
@@ -133,6 +155,9 @@ import mlflow
 
 mlflow.set_tracking_uri(sys.argv[1])
 model = mlflow.pyfunc.load_model("models:/mpt-small@champion")
+import mpt
+
+assert mpt.__file__.endswith("/model/code/mpt/__init__.py"), mpt.__file__
 print(model.predict(["the cat sat on the mat", "a dog ran"]))
 """
 
@@ -141,6 +166,7 @@ print(model.predict(["the cat sat on the mat", "a dog ran"]))
 def test_the_model_predicts_with_only_the_dependencies_that_it_documents(home, tmp_path):
     from mlflow import MlflowClient
     from mlflow.artifacts import download_artifacts
+    from mlflow.models import Model
 
     client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
     run = client.get_model_version_by_alias(MODEL, "champion").run_id
@@ -152,7 +178,12 @@ def test_the_model_predicts_with_only_the_dependencies_that_it_documents(home, t
         for line in (Path(place) / "requirements.txt").read_text().splitlines()
         if line.strip()
     ]
+    model = Model.load(place)
+    assert [column.type.name for column in model.get_input_schema().inputs] == ["string"]
+    assert [column.type.name for column in model.get_output_schema().inputs] == ["string"]
+    assert model.load_input_example(place) == ["the cat sat on the mat"]
     for wanted in documented:
+        assert "+" not in str(wanted.specifier), "indexes have no local versions"
         assert wanted.specifier.contains(version(wanted.name), prereleases=True), wanted
     # of mpt's own dependencies only these, and what they need themselves, can be imported
     direct = {Requirement(line).name for line in requires("mpt") or () if "extra ==" not in line}
@@ -165,7 +196,7 @@ def test_the_model_predicts_with_only_the_dependencies_that_it_documents(home, t
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, f"sqlite:///{home / 'mlflow.db'}", *lists],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        env={**os.environ, "PYTHONPATH": ""},
         capture_output=True,
         text=True,
     )

@@ -30,7 +30,16 @@ from mpt.store.artefacts import save_prompt
 from mpt.store.home import Home
 from mpt.tracking.mlflow_tracker import MlflowTracker, sync, ui_environment
 from mpt.tracking.spool import Spool
-from mpt.tracking.tracker import DataSet, NullTracker, Point, PromptModel, RunKey, Tracker
+from mpt.tracking.tracker import (
+    ANY,
+    NONE,
+    DataSet,
+    NullTracker,
+    Point,
+    PromptModel,
+    RunKey,
+    Tracker,
+)
 
 DIGEST = "0123456789ab"
 
@@ -290,13 +299,40 @@ def test_a_registered_prompt_predicts(place, prompt, monkeypatch):
     assert asked == [("prompt.safetensors", {"k": [1, "x"]})]
 
 
+def test_an_alias_moves_only_from_the_version_that_may_lose_it(place, prompt, monkeypatch):
+    monkeypatch.setattr("mpt.tracking.writer.save_model", lambda folder, **_: folder.mkdir())
+    name, first, second, third = f"mpt-{uuid4().hex[:6]}", "a" * 12, "b" * 12, "c" * 12
+
+    def registered(digest: str, replaces: str, **more: Any) -> str:
+        with place.tracker() as tracker:
+            study = tracker.open_study("s", params={}, tags={})
+            model = PromptModel(name, digest, prompt, {}, replaces=replaces, **more)
+            tracker.register_prompt(study, model)
+        return place.client.get_model_version_by_alias(name, "champion").tags["mpt.digest"]
+
+    assert registered(first, NONE, tags={"mpt.arg": "1.5"}, note="about it") == first
+    assert registered(second, NONE) == first
+    assert registered(second, third) == first
+    assert registered(second, first) == second
+    assert registered(first, NONE) == second
+    assert registered(first, ANY) == first
+    assert place.said == []
+    made = {
+        one.tags["mpt.digest"]: one for one in place.client.search_model_versions(f"name='{name}'")
+    }
+    assert (made[first].tags["mpt.arg"], made[first].description) == ("1.5", "about it")
+    assert sorted(made) == [first, second]
+
+
 def test_no_pickle_is_in_a_registered_prompt(place, prompt, tmp_path):
     with place.tracker() as tracker:
         study = tracker.open_study("s", params={}, tags={})
         tracker.register_prompt(study, PromptModel("mpt-plain", DIGEST, prompt, {}))
     folder = Path(place.client.download_artifacts(_id(place, "s"), "model", str(tmp_path)))
     files = {file.suffix for file in folder.rglob("*") if file.is_file()}
-    assert files <= {".py", ".txt", ".yaml", ".safetensors", ""}
+    tables = {".json", ".yaml", ".txt", ".md", ".html", ".css", ".typed"}
+    assert files <= {".py", ".safetensors", "", *tables}
+    assert not list(folder.rglob("mini/*.safetensors"))
     assert "pkl" not in (folder / "MLmodel").read_text()
 
 

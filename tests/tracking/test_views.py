@@ -51,7 +51,8 @@ def test_the_charts_compare_the_searched_parameters_with_arg(views):
     charts = {chart["type"]: chart for chart in state["compareRunCharts"]}
     assert charts["PARALLEL"]["selectedParams"] == PARAMS
     assert charts["PARALLEL"]["selectedMetrics"] == ["arg"]
-    assert charts["LINE"]["metricKey"] == "loss"
+    lines = [chart for chart in state["compareRunCharts"] if chart["type"] == "LINE"]
+    assert [line["metricKey"] for line in lines] == ["loss", "dev/mean"]
     (section,) = state["compareRunSections"]
     assert {chart["metricSectionId"] for chart in charts.values()} == {section["uuid"]}
     assert len({chart["uuid"] for chart in state["compareRunCharts"]}) == len(

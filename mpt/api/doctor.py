@@ -20,15 +20,18 @@ def diagnose(
     *,
     device: str | None = None,
     tracking_uri: str | None = None,
+    fix: bool = False,
 ) -> Iterator[Finding]:
     """Check versions, stores, servers, clocks, Ray, disk, device, gym, backbone and outbox.
 
-    Checks run as their findings are read, and nothing is written.
+    Checks run as their findings are read, and nothing is written but what ``fix`` allows.
 
     Args:
         gym: ``mini``, or a folder of tasks.
         backbone: ``mini``, a Hub id or a folder.
         device, tracking_uri: see ``Compute``.
+        fix: whether to correct, before the checks, the paths that MLflow's database holds of a
+            home that was moved or copied since.
 
     Raises:
         InputError: there is no such device, or the tracking address cannot be used.
@@ -41,8 +44,11 @@ def diagnose(
     from mpt.doctor.cluster import ray
     from mpt.doctor.machine import machine
     from mpt.doctor.stores import stores
+    from mpt.tracking.moved_home import follow_move
 
     home = tracked_home(tracking_uri)
     known_device(device)
+    if fix:
+        follow_move(home.tracking_uri, home.artifacts)
     here = machine(home, gym, BackboneConfig(name=backbone), device)
     return chain(stores(home), [ray()], here)

@@ -18,6 +18,7 @@ from mpt.store.ledger import CHUNK, Ledger
 from mpt.store.row_checks import expect_sound
 from mpt.store.schema import MLFLOW, OPTUNA, Owner, schema_fault
 from mpt.store.tables import UNITS
+from mpt.tracking.moved_home import former_places
 from mpt.tracking.server_errors import Faults
 
 TIMEOUT = 3.0
@@ -51,6 +52,20 @@ def stores(home: Home) -> Iterator[Finding]:
     else:
         yield from _database(
             _Store("tracking", tracking_variable(), home.tracking_uri, "MLflow", MLFLOW)
+        )
+        yield from _paths(home)
+
+
+def _paths(home: Home) -> Iterator[Finding]:
+    """Check that MLflow's absolute paths lead into the home, which may have been moved."""
+    former = former_places(home.tracking_uri, home.artifacts)
+    if former:
+        yield Finding(
+            "artifact paths",
+            "warn",
+            f"MLflow looks for files in {', '.join(sorted(former))}, not in {home.artifacts}, as "
+            "the home was moved or copied",
+            "run `mpt doctor --fix`",
         )
 
 

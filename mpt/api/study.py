@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypedDict
 from mpt.config import BackboneConfig
 from mpt.gym.partitions import Partitions, read_partitions
 from mpt.study import study as studies
-from mpt.study.study_file import make_study, resolve
+from mpt.study.assignments import assigned
+from mpt.study.study_file import make_study, merged, resolve
 
 if TYPE_CHECKING:
     from typing import Self, Unpack
@@ -83,19 +84,27 @@ class Study(studies.Study):
 
 
 def studied(
-    study: studies.Study | str | Path | None, changes: Mapping[str, object] | None = None
+    study: studies.Study | str | Path | None,
+    changes: Mapping[str, object] | None = None,
+    assignments: Sequence[str] = (),
 ) -> studies.Study:
     """Return the study that is meant, with some keys changed: a study, a file, or the default one.
 
+    Args:
+        study: a study or the path of a file; by default the default study.
+        changes: keys of a study file; None leaves a key as it is.
+        assignments: further ones, as ``tuning.steps=40``, which go before ``changes``.
+
     Raises:
-        ConfigError: see ``Study``.
+        ConfigError: see ``Study`` and ``assigned``.
     """
-    changes = {name: value for name, value in (changes or {}).items() if value is not None}
+    given = _plain({name: value for name, value in (changes or {}).items() if value is not None})
+    changed = merged(given, _plain(assigned(assignments)))
     if not isinstance(study, studies.Study):
-        return resolve(None if study is None else Path(study).expanduser(), _plain(changes))
-    if not changes:
+        return resolve(None if study is None else Path(study).expanduser(), changed)
+    if not changed:
         return study
-    return make_study({**study.model_dump(), **_plain(changes)})
+    return make_study({**study.model_dump(), **changed})
 
 
 def _plain(keys: Mapping[str, object]) -> dict[str, object]:

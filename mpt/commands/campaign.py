@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 import mpt
+from mpt.commands import completion
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import ConsoleProgress, err, out
-from mpt.commands.options import Device, MetaEngine, TrackingUri, from_home
+from mpt.commands.options import Device, MetaEngine, Quiet, TrackingUri, Verbose, from_home
 from mpt.commands.stop import Budget, leave, this_command
 from mpt.errors import ConfigError
 from mpt.report.grid import Sheet
@@ -20,8 +21,9 @@ def campaign(
     preset: Annotated[
         str | None,
         typer.Option(
+            autocompletion=completion.presets,
             help="A preset, in miniature on the embedded gym: q1, q2, q3, q4, case-study, "
-            "sensitivity, similarity or source-choice."
+            "sensitivity, similarity or source-choice.",
         ),
     ] = None,
     study: Annotated[
@@ -40,6 +42,8 @@ def campaign(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be run; write nothing.")
     ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Answer one of the paper's questions.
@@ -71,7 +75,7 @@ def campaign(
             budget=stopping,
             ray=ray,
             gpus_per_pack=gpus_per_pack,
-            progress=ConsoleProgress(),
+            progress=ConsoleProgress(quiet=quiet, verbose=verbose),
         )
     except mpt.Stopped as stopped:
         leave(stopping, str(stopped))

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console, Group, RenderableType
@@ -134,6 +135,20 @@ class _Logged(logging.Handler):
         err.line(said if said.startswith(("warning: ", "note: ")) else f"warning: {said}")
 
 
+def _timed(line: str) -> None:
+    err.line(f"{datetime.now():%H:%M:%S} {line}")
+
+
+class _Library(logging.Handler):
+    """Prints what libraries log, with the time of day and the library's name."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See ``logging.Handler``."""
+        # what mpt itself logs is printed already
+        if not record.name.startswith("mpt."):
+            _timed(f"{record.name}: {record.getMessage()}")
+
+
 def hear_warnings() -> None:
     """Print what is logged within mpt; without a handler Python would, escape sequences and all."""
     log = logging.getLogger("mpt")
@@ -156,15 +171,28 @@ def unwritten(stream: object) -> OSError | None:
 
 
 class ConsoleProgress(PlainProgress):
-    """Progress on standard error: bars and a campaign's matrix on a terminal, else lines."""
+    """Progress on standard error: bars and a campaign's matrix on a terminal, else lines.
 
-    def __init__(self) -> None:
-        super().__init__(lambda line: err.line(line))
+    Args:
+        quiet: print nothing but warnings.
+        verbose: print lines in any case, with the time of day, and what libraries log.
+    """
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        super().__init__(_timed if verbose else lambda line: err.line(line))
+        self._quiet, self._verbose = quiet, verbose
+        if verbose:
+            logging.basicConfig(level=logging.INFO, handlers=[_Library()])
+
+    def say(self, line: str) -> None:
+        """See ``Progress.say``."""
+        if not self._quiet or line.startswith("warning: "):
+            super().say(line)
 
     @contextmanager
     def stage(self, title: str, total: int) -> Iterator[OnStep]:
         """See ``Progress.stage``."""
-        is_drawn = err.is_terminal
+        is_drawn = err.is_terminal and not (self._quiet or self._verbose)
         shown = _bar(title, total, self._matrix) if is_drawn else super().stage(title, total)
         with shown as advance:
             yield advance

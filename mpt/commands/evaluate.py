@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 import mpt
+from mpt.commands import completion
 from mpt.commands.console import ConsoleProgress, err, out
-from mpt.commands.options import Device, by_commas, from_home
+from mpt.commands.options import Device, Quiet, Verbose, by_commas, from_home
 
 
 def evaluate(
@@ -18,10 +19,18 @@ def evaluate(
         typer.Argument(help="A digest, a registered prompt's name, or `vocabulary` (plain PT)."),
     ],
     setting: Annotated[
-        str | None, typer.Option(help="The setting whose target tasks are used (default: R->R)")
+        str | None,
+        typer.Option(
+            autocompletion=completion.settings,
+            help="The setting whose target tasks are used (default: R->R)",
+        ),
     ] = None,
     tasks: Annotated[
-        str | None, typer.Option(help="Target tasks, comma-separated, instead of a setting.")
+        str | None,
+        typer.Option(
+            autocompletion=completion.tasks,
+            help="Target tasks, comma-separated, instead of a setting.",
+        ),
     ] = None,
     study: Annotated[
         Path | None,
@@ -34,6 +43,8 @@ def evaluate(
         str | None, typer.Option(help="mini, or a folder of tasks (default: mini)")
     ] = None,
     device: Device = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tune a prompt on target tasks and score it.
@@ -55,7 +66,7 @@ def evaluate(
         study=study,
         gym=gym,
         device=device,
-        progress=ConsoleProgress(),
+        progress=ConsoleProgress(quiet=quiet, verbose=verbose),
     )
     if json:
         out.raw(evaluation_json(prompt, found.records, found.gain, found.scoring))

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import mpt
+from mpt.commands import completion
 from mpt.commands.console import ConsoleProgress, out
 from mpt.commands.options import from_home
 from mpt.commands.room import room
@@ -50,7 +51,9 @@ def list_tasks(
 
 @app.command("show")
 def show(
-    task: Annotated[str, typer.Argument(help="A task, e.g. glue-mrpc.")],
+    task: Annotated[
+        str, typer.Argument(autocompletion=completion.tasks, help="A task, e.g. glue-mrpc.")
+    ],
     folder: Annotated[
         str | None, typer.Option("--gym", help="Folder of a gym; adds sizes, labels and examples.")
     ] = None,

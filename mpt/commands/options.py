@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from mpt.commands import completion
 from mpt.methods import METHODS, engine_names
 
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")]
@@ -21,7 +22,12 @@ def either(names: Iterable[str]) -> str:
 
 
 Method = Annotated[
-    str | None, typer.Option(help=f"{either(METHODS)} (default: reptile)", show_default=False)
+    str | None,
+    typer.Option(
+        autocompletion=completion.methods,
+        help=f"{either(METHODS)} (default: reptile)",
+        show_default=False,
+    ),
 ]
 METHODS_LISTED = "\n\n".join(f"{name}: {known.summary}." for name, known in METHODS.items())
 """What each method does, for the end of a help page."""
@@ -37,6 +43,15 @@ TrackingUri = Annotated[
 Experiment = Annotated[
     str | None,
     typer.Option(help="MLflow experiment of the runs (default: MLFLOW_EXPERIMENT_NAME, or mpt)"),
+]
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print only results, warnings and errors.")]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose", help="Print progress as lines with the time of day, and what libraries log."
+    ),
 ]
 
 

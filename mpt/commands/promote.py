@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import mpt
+from mpt.commands import completion
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import ConsoleProgress, err, out
 from mpt.commands.dry_run import DryRun, print_estimate
-from mpt.commands.options import Device, Experiment, MetaEngine, TrackingUri
+from mpt.commands.options import Device, Experiment, MetaEngine, Quiet, TrackingUri, Verbose
 from mpt.commands.stop import Budget, leave, this_command
 
 if TYPE_CHECKING:
@@ -19,17 +20,31 @@ if TYPE_CHECKING:
 
 def promote(
     which: Annotated[
-        str, typer.Argument(help="best, or a trial's number as `mpt studies show` prints it.")
+        str,
+        typer.Argument(
+            autocompletion=completion.trials,
+            help="best, or a trial's number as `mpt studies show` prints it.",
+        ),
     ] = "best",
     study: Annotated[
-        str | None, typer.Option(help="The study's name (default: the newest one)")
+        str | None,
+        typer.Option(
+            autocompletion=completion.studies, help="The study's name (default: the newest one)"
+        ),
     ] = None,
     settings: Annotated[
         str | None,
-        typer.Option(help="Settings, comma-separated: cls-cls,np-p or 'NP->P' (default: all)"),
+        typer.Option(
+            autocompletion=completion.settings,
+            help="Settings, comma-separated: cls-cls,np-p or 'NP->P' (default: all)",
+        ),
     ] = None,
     methods: Annotated[
-        str | None, typer.Option(help="Methods, comma-separated, or all (default: the study's own)")
+        str | None,
+        typer.Option(
+            autocompletion=completion.methods,
+            help="Methods, comma-separated, or all (default: the study's own)",
+        ),
     ] = None,
     baselines: Annotated[
         str | None, typer.Option(help="pt, ft (full fine-tuning) or all (default: pt)")
@@ -45,6 +60,12 @@ def promote(
     dry_run: DryRun = False,
     ray: Ray = None,
     gpus_per_pack: GpusPerPack = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Make the prompt the champion even if it is not better."),
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     json: Annotated[bool, typer.Option("--json", help="Print the ARG table as JSON.")] = False,
 ) -> None:
     """Run the best trial on the full settings.
@@ -57,6 +78,10 @@ def promote(
     study (mini-maml beside mini-reptile), or with defaults. Nothing that the ledger holds is
     computed again, so the same command resumes a promotion that was stopped.
 
+    The prompt is registered. It becomes the champion, which `mpt predict NAME` answers with, if
+    there is none yet, or if it is significantly better than the champion so far on the same targets
+    and data seeds.
+
     Example: mpt promote best --methods all --baselines all --settings cls-cls,np-p
     """
     from mpt.report.scoring import scoring_notes
@@ -68,6 +93,7 @@ def promote(
         "methods": methods,
         "baselines": baselines,
         "top_k": top_k,
+        "force": force,
         "device": device,
         "meta_engine": meta_engine,
         "tracking_uri": tracking_uri,
@@ -75,7 +101,7 @@ def promote(
         "budget": stopping,
         "ray": ray,
         "gpus_per_pack": gpus_per_pack,
-        "progress": ConsoleProgress(),
+        "progress": ConsoleProgress(quiet=quiet, verbose=verbose),
     }
     if dry_run:
         print_estimate(mpt.estimate_promotion(study, which, **ways), json=json)
@@ -92,5 +118,9 @@ def promote(
     for warning in promoted.warnings:
         err.line(f"warning: {warning}", "yellow")
     out.line(f"Report:   {promoted.report}")
+    out.line(f"Runs:     {promoted.runs}")
     if promoted.champion:
-        out.line(f"Champion: {promoted.champion}")
+        reason = f" ({promoted.succession})" if promoted.succession else ""
+        out.line(f"Champion: {promoted.champion}{reason}")
+    elif promoted.succession:
+        out.line(f"Champion: {promoted.succession}")

@@ -8,13 +8,17 @@ from typing import Annotated
 import typer
 
 import mpt
+from mpt.commands import completion
 from mpt.commands.console import out
 from mpt.commands.options import TrackingUri
 
 
 def reap(
     name: Annotated[
-        str | None, typer.Argument(help="The study's name (default: the newest one)")
+        str | None,
+        typer.Argument(
+            autocompletion=completion.studies, help="The study's name (default: the newest one)"
+        ),
     ] = None,
     tracking_uri: TrackingUri = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -38,7 +42,9 @@ def reap(
 
 
 def retry(
-    name: Annotated[str, typer.Argument(help="The study's name.")],
+    name: Annotated[
+        str, typer.Argument(autocompletion=completion.studies, help="The study's name.")
+    ],
     diverged: Annotated[
         bool, typer.Option("--diverged/--failed", help="Which trials to retry.")
     ] = False,

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 import mpt
+from mpt.commands import completion
 from mpt.commands.console import err, out
 from mpt.commands.options import from_home
 
@@ -23,10 +24,16 @@ def report(
     ],
     study: Annotated[
         str | None,
-        typer.Option(help="A study, for its trials and curves (default: the newest one)"),
+        typer.Option(
+            autocompletion=completion.studies,
+            help="A study, for its trials and curves (default: the newest one)",
+        ),
     ] = None,
     promotion: Annotated[
-        str | None, typer.Option(help="A promoted study, or STUDY-N for its trial N.")
+        str | None,
+        typer.Option(
+            autocompletion=completion.studies, help="A promoted study, or STUDY-N for its trial N."
+        ),
     ] = None,
     results: Annotated[
         Path | None,

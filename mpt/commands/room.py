@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import mpt
+from mpt.commands import completion
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import ConsoleProgress, out
 from mpt.commands.dry_run import DryRun, print_estimate
-from mpt.commands.options import Device, by_commas, from_home
+from mpt.commands.options import Device, Quiet, Verbose, by_commas, from_home
 from mpt.commands.stop import Budget, leave
 from mpt.errors import ConfigError
 
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 
 def room(
     tasks: Annotated[
-        str | None, typer.Option(help="Tasks, comma-separated (default: all of the gym's)")
+        str | None,
+        typer.Option(
+            autocompletion=completion.tasks,
+            help="Tasks, comma-separated (default: all of the gym's)",
+        ),
     ] = None,
     gym: Annotated[
         str | None, typer.Option(help="mini, or a folder of tasks (default: mini)")
@@ -61,6 +66,8 @@ def room(
     dry_run: DryRun = False,
     ray: Ray = None,
     gpus_per_pack: GpusPerPack = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure what an initial prompt could gain.
@@ -88,7 +95,7 @@ def room(
         "budget": stopping,
         "ray": ray,
         "gpus_per_pack": gpus_per_pack,
-        "progress": ConsoleProgress(),
+        "progress": ConsoleProgress(quiet=quiet, verbose=verbose),
     }
     if updates is not None:
         ways["updates"] = updates

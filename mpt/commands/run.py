@@ -9,8 +9,18 @@ from typing import Annotated
 import typer
 
 import mpt
+from mpt.commands import completion
 from mpt.commands.console import ConsoleProgress, out, steps_on
-from mpt.commands.options import Device, MetaEngine, Method, TrackingUri, from_home, given
+from mpt.commands.options import (
+    Device,
+    MetaEngine,
+    Method,
+    Quiet,
+    TrackingUri,
+    Verbose,
+    from_home,
+    given,
+)
 from mpt.methods import method as known_method
 
 
@@ -25,7 +35,10 @@ def run(
     ] = None,
     setting: Annotated[
         str | None,
-        typer.Option(help="The setting whose source tasks are learned on (default: R->R)"),
+        typer.Option(
+            autocompletion=completion.settings,
+            help="The setting whose source tasks are learned on (default: R->R)",
+        ),
     ] = None,
     backbone: Annotated[
         str | None, typer.Option(help="mini, a Hub id, a folder or a GGUF file (default: mini)")
@@ -40,6 +53,8 @@ def run(
     device: Device = None,
     meta_engine: MetaEngine = "auto",
     tracking_uri: TrackingUri = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     json: Annotated[bool, typer.Option("--json", help="Print the run as JSON.")] = False,
 ) -> None:
     """Learn one initial prompt, without a search.
@@ -65,7 +80,7 @@ def run(
         device=device,
         meta_engine=meta_engine,
         tracking_uri=tracking_uri,
-        progress=ConsoleProgress(),
+        progress=ConsoleProgress(quiet=quiet, verbose=verbose),
     )
     losses, config, prompt = learned.losses, learned.config, learned.prompt
     if json:

@@ -8,15 +8,19 @@ from typing import Annotated
 import typer
 
 import mpt
+from mpt.commands import completion
 from mpt.commands.console import ConsoleProgress, err, out
-from mpt.commands.options import by_commas, from_home
+from mpt.commands.options import Quiet, Verbose, by_commas, from_home
 from mpt.errors import InputError
 
 
 def similarity(
     study: Annotated[
         str | None,
-        typer.Option(help="A study's name, or a study file (default: the newest study)"),
+        typer.Option(
+            autocompletion=completion.studies,
+            help="A study's name, or a study file (default: the newest study)",
+        ),
     ] = None,
     tasks: Annotated[
         str | None,
@@ -36,6 +40,8 @@ def similarity(
         ),
     ] = None,
     device: Annotated[str | None, typer.Option(help="With --tune: cpu, cuda or cuda:N.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     json: Annotated[bool, typer.Option("--json", help="Print the matrix as JSON.")] = False,
 ) -> None:
     """Compare the tuned prompts of tasks.
@@ -57,7 +63,13 @@ def similarity(
     named = by_commas(tasks)
     if named and suggest and suggest not in named:
         named = (*named, suggest)
-    found = mpt.similarity(study, named, tune=tune, device=device, progress=ConsoleProgress())
+    found = mpt.similarity(
+        study,
+        named,
+        tune=tune,
+        device=device,
+        progress=ConsoleProgress(quiet=quiet, verbose=verbose),
+    )
     suggested = found.suggest(suggest, count) if suggest else None
     sources = suggested.sources if suggested else ()
     if to is not None:

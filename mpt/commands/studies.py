@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import mpt
+from mpt.commands import completion
 from mpt.commands.console import err, out
 from mpt.commands.reap import reap, retry
 
@@ -36,7 +37,10 @@ def list_(
 @app.command()
 def show(
     name: Annotated[
-        str | None, typer.Argument(help="The study's name (default: the newest one)")
+        str | None,
+        typer.Argument(
+            autocompletion=completion.studies, help="The study's name (default: the newest one)"
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import mpt
+from mpt.commands import completion
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import ConsoleProgress, err, out, steps_on
 from mpt.commands.dry_run import DryRun, print_estimate
@@ -16,7 +17,9 @@ from mpt.commands.options import (
     Experiment,
     MetaEngine,
     Method,
+    Quiet,
     TrackingUri,
+    Verbose,
     from_home,
     given,
 )
@@ -25,6 +28,7 @@ from mpt.methods import method as known_method
 
 if TYPE_CHECKING:
     from mpt.api.compute import Compute
+    from mpt.api.study import studies
 
 
 def sweep(
@@ -44,7 +48,10 @@ def sweep(
     ] = None,
     setting: Annotated[
         str | None,
-        typer.Option(help="The setting to search on (default: R->R, or the file's first)"),
+        typer.Option(
+            autocompletion=completion.settings,
+            help="The setting to search on (default: R->R, or the file's first)",
+        ),
     ] = None,
     backbone: Annotated[
         str | None, typer.Option(help="mini, a Hub id, a folder or a GGUF file (default: mini)")
@@ -55,6 +62,28 @@ def sweep(
     pack: Annotated[int | None, typer.Option(help="Trials computed in one pass.")] = None,
     name: Annotated[str | None, typer.Option(help="The study's name (default: GYM-METHOD)")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the study.")] = None,
+    sampler: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=completion.samplers,
+            help="How trials are drawn: tpe, gp, random, qmc or grid (default: tpe)",
+        ),
+    ] = None,
+    pruner: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=completion.pruners,
+            help="What stops trials early: wilcoxon, hyperband or none (default: none)",
+        ),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any key of a study file, e.g. tuning.steps=40; may be repeated, goes before all.",
+        ),
+    ] = None,
     until_separated: Annotated[
         bool,
         typer.Option(
@@ -70,6 +99,8 @@ def sweep(
     dry_run: DryRun = False,
     ray: Ray = None,
     gpus_per_pack: GpusPerPack = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     json: Annotated[bool, typer.Option("--json", help="Print the trials as JSON.")] = False,
 ) -> None:
     """Search a method's learning rates and steps.
@@ -79,7 +110,7 @@ def sweep(
     computed again, and --trials is the total. Ctrl-C lets the current pack finish; a second one
     stops at once.
 
-    Example: mpt sweep --method reptile --trials 12
+    Example: mpt sweep --method reptile --trials 12 --set tuning.steps=60
     """
     from mpt.api.study import studied
     from mpt.report.views import trials_json, trials_sheet
@@ -96,8 +127,13 @@ def sweep(
         name=name,
         seed=seed,
         backbone=backbone,
+        sampler=sampler,
+        pruner=pruner,
     )
-    chosen, stopping = studied(study, changes), mpt.Stopping(budget)
+    chosen, stopping = studied(study, changes, assignments or ()), mpt.Stopping(budget)
+    progress = ConsoleProgress(quiet=quiet, verbose=verbose)
+    if err.is_terminal:
+        progress.say(_banner(chosen, device))
     ways: Compute = {
         "device": device,
         "meta_engine": meta_engine,
@@ -106,7 +142,7 @@ def sweep(
         "budget": stopping,
         "ray": ray,
         "gpus_per_pack": gpus_per_pack,
-        "progress": ConsoleProgress(),
+        "progress": progress,
     }
     if dry_run:
         print_estimate(mpt.estimate(chosen, **ways), json=json)
@@ -127,6 +163,17 @@ def sweep(
         err.line(f"warning: {search.lost} trials failed; {again}")
     if not json:
         _say_best(search)
+
+
+def _banner(study: studies.Study, device: str | None) -> str:
+    """What will run, said before the libraries that it needs are imported, which takes seconds."""
+    rounds = f" in rounds of {study.round}" if study.total > study.round else ""
+    searched = ", ".join(study.space.dimensions(study.method))
+    return (
+        f"{study.title}: {study.method} on {study.setting}, {study.total} trials{rounds} "
+        f"({study.sampler}) over {searched or 'nothing'}; gym {study.gym}, backbone "
+        f"{study.backbone.name}, device {device or 'auto'}"
+    )
 
 
 def _say_best(search: mpt.Searched) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import mpt
+from mpt.commands import completion
 from mpt.commands.console import out
 from mpt.commands.options import Experiment
 
@@ -27,7 +28,11 @@ def ui(
         ),
     ] = "",
     study: Annotated[
-        str | None, typer.Option(help="The study that the links open (default: the newest one)")
+        str | None,
+        typer.Option(
+            autocompletion=completion.studies,
+            help="The study that the links open (default: the newest one)",
+        ),
     ] = None,
     experiment: Experiment = None,
 ) -> None:

@@ -112,7 +112,7 @@ def trial_columns(
             "reason": lambda trial: trial.reason,
         },
     )
-    return [head, *map(_param, names), *_arg_of_trial(), _digest(is_long), state]
+    return [head, *map(_param, names), *_arg_of_trial(), _time(is_long), _digest(is_long), state]
 
 
 def gain_columns(
@@ -219,6 +219,25 @@ def _arg_of_trial() -> list[Column[Trial]]:
             values={"interval": lambda trial: _pair(trial_interval(trial))},
         ),
     ]
+
+
+def _time(is_shown: bool) -> Column[Trial]:
+    return Column(
+        "time" if is_shown else "",
+        _shown_time,
+        cells={"seconds": _seconds},
+    )
+
+
+def _shown_time(trial: Trial) -> str:
+    seconds = _seconds(trial)
+    return "" if seconds is None else words.clock(seconds)
+
+
+def _seconds(trial: Trial) -> float | None:
+    """Return how long a trial took, from its start to its end; None if it has not ended."""
+    has_times = trial.started and trial.ended
+    return (trial.ended - trial.started) / 1000 if has_times else None
 
 
 def _digest(is_shown: bool) -> Column[Trial]:

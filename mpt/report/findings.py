@@ -173,6 +173,11 @@ class Findings:
         return tuple(unit for unit in self.units if unit.state != "done")
 
     @property
+    def unfinished(self) -> tuple[UnitLine, ...]:
+        """Return the units that the same command would still compute: missing or failed ones."""
+        return tuple(unit for unit in self.lost if unit.state in ("missing", "failed"))
+
+    @property
     def paces(self) -> tuple[Pace, ...]:
         """Compute how soon each method reaches the baseline's best dev score in each setting."""
         return tuple(paces(self.dev_curves, self.baseline))

@@ -18,6 +18,7 @@ from mpt.report.caution import warnings
 from mpt.report.comparisons import importance_grid, pace_grid, paired_grid
 from mpt.report.figures.heat import rates_figure, similarity_figure
 from mpt.report.figures.pace import curves_figure, dev_figure, pace_figure
+from mpt.report.figures.search import importance_figure, parallel_figure, slices_figure
 from mpt.report.figures.style import png, svg
 from mpt.report.figures.tasks import task_figure
 from mpt.report.figures.trials import arg_figure, trials_figure
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 PAGE = "report.html"
 
+FOLDED = 20
+"""More rows than this are folded away where they interrupt the page."""
+
 UNITS_SHOWN = 3000
 """Units listed on a page at most, as a longer page is slow to open; ``units.csv`` has all."""
 
@@ -45,7 +49,7 @@ def write_report(findings: Findings, out: Path) -> Path:
         The path of the page, ``out/report.html``. Beside it lie ``report.md``, the tables ``arg``,
         ``gains``, ``scores`` (which ``mpt arg`` reads), ``trials`` and ``units`` as CSV and
         parquet, those meant for people also as Markdown and LaTeX, and ``figures/`` as SVG and
-        PNG.
+        PNG. A table without rows has no files.
 
     Raises:
         InputError: ``out`` is a file or a folder with other content, or cannot be written.
@@ -81,10 +85,13 @@ def _fill(folder: Path, findings: Findings) -> None:
         (folder / "figures" / f"{name}.png").write_bytes(png(figure))
     (folder / PAGE).write_text(_page(findings, drawings), encoding="utf-8")
     (folder / "report.md").write_text(_summary(findings, arg_grid(findings)), encoding="utf-8")
-    for name, table in records(findings).items():
+    for name, table in ((name, table) for name, table in records(findings).items() if table.rows):
         (folder / f"{name}.csv").write_text(csv_text(table), encoding="utf-8")
         (folder / f"{name}.parquet").write_bytes(parquet_bytes(table))
-    for name, grids in ((name, grids) for name, grids in _grids(findings).items() if grids):
+    for name, grids in _grids(findings).items():
+        grids = {caption: grid for caption, grid in grids.items() if grid.rows}
+        if not grids:
+            continue
         md = [
             f"## {foreign.markdown(caption)}\n\n{markdown(grid)}\n"
             for caption, grid in grids.items()
@@ -126,8 +133,13 @@ def _figures(findings: Findings) -> Iterator[tuple[str, Figure]]:
         yield "similarity", similarity_figure(findings.similarity)
     if findings.trials:
         yield "trials", trials_figure(findings.trials, findings.winner)
-    if rates := rates_figure(findings.trials):
-        yield "rates", rates
+    of_search = {
+        "parallel": parallel_figure(findings.trials),
+        "slices": slices_figure(findings.trials),
+        "rates": rates_figure(findings.trials),
+        "importance": importance_figure(findings.importance),
+    }
+    yield from ((name, figure) for name, figure in of_search.items() if figure is not None)
     if findings.curves:
         yield "curves", curves_figure(findings.curves, findings.curve_label)
 
@@ -179,7 +191,9 @@ def _page(findings: Findings, drawings: dict[str, str]) -> str:
         learned=unit_grid((u for u in findings.units if u.kind == "meta-training"), names),
         cells=unit_grid(cells[:UNITS_SHOWN], names),
         hidden=max(len(cells) - UNITS_SHOWN, 0),
-        lost=unit_grid(findings.lost, names),
+        lost=unit_grid(findings.lost[:UNITS_SHOWN], names),
+        lost_count=len(findings.lost),
+        folded=FOLDED,
         paper=paper_source(),
         baseline=names[findings.baseline],
     )
@@ -190,7 +204,10 @@ def _summary(findings: Findings, table: Grid) -> str:
     parts = [f"# {foreign.markdown(findings.title)}", foreign.markdown(verdict(findings))]
     facts = {"made": findings.created, "command": findings.command, **findings.facts}
     parts.append(_list(f"{name}: {value}" for name, value in facts.items() if value))
-    parts += ["## Average relative gain", "![ARG](figures/arg.png)", markdown(table)]
+    parts.append("## Average relative gain")
+    if findings.gains:
+        parts += ["![average relative gain by setting and method](figures/arg.png)"]
+    parts.append(markdown(table))
     if lines := warnings(findings):
         parts += ["## Warnings", _list(lines)]
     for setting, name in _task_figures(findings.settings).items():

@@ -10,10 +10,21 @@ from mpt.stats.scores import Gain
 
 
 def verdict(findings: Findings) -> str:
-    """Summarise in how many settings each method is above, below or level with the baseline."""
-    gains, names = findings.gains, findings.names
-    if not gains:
+    """Summarise in how many settings each method is above, below or level with the baseline.
+
+    It begins with what is missing, if the evaluation is not complete.
+    """
+    if not findings.gains:
         return _searched(findings)
+    unfinished, units = (
+        len({unit.digest for unit in some}) for some in (findings.unfinished, findings.units)
+    )
+    missing = f"Incomplete: {unfinished} of {units} units of work have no result yet. "
+    return f"{missing if unfinished else ''}{_compared(findings)}"
+
+
+def _compared(findings: Findings) -> str:
+    gains, names = findings.gains, findings.names
     if len(gains) == 1:
         (gain,) = gains
         method, baseline = names[gain.method], names[gain.baseline]

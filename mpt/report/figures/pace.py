@@ -65,7 +65,11 @@ def curves_figure(curves: Sequence[Curve], what: str) -> Figure:
     """
     places = list(dict.fromkeys(curve.panel for curve in curves))
     names = list(dict.fromkeys(curve.name for curve in curves))
-    styles = looks(names) if any(places) else {name: _plain(at) for at, name in enumerate(names)}
+    styles = (
+        looks(names)
+        if any(places)
+        else {name: _plain(at, len(names)) for at, name in enumerate(names)}
+    )
     figure, grid = panels(len(places), WIDTH)
     for axes, place in zip(grid, places, strict=True):
         axes.set_title(label(place), fontsize=9, loc="left", color=INK)
@@ -80,9 +84,17 @@ def curves_figure(curves: Sequence[Curve], what: str) -> Figure:
     return figure
 
 
-def _plain(at: int) -> Look:
-    """Return the style of a trial's line: a colour, and other markers once colours repeat."""
-    return Look(LINES[at % len(LINES)], ("o", "s", "^", "D", "v")[at // len(LINES) % 5])
+def _plain(names: Sequence[str]) -> dict[str, Look]:
+    """Choose a style for each trial's line; no two have the same colour."""
+    if len(names) <= len(LINES):
+        return {name: Look(colour, "o") for name, colour in zip(names, LINES, strict=False)}
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    colours, markers = colormaps["turbo"].resampled(len(names)), "os^Dv"
+    return {
+        name: Look(to_hex(colours(at)), markers[at % len(markers)]) for at, name in enumerate(names)
+    }
 
 
 def _running_mean(curve: Curve) -> tuple[list[int], list[float]]:

@@ -42,7 +42,7 @@ _MARKERS = "<>d8"
 
 
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6F4E37", "#56B4E9", "#000000")
-"""Colours of lines without a method; after the last one they repeat with other markers."""
+"""Colours of lines without a method; more lines than these take theirs from a colour map."""
 
 
 def looks(methods: Sequence[str]) -> dict[str, Look]:

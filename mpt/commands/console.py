@@ -156,6 +156,14 @@ def hear_warnings() -> None:
         log.addHandler(_Logged(logging.WARNING))
 
 
+def hear_libraries() -> None:
+    """Print what libraries log."""
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Library) for handler in root.handlers):
+        root.addHandler(_Library(logging.INFO))
+
+
 def unwritten(stream: object) -> OSError | None:
     """Why standard output, or error, did not take it all, if so; it goes nowhere from then on."""
     stream = getattr(stream, "wrapped", stream)  # Typer wraps it once a pipe is broken
@@ -182,7 +190,7 @@ class ConsoleProgress(PlainProgress):
         super().__init__(_timed if verbose else lambda line: err.line(line))
         self._quiet, self._verbose = quiet, verbose
         if verbose:
-            logging.basicConfig(level=logging.INFO, handlers=[_Library()])
+            hear_libraries()
 
     def say(self, line: str) -> None:
         """See ``Progress.say``."""

@@ -113,6 +113,8 @@ def promote(
     found = promoted.findings
     if json:
         out.raw(arg_json(found.gains, scoring=found.scoring))
+        if promoted.succession:
+            err.line(f"note: champion: {promoted.succession}")
         return
     out.sheet(arg_sheet(found.gains, found.title, scoring_notes(found.scoring)))
     for warning in promoted.warnings:

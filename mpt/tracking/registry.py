@@ -107,13 +107,12 @@ def champion_so_far(home: Home, name: str, owner: str) -> Version | None:
     Raises:
         StoreError: the registry does not answer.
     """
-    own = registered_as(home, name, owner)
     with _client(home) as client:
-        if own not in _names(client):
-            return None
-        if client.get_registered_model(own).tags.get(OWNER, owner) != owner:
-            return None
-        return next((each for each in _versions(client, own) if each.is_champion), None)
+        names = _names(client)
+        for own in (own_name(name, owner), name):
+            if own in names and _owner(client, own) in ("", owner):
+                return next((each for each in _versions(client, own) if each.is_champion), None)
+    return None
 
 
 def registered_as(home: Home, name: str, owner: str) -> str:
@@ -123,9 +122,14 @@ def registered_as(home: Home, name: str, owner: str) -> str:
     """
     with suppress(StoreError), _client(home) as client:
         own = own_name(name, owner)
-        if own in _names(client) and client.get_registered_model(own).tags.get(OWNER) == owner:
+        if own in _names(client) and _owner(client, own) == owner:
             return own
     return name
+
+
+def _owner(client: Any, model: str) -> str:
+    """Return the identity of the study that a model belongs to; empty if it has no tag of it."""
+    return client.get_registered_model(model).tags.get(OWNER, "")
 
 
 def rollback(home: Home, model: str, to: int | None = None) -> tuple[Version | None, Version]:

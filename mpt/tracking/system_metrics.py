@@ -72,6 +72,9 @@ class SystemMetrics:
     def _sample(self, run: RunKey) -> None:
         try:
             every = float(os.environ.get(INTERVAL, EVERY))
+            if self._ended.wait(every):
+                return
+            # imported only now: a short study does not wait for it
             monitors, step = _monitors(), 0
             while not self._ended.wait(every):
                 now = time.time_ns() // 1_000_000
@@ -93,6 +96,8 @@ def _monitors() -> list[_Monitor]:
     from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
 
     monitors: list[_Monitor] = [CPUMonitor()]
+    # the first value of the processor's load is meaningless
+    _sampled(monitors[0])
     # without nvidia-ml-py, or without a GPU
     with suppress(ImportError, RuntimeError):
         monitors.append(GPUMonitor())

@@ -157,7 +157,7 @@ mlflow.set_tracking_uri(sys.argv[1])
 model = mlflow.pyfunc.load_model("models:/mpt-small@champion")
 import mpt
 
-assert mpt.__file__.endswith("/model/code/mpt/__init__.py"), mpt.__file__
+assert mpt.__file__.endswith("/code/mpt/__init__.py"), mpt.__file__
 print(model.predict(["the cat sat on the mat", "a dog ran"]))
 """
 

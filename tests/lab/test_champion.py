@@ -74,7 +74,7 @@ def test_it_stays_unless_the_new_prompt_is_significantly_better(lab):
         f"stays version 4 ({digest}): the new prompt is not significantly"
     )
     assert "ARG points [" in worse.reason
-    assert "2 tasks and 4 cells; --force replaces it by" in worse.reason
+    assert "2 tasks and 4 cells on Cls->Cls; --force replaces it by" in worse.reason
     better = succession(second, raised(second.champion, 0.9), version(digest), lab, forced=False)
     assert (better.replaces, better.moves) == (digest, True)
     assert better.reason.startswith(f"better than version 4 ({digest}) by +")

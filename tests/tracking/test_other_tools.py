@@ -33,4 +33,4 @@ def test_the_documented_program_finds_the_best_trial_and_the_study(home, monkeyp
     (best,) = runs.to_dict("records")
     assert best["metrics.arg"] == pytest.approx(study.best_value)
     assert float(best["params.outer.lr"]) == study.best_params["outer_lr"]
-    assert study.trials_dataframe()["value"].max() == study.best_value
+    assert study.trials_dataframe()["value_ARG"].max() == study.best_value

@@ -65,11 +65,7 @@ def curves_figure(curves: Sequence[Curve], what: str) -> Figure:
     """
     places = list(dict.fromkeys(curve.panel for curve in curves))
     names = list(dict.fromkeys(curve.name for curve in curves))
-    styles = (
-        looks(names)
-        if any(places)
-        else {name: _plain(at, len(names)) for at, name in enumerate(names)}
-    )
+    styles = looks(names) if any(places) else _plain(names)
     figure, grid = panels(len(places), WIDTH)
     for axes, place in zip(grid, places, strict=True):
         axes.set_title(label(place), fontsize=9, loc="left", color=INK)

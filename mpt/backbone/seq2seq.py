@@ -36,6 +36,7 @@ class FrozenSeq2Seq(Vocabulary):
         self.dtype = torch.float32 if weight.dtype == torch.bfloat16 else weight.dtype
         self._width = weight.dtype
         self.attention = attention.described(model.config, self.device)
+        self._takes_masks = model_parts.takes_masks(model)
         self._start = cast(int, model_parts.decoder_start(model))  # see proof.expect_room
         model_parts.plain_generation(model, tokenizer)
 
@@ -93,7 +94,8 @@ class FrozenSeq2Seq(Vocabulary):
         given = torch.cat([start, target[:, :-1]], 1).clamp_min(0)
         logits = self.model(
             encoder_outputs=(hidden,),
-            attention_mask=mask,
+            attention_mask=self._reads(mask, batch),
+            decoder_attention_mask=self._causal(given),
             decoder_input_ids=given,
             use_cache=False,
         ).logits
@@ -109,5 +111,26 @@ class FrozenSeq2Seq(Vocabulary):
             order = appended(lengths, words.shape[1], length)
             embeds = interleaved(torch.cat([words, prompt], 1), order)
         mask = mask_of(lengths + length, embeds.shape[1])
-        states = self.model.get_encoder()(inputs_embeds=embeds, attention_mask=mask)
+        states = self.model.get_encoder()(
+            inputs_embeds=embeds, attention_mask=self._reads(mask, batch)
+        )
         return states.last_hidden_state, mask
+
+    def _reads(self, mask: Tensor, batch: Batch) -> Tensor | None:
+        """What attention to the encoder's states takes for a mask ``[N, S]`` of tokens.
+
+        transformers makes the same of the mask itself, but looks into it first, and a device would
+        be waited for.
+        """
+        if not self._takes_masks:
+            return mask
+        return mask.bool()[:, None, None] if batch.is_padded else None
+
+    def _causal(self, given: Tensor) -> Tensor | None:
+        """A mask ``[1, 1, U, U]`` for BART's decoder, which makes one of ones by itself, and then
+        looks into it. On a CPU that costs nothing, and the kernel without a mask is faster."""
+        if not (self._takes_masks and given.is_cuda):
+            return None
+        length = given.shape[1]
+        ones = torch.ones(length, length, dtype=torch.bool, device=given.device)
+        return ones.tril()[None, None]

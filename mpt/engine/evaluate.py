@@ -110,16 +110,17 @@ def _answered(
     """Answers to the rows at ``places``, which are sorted: one pass, and one of generation."""
     runs = sorted({run for run, _ in places})
     local = [[rows_of_run[run][i] for r, i in places if r == run] for run in runs]
-    prompts, batch = theta[runs], collate(local).to(backbone.device)
+    prompts, batch = theta[torch.tensor(runs).to(theta.device)], collate(local)
     if beams > 1:
-        return backbone.generate(prompts, batch, limit, beams)
+        return backbone.generate(prompts, batch.to(backbone.device), limit, beams)
     begun, ended = _begun(backbone, prompts, batch)
     known = [
         end or not needs_generation(run, i, text)
         for (run, i), text, end in zip(places, begun, ended, strict=True)
     ]
     missed = [n for n, is_final in enumerate(known) if not is_final]
-    written = iter(backbone.generate(prompts, batch.rows(missed), limit) if missed else [])
+    left = batch.rows(missed).to(backbone.device) if missed else None
+    written = iter(backbone.generate(prompts, left, limit) if left else [])
     return [
         text if is_final else next(written) for text, is_final in zip(begun, known, strict=True)
     ]
@@ -127,8 +128,8 @@ def _answered(
 
 def _begun(backbone: Backbone, theta: Prompts, batch: Batch) -> tuple[list[str], list[bool]]:
     """How greedy decoding begins each row's answer, and whether that is all of it."""
-    argmaxes = backbone.teacher_forced_argmax(theta, batch).cpu().numpy()
-    targets = batch.target.cpu().numpy()
+    argmaxes = backbone.teacher_forced_argmax(theta, batch.to(backbone.device)).cpu().numpy()
+    targets = batch.target.numpy()
     begun, ended = list[np.ndarray](), list[bool]()
     for argmax, target in zip(argmaxes, targets, strict=True):
         length = int((target != -100).sum())

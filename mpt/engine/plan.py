@@ -80,7 +80,8 @@ def plan_step(
     Args:
         backbone: the frozen language model.
         theta: ``[R, P, H]``, prompts of the pack, one per episode.
-        batches: every inner batch and the query of one step; a graph may hold them all at once.
+        batches: every inner batch and the query of one step, on the CPU; a graph may hold them
+            all at once.
         engine: ``auto``, or one of the method's.
         known: the method; None for plain training.
 
@@ -118,7 +119,7 @@ def cells_that_fit(job: CellJob, backbone: Backbone) -> int:
     """
     size, device = job.config.tuning.batch, backbone.device
     rows = training_rows(job.split.train, size, 0, *job.stream)
-    need = footprint(backbone, job.start[None], collate([rows]).to(device), twice=False)
+    need = footprint(backbone, job.start[None], collate([rows]), twice=False)
     return max(1, min(MOST_CELLS[device.type], int(free_memory(device) / need.of(size))))
 
 

@@ -46,7 +46,7 @@ class FrozenSeq2Seq(Vocabulary):
 
     def losses_twice_differentiable(self, theta: Prompts, batch: Batch) -> Losses:
         """See ``Backbone.losses_twice_differentiable``."""
-        with attention.differentiable_twice():
+        with attention.differentiable_twice(self.device):
             return self.losses(theta, batch)
 
     @torch.inference_mode()
@@ -102,7 +102,7 @@ class FrozenSeq2Seq(Vocabulary):
         return logits.to(self.dtype)
 
     def _encode(self, theta: Prompts, batch: Batch) -> tuple[Tensor, Tensor]:
-        prompt = spread(theta.to(self._width), batch.run_of_row)
+        prompt = spread(theta, batch.run_of_row).to(self._width)
         words = self.embed(batch.input)
         lengths, length = batch.input_mask.sum(1), prompt.shape[1]
         if self.place == "before":

@@ -1,0 +1,100 @@
+"""What is narrow is the model alone, and a configuration says how narrow it was."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+from ghosts import haunted
+from tiny import TINY
+from tiny_jobs import meta
+
+from mpt.backbone import causal, seq2seq
+from mpt.backbone.attention import differentiable_twice
+from mpt.backbone.batch import collate, spread
+from mpt.backbone.load import choose_products
+from mpt.config import BackboneConfig
+from mpt.engine.checkpoint import Checkpoints
+from mpt.engine.learn import MetaTrained, learn
+from mpt.gym.tokens import TokenRow
+
+
+@pytest.mark.parametrize(("has_gpu", "read_as"), [(True, "bf16"), (False, "fp32")])
+def test_auto_is_stored_as_what_it_was_read_as(monkeypatch, has_gpu, read_as):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    config = BackboneConfig.model_validate({"precision": "auto"})
+    assert config.precision == read_as
+    assert config.digest == BackboneConfig(precision=read_as).digest
+    assert config.stored()["precision"] == read_as
+
+
+def test_a_precision_that_nobody_has_is_refused():
+    with pytest.raises(ValueError, match="'fp32', 'tf32' or 'bf16'"):
+        BackboneConfig.model_validate({"precision": "fp16"})
+
+
+@pytest.mark.parametrize(
+    ("precision", "products", "warns"),
+    [("fp32", "highest", True), ("tf32", "high", False), ("bf16", "highest", False)],
+)
+def test_exact_products_on_a_gpu_are_warned_of(caplog, precision, products, warns):
+    usual = torch.get_float32_matmul_precision()
+    try:
+        with caplog.at_level(logging.WARNING, "mpt"):
+            choose_products(precision)
+        assert torch.get_float32_matmul_precision() == products
+    finally:
+        torch.set_float32_matmul_precision(usual)
+    assert ("precision fp32" in caplog.text) == warns
+
+
+def test_attention_of_the_second_order_stays_narrow_on_a_gpu_alone():
+    allowed = torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed
+    for device in ("cpu", "cuda"):
+        with differentiable_twice(torch.device(device)):
+            assert allowed() == (device == "cuda")
+        assert not allowed()
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("kind", ["t5", "bart", "gpt2", "llama"])
+def test_gradients_of_rows_add_up_in_float32(monkeypatch, kind, place):
+    """A prompt is given to its rows before it is made narrow, so that theirs come back wide."""
+    backbone = TINY[kind](0, torch.bfloat16, place=place)
+    (question,), (target,) = backbone.encode(["the cat"], 8), backbone.encode(["no"], 4, "target")
+    prompts = torch.stack([backbone.vocabulary_prompt(3, seed) for seed in "ab"]).float()
+    theta, types = prompts.requires_grad_(), []
+
+    def noted(values, place_of_row):
+        if values.shape == theta.shape:
+            types.append(values.dtype)
+        return spread(values, place_of_row)
+
+    for module in (seq2seq, causal):
+        monkeypatch.setattr(module, "spread", noted)
+    losses = backbone.losses(theta, collate([[TokenRow(question, target)] * 4] * 2))
+    (found,) = torch.autograd.grad(losses.sum(), theta)
+    assert types == [torch.float32]
+    assert (losses.dtype, found.dtype) == (torch.float32, torch.float32)
+
+
+@pytest.mark.parametrize("kind", ["t5", "llama"])
+@pytest.mark.parametrize("method", ["maml", "fomaml", "reptile", "mtl"])
+def test_a_narrow_meta_training_on_a_gpu_is_that_of_a_cpu(ghost_cuda, tmp_path, kind, method):
+    def trained(backbone, folder):
+        job = meta(backbone, method, 0.01)
+        outer = job.config.outer.model_copy(update={"steps": 1})
+        config = job.config.model_copy(update={"outer": outer})
+        job = type(job)(config, job.units, job.start.float())
+        (end,) = learn([job], backbone, checkpoints=Checkpoints(folder))
+        assert isinstance(end, MetaTrained)
+        assert end.prompt.dtype == torch.float32
+        return end.prompt - job.start.cpu()
+
+    calm = {"spread": 1.0} if kind == "t5" else {}
+    expected = trained(TINY[kind](0, torch.bfloat16, **calm), tmp_path / "cpu")
+    with ghost_cuda.Ghost():
+        found = trained(haunted(ghost_cuda, kind, torch.bfloat16, **calm), tmp_path / "gpu")
+    cosine = torch.nn.functional.cosine_similarity(found.flatten(), expected.flatten(), 0)
+    assert cosine > 0.99

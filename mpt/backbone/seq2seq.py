@@ -16,6 +16,9 @@ from mpt.backbone.vocabulary import Vocabulary
 from mpt.config import Place
 from mpt.notation import Losses, Prompts
 
+ALIGNED = 8
+"""Positions of a multiple of which the kernels of GPUs read a mask; else each layer copies it."""
+
 
 class FrozenSeq2Seq(Vocabulary):
     """An encoder-decoder; the prompt stands before the input, or right behind its last token.
@@ -94,7 +97,7 @@ class FrozenSeq2Seq(Vocabulary):
         given = torch.cat([start, target[:, :-1]], 1).clamp_min(0)
         logits = self.model(
             encoder_outputs=(hidden,),
-            attention_mask=self._reads(mask, batch),
+            attention_mask=self._reads(mask, theta, batch),
             decoder_attention_mask=self._causal(given),
             decoder_input_ids=given,
             use_cache=False,
@@ -103,8 +106,8 @@ class FrozenSeq2Seq(Vocabulary):
 
     def _encode(self, theta: Prompts, batch: Batch) -> tuple[Tensor, Tensor]:
         prompt = spread(theta, batch.run_of_row).to(self._width)
-        words = self.embed(batch.input)
         lengths, length = batch.input_mask.sum(1), prompt.shape[1]
+        words = self.embed(F.pad(batch.input, (0, self._spare(theta, batch))))
         if self.place == "before":
             embeds = torch.cat([prompt, words], 1)
         else:
@@ -112,11 +115,17 @@ class FrozenSeq2Seq(Vocabulary):
             embeds = interleaved(torch.cat([words, prompt], 1), order)
         mask = mask_of(lengths + length, embeds.shape[1])
         states = self.model.get_encoder()(
-            inputs_embeds=embeds, attention_mask=self._reads(mask, batch)
+            inputs_embeds=embeds, attention_mask=self._reads(mask, theta, batch)
         )
         return states.last_hidden_state, mask
 
-    def _reads(self, mask: Tensor, batch: Batch) -> Tensor | None:
+    def _spare(self, theta: Prompts, batch: Batch) -> int:
+        """How many places of padding align prompt and input, where a GPU reads bfloat16."""
+        width = theta.shape[1] + batch.input.shape[1]
+        is_narrow = self._width == torch.bfloat16
+        return -width % ALIGNED if theta.is_cuda and is_narrow else 0
+
+    def _reads(self, mask: Tensor, theta: Prompts, batch: Batch) -> Tensor | None:
         """What attention to the encoder's states takes for a mask ``[N, S]`` of tokens.
 
         transformers makes the same of the mask itself, but looks into it first, and a device would
@@ -124,7 +133,8 @@ class FrozenSeq2Seq(Vocabulary):
         """
         if not self._takes_masks:
             return mask
-        return mask.bool()[:, None, None] if batch.is_padded else None
+        is_padded = batch.is_padded or self._spare(theta, batch) > 0
+        return mask.bool()[:, None, None] if is_padded else None
 
     def _causal(self, given: Tensor) -> Tensor | None:
         """A mask ``[1, 1, U, U]`` for BART's decoder, which makes one of ones by itself, and then

@@ -74,9 +74,9 @@ def test_gradients_of_rows_add_up_in_float32(monkeypatch, kind, place):
     for module in (seq2seq, causal):
         monkeypatch.setattr(module, "spread", noted)
     losses = backbone.losses(theta, collate([[TokenRow(question, target)] * 4] * 2))
-    (found,) = torch.autograd.grad(losses.sum(), theta)
+    (gradient,) = torch.autograd.grad(losses.sum(), theta)
     assert types == [torch.float32]
-    assert (losses.dtype, found.dtype) == (torch.float32, torch.float32)
+    assert (losses.dtype, gradient.dtype) == (torch.float32, torch.float32)
 
 
 @pytest.mark.parametrize("kind", ["t5", "llama"])
@@ -95,6 +95,6 @@ def test_a_narrow_meta_training_on_a_gpu_is_that_of_a_cpu(ghost_cuda, tmp_path, 
     calm = {"spread": 1.0} if kind == "t5" else {}
     expected = trained(TINY[kind](0, torch.bfloat16, **calm), tmp_path / "cpu")
     with ghost_cuda.Ghost():
-        found = trained(haunted(ghost_cuda, kind, torch.bfloat16, **calm), tmp_path / "gpu")
-    cosine = torch.nn.functional.cosine_similarity(found.flatten(), expected.flatten(), 0)
+        there = trained(haunted(ghost_cuda, kind, torch.bfloat16, **calm), tmp_path / "gpu")
+    cosine = torch.nn.functional.cosine_similarity(there.flatten(), expected.flatten(), 0)
     assert cosine > 0.99

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from ghosts import GHOST, haunted
@@ -41,13 +43,13 @@ def test_prompt_and_input_are_aligned_on_a_gpu_and_losses_stay(
         monkeypatch.setattr(backbone, "_encode", noted)
         return backbone.losses(theta, batch.to(backbone.device)).cpu(), widths
 
-    options = {"place": position, **({"spread": 1.0} if kind == "t5" else {})}
+    options: dict[str, Any] = {"place": position, **({"spread": 1.0} if kind == "t5" else {})}
     expected, as_it_is = losses(TINY[kind](0, torch.bfloat16, **options))
     with ghost_cuda.Ghost():
-        found, aligned = losses(haunted(ghost_cuda, kind, torch.bfloat16, **options))
+        losses_there, aligned = losses(haunted(ghost_cuda, kind, torch.bfloat16, **options))
     assert as_it_is[0] % ALIGNED != 0
     assert aligned == [-(-as_it_is[0] // ALIGNED) * ALIGNED]
-    torch.testing.assert_close(found, expected, rtol=0.05, atol=0)
+    torch.testing.assert_close(losses_there, expected, rtol=0.05, atol=0)
 
 
 class Small:

@@ -185,23 +185,23 @@ def test_a_batch_is_pinned_and_sent_whole(ghost_cuda, monkeypatch):
 
 
 def test_values_are_read_once_they_have_come(ghost_cuda, monkeypatch):
-    asked = []
+    events = []
 
     class Event:
         def synchronize(self):
-            asked.append("waited")
+            events.append("waited")
 
     class Stream:
         def record_event(self):
-            asked.append("queued")
+            events.append("queued")
             return Event()
 
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Stream())
     with ghost_cuda.Ghost():
         reading = Reading(torch.ones(2, device=GHOST))
-        assert asked == ["queued"]
+        assert events == ["queued"]
         assert reading.wait().tolist() == [1, 1]
-        assert asked == ["queued", "waited"]
+        assert events == ["queued", "waited"]
     assert Reading(torch.zeros(1)).wait().tolist() == [0]
-    assert len(asked) == 2
+    assert len(events) == 2

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from mpt import methods
+from mpt.precision import fastest_precision
 from mpt.schema import PLACE, Frozen, Schema, key_of, stored_as
 
 # true is no number, 2.0 no count and '3' neither: a file means what its reader sees
@@ -92,18 +93,11 @@ class BackboneConfig(Frozen):
     @field_validator("precision", mode="before")
     @classmethod
     def _concrete(cls, given: object) -> object:
-        return _fastest_precision() if given == "auto" else given
+        return fastest_precision() if given == "auto" else given
 
     def before(self, task: str) -> str:
         """What is written before every input of a task."""
         return f" [{task}] " if self.prepend_task_name else ""
-
-
-def _fastest_precision() -> Precision:
-    """bfloat16 where torch sees a GPU, float32 elsewhere; torch is imported late."""
-    import torch
-
-    return "bf16" if torch.cuda.is_available() else "fp32"
 
 
 class InnerLoop(Frozen):

@@ -10,6 +10,8 @@ from ghosts import haunted
 from tiny import TINY
 from tiny_jobs import meta
 
+from mpt import config as config_module
+from mpt import precision
 from mpt.backbone import causal, seq2seq
 from mpt.backbone.attention import differentiable_twice
 from mpt.backbone.batch import collate, spread
@@ -18,15 +20,67 @@ from mpt.config import BackboneConfig
 from mpt.engine.checkpoint import Checkpoints
 from mpt.engine.learn import MetaTrained, learn
 from mpt.gym.tokens import TokenRow
+from mpt.study.study import Study
 
 
-@pytest.mark.parametrize(("has_gpu", "read_as"), [(True, "bf16"), (False, "fp32")])
-def test_auto_is_stored_as_what_it_was_read_as(monkeypatch, has_gpu, read_as):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+@pytest.mark.parametrize("fastest", ["bf16", "fp32"])
+def test_auto_is_stored_as_what_it_was_read_as(monkeypatch, fastest):
+    monkeypatch.setattr(config_module, "fastest_precision", lambda: fastest)
     config = BackboneConfig.model_validate({"precision": "auto"})
-    assert config.precision == read_as
-    assert config.digest == BackboneConfig(precision=read_as).digest
-    assert config.stored()["precision"] == read_as
+    assert config.precision == fastest
+    assert config.digest == BackboneConfig(precision=fastest).digest
+    assert config.stored()["precision"] == fastest
+
+
+def test_float32_is_what_is_computed_in_where_nothing_is_given():
+    """On any machine, so that numbers that were published come out again."""
+    assert BackboneConfig().precision == "fp32"
+    assert Study().backbone.precision == "fp32"
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """Sets what the machine has, and counts its probes."""
+    probes = []
+
+    def has(*, gpu=False, instructions=True, gain=2.0):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+        capabilities = {"avx512_bf16": instructions, "amx_bf16": False}
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+        monkeypatch.setattr(precision, "_bf16_gain", lambda: probes.append(gain) or gain)
+        precision.fastest_precision.cache_clear()
+        return probes
+
+    monkeypatch.setattr(precision, "user_cache_path", lambda name: tmp_path / name)
+    yield has
+    precision.fastest_precision.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("machine_has", "fastest"),
+    [
+        ({"gpu": True}, "bf16"),
+        ({"instructions": False}, "fp32"),
+        ({"gain": 2.0}, "bf16"),
+        ({"gain": 1.1}, "fp32"),
+    ],
+    ids=["a GPU", "a CPU without bf16", "a CPU faster in bf16", "a CPU hardly faster in it"],
+)
+def test_auto_is_what_a_machine_is_fastest_in(machine, machine_has, fastest):
+    machine(**machine_has)
+    assert precision.fastest_precision() == fastest
+
+
+def test_every_process_of_a_machine_reads_auto_alike(machine):
+    probes = machine(gain=2.0)
+    assert precision.fastest_precision() == "bf16"
+    probes = machine(gain=0.5)  # another process, while the machine is busy
+    assert precision.fastest_precision() == "bf16"
+    assert probes == [2.0]
+
+
+def test_the_probe_times_both_formats():
+    assert precision._bf16_gain() > 0
 
 
 def test_a_precision_that_nobody_has_is_refused():
@@ -35,14 +89,14 @@ def test_a_precision_that_nobody_has_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("precision", "products", "warns"),
+    ("chosen", "products", "warns"),
     [("fp32", "highest", True), ("tf32", "high", False), ("bf16", "highest", False)],
 )
-def test_exact_products_on_a_gpu_are_warned_of(caplog, precision, products, warns):
+def test_exact_products_on_a_gpu_are_warned_of(caplog, chosen, products, warns):
     usual = torch.get_float32_matmul_precision()
     try:
         with caplog.at_level(logging.WARNING, "mpt"):
-            choose_products(precision)
+            choose_products(chosen)
         assert torch.get_float32_matmul_precision() == products
     finally:
         torch.set_float32_matmul_precision(usual)

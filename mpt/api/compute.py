@@ -105,6 +105,8 @@ class Compute(TypedDict, total=False):
         device: ``cpu``, ``cuda`` or ``cuda:N``; by default CUDA where there is one.
         meta_engine: how MAML's gradient is computed: ``auto``, ``graph``, ``recursion`` or
             ``higher``; all are exact.
+        deterministic: only kernels that give the same bits at every call, in this process from then
+            on; on a CPU they do anyway.
         tracking_uri: an MLflow server or database; by default a local store in the home folder.
         experiment: the MLflow experiment of the runs; by default ``MLFLOW_EXPERIMENT_NAME`` or mpt.
         budget: a time after which work ends cleanly, such as ``"8h"``; the same call continues it.
@@ -116,6 +118,7 @@ class Compute(TypedDict, total=False):
 
     device: str | None
     meta_engine: str
+    deterministic: bool
     tracking_uri: str | None
     experiment: str | None
     budget: str | Stopping | None

@@ -57,6 +57,9 @@ class Session:
             known_engine(ways.get("meta_engine", "auto"), methods or (study.method,)),
             self.stopping,
             begun_as=_begun_as(study, self.home),
+            deterministic=ways.get("deterministic", False),
+            # a driver of a cluster only reads rows: its GPU is for packs
+            loads_on="cpu" if ways.get("ray") else None,
         )
         self.progress = ways.get("progress") or PlainProgress()
         self._errors = study.errors

@@ -149,7 +149,7 @@ class Lab:
             title=title,
             steps=lambda config: config.tuning.steps,
             shape=cell_shape,
-            size=lambda left: self.worker.cells_that_fit(left) if pack == "auto" else pack,
+            size=lambda left: self._cells_that_fit(left) if pack == "auto" else pack,
             compute=Worker.tune,
         )
 
@@ -163,6 +163,11 @@ class Lab:
             size=lambda left: 1,
             compute=Worker.fine_tune,
         )
+
+    def _cells_that_fit(self, left: Sequence[CellConfig]) -> int:
+        """Ask the fleet how many cells like the last one, the longest, fit into a pass there."""
+        job = partial(_cells_that_fit, self.worker)
+        return next(self.fleet.map(job, [left[-1:]], lambda steps: None))
 
     def metric_of(self, task: str) -> str:
         """Return the metric of a task."""
@@ -400,6 +405,11 @@ def _attempt(
         raise
     except Exception as error:
         return Failure(pack, error)
+
+
+def _cells_that_fit(worker: Worker, cells: Sequence[CellConfig], on_step: OnStep) -> int:
+    """Size packs of a device; a module-level function, so it can be pickled."""
+    return worker.cells_that_fit(cells)
 
 
 @dataclass(frozen=True)

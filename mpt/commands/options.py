@@ -30,6 +30,10 @@ MetaEngine = Annotated[
     str,
     typer.Option(help=f"How gradients of order 2 are computed: {either(engine_names())}."),
 ]
+Deterministic = Annotated[
+    bool,
+    typer.Option("--deterministic", help="The same bits at every run on a GPU; slower."),
+]
 TrackingUri = Annotated[
     str | None, typer.Option(help="MLflow server (default: a local store under mlruns/)")
 ]

@@ -10,7 +10,8 @@ import mpt
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import ConsoleProgress, err, out
 from mpt.commands.dry_run import DryRun, print_estimate
-from mpt.commands.options import Device, Experiment, MetaEngine, TrackingUri
+from mpt.commands.forecast import Profile, Shape, expect_dry_run, print_forecast
+from mpt.commands.options import Deterministic, Device, Experiment, MetaEngine, TrackingUri
 from mpt.commands.stop import Budget, leave, this_command
 
 if TYPE_CHECKING:
@@ -39,10 +40,13 @@ def promote(
     ] = 3,
     device: Device = None,
     meta_engine: MetaEngine = "auto",
+    deterministic: Deterministic = False,
     tracking_uri: TrackingUri = None,
     experiment: Experiment = None,
     budget: Budget = None,
     dry_run: DryRun = False,
+    shape: Shape = None,
+    device_profile: Profile = None,
     ray: Ray = None,
     gpus_per_pack: GpusPerPack = None,
     json: Annotated[bool, typer.Option("--json", help="Print the ARG table as JSON.")] = False,
@@ -62,6 +66,12 @@ def promote(
     from mpt.report.scoring import scoring_notes
     from mpt.report.views import arg_json, arg_sheet
 
+    expect_dry_run(shape, device_profile, dry_run=dry_run)
+    if shape:
+        final = {"settings": settings, "methods": methods, "baselines": baselines}
+        cost = mpt.forecast_promotion(study, which, shape=shape, **final)
+        print_forecast(cost, device_profile, json=json)
+        return
     stopping = mpt.Stopping(budget)
     ways: FinalKeys = {
         "settings": settings,
@@ -70,6 +80,7 @@ def promote(
         "top_k": top_k,
         "device": device,
         "meta_engine": meta_engine,
+        "deterministic": deterministic,
         "tracking_uri": tracking_uri,
         "experiment": experiment,
         "budget": stopping,

@@ -10,7 +10,15 @@ import typer
 
 import mpt
 from mpt.commands.console import ConsoleProgress, out, steps_on
-from mpt.commands.options import Device, MetaEngine, Method, TrackingUri, from_home, given
+from mpt.commands.options import (
+    Deterministic,
+    Device,
+    MetaEngine,
+    Method,
+    TrackingUri,
+    from_home,
+    given,
+)
 from mpt.methods import method as known_method
 
 
@@ -39,6 +47,7 @@ def run(
     ] = None,
     device: Device = None,
     meta_engine: MetaEngine = "auto",
+    deterministic: Deterministic = False,
     tracking_uri: TrackingUri = None,
     json: Annotated[bool, typer.Option("--json", help="Print the run as JSON.")] = False,
 ) -> None:
@@ -64,6 +73,7 @@ def run(
         chosen,
         device=device,
         meta_engine=meta_engine,
+        deterministic=deterministic,
         tracking_uri=tracking_uri,
         progress=ConsoleProgress(),
     )

@@ -11,7 +11,9 @@ import mpt
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import ConsoleProgress, err, out, steps_on
 from mpt.commands.dry_run import DryRun, print_estimate
+from mpt.commands.forecast import Profile, Shape, expect_dry_run, print_forecast
 from mpt.commands.options import (
+    Deterministic,
     Device,
     Experiment,
     MetaEngine,
@@ -64,10 +66,13 @@ def sweep(
     ] = False,
     device: Device = None,
     meta_engine: MetaEngine = "auto",
+    deterministic: Deterministic = False,
     tracking_uri: TrackingUri = None,
     experiment: Experiment = None,
     budget: Budget = None,
     dry_run: DryRun = False,
+    shape: Shape = None,
+    device_profile: Profile = None,
     ray: Ray = None,
     gpus_per_pack: GpusPerPack = None,
     json: Annotated[bool, typer.Option("--json", help="Print the trials as JSON.")] = False,
@@ -84,6 +89,7 @@ def sweep(
     from mpt.api.study import studied
     from mpt.report.views import trials_json, trials_sheet
 
+    expect_dry_run(shape, device_profile, dry_run=dry_run)
     if method is not None:
         known_method(method)
     changes = given(
@@ -101,6 +107,7 @@ def sweep(
     ways: Compute = {
         "device": device,
         "meta_engine": meta_engine,
+        "deterministic": deterministic,
         "tracking_uri": tracking_uri,
         "experiment": experiment,
         "budget": stopping,
@@ -108,6 +115,9 @@ def sweep(
         "gpus_per_pack": gpus_per_pack,
         "progress": ConsoleProgress(),
     }
+    if shape:
+        print_forecast(mpt.forecast_sweep(chosen, shape=shape), device_profile, json=json)
+        return
     if dry_run:
         print_estimate(mpt.estimate(chosen, **ways), json=json)
         return

@@ -156,7 +156,7 @@ class _Counted:
         of_task, tuning = self._of(config.task, config), config.tuning
         inputs, outputs = self.positions(config)
         dev = min(of_task.dev, tuning.dev_rows or of_task.dev)
-        rows = tuning.num_evals * dev + of_task.test
+        rows = tuning.num_evals * dev + min(of_task.test, tuning.test_rows or of_task.test)
         flops = tuning.steps * tuning.batch * self.shape.flops(inputs, outputs, GRADIENT)
         flops += rows * self.shape.flops(inputs, outputs, FORWARD)
         return flops, self._prompt(config) + RECORD + STEP * tuning.steps
@@ -166,7 +166,8 @@ class _Counted:
         of_task, tuning = self._of(config.task, config), config.tuning
         size = of_task.inputs, of_task.outputs
         flops = tuning.steps * tuning.batch * self.shape.flops(*size, GRADIENT_OF_WEIGHTS)
-        rows = tuning.num_evals * of_task.dev + of_task.test
+        test = min(of_task.test, tuning.test_rows or of_task.test)
+        rows = tuning.num_evals * of_task.dev + test
         flops += rows * self.shape.flops(*size, FORWARD)
         return flops, RECORD + STEP * tuning.steps
 

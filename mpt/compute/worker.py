@@ -40,7 +40,7 @@ from mpt.engine.finetune import FineTuned, fine_tune
 from mpt.engine.learn import MetaTrained, OnLosses, learn
 from mpt.engine.malloc import keep_large_blocks
 from mpt.engine.pack import CellJob, FineTuneJob, MetaJob
-from mpt.engine.plan import cells_that_fit
+from mpt.engine.plan import cells_that_fit, runs_that_fit
 from mpt.engine.threads import compute_deterministically, hold_threads, numerics
 from mpt.engine.tune import Tuned, tune
 from mpt.errors import Diverged, StoreError
@@ -274,6 +274,12 @@ class Worker:
         """Return how many cells fit into one pass, estimated from the last one, the longest."""
         return cells_that_fit(self._cell_job(configs[-1]), self.backbone)
 
+    def runs_that_fit(self, configs: Sequence[RunConfig]) -> int:
+        """Return how many meta-trainings fit into one pass, estimated from the largest."""
+        largest = max(configs, key=_rows_of_step).whole
+        engine = self._engine(largest.method)
+        return runs_that_fit(self._meta_job(largest), self.backbone, engine)
+
     def tune(self, configs: Sequence[CellConfig], on_step: OnStep) -> list[Unit]:
         """Tune a pack of downstream cells; each cell's best-dev prompt is its artefact."""
         began = time.monotonic()
@@ -349,6 +355,12 @@ class Worker:
             seconds=round(seconds, 3),
             created=datetime.now(UTC),
         )
+
+
+def _rows_of_step(config: RunConfig) -> int:
+    """Rows that a step reads, all its episodes and inner batches together."""
+    inner, outer = config.inner, config.outer
+    return outer.episodes * (inner.steps * inner.batch + outer.batch)
 
 
 def _about(config: Frozen) -> dict[str, str]:

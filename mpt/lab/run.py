@@ -127,7 +127,7 @@ class Lab:
     _numerics: Numerics | None = None
     _said_mixed: bool = False
 
-    def learn(self, configs: Sequence[RunConfig], title: str, pack: int) -> dict[str, Unit]:
+    def learn(self, configs: Sequence[RunConfig], title: str, pack: PackSize) -> dict[str, Unit]:
         """Run missing meta-trainings, whole or paused, and return all of them by digest."""
         self._tell_revised(configs)
         units = self._run_missing(
@@ -135,7 +135,7 @@ class Lab:
             title=title,
             steps=lambda config: config.updates,
             shape=run_shape,
-            size=lambda left: pack,
+            size=lambda left: self._probed(Worker.runs_that_fit, left) if pack == "auto" else pack,
             compute=Worker.learn,
         )
         for digest in units:
@@ -149,7 +149,9 @@ class Lab:
             title=title,
             steps=lambda config: config.tuning.steps,
             shape=cell_shape,
-            size=lambda left: self._cells_that_fit(left) if pack == "auto" else pack,
+            size=lambda left: (
+                self._probed(Worker.cells_that_fit, left[-1:]) if pack == "auto" else pack
+            ),
             compute=Worker.tune,
         )
 
@@ -164,10 +166,11 @@ class Lab:
             compute=Worker.fine_tune,
         )
 
-    def _cells_that_fit(self, left: Sequence[CellConfig]) -> int:
-        """Ask the fleet how many cells like the last one, the longest, fit into a pass there."""
-        job = partial(_cells_that_fit, self.worker)
-        return next(self.fleet.map(job, [left[-1:]], lambda steps: None))
+    def _probed(
+        self, fitting: Callable[[Worker, Sequence[Config]], int], left: Sequence[Config]
+    ) -> int:
+        """Ask the fleet how many of these units fit into a pass on its device."""
+        return next(self.fleet.map(partial(_fitting, self.worker, fitting), [left], _no_steps))
 
     def metric_of(self, task: str) -> str:
         """Return the metric of a task."""
@@ -407,9 +410,18 @@ def _attempt(
         return Failure(pack, error)
 
 
-def _cells_that_fit(worker: Worker, cells: Sequence[CellConfig], on_step: OnStep) -> int:
-    """Size packs of a device; a module-level function, so it can be pickled."""
-    return worker.cells_that_fit(cells)
+def _fitting(
+    worker: Worker,
+    fitting: Callable[[Worker, Sequence[Config]], int],
+    units: Sequence[Config],
+    on_step: OnStep,
+) -> int:
+    """Size packs by this device; a module-level function, so it can be pickled."""
+    return fitting(worker, units)
+
+
+def _no_steps(steps: int) -> None:
+    """Hear of no steps: a probe takes none of any unit."""
 
 
 @dataclass(frozen=True)

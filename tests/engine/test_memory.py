@@ -13,8 +13,8 @@ from mpt.backbone.batch import collate
 from mpt.engine import plan as planning
 from mpt.engine.checkpoint import Checkpoints
 from mpt.engine.learn import MetaTrained, learn
-from mpt.engine.memory import BackOff, footprint, is_out_of_memory
-from mpt.engine.plan import cells_that_fit, known_engine, plan_step
+from mpt.engine.memory import BackOff, Footprint, footprint, is_out_of_memory
+from mpt.engine.plan import cells_that_fit, known_engine, plan_step, runs_that_fit
 from mpt.engine.tune import Tuned, tune
 from mpt.errors import OutOfMemory, UnknownName
 from mpt.gym.episodes import training_rows
@@ -264,3 +264,22 @@ def test_packs_of_cells_fill_the_room_there_is(monkeypatch, cells_of_room, fit):
     need = footprint(backbone, job.start[None], batch, twice=False).of(4)
     monkeypatch.setattr(planning, "free_memory", lambda device: cells_of_room * need)
     assert cells_that_fit(job, backbone) == fit
+
+
+@pytest.mark.parametrize("name", ["maml", "fomaml", "reptile", "mtl", "metasgd"])
+@pytest.mark.parametrize(("runs_of_room", "fit"), [(0.5, 1), (3.5, 3), (1e6, 4)])
+def test_packs_of_meta_trainings_fill_the_room_there_is(monkeypatch, name, runs_of_room, fit):
+    backbone, job = TINY["t5"](), meta(TINY["t5"](), name)
+    # two episodes, each of two inner batches of 4 rows and a query of 4; the graph keeps them all
+    known, rows = method(name), 2 * 4
+    batches = 2 * known.support + (known.query != "none") if name == "maml" else 1
+    probes = []
+
+    def counted(backbone, theta, batch, *, twice):
+        probes.append((len(theta), len(batch), twice))
+        return Footprint(0, 1)
+
+    monkeypatch.setattr(planning, "footprint", counted)
+    monkeypatch.setattr(planning, "free_memory", lambda device: runs_of_room * batches * rows)
+    assert runs_that_fit(job, backbone, "graph" if name == "maml" else "auto") == fit
+    assert set(probes) == {(2, rows, known.order == 2)}

@@ -103,6 +103,8 @@ class Compute(TypedDict, total=False):
 
     Attributes:
         device: ``cpu``, ``cuda`` or ``cuda:N``; by default CUDA where there is one.
+        devices: ``auto`` for all GPUs of this machine, or numbers such as ``"0,1"``: a process for
+            each computes packs. By default one of them is used.
         meta_engine: how MAML's gradient is computed: ``auto``, ``graph``, ``recursion`` or
             ``higher``; all are exact.
         deterministic: only kernels that give the same bits at every call, in this process from then
@@ -117,6 +119,7 @@ class Compute(TypedDict, total=False):
     """
 
     device: str | None
+    devices: str | None
     meta_engine: str
     deterministic: bool
     tracking_uri: str | None

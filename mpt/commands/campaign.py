@@ -11,7 +11,7 @@ import mpt
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import ConsoleProgress, err, out
 from mpt.commands.forecast import Profile, Shape, expect_dry_run, print_forecast
-from mpt.commands.options import Deterministic, Device, MetaEngine, TrackingUri, from_home
+from mpt.commands.options import Deterministic, Device, Devices, MetaEngine, TrackingUri, from_home
 from mpt.commands.stop import Budget, leave, this_command
 from mpt.errors import ConfigError
 from mpt.report.grid import Sheet
@@ -33,6 +33,7 @@ def campaign(
         str | None, typer.Option(help="mini, or a folder of tasks (default: the preset's)")
     ] = None,
     device: Device = None,
+    devices: Devices = None,
     meta_engine: MetaEngine = "auto",
     deterministic: Deterministic = False,
     tracking_uri: TrackingUri = None,
@@ -75,6 +76,7 @@ def campaign(
             gym=gym,
             command=this_command(),
             device=device,
+            devices=devices,
             meta_engine=meta_engine,
             deterministic=deterministic,
             tracking_uri=tracking_uri,

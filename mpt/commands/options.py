@@ -13,6 +13,11 @@ from mpt.methods import METHODS, engine_names
 
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")]
 
+Devices = Annotated[
+    str | None,
+    typer.Option(help="GPUs of this machine, a process for each: auto, or numbers such as 0,1."),
+]
+
 
 def either(names: Iterable[str]) -> str:
     """``a, b or c``."""

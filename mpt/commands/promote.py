@@ -11,7 +11,7 @@ from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import ConsoleProgress, err, out
 from mpt.commands.dry_run import DryRun, print_estimate
 from mpt.commands.forecast import Profile, Shape, expect_dry_run, print_forecast
-from mpt.commands.options import Deterministic, Device, Experiment, MetaEngine, TrackingUri
+from mpt.commands.options import Deterministic, Device, Devices, Experiment, MetaEngine, TrackingUri
 from mpt.commands.stop import Budget, leave, this_command
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def promote(
         int, typer.Option(min=1, help="How many trials are re-tested on fresh seeds; 1: none.")
     ] = 3,
     device: Device = None,
+    devices: Devices = None,
     meta_engine: MetaEngine = "auto",
     deterministic: Deterministic = False,
     tracking_uri: TrackingUri = None,
@@ -79,6 +80,7 @@ def promote(
         "baselines": baselines,
         "top_k": top_k,
         "device": device,
+        "devices": devices,
         "meta_engine": meta_engine,
         "deterministic": deterministic,
         "tracking_uri": tracking_uri,

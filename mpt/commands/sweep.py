@@ -15,6 +15,7 @@ from mpt.commands.forecast import Profile, Shape, expect_dry_run, print_forecast
 from mpt.commands.options import (
     Deterministic,
     Device,
+    Devices,
     Experiment,
     MetaEngine,
     Method,
@@ -65,6 +66,7 @@ def sweep(
         ),
     ] = False,
     device: Device = None,
+    devices: Devices = None,
     meta_engine: MetaEngine = "auto",
     deterministic: Deterministic = False,
     tracking_uri: TrackingUri = None,
@@ -106,6 +108,7 @@ def sweep(
     chosen, stopping = studied(study, changes), mpt.Stopping(budget)
     ways: Compute = {
         "device": device,
+        "devices": devices,
         "meta_engine": meta_engine,
         "deterministic": deterministic,
         "tracking_uri": tracking_uri,

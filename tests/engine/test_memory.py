@@ -272,7 +272,8 @@ def test_packs_of_meta_trainings_fill_the_room_there_is(monkeypatch, name, runs_
     backbone, job = TINY["t5"](), meta(TINY["t5"](), name)
     # two episodes, each of two inner batches of 4 rows and a query of 4; the graph keeps them all
     known, rows = method(name), 2 * 4
-    batches = 2 * known.support + (known.query != "none") if name == "maml" else 1
+    engine = "graph" if known.engines else "auto"
+    batches = 3 if engine == "graph" else 1
     probes = []
 
     def counted(backbone, theta, batch, *, twice):
@@ -281,5 +282,5 @@ def test_packs_of_meta_trainings_fill_the_room_there_is(monkeypatch, name, runs_
 
     monkeypatch.setattr(planning, "footprint", counted)
     monkeypatch.setattr(planning, "free_memory", lambda device: runs_of_room * batches * rows)
-    assert runs_that_fit(job, backbone, "graph" if name == "maml" else "auto") == fit
+    assert runs_that_fit(job, backbone, engine) == fit
     assert set(probes) == {(2, rows, known.order == 2)}

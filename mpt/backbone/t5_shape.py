@@ -86,16 +86,17 @@ class T5Shape:
             inputs, outputs: see ``flops``.
             width: bytes of a number, 2 or 4.
         """
-        inner = self.heads * self.head
-        feed_forward = 3 * self.hidden
-        # inputs of two norms; queries, keys, values and what attention makes of them
-        encoder = 2 * self.width + 4 * inner + feed_forward + 2 * inner
-        decoder = 3 * self.width + 6 * inner + feed_forward
+        inner, hidden = self.heads * self.head, 3 * self.hidden
+        # inputs of norms; queries, keys, values and what attention makes of them
+        encoder = 2 * self.width + 4 * inner + hidden
+        decoder = 3 * self.width + 6 * inner + hidden
         kept = self.layers * (inputs * encoder + outputs * decoder)
-        biases = self.heads * (inputs**2 + outputs**2)
+        kept += 2 * inputs * self.width + self.layers * self.heads * inputs * outputs
+        # position biases, which the layers of a stack share
+        kept += self.heads * (inputs**2 + outputs**2)
         # logits as the model writes them, and in float32 those that the loss reads and keeps
         logits = outputs * self.vocabulary * (width + 8)
-        return width * (kept + biases) + logits
+        return width * kept + logits
 
     @property
     def _attention(self) -> int:

@@ -72,8 +72,7 @@ def answer(rows: Sequence[PresetRow], lab: Lab) -> Iterator[Promotion]:
 def listed(rows: Sequence[PresetRow], lab: Lab) -> list[WorkloadRow]:
     """List the units of rows, of a backbone that is not there; nothing is computed.
 
-    Sources that are chosen by their similarity are the first or the last ones: it would have to be
-    computed.
+    Sources that are chosen by their similarity are drawn: it would have to be computed.
 
     Raises:
         UnknownName: the gym lacks a task.
@@ -137,7 +136,8 @@ def _as_if_chosen(row: PresetRow) -> PresetRow:
     choice, sources = row.variant.choose, row.setting.sources
     if choice is None or choice.take == "random":
         return row
-    some = sources[: choice.count] if choice.take == "highest" else sources[-choice.count :]
+    rng = stream("as if chosen", choice.take, *row.setting.targets)
+    some = tuple(sources[at] for at in rng.permutation(len(sources))[: choice.count])
     variant = row.variant.model_copy(update={"choose": None})
     return replace(row, variant=variant, setting=replace(row.setting, sources=some))
 

@@ -95,8 +95,8 @@ def test_bytes_of_a_row_are_those_that_a_probe_finds(length):
     ids = torch.arange(2, 2 + length).remainder(90).add(3).numpy()
     row = TokenRow(ids, ids[:4])
     theta = torch.zeros(1, 10, shape.width)
-    found = footprint(backbone, theta, collate([[row] * 4]), twice=False)
-    assert shape.row_bytes(10 + length, 4, 4) == pytest.approx(found.row, rel=0.1)
+    probed = footprint(backbone, theta, collate([[row] * 4]), twice=False)
+    assert shape.row_bytes(10 + length, 4, 4) == pytest.approx(probed.row, rel=0.12)
 
 
 def _words(count):

@@ -14,7 +14,7 @@ STUDY = {
     "gym": "no/such/gym",
     "backbone": {"name": "google/t5-base-lm-adapt", "prompt_tokens": 100, "max_input": 512},
     "method": "maml",
-    "setting": "Cls->Cls",
+    "sources": ["ag_news"],
     "inner": {"steps": 3, "batch": 2},
     "outer": {"steps": 10, "episodes": 4, "batch": 5},
     "space": {},
@@ -77,7 +77,7 @@ def test_hours_follow_the_precision_and_the_device():
 
 
 def test_a_gym_that_is_there_is_read():
-    cost = forecast(gym="mini", setting="R->R", validation={"seeds": [13], "lrs": [0.3]})
+    cost = forecast(gym="mini", sources=None, validation={"seeds": [13], "lrs": [0.3]})
     assert any("4 characters" in line for line in cost.work.about)
     assert not any("is not there" in line for line in cost.work.about)
     assert cost.longest[0] < 100 + 128

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
@@ -110,21 +110,22 @@ class Forecast:
 def forecast(work: Workload, gym: Gym, shape: T5Shape) -> Forecast:
     """Count the operations of the units that are left, by the lengths of the gym's rows."""
     counted = _Counted(gym, shape)
-    kinds: tuple[tuple[str, type[Config], Callable[..., tuple[float, float]]], ...] = (
-        ("meta-training", RunConfig, counted.meta_training),
-        ("prompt tuning", CellConfig, counted.tuning),
-        ("full fine-tuning", FineTuneConfig, counted.fine_tuning),
-    )
-    parts = list[Part]()
-    for what, kind, cost in kinds:
-        costs = [cost(config) for config in work.left if isinstance(config, kind)]
-        if costs:
-            flops, disk = map(sum, zip(*costs, strict=True))
-            parts.append(Part(what, len(costs), flops, disk))
+    runs = [config for config in work.left if isinstance(config, RunConfig)]
     cells = [config for config in work.left if isinstance(config, CellConfig)]
+    whole = [config for config in work.left if isinstance(config, FineTuneConfig)]
+    costs = {
+        "meta-training": [counted.meta_training(config) for config in runs],
+        "prompt tuning": [counted.tuning(config) for config in cells],
+        "full fine-tuning": [counted.fine_tuning(config) for config in whole],
+    }
+    parts = [_part(what, of_units) for what, of_units in costs.items() if of_units]
     longest = max((counted.positions(cell) for cell in cells), default=(1.0, 1.0), key=sum)
     batch = max((cell.tuning.batch for cell in cells), default=1)
     return Forecast(work, shape, tuple(parts), longest, batch)
+
+
+def _part(what: str, costs: Sequence[tuple[float, float]]) -> Part:
+    return Part(what, len(costs), sum(flops for flops, _ in costs), sum(disk for _, disk in costs))
 
 
 @dataclass

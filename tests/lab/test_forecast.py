@@ -17,7 +17,7 @@ STUDY = {
     "sources": ["ag_news"],
     "inner": {"steps": 3, "batch": 2},
     "outer": {"steps": 10, "episodes": 4, "batch": 5},
-    "space": {},
+    "space": {"inner_lr": [0.1], "inner_steps": [3], "outer_lr": [0.1], "outer_steps": [10]},
     "tuning": {"steps": 7, "batch": 8, "num_evals": 2},
     "validation": {"tasks": ["glue-sst2"], "seeds": [13], "lrs": [0.3, 0.2]},
     "trials": 1,

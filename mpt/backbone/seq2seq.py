@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mpt.backbone import attention, hub, model_parts
 from mpt.backbone.batch import Answers, Batch, per_run, spread, summed_losses
@@ -61,7 +62,8 @@ class FrozenSeq2Seq(Vocabulary):
     def log_likelihoods(self, theta: Prompts, batch: Batch, answers: Answers) -> Tensor:
         """See ``Backbone.log_likelihoods``; each question is encoded once."""
         hidden, mask = self._encode(theta, batch)
-        logits = self._decoded(hidden[answers.row], mask[answers.row], answers.target)
+        reads = self._reads(mask[answers.row], theta, batch)
+        logits = self._decoded(hidden[answers.row], reads, answers.target)
         return -summed_losses(logits, answers.target)
 
     @torch.inference_mode()
@@ -89,15 +91,15 @@ class FrozenSeq2Seq(Vocabulary):
     def logits(self, theta: Prompts, batch: Batch) -> Tensor:
         """See ``LoadedBackbone.logits``."""
         hidden, mask = self._encode(theta, batch)
-        return self._decoded(hidden, mask, batch.target)
+        return self._decoded(hidden, self._reads(mask, theta, batch), batch.target)
 
-    def _decoded(self, hidden: Tensor, mask: Tensor, target: Tensor) -> Tensor:
+    def _decoded(self, hidden: Tensor, mask: Tensor | None, target: Tensor) -> Tensor:
         """Return the logits ``[N, U, V]`` of targets, from what the encoder made of inputs."""
         start = torch.full_like(target[:, :1], self._start)
         given = torch.cat([start, target[:, :-1]], 1).clamp_min(0)
         logits = self.model(
             encoder_outputs=(hidden,),
-            attention_mask=self._reads(mask, theta, batch),
+            attention_mask=mask,
             decoder_attention_mask=self._causal(given),
             decoder_input_ids=given,
             use_cache=False,

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from mpt.api.compute import PlainProgress, Quiet
     from mpt.api.doctor import diagnose
     from mpt.api.evaluate import Evaluated, evaluate
+    from mpt.api.forecast import (
+        device_profile,
+        forecast_campaign,
+        forecast_promotion,
+        forecast_sweep,
+    )
     from mpt.api.gym import build_gym, gym_task, gym_tasks, mirror_gym, verify_gym
     from mpt.api.promote import Promoted, estimate_promotion, promote
     from mpt.api.prompt import Prompt, load_prompt
@@ -49,6 +55,12 @@ _ROOMS = {
     "mpt.api.arg": ("arg", "gains"),
     "mpt.api.bench": ("benchmark",),
     "mpt.api.doctor": ("diagnose",),
+    "mpt.api.forecast": (
+        "device_profile",
+        "forecast_campaign",
+        "forecast_promotion",
+        "forecast_sweep",
+    ),
     "mpt.api.gym": ("build_gym", "gym_task", "gym_tasks", "mirror_gym", "verify_gym"),
     "mpt.api.registry": ("registered", "roll_back"),
     "mpt.api.services": ("services_script", "start_services"),
@@ -102,11 +114,15 @@ __all__ = [
     "benchmark",
     "build_gym",
     "campaign",
+    "device_profile",
     "diagnose",
     "estimate",
     "estimate_promotion",
     "estimate_room",
     "evaluate",
+    "forecast_campaign",
+    "forecast_promotion",
+    "forecast_sweep",
     "forget",
     "gains",
     "gym_task",

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from mpt import methods
+from mpt.precision import fastest_precision
 from mpt.schema import PLACE, Frozen, Schema, key_of, stored_as
 
 # true is no number, 2.0 no count and '3' neither: a file means what its reader sees
@@ -30,7 +31,7 @@ Count = Annotated[StrictInt, Field(ge=1)]
 Rate = Annotated[StrictFloat, Field(gt=0, allow_inf_nan=False)]
 OptimiserName = Literal["adafactor", "adamw", "sgd"]
 Place = Literal["before", "after"]
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "tf32", "bf16"]
 Shots = Count | Literal["all"]
 Scoring = Literal["generation", "labels"]
 
@@ -69,7 +70,9 @@ class BackboneConfig(Frozen):
         prompt_position: ``before`` the input, as the paper says, or appended right ``after`` its
             last token, as its authors ran it.
         prompt_init: what a prompt is initialised with, one of ``PROMPT_INITS``.
-        precision: of weights and activations; prompts, gradients and losses stay in float32.
+        precision: of weights and activations; prompts, gradients, the optimiser's state and losses
+            stay in float32. ``tf32``: weights in float32, products of GPUs in TensorFloat-32.
+            ``auto`` is read as what this machine is fastest in, so that a digest says which it was.
         prepend_task_name: whether ``[task name]`` is written before every input, as the authors do.
         max_input: input tokens kept, the closing ``</s>`` among them; the prompt is not counted.
         max_target: target tokens kept in training and generated at most in evaluation.
@@ -86,6 +89,11 @@ class BackboneConfig(Frozen):
     prepend_task_name: Annotated[StrictBool, stored_as("name_tasks")] = False
     max_input: Count = 64
     max_target: Count = 16
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _concrete(cls, given: object) -> object:
+        return fastest_precision() if given == "auto" else given
 
     def before(self, task: str) -> str:
         """What is written before every input of a task."""

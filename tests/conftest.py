@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
@@ -51,6 +52,14 @@ def shared() -> Path:
     if not (folder / "reference").is_dir():
         pytest.skip(f"reference material not found at {folder}; set MPT_SHARED to run this test")
     return folder
+
+
+@pytest.fixture(scope="session")
+def ghost_cuda(shared) -> ModuleType:
+    """The module of a GPU that is not there; skips where it is absent."""
+    from ghosts import ghost_cuda
+
+    return ghost_cuda(shared)
 
 
 @pytest.fixture(autouse=True)

@@ -50,7 +50,14 @@ def die(pack: Sequence[int], on_step: OnStep) -> int:
 
 def card(pack: Sequence[int], on_step: OnStep) -> str:
     """The GPU that a pack was given."""
-    return os.environ["CUDA_VISIBLE_DEVICES"]
+    import ray
+
+    return str(ray.get_gpu_ids()[0])
+
+
+def process(pack: Sequence[int], on_step: OnStep) -> int:
+    """The process that computes a pack."""
+    return os.getpid()
 
 
 def wait(folder: Path, pack: Sequence[int], on_step: OnStep) -> int:

@@ -118,7 +118,7 @@ def campaign(
 
         mpt.campaign("q2").arg[["setting", "method", "arg", "low", "high"]]
     """
-    asked = _preset(preset, gym)
+    asked = preset_of(preset, gym)
     ways["budget"] = Stopping.of(ways.get("budget"))
     if asked.pairs:
         return _pairs(asked, ways)
@@ -132,13 +132,14 @@ def plan_campaign(preset: str | Path, *, gym: str | Path | None = None) -> Campa
 
     Without the gym's folder it is what the published settings would be.
     """
-    asked = _preset(preset, gym)
+    asked = preset_of(preset, gym)
     known, published, notes = _settings(asked.base.gym)
     wanted = rows(asked, known, published)
     return CampaignPlan(asked, pairs_plan(asked) if asked.pairs else plan_grid(wanted), notes)
 
 
-def _preset(which: str | Path, gym: str | Path | None) -> Preset:
+def preset_of(which: str | Path, gym: str | Path | None) -> Preset:
+    """Return a preset by its name or file, on another gym if one is given."""
     changes = {} if gym is None else {"gym": str(gym)}
     if _is_file(which):
         return read_preset(Path(which).expanduser(), changes)

@@ -103,8 +103,12 @@ class Compute(TypedDict, total=False):
 
     Attributes:
         device: ``cpu``, ``cuda`` or ``cuda:N``; by default CUDA where there is one.
+        devices: ``auto`` for all GPUs of this machine, or numbers such as ``"0,1"``: a process for
+            each computes packs. By default one of them is used.
         meta_engine: how MAML's gradient is computed: ``auto``, ``graph``, ``recursion`` or
             ``higher``; all are exact.
+        deterministic: only kernels that give the same bits at every call, in this process from then
+            on; on a CPU they do anyway.
         tracking_uri: an MLflow server or database; by default a local store in the home folder.
         experiment: the MLflow experiment of the runs; by default ``MLFLOW_EXPERIMENT_NAME`` or mpt.
         budget: a time after which work ends cleanly, such as ``"8h"``; the same call continues it.
@@ -115,7 +119,9 @@ class Compute(TypedDict, total=False):
     """
 
     device: str | None
+    devices: str | None
     meta_engine: str
+    deterministic: bool
     tracking_uri: str | None
     experiment: str | None
     budget: str | Stopping | None

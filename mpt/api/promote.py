@@ -136,7 +136,7 @@ def promote(
         final.arg[["setting", "method", "arg", "low", "high"]]
     """
     asked, which = found_search(search), str(which)
-    study, top_k = _final_study(asked, which, ways), ways.get("top_k", TOP)
+    study, top_k = final_study(asked, which, ways), ways.get("top_k", TOP)
     title = study.title
     with Session(study, methods=study.final.methods, **_compute(ways)) as session:
         # every row is read before the lease: a promotion that is refused has written nothing
@@ -178,7 +178,7 @@ def estimate_promotion(
         search, which, ways: see ``promote``.
     """
     asked, which = found_search(search), str(which)
-    study, top_k = _final_study(asked, which, ways), ways.get("top_k", TOP)
+    study, top_k = final_study(asked, which, ways), ways.get("top_k", TOP)
     with Session(study, methods=study.final.methods, **_compute(ways)) as session:
         return estimated(session, lambda lab: campaign_work(study, asked.trials, lab, which, top_k))
 
@@ -206,7 +206,7 @@ def summed_up(session: Session) -> Iterator[None]:
         raise
 
 
-def _final_study(search: Search, which: str, final: FinalKeys) -> Study:
+def final_study(search: Search, which: str, final: FinalKeys) -> Study:
     """Return the study with the final evaluation asked for; refuse what cannot be promoted."""
     choose(search.trials, which)
     gym_of(search.study)

@@ -12,7 +12,7 @@ from mpt.api.compute import PlainProgress
 from mpt.compute.open_fleet import open_fleet
 from mpt.compute.stopping import Stopping
 from mpt.compute.worker import Worker
-from mpt.engine.device import known_device
+from mpt.engine.device import known_device, known_devices
 from mpt.engine.plan import known_engine
 from mpt.errors import StoreError
 from mpt.gym.source import open_gym
@@ -49,6 +49,9 @@ class Session:
         self.home = tracked_home(ways.get("tracking_uri"), ways.get("experiment"))
         self.home.refuse_shared()
         device = ways.get("device")
+        devices = known_devices(ways.get("devices"), device)
+        if len(devices) == 1:
+            device = devices[0]
         self.worker = Worker(
             open_gym(study.gym),
             study.backbone,
@@ -57,6 +60,9 @@ class Session:
             known_engine(ways.get("meta_engine", "auto"), methods or (study.method,)),
             self.stopping,
             begun_as=_begun_as(study, self.home),
+            deterministic=ways.get("deterministic", False),
+            # a driver of other processes only reads rows: its GPU is for packs
+            loads_on="cpu" if ways.get("ray") or len(devices) > 1 else None,
         )
         self.progress = ways.get("progress") or PlainProgress()
         self._errors = study.errors
@@ -64,7 +70,9 @@ class Session:
         self._lab: Lab | None = None
         self._tracker: Tracker | None = None
         self._began = time.monotonic()
-        self._fleet = open_fleet(ways.get("ray"), ways.get("gpus_per_pack"), device, self._warn)
+        self._fleet = open_fleet(
+            ways.get("ray"), ways.get("gpus_per_pack"), device, self._warn, devices
+        )
 
     def __enter__(self) -> Session:
         return self

@@ -44,7 +44,7 @@ class StudyKeys(TypedDict, total=False):
     seed: int
     trials: int
     round: int
-    pack: int
+    pack: int | str
     cells_per_pack: int | str
     errors: Part
 

@@ -6,7 +6,8 @@ matrix products there, and there alone.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,9 +17,21 @@ TWICE = "sdpa math"
 """The kernel of losses that are differentiated twice."""
 
 
-def differentiable_twice() -> AbstractContextManager[object]:
-    """Compute attention within it so that its gradient can be differentiated again."""
-    return sdpa_kernel(SDPBackend.MATH)
+@contextmanager
+def differentiable_twice(device: torch.device) -> Generator[None]:
+    """Compute attention within it so that its gradient can be differentiated again.
+
+    On a GPU a model in bfloat16 stays in it, where torch would compute these products in float32,
+    on other units than those that it has for bfloat16.
+    """
+    settings = torch.backends.cuda
+    usual = settings.fp16_bf16_reduction_math_sdp_allowed()
+    settings.allow_fp16_bf16_reduction_math_sdp(usual or device.type == "cuda")
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        settings.allow_fp16_bf16_reduction_math_sdp(usual)
 
 
 def described(config: Any, device: torch.device) -> str:

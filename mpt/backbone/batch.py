@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mpt.backbone.transfer import sent
 from mpt.gym.tokens import TokenRow
 from mpt.notation import Losses
 
@@ -27,6 +28,7 @@ class Batch:
         tokens: ``[R]``, target tokens of each run, by which its loss is divided. A micro-batch
             keeps the counts of the batch it was cut from, so that losses of pieces add up.
         widest: input and target tokens of the longest row.
+        is_padded: whether some row's input is shorter than T.
     """
 
     input: Tensor
@@ -37,6 +39,7 @@ class Batch:
     place_of_row: Tensor
     tokens: Tensor
     widest: int
+    is_padded: bool
 
     @property
     def runs(self) -> int:
@@ -47,25 +50,32 @@ class Batch:
         return len(self.input)
 
     def to(self, device: torch.device) -> Batch:
-        """Return the same batch on another device."""
-        tensors = [f.name for f in fields(self) if f.name != "widest"]
-        return replace(
-            self, **{name: getattr(self, name).to(device, non_blocking=True) for name in tensors}
-        )
+        """Return the same batch on another device, sent in one copy."""
+        if device == self.input.device:
+            return self
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        tensors = {name: one for name, one in values.items() if isinstance(one, Tensor)}
+        there = sent(list(tensors.values()), device)
+        return replace(self, **dict(zip(tensors, there, strict=True)))
 
     def rows(self, rows: Sequence[int]) -> Batch:
-        """Return some of the rows; runs, token counts and padding stay."""
+        """Return some of the rows; runs, token counts and padding stay.
+
+        A device would be waited for: rows are chosen on the CPU.
+        """
         index = torch.tensor(rows, dtype=torch.int64, device=self.input.device)
         run_of_row = self.run_of_row[index]
         present, place_of_row = run_of_row.unique(return_inverse=True)
+        input_mask = self.input_mask[index]
         return replace(
             self,
             input=self.input[index],
-            input_mask=self.input_mask[index],
+            input_mask=input_mask,
             target=self.target[index],
             run_of_row=run_of_row,
             present=present,
             place_of_row=place_of_row,
+            is_padded=not bool(input_mask.all()),
         )
 
     def pieces(self, rows: int) -> tuple[Batch, ...]:
@@ -83,6 +93,7 @@ class Batch:
             input_mask=self.input_mask[:, :width],
             target=self.target[:, :depth],
             widest=int((inputs + targets).max()),
+            is_padded=int(inputs.min()) < width,
         )
 
 
@@ -92,15 +103,18 @@ def collate(rows_of_run: Sequence[Sequence[TokenRow]]) -> Batch:
     run_of_row = np.repeat(np.arange(len(rows_of_run)), [len(rows) for rows in rows_of_run])
     present, place_of_row = np.unique(run_of_row, return_inverse=True)
     tokens = [sum(len(row.target) for row in rows) for rows in rows_of_run]
+    inputs = [row.input for row in rows]
+    input_mask = _is_token(inputs)
     return Batch(
-        input=_padded([row.input for row in rows], 0),
-        input_mask=_padded([np.ones(len(row.input), np.int64) for row in rows], 0),
+        input=_padded(inputs, 0),
+        input_mask=torch.from_numpy(input_mask.astype(np.int64)),
         target=_padded([row.target for row in rows], -100),
         run_of_row=torch.from_numpy(run_of_row),
         present=torch.from_numpy(present),
         place_of_row=torch.from_numpy(place_of_row),
         tokens=torch.tensor(tokens),
         widest=max((row.length for row in rows), default=1),
+        is_padded=not bool(input_mask.all()),
     )
 
 
@@ -159,8 +173,14 @@ def spread(values: Tensor, place_of_row: Tensor) -> Tensor:
 
 
 def _padded(rows: Sequence[np.ndarray], value: int) -> Tensor:
-    width = max((len(row) for row in rows), default=1)
-    out = np.full((len(rows), max(1, width)), value, np.int64)
-    for line, row in zip(out, rows, strict=True):
-        line[: len(row)] = row
+    is_token = _is_token(rows)
+    out = np.full(is_token.shape, value, np.int64)
+    if rows:
+        out[is_token] = np.concatenate(rows)
     return torch.from_numpy(out)
+
+
+def _is_token(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """``[N, T]``: true on the tokens of rows padded on the right, at least one place wide."""
+    lengths = np.array([len(row) for row in rows], np.int64)
+    return np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]

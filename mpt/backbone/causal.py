@@ -48,7 +48,7 @@ class FrozenCausal(Vocabulary):
 
     def losses_twice_differentiable(self, theta: Prompts, batch: Batch) -> Losses:
         """See ``Backbone.losses_twice_differentiable``."""
-        with attention.differentiable_twice():
+        with attention.differentiable_twice(self.device):
             return self.losses(theta, batch)
 
     @torch.inference_mode()
@@ -104,7 +104,6 @@ class FrozenCausal(Vocabulary):
 
     def logits(self, theta: Prompts, batch: Batch) -> Tensor:
         """See ``LoadedBackbone.logits``."""
-        theta = theta.to(self._width)
         states, first = (
             self._after_prompt(theta, batch)
             if self.place == "before"
@@ -144,7 +143,7 @@ class FrozenCausal(Vocabulary):
         The prompt is read once per run; every row of the run continues from its keys and values.
         """
         lengths, ids = batch.input_mask.sum(1), self._joined(batch)
-        own = spread(theta, batch.present)
+        own = spread(theta, batch.present).to(self._width)
         prefix = torch.cat([self._bos_rows(len(own)), own], 1)
         if not prefix.shape[1]:
             return model_parts.read(self.model, self.embed(ids)), (lengths - 1).clamp_min(0)
@@ -157,7 +156,8 @@ class FrozenCausal(Vocabulary):
     def _around_prompt(self, theta: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """States of [input, prompt, target], and where the first target is predicted."""
         lengths = batch.input_mask.sum(1)
-        prompt, words = spread(theta, batch.run_of_row), self.embed(batch.input)
+        prompt = spread(theta, batch.run_of_row).to(self._width)
+        words = self.embed(batch.input)
         length = prompt.shape[1]
         order = appended(lengths, words.shape[1], length)
         question = interleaved(torch.cat([words, prompt], 1), order)

@@ -15,6 +15,12 @@ def encoder_output(hidden: Any) -> Any:
     return BaseModelOutput(last_hidden_state=hidden)
 
 
+def takes_masks(model: Any) -> bool:
+    """Whether an encoder-decoder hands a boolean mask ``[N, 1, 1 or T, S]`` on to its kernels."""
+    kinds = ("t5", "mt5", "bart", "mbart")
+    return model.config.model_type in kinds and model.config._attn_implementation == "sdpa"
+
+
 def max_positions(model: Any) -> tuple[int | None, int | None]:
     """Return the tokens that the model can read at most, and its decoder write; None where
     positions are relative or without bound."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from mpt.backbone.batch import Batch, collate
 from mpt.bench.peft_peer import feed, plain_loop, prompted, trainer_seconds
@@ -95,13 +96,13 @@ def tune(model: BenchModel, rows: list[list[list[TokenRow]]], runs: list[int]) -
 
 
 def _utilisation(model: BenchModel, rows: list[list[list[TokenRow]]], spent: float) -> Measure:
-    """Compare the FLOP/s of the packed step with those of a large matrix product.
+    """Compare the FLOP/s of the packed steps with those of a large matrix product.
 
-    A step of a frozen model of N weights takes 4 N FLOPs per token: 2 N forward, and 2 N backward
-    for the gradients of activations, with none for weights.
+    PyTorch counts what the kernels multiply, padding included.
     """
-    tokens = sum(model.prompt + row.length for step in rows for run in step for row in run)
-    reached = 4 * model.parameters * tokens / spent / 1e12
+    with FlopCounterMode(display=False) as counter:
+        tune(model, rows, list(range(len(rows[0]))))
+    reached = counter.get_total_flops() / spent / 1e12
     side, repeats = 8192, 20
     left = torch.randn(side, side, device=model.ours.device, dtype=torch.bfloat16)
 

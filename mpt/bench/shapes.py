@@ -13,6 +13,7 @@ import torch
 from mpt.backbone import hub, model_parts
 from mpt.backbone.frozen import LoadedBackbone
 from mpt.backbone.kinds import kind_of
+from mpt.backbone.t5_shape import T5_SHAPES, T5Shape
 from mpt.errors import UnknownName
 
 VOCABULARY = 32_000
@@ -38,11 +39,22 @@ _BART = {
     "dropout": 0.0,
     "decoder_start_token_id": 1,
 }
+
+
+def _sizes(shape: T5Shape) -> dict[str, object]:
+    return {
+        "d_model": shape.width,
+        "d_ff": shape.hidden,
+        "num_layers": shape.layers,
+        "num_heads": shape.heads,
+    }
+
+
 _SIZES: Mapping[str, tuple[str, dict[str, object]]] = MappingProxyType(
     {
         "t5-256": ("t5", {"d_model": 256, "d_ff": 512, "num_layers": 4, "num_heads": 4}),
-        "t5-base": ("t5", {"d_model": 768, "d_ff": 2048, "num_layers": 12, "num_heads": 12}),
-        "t5-large": ("t5", {"d_model": 1024, "d_ff": 2816, "num_layers": 24, "num_heads": 16}),
+        "t5-base": ("t5", _sizes(T5_SHAPES["t5-base"])),
+        "t5-large": ("t5", _sizes(T5_SHAPES["t5-large"])),
         "bart-256": ("bart", _BART),
         "gpt2-256": ("gpt2", _GPT2),
         "llama-256": (
@@ -73,11 +85,6 @@ class BenchModel:
     def width(self) -> int:
         """Return the width of embeddings, H."""
         return int(self.ours.embed.weight.shape[1])
-
-    @property
-    def parameters(self) -> int:
-        """Return the number of weights of the frozen model."""
-        return sum(weight.numel() for weight in self.stock.parameters())
 
 
 def make(name: str, device: str, *, bf16: bool = False) -> BenchModel:

@@ -23,7 +23,7 @@ def stock_loss(model: BenchModel, *, twice: bool = False) -> Loss:
     def loss(theta: Prompts, batch: Batch) -> Losses:
         if not twice:
             return model.stock(**_inputs(model.stock, theta, batch)).loss[None]
-        with differentiable_twice():
+        with differentiable_twice(theta.device):
             return model.stock(**_inputs(model.stock, theta, batch)).loss[None]
 
     return loss

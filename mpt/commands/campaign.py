@@ -11,7 +11,17 @@ import mpt
 from mpt.commands import completion
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import ConsoleProgress, err, out
-from mpt.commands.options import Device, MetaEngine, Quiet, TrackingUri, Verbose, from_home
+from mpt.commands.forecast import Profile, Shape, expect_dry_run, print_forecast
+from mpt.commands.options import (
+    Deterministic,
+    Device,
+    Devices,
+    MetaEngine,
+    Quiet,
+    TrackingUri,
+    Verbose,
+    from_home,
+)
 from mpt.commands.stop import Budget, leave, this_command
 from mpt.errors import ConfigError
 from mpt.report.grid import Sheet
@@ -34,7 +44,9 @@ def campaign(
         str | None, typer.Option(help="mini, or a folder of tasks (default: the preset's)")
     ] = None,
     device: Device = None,
+    devices: Devices = None,
     meta_engine: MetaEngine = "auto",
+    deterministic: Deterministic = False,
     tracking_uri: TrackingUri = None,
     ray: Ray = None,
     gpus_per_pack: GpusPerPack = None,
@@ -44,6 +56,8 @@ def campaign(
     ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
+    shape: Shape = None,
+    device_profile: Profile = None,
     json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Answer one of the paper's questions.
@@ -56,7 +70,12 @@ def campaign(
     """
     if (preset is None) == (study is None):
         raise ConfigError("give one of --preset NAME (in miniature) and --study FILE (in full)")
+    expect_dry_run(shape, device_profile, dry_run=dry_run)
     asked = preset or study or ""
+    if shape:
+        cost = mpt.forecast_campaign(asked, gym=gym, shape=shape)
+        print_forecast(cost, device_profile, json=json)
+        return
     if dry_run:
         plan = mpt.plan_campaign(asked, gym=gym)
         for note in plan.notes:
@@ -70,7 +89,9 @@ def campaign(
             gym=gym,
             command=this_command(),
             device=device,
+            devices=devices,
             meta_engine=meta_engine,
+            deterministic=deterministic,
             tracking_uri=tracking_uri,
             budget=stopping,
             ray=ray,

@@ -11,7 +11,7 @@ from mpt.report.grid import Grid, Sheet
 from mpt.report.words import clock, method_names
 
 if TYPE_CHECKING:
-    from mpt.api.estimate import Estimate
+    from mpt.api.estimate import Estimate, Workload
 
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print what would be run and its cost; write nothing.")
@@ -26,20 +26,42 @@ def print_estimate(estimate: Estimate, *, json: bool) -> None:
     _print(estimate)
 
 
-def _print(estimate: Estimate) -> None:
+def print_work(planned: Workload) -> None:
+    """Print a configuration and the matrix of its units."""
     import yaml
 
-    planned, cost = estimate.work, estimate.cost
     chosen = planned.study.model_dump(mode="json", exclude_none=True, by_alias=False)
     out.line("Configuration", "bold")
     text = yaml.safe_dump(chosen, sort_keys=False, default_flow_style=None)
     for line in text.split("\n"):
         out.line(line)
-    out.sheet(Sheet(_matrix(estimate)))
+    out.sheet(Sheet(_matrix(planned)))
     units, left = len(planned.units), len(planned.left)
     out.line(f"{units} units, {units - left} in the ledger, {left} to compute")
     for line in planned.about:
         out.line(f"  {line}")
+
+
+def work_json(planned: Workload) -> dict[str, object]:
+    """Return a configuration and its units for programs."""
+    return {
+        "configuration": planned.study.model_dump(mode="json"),
+        "rows": _rows(planned),
+        "units": len(planned.units),
+        "held": len(planned.units) - len(planned.left),
+        "left": len(planned.left),
+        "about": list(planned.about),
+    }
+
+
+def size(count: float) -> str:
+    """Format bytes: ``1.2 GB`` or ``3.4 MB``."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def _print(estimate: Estimate) -> None:
+    cost = estimate.cost
+    print_work(estimate.work)
     out.line()
     out.line(f"Probe on {cost.device}", "bold")
     for one in cost.timings:
@@ -49,13 +71,13 @@ def _print(estimate: Estimate) -> None:
         )
     out.line(
         f"Expected: {clock(cost.seconds)} ({cost.seconds / 3600:.2f} hours of this device), "
-        f"{_size(cost.disk)} of prompts and records, {_size(cost.memory)} of memory at the peak"
+        f"{size(cost.disk)} of prompts and records, {size(cost.memory)} of memory at the peak"
     )
 
 
-def _matrix(estimate: Estimate) -> Grid:
+def _matrix(planned: Workload) -> Grid:
     rows = []
-    for row in _rows(estimate):
+    for row in _rows(planned):
         shape = f"{row['tasks']} x {row['seeds']} x {row['rates']}"
         counts = [str(row[key]) for key in ("units", "held", "left")]
         rows.append((str(row["part"]), str(row["method"]), str(row["learned"]), shape, *counts))
@@ -63,9 +85,8 @@ def _matrix(estimate: Estimate) -> Grid:
     return Grid(header, tuple(rows), "llrrrrr")
 
 
-def _rows(estimate: Estimate) -> list[dict[str, object]]:
+def _rows(planned: Workload) -> list[dict[str, object]]:
     """The matrix, a (part, method) a row; units that rows share are counted in each."""
-    planned = estimate.work
     found, names = [], method_names(row.method for row in planned.rows)
     for row in planned.rows:
         digests = {config.digest for config in row.configs}
@@ -89,18 +110,6 @@ def _rows(estimate: Estimate) -> list[dict[str, object]]:
 def _json(estimate: Estimate) -> dict[str, object]:
     from dataclasses import asdict
 
-    planned, cost = estimate.work, estimate.cost
-    return {
-        "schema": 1,
-        "configuration": planned.study.model_dump(mode="json"),
-        "rows": _rows(estimate),
-        "units": len(planned.units),
-        "held": len(planned.units) - len(planned.left),
-        "left": len(planned.left),
-        "about": list(planned.about),
-        "probe": {**asdict(cost), "seconds": cost.seconds},
-    }
-
-
-def _size(count: float) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+    cost = estimate.cost
+    probe = {**asdict(cost), "seconds": cost.seconds}
+    return {"schema": 1, **work_json(estimate.work), "probe": probe}

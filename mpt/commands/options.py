@@ -14,6 +14,11 @@ from mpt.methods import METHODS, engine_names
 
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")]
 
+Devices = Annotated[
+    str | None,
+    typer.Option(help="GPUs of this machine, a process for each: auto, or numbers such as 0,1."),
+]
+
 
 def either(names: Iterable[str]) -> str:
     """``a, b or c``."""
@@ -35,6 +40,10 @@ METHODS_LISTED = "\n\n".join(f"{name}: {known.summary}." for name, known in METH
 MetaEngine = Annotated[
     str,
     typer.Option(help=f"How gradients of order 2 are computed: {either(engine_names())}."),
+]
+Deterministic = Annotated[
+    bool,
+    typer.Option("--deterministic", help="The same bits at every run on a GPU; slower."),
 ]
 TrackingUri = Annotated[
     str | None, typer.Option(help="MLflow server (default: a local store under mlruns/)")

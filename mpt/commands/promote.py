@@ -11,7 +11,17 @@ from mpt.commands import completion
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import ConsoleProgress, err, out
 from mpt.commands.dry_run import DryRun, print_estimate
-from mpt.commands.options import Device, Experiment, MetaEngine, Quiet, TrackingUri, Verbose
+from mpt.commands.forecast import Profile, Shape, expect_dry_run, print_forecast
+from mpt.commands.options import (
+    Deterministic,
+    Device,
+    Devices,
+    Experiment,
+    MetaEngine,
+    Quiet,
+    TrackingUri,
+    Verbose,
+)
 from mpt.commands.stop import Budget, leave, this_command
 
 if TYPE_CHECKING:
@@ -53,11 +63,15 @@ def promote(
         int, typer.Option(min=1, help="How many trials are re-tested on fresh seeds; 1: none.")
     ] = 3,
     device: Device = None,
+    devices: Devices = None,
     meta_engine: MetaEngine = "auto",
+    deterministic: Deterministic = False,
     tracking_uri: TrackingUri = None,
     experiment: Experiment = None,
     budget: Budget = None,
     dry_run: DryRun = False,
+    shape: Shape = None,
+    device_profile: Profile = None,
     ray: Ray = None,
     gpus_per_pack: GpusPerPack = None,
     force: Annotated[
@@ -87,6 +101,12 @@ def promote(
     from mpt.report.scoring import scoring_notes
     from mpt.report.views import arg_json, arg_sheet
 
+    expect_dry_run(shape, device_profile, dry_run=dry_run)
+    if shape:
+        final = {"settings": settings, "methods": methods, "baselines": baselines}
+        cost = mpt.forecast_promotion(study, which, shape=shape, **final)
+        print_forecast(cost, device_profile, json=json)
+        return
     stopping = mpt.Stopping(budget)
     ways: FinalKeys = {
         "settings": settings,
@@ -95,7 +115,9 @@ def promote(
         "top_k": top_k,
         "force": force,
         "device": device,
+        "devices": devices,
         "meta_engine": meta_engine,
+        "deterministic": deterministic,
         "tracking_uri": tracking_uri,
         "experiment": experiment,
         "budget": stopping,

@@ -12,6 +12,7 @@ import mpt
 from mpt.commands import completion
 from mpt.commands.console import ConsoleProgress, out, steps_on
 from mpt.commands.options import (
+    Deterministic,
     Device,
     MetaEngine,
     Method,
@@ -52,6 +53,7 @@ def run(
     ] = None,
     device: Device = None,
     meta_engine: MetaEngine = "auto",
+    deterministic: Deterministic = False,
     tracking_uri: TrackingUri = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -79,6 +81,7 @@ def run(
         chosen,
         device=device,
         meta_engine=meta_engine,
+        deterministic=deterministic,
         tracking_uri=tracking_uri,
         progress=ConsoleProgress(quiet=quiet, verbose=verbose),
     )

@@ -12,8 +12,11 @@ from mpt.commands import completion
 from mpt.commands.cluster import GpusPerPack, Ray
 from mpt.commands.console import ConsoleProgress, err, out, steps_on
 from mpt.commands.dry_run import DryRun, print_estimate
+from mpt.commands.forecast import Profile, Shape, expect_dry_run, print_forecast
 from mpt.commands.options import (
+    Deterministic,
     Device,
+    Devices,
     Experiment,
     MetaEngine,
     Method,
@@ -92,11 +95,15 @@ def sweep(
         ),
     ] = False,
     device: Device = None,
+    devices: Devices = None,
     meta_engine: MetaEngine = "auto",
+    deterministic: Deterministic = False,
     tracking_uri: TrackingUri = None,
     experiment: Experiment = None,
     budget: Budget = None,
     dry_run: DryRun = False,
+    shape: Shape = None,
+    device_profile: Profile = None,
     ray: Ray = None,
     gpus_per_pack: GpusPerPack = None,
     quiet: Quiet = False,
@@ -115,6 +122,7 @@ def sweep(
     from mpt.api.study import studied
     from mpt.report.views import trials_json, trials_sheet
 
+    expect_dry_run(shape, device_profile, dry_run=dry_run)
     if method is not None:
         known_method(method)
     changes = given(
@@ -136,7 +144,9 @@ def sweep(
         progress.say(_banner(chosen, device))
     ways: Compute = {
         "device": device,
+        "devices": devices,
         "meta_engine": meta_engine,
+        "deterministic": deterministic,
         "tracking_uri": tracking_uri,
         "experiment": experiment,
         "budget": stopping,
@@ -144,6 +154,9 @@ def sweep(
         "gpus_per_pack": gpus_per_pack,
         "progress": progress,
     }
+    if shape:
+        print_forecast(mpt.forecast_sweep(chosen, shape=shape), device_profile, json=json)
+        return
     if dry_run:
         print_estimate(mpt.estimate(chosen, **ways), json=json)
         return

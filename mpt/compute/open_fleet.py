@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import torch
+
+from mpt.compute.device_fleet import DeviceFleet
 from mpt.compute.fleet import Fleet, LocalFleet
 from mpt.errors import ConfigError
 
 
 @contextmanager
 def open_fleet(
-    ray: str | None, gpus: float | None, device: str | None, warn: Callable[[str], None]
+    ray: str | None,
+    gpus: float | None,
+    device: str | None,
+    warn: Callable[[str], None],
+    devices: Sequence[str] = (),
 ) -> Iterator[Fleet]:
     """Open this process, or the cluster that is meant, as a fleet.
 
@@ -19,7 +26,8 @@ def open_fleet(
         ray: ``auto``, ``local`` or ``HOST:PORT``; None for this process.
         gpus: GPUs that a pack takes on Ray, a fraction or more.
         device: on which packs are computed.
-        warn: receives a line for every node that is lost.
+        warn: receives a line for every node or process that is lost.
+        devices: of this machine, a process for each; see ``known_devices``.
 
     Raises:
         InputError: there is no such cluster, or Ray is not installed.
@@ -31,8 +39,19 @@ def open_fleet(
                 "--gpus-per-pack is for packs on a Ray cluster",
                 fix="give --ray too",
             )
-        yield LocalFleet()
+        if len(devices) < 2:
+            if not devices and device is None and (seen := torch.cuda.device_count()) > 1:
+                warn(f"one of {seen} GPUs is used; give --devices auto for all of them")
+            yield LocalFleet()
+            return
+        with DeviceFleet(devices, warn) as fleet:
+            yield fleet
         return
+    if devices:
+        raise ConfigError(
+            "--devices with --ray: Ray gives each pack its GPU",
+            fix="leave --devices out",
+        )
     if (device or "").startswith("cuda:"):
         raise ConfigError(
             f"--device {device} with --ray: Ray gives each pack its GPU",

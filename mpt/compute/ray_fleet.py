@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from mpt.compute.assigned_gpu import use_assigned_gpu
 from mpt.compute.fleet import Job, Result, Work
 from mpt.compute.progress import OnStep
 from mpt.compute.ray_cluster import GpuShare, places
+from mpt.compute.worker import forget_workers
 from mpt.errors import MptError
 
 if TYPE_CHECKING:
@@ -41,7 +43,9 @@ class RayFleet:
         import ray
 
         self._share, self._warn, self._seen = share, warn, 0
-        self._task = ray.remote(num_cpus=1, num_gpus=share.gpus, max_retries=RETRIES)(compute_pack)
+        # by default Ray ends a process that has a GPU after one task, and with it the loaded model
+        options = {"num_cpus": 1, "num_gpus": share.gpus, "max_retries": RETRIES, "max_calls": 0}
+        self._task = ray.remote(**options)(compute_pack)
 
     @property
     def slots(self) -> int:
@@ -105,6 +109,7 @@ class RayFleet:
 def compute_pack(pickled_job: bytes, pack: Sequence[object]) -> Done:
     """Compute a pack on a machine of the cluster; return its result and the steps it took."""
     steps: list[int] = []
+    use_assigned_gpu(forget_workers)
     # the bytes come from the driver through Ray, which sends nothing but pickles anyway
     result = pickle.loads(pickled_job)(pack, steps.append)  # noqa: S301
     return result, sum(steps)

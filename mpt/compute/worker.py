@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from mpt.backbone.frozen import Backbone
@@ -38,8 +40,8 @@ from mpt.engine.finetune import FineTuned, fine_tune
 from mpt.engine.learn import MetaTrained, OnLosses, learn
 from mpt.engine.malloc import keep_large_blocks
 from mpt.engine.pack import CellJob, FineTuneJob, MetaJob
-from mpt.engine.plan import cells_that_fit
-from mpt.engine.threads import hold_threads, numerics
+from mpt.engine.plan import cells_that_fit, runs_that_fit
+from mpt.engine.threads import compute_deterministically, hold_threads, numerics
 from mpt.engine.tune import Tuned, tune
 from mpt.errors import Diverged, StoreError
 from mpt.gym.reach import Reach
@@ -72,6 +74,9 @@ class Worker:
         computes: False where only finished units are looked up, so that no task is refused.
         begun_as: the name that the backbone had in the current study when the study was begun.
         on_losses: called with the losses of meta-trainings in this process while they run.
+        deterministic: see ``mpt.engine.threads.compute_deterministically``.
+        loads_on: device of the model in this process, where packs are computed by others.
+        stand_in: identity of a backbone that is not there: units are listed, and none is computed.
     """
 
     gym: Gym
@@ -84,6 +89,9 @@ class Worker:
     computes: bool = True
     begun_as: str = ""
     on_losses: OnLosses | None = None
+    deterministic: bool = False
+    loads_on: str | None = None
+    stand_in: BackboneIdentity | None = None
     _tokens: dict[tuple[str, int, Shots | None, int], TokenSplit] = field(default_factory=dict)
     _reaches: dict[tuple[str, Shots | None, str, int], Reach] = field(default_factory=dict)
 
@@ -92,7 +100,9 @@ class Worker:
         """The frozen model, loaded when first needed. Raises ``ConfigError``."""
         keep_large_blocks()
         hold_threads()
-        return load_backbone(self.backbone_config, self.device)
+        if self.deterministic:
+            compute_deterministically()
+        return load_backbone(self.backbone_config, self.loads_on or self.device)
 
     @cached_property
     def model(self) -> BackboneIdentity:
@@ -104,6 +114,8 @@ class Worker:
         Raises:
             StoreError: the ledger cannot be read.
         """
+        if self.stand_in is not None:
+            return self.stand_in
         name = self.backbone_config.name
         if not is_on_disk(name):
             return BackboneIdentity(self.backbone.weights)
@@ -151,9 +163,9 @@ class Worker:
             self._token_cache.keep()
 
     def elsewhere(self, home: Home) -> Worker:
-        """Return a worker that writes into another home and shares the loaded model."""
-        other = replace(self, home=home, _tokens={}, _reaches={})
-        for name in ("backbone", "model"):
+        """Return a worker that writes into another home, computes, and shares the loaded model."""
+        other = replace(self, home=home, loads_on=None, _tokens={}, _reaches={})
+        for name in ("model",) if self.loads_on else ("backbone", "model"):
             if name in vars(self):
                 vars(other)[name] = vars(self)[name]
         return other
@@ -162,10 +174,12 @@ class Worker:
         """Pickle what a worker was opened with, without anything secret or large."""
         backbone, folder = self.backbone_config.model_dump_json(), Path.cwd()
         opened = (self.gym.name, backbone, self.home.root, self.device, self.meta_engine)
-        return restore_worker, (*opened, folder, self.stopping, self.sums)
+        return restore_worker, (*opened, self.deterministic, folder, self.stopping, self.sums)
 
     def split_digest(self, task: str, seed: int, shots: Shots | None = None) -> str:
         """Return the digest of a task's rows under a data seed."""
+        if self.stand_in is not None:
+            return ""
         return self.tokens(task, seed, shots).split.digest
 
     def data_digest(
@@ -194,7 +208,7 @@ class Worker:
                 self._encode,
                 config.max_input,
                 max_target or config.max_target,
-                self._token_cache,
+                None if self.stand_in else self._token_cache,
                 before=config.before(task),
                 kind=self.gym.card(task).kind,
             )
@@ -215,6 +229,8 @@ class Worker:
             DataError: none of the answers of a scored task can be generated; unless ``computes``
                 is False.
         """
+        if self.stand_in is not None:
+            return
         for task, seed in product(tasks, seeds):
             tokens = self.tokens(task, seed, shots)
             for part in PARTS if scored else PARTS[:2]:
@@ -257,6 +273,12 @@ class Worker:
     def cells_that_fit(self, configs: Sequence[CellConfig]) -> int:
         """Return how many cells fit into one pass, estimated from the last one, the longest."""
         return cells_that_fit(self._cell_job(configs[-1]), self.backbone)
+
+    def runs_that_fit(self, configs: Sequence[RunConfig]) -> int:
+        """Return how many meta-trainings fit into one pass, estimated from the largest."""
+        largest = max(configs, key=_rows_of_step).whole
+        engine = self._engine(largest.method)
+        return runs_that_fit(self._meta_job(largest), self.backbone, engine)
 
     def tune(self, configs: Sequence[CellConfig], on_step: OnStep) -> list[Unit]:
         """Tune a pack of downstream cells; each cell's best-dev prompt is its artefact."""
@@ -335,6 +357,12 @@ class Worker:
         )
 
 
+def _rows_of_step(config: RunConfig) -> int:
+    """Rows that a step reads, all its episodes and inner batches together."""
+    inner, outer = config.inner, config.outer
+    return outer.episodes * (inner.steps * inner.batch + outer.batch)
+
+
 def _about(config: Frozen) -> dict[str, str]:
     return {"digest": config.digest, "config": config.model_dump_json()}
 
@@ -371,6 +399,7 @@ def restore_worker(
     root: Path,
     device: str | None,
     meta_engine: str,
+    deterministic: bool,
     folder: Path,
     stopping: Stopping,
     sums: Mapping[str, str],
@@ -378,7 +407,7 @@ def restore_worker(
     """Open a worker in this process as its driver did; the same one is opened only once.
 
     Args:
-        gym, device, meta_engine, stopping: as in ``Worker``.
+        gym, device, meta_engine, deterministic, stopping: as in ``Worker``.
         backbone: its configuration as JSON.
         root: the home folder; only the driver uses the stores of a home.
         folder: where the driver was started, which relative paths start from.
@@ -395,12 +424,27 @@ def restore_worker(
         )
     with suppress(OSError):
         os.chdir(folder)
-    worker = _opened(gym, backbone, root, device, meta_engine)
+    worker = _opened(gym, backbone, root, device, meta_engine, deterministic)
     worker.stopping, worker.sums = stopping, dict(sums)
     return worker
 
 
 @lru_cache(maxsize=1)
-def _opened(gym: str, backbone: str, root: Path, device: str | None, meta_engine: str) -> Worker:
+def _opened(
+    gym: str,
+    backbone: str,
+    root: Path,
+    device: str | None,
+    meta_engine: str,
+    deterministic: bool,
+) -> Worker:
     config, home = BackboneConfig.model_validate_json(backbone), Home.find({"MPT_HOME": str(root)})
-    return Worker(open_gym(gym), config, home, device, meta_engine)
+    opened = open_gym(gym)
+    return Worker(opened, config, home, device, meta_engine, deterministic=deterministic)
+
+
+def forget_workers() -> None:
+    """Drop the worker of this process, and its model from the memory of its device."""
+    _opened.cache_clear()
+    gc.collect()
+    torch.cuda.empty_cache()

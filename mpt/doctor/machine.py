@@ -31,6 +31,9 @@ State = Literal["ok", "warn", "fail"]
 LIBRARIES = ("torch", "transformers", "mlflow", "optuna")
 """Libraries whose version may change results or records."""
 
+ALLOCATOR = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
+"""Environment variables of torch's allocator, the second one by its earlier name."""
+
 SCARCE, FULL = 5 * 2**30, 256 * 2**20
 """Free bytes in the home folder below which a long sweep, or any sweep, is likely to fail."""
 
@@ -63,6 +66,7 @@ def machine(
     yield from versions()
     yield folder(home.root)
     yield run_check("device", lambda: _device(device), "give cpu, cuda or cuda:N")
+    yield from gpu_memory(device)
     load = cache(lambda: _load(backbone, device))
     yield run_check("gym", lambda: _gym(gym), "give --gym mini or a folder of tasks")
     fix = "give --backbone mini or a folder"
@@ -144,6 +148,26 @@ def _device(name: str | None) -> str:
         place = torch.cuda.get_device_properties(torch.device(name or "cuda"))
         return f"{place.name}, {place.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}"
     return f"CPU, {torch.get_num_threads()} threads of {os.cpu_count()} cores; no CUDA device used"
+
+
+def gpu_memory(name: str | None) -> Iterator[Finding]:
+    """Report a GPU's free memory, whether it has bfloat16, and an allocator that breaks it up."""
+    import torch
+
+    if not torch.cuda.is_available() or name == "cpu":
+        return
+    free, total = torch.cuda.mem_get_info(torch.device(name or "cuda"))
+    narrow = "bf16" if torch.cuda.is_bf16_supported() else "no bf16"
+    what = f"{free / 2**30:.0f} of {total / 2**30:.0f} GiB free, {narrow}"
+    if any("expandable_segments:True" in os.environ.get(key, "") for key in ALLOCATOR):
+        yield Finding("gpu memory", "ok", what)
+        return
+    yield Finding(
+        "gpu memory",
+        "warn",
+        f"{what}; batches of many widths may break it into pieces too small for the next",
+        f"export {ALLOCATOR[0]}=expandable_segments:True",
+    )
 
 
 def _gym(where: str) -> str:

@@ -33,3 +33,26 @@ def known_device(name: str | None) -> str | None:
             fix=f"give {'cpu' if not seen else f'cuda:0 to cuda:{seen - 1}, or cpu'}",
         )
     return name
+
+
+def known_devices(names: str | None, device: str | None) -> tuple[str, ...]:
+    """Return the devices of ``auto`` or of numbers by commas, as ``cuda:N``; none if None.
+
+    Raises:
+        ConfigError: no numbers of CUDA devices, one twice, or a single ``device`` beside them.
+    """
+    import torch
+
+    if names is None:
+        return ()
+    if device is not None:
+        raise ConfigError(f"--devices {names} with --device {device}", fix="give one of them")
+    seen = torch.cuda.device_count()
+    if names == "auto":
+        return tuple(f"cuda:{number}" for number in range(seen))
+    numbers = [name.strip() for name in names.split(",")]
+    if not all(number.isdecimal() for number in numbers) or len({*numbers}) < len(numbers):
+        raise ConfigError(
+            f"--devices is {names!r}", fix="give auto, or numbers of GPUs by commas such as 0,1"
+        )
+    return tuple(f"cuda:{number}" for number in numbers if known_device(f"cuda:{number}"))

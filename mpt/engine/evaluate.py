@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from math import isnan
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -20,6 +21,9 @@ TOKENS_PER_PASS = {"cpu": 4_096, "cuda": 16_384}
 """Padded tokens, prompt included, in one evaluation pass: enough to fill a device, few enough for
 a CPU's caches and for neighbours of like length."""
 
+
+_fitting: WeakKeyDictionary[Backbone, int] = WeakKeyDictionary()
+"""Padded tokens that a pass of a backbone was cut to when more were too many for its device."""
 
 Place = tuple[int, int]
 """A run, and one of its rows."""
@@ -81,7 +85,13 @@ def answer(
     stay as they have begun; only the rest is generated.
     """
     texts: list[list[str]] = [[""] * len(rows) for rows in rows_of_run]
-    for places in _passes(rows_of_run, theta.shape[1], TOKENS_PER_PASS[backbone.device.type]):
+    ordered = _longest_first(rows_of_run)
+    while ordered:
+        run, i = ordered[0]
+        width = theta.shape[1] + rows_of_run[run][i].length
+        tokens = _fitting.get(backbone, TOKENS_PER_PASS[backbone.device.type])
+        size = max(1, tokens // width)
+        places, ordered = ordered[:size], ordered[size:]
         backoff = BackOff(len(places), len(theta), backbone.device)
 
         def write(size: int, places: Sequence[Place] = places) -> None:
@@ -94,6 +104,8 @@ def answer(
                     texts[run][i] = text
 
         backoff.run(write)
+        if backoff.halvings:
+            _fitting[backbone] = backoff.rows * width
     return texts
 
 
@@ -110,16 +122,17 @@ def _answered(
     """Answers to the rows at ``places``, which are sorted: one pass, and one of generation."""
     runs = sorted({run for run, _ in places})
     local = [[rows_of_run[run][i] for r, i in places if r == run] for run in runs]
-    prompts, batch = theta[runs], collate(local).to(backbone.device)
+    prompts, batch = theta[torch.tensor(runs).to(theta.device)], collate(local)
     if beams > 1:
-        return backbone.generate(prompts, batch, limit, beams)
+        return backbone.generate(prompts, batch.to(backbone.device), limit, beams)
     begun, ended = _begun(backbone, prompts, batch)
     known = [
         end or not needs_generation(run, i, text)
         for (run, i), text, end in zip(places, begun, ended, strict=True)
     ]
     missed = [n for n, is_final in enumerate(known) if not is_final]
-    written = iter(backbone.generate(prompts, batch.rows(missed), limit) if missed else [])
+    left = batch.rows(missed).to(backbone.device) if missed else None
+    written = iter(backbone.generate(prompts, left, limit) if left else [])
     return [
         text if is_final else next(written) for text, is_final in zip(begun, known, strict=True)
     ]
@@ -127,8 +140,8 @@ def _answered(
 
 def _begun(backbone: Backbone, theta: Prompts, batch: Batch) -> tuple[list[str], list[bool]]:
     """How greedy decoding begins each row's answer, and whether that is all of it."""
-    argmaxes = backbone.teacher_forced_argmax(theta, batch).cpu().numpy()
-    targets = batch.target.cpu().numpy()
+    argmaxes = backbone.teacher_forced_argmax(theta, batch.to(backbone.device)).cpu().numpy()
+    targets = batch.target.numpy()
     begun, ended = list[np.ndarray](), list[bool]()
     for argmax, target in zip(argmaxes, targets, strict=True):
         length = int((target != -100).sum())
@@ -139,16 +152,8 @@ def _begun(backbone: Backbone, theta: Prompts, batch: Batch) -> tuple[list[str],
     return backbone.decode(begun), ended
 
 
-def _passes(
-    rows_of_run: Sequence[Sequence[TokenRow]], prompt_tokens: int, tokens: int
-) -> Iterator[list[Place]]:
-    """Places, longest first, cut so that a padded pass holds at most so many tokens."""
+def _longest_first(rows_of_run: Sequence[Sequence[TokenRow]]) -> list[Place]:
+    """Places of all rows, so that rows of like length are neighbours."""
     places = [(run, i) for run, rows in enumerate(rows_of_run) for i in range(len(rows))]
     lengths = np.array([rows_of_run[run][i].length for run, i in places])
-    ordered = [places[int(n)] for n in np.argsort(-lengths, kind="stable")]
-    while ordered:
-        run, i = ordered[0]
-        width = prompt_tokens + rows_of_run[run][i].length
-        size = max(1, tokens // width)
-        yield ordered[:size]
-        ordered = ordered[size:]
+    return [places[int(n)] for n in np.argsort(-lengths, kind="stable")]

@@ -120,7 +120,7 @@ class FineTuneStep:
             [training_rows(job.split.train, job.config.tuning.batch, position, *job.stream)]
         )
         if self.plan is None:
-            self.plan = plan_step(model, theta, [batch.to(model.device)])
+            self.plan = plan_step(model, theta, [batch])
         backoff = BackOff(self.plan.rows, 1, model.device)
 
         def gradient(rows: int) -> float:

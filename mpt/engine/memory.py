@@ -72,7 +72,7 @@ def footprint(backbone: Backbone, theta: Prompts, batch: Batch, *, twice: bool) 
         OutOfMemory: not even one row fits.
     """
     lengths = batch.input_mask.sum(1) + (batch.target != -100).sum(1)
-    widest = [int(row) for row in lengths.argsort(descending=True).cpu().unbind()]
+    widest = [int(row) for row in lengths.argsort(descending=True).unbind()]
 
     def line(many: int) -> Footprint:
         one, more = (_peak(backbone, theta, batch.rows(widest[:n]), twice=twice) for n in (1, many))
@@ -140,7 +140,7 @@ def cause_of(error: BaseException) -> str:
 
 def _peak(backbone: Backbone, theta: Prompts, batch: Batch, *, twice: bool) -> float:
     loss = backbone.losses_twice_differentiable if twice else backbone.losses
-    theta = theta.detach().requires_grad_()
+    theta, batch = theta.detach().requires_grad_(), batch.to(backbone.device)
     if theta.device.type == "cuda":
         torch.cuda.synchronize(theta.device)
         before = torch.cuda.memory_allocated(theta.device)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from mpt.backbone.batch import Batch, collate
 from mpt.backbone.frozen import Backbone
 from mpt.engine.memory import BackOff, footprint, free_memory
-from mpt.engine.pack import CellJob
+from mpt.engine.pack import CellJob, MetaJob
 from mpt.errors import ConfigError, UnknownName
 from mpt.gym.episodes import training_rows
 from mpt.methods import AUTO, Engine, Method, engine_names, method
@@ -80,7 +80,8 @@ def plan_step(
     Args:
         backbone: the frozen language model.
         theta: ``[R, P, H]``, prompts of the pack, one per episode.
-        batches: every inner batch and the query of one step; a graph may hold them all at once.
+        batches: every inner batch and the query of one step, on the CPU; a graph may hold them
+            all at once.
         engine: ``auto``, or one of the method's.
         known: the method; None for plain training.
 
@@ -110,6 +111,33 @@ MOST_CELLS: Mapping[str, int] = MappingProxyType({"cpu": 16, "cuda": 128})
 """Cells in one pass at most: beyond it a pass is no faster, and a stop costs more of them."""
 
 
+MOST_RUNS: Mapping[str, int] = MappingProxyType({"cpu": 4, "cuda": 64})
+"""Meta-trainings in one pass at most, for the same reasons."""
+
+
+def runs_that_fit(job: MetaJob, backbone: Backbone, engine: str = AUTO) -> int:
+    """Count the meta-trainings like this one whose steps fit into a pass, by a probe of its first.
+
+    Raises:
+        OutOfMemory: not even one row fits.
+    """
+    known, outer = method(job.config.method), job.config.outer
+    episodes = [job.episodes[place] for place in range(outer.episodes)]
+    inner = range(len(episodes[0].support))
+    batches = [collate([episode.support[j] for episode in episodes]) for j in inner]
+    if episodes[0].query:
+        batches.append(collate([episode.query for episode in episodes]))
+    theta = job.start.expand(outer.episodes, *job.start.shape)
+    chosen = plan_step(backbone, theta, batches, engine=engine, known=known).engine
+    widest = max(batches, key=lambda batch: batch.widest * len(batch))
+    need = footprint(backbone, theta, widest, twice=known.order == 2)
+    sizes = [need.of(len(batch)) for batch in batches]
+    is_graph = chosen in known.engines and known.engines[chosen].keeps_graph
+    step = sum(sizes) if is_graph else max(sizes)
+    device = backbone.device
+    return max(1, min(MOST_RUNS[device.type], int(free_memory(device) / step)))
+
+
 def cells_that_fit(job: CellJob, backbone: Backbone) -> int:
     """Count the cells like this one, the longest, that fit into a pass, by a probe of its step.
 
@@ -118,7 +146,7 @@ def cells_that_fit(job: CellJob, backbone: Backbone) -> int:
     """
     size, device = job.config.tuning.batch, backbone.device
     rows = training_rows(job.split.train, size, 0, *job.stream)
-    need = footprint(backbone, job.start[None], collate([rows]).to(device), twice=False)
+    need = footprint(backbone, job.start[None], collate([rows]), twice=False)
     return max(1, min(MOST_CELLS[device.type], int(free_memory(device) / need.of(size))))
 
 

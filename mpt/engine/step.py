@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from torch import Tensor
@@ -42,6 +42,9 @@ class MetaStep:
     backbone: Backbone
     engine: str = AUTO
     plan: StepPlan | None = None
+    _numbers: dict[tuple[float, ...], Tensor] = field(
+        default_factory=dict[tuple[float, ...], Tensor]
+    )
 
     def __call__(self, state: TrainState) -> MetaGradient:
         """Return directions and losses of the next step of every run."""
@@ -74,9 +77,12 @@ class MetaStep:
         )
 
     def _per_run(self, values: Sequence[float], state: TrainState) -> Tensor:
-        """``[R * E, 1, 1]``: a number of each run, for each of its episodes."""
-        size = self.jobs[0].config.outer.episodes
-        return state.theta.new_tensor(values)[:, None, None].repeat_interleave(size, 0)
+        """``[R * E, 1, 1]``: a number of each run, for each of its episodes; sent once."""
+        size, key = self.jobs[0].config.outer.episodes, tuple(values)
+        if key not in self._numbers:
+            of_runs = state.theta.new_tensor(values)[:, None, None]
+            self._numbers[key] = of_runs.repeat_interleave(size, 0)
+        return self._numbers[key]
 
     def _own(self, state: TrainState) -> Own:
         """What the method takes by name; a whole number is the same for the whole pack."""
@@ -100,7 +106,7 @@ class MetaStep:
     ) -> MetaGradient:
         known, backbone = method(self.jobs[0].config.method), self.backbone
         if self.plan is None:
-            batches = [batch.to(backbone.device) for batch in (*support, query) if batch]
+            batches = [batch for batch in (*support, query) if batch]
             self.plan = plan_step(backbone, phi, batches, engine=self.engine, known=known)
         plan, backoff = self.plan, BackOff(self.plan.rows, len(self.jobs), backbone.device)
         loss = backbone.losses_twice_differentiable if known.order == 2 else backbone.losses
@@ -127,14 +133,18 @@ class TuningStep:
     def __call__(self, state: TrainState) -> MetaGradient:
         """Return directions and losses of the next step of every cell."""
         size, backbone = self.jobs[0].config.tuning.batch, self.backbone
-        rows_of_run: list[list[TokenRow]] = [
-            training_rows(self.jobs[run].split.train, size, position, *self.jobs[run].stream)
-            for run, position in zip(state.runs, state.position, strict=True)
-        ]
+        rows_of_run: list[list[TokenRow]] = []
+        drawn: dict[tuple[str, int, int], list[TokenRow]] = {}
+        for run, position in zip(state.runs, state.position, strict=True):
+            job = self.jobs[run]
+            key = (*job.stream, position)  # cells that differ in their rates or starts read alike
+            if key not in drawn:
+                drawn[key] = training_rows(job.split.train, size, position, *job.stream)
+            rows_of_run.append(drawn[key])
         batch = collate(rows_of_run)
         theta = state.theta.detach().requires_grad_()
         if self.plan is None:
-            self.plan = plan_step(backbone, theta, [batch.to(backbone.device)])
+            self.plan = plan_step(backbone, theta, [batch])
         backoff = BackOff(self.plan.rows, len(self.jobs), backbone.device)
         result = backoff.run(
             lambda rows: slope(theta, pieces_of(batch, rows, backbone), backbone.losses)

@@ -38,19 +38,32 @@ def hold_threads() -> int:
     return threads
 
 
+def compute_deterministically() -> None:
+    """Take only kernels that give the same bits at every call, on a GPU too, from now on.
+
+    torch raises ``RuntimeError`` where an operation has no such kernel. cuBLAS looks at its
+    variable when it is first used, so call this before a model is moved to a GPU.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+
+
 def numerics(device: torch.device) -> dict[str, object]:
     """Return what two runs need in common for the same bits, beside configuration and software.
 
     Returns:
         ``device``: ``cpu`` or the name of the GPU; ``threads``; ``processor``: the instructions
         that torch's own kernels use; ``matmul``: torch's precision of float32 products;
-        ``settings``: variables of ``CHOOSERS`` that are set.
+        ``settings``: variables of ``CHOOSERS`` that are set, and whether torch is deterministic.
     """
     is_gpu = device.type == "cuda"
+    settings = {name: os.environ[name] for name in CHOOSERS if name in os.environ}
+    if torch.are_deterministic_algorithms_enabled():
+        settings["deterministic"] = "1"
     return {
         "device": torch.cuda.get_device_name(device) if is_gpu else "cpu",
         "threads": torch.get_num_threads(),
         "processor": torch.backends.cpu.get_cpu_capability(),
         "matmul": torch.get_float32_matmul_precision(),
-        "settings": {name: os.environ[name] for name in CHOOSERS if name in os.environ},
+        "settings": settings,
     }

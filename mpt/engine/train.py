@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from mpt.backbone.transfer import Reading
 from mpt.engine.optim import Optimiser, State
 from mpt.errors import Diverged
 from mpt.methods.inner import MetaGradient
@@ -72,6 +74,14 @@ class Trained:
     learned: Mapping[str, Tensor]
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A step that was taken: the state after it, and ``[2, R]``, losses and which runs are well."""
+
+    state: TrainState
+    reading: Reading
+
+
 Gradient = Callable[[TrainState], MetaGradient]
 """Computes directions and losses ``[R]`` of the next step of every row of the state."""
 
@@ -99,6 +109,9 @@ def train(
 ) -> list[Trained | Diverged]:
     """Take every run to its end; a finished or diverged run leaves, the others continue.
 
+    What a step on a GPU has led to is read when the next one is queued, so that the GPU never
+    waits for the host. Runs do not mix: the step that a diverged run took too many is nobody's.
+
     Returns:
         Per run where it ended, or what went wrong and at which step.
 
@@ -106,18 +119,39 @@ def train(
         Exception: whatever a step or ``watch`` raises, its attribute ``step`` set.
     """
     ended: dict[int, Trained | Diverged] = {}
-    state = _drop_finished(runs, state, ended)
-    while state.runs:
-        rates = [runs[run].rate for run in state.runs]
-        rate = state.theta.new_tensor(rates)[:, None, None]
-        with _at_step(max(state.position) + 1):
-            directions = gradient(state)
-            state = _updated(state, directions, optimiser, rate)
-            state, losses = _drop_diverged(runs, state, directions.losses, ended)
-            if state.runs:
-                watch(state, losses)
-        state = _drop_finished(runs, state, ended)
+    unread, most_unread = deque[_Step](), 1 if state.theta.is_cuda else 0
+    rates: dict[tuple[int, ...], Tensor] = {}
+    _note_finished(runs, state, ended)
+    state = _unfinished(runs, state)
+    while state.runs or unread:
+        if state.runs:
+            if state.runs not in rates:
+                alive = [runs[run].rate for run in state.runs]
+                rates = {state.runs: state.theta.new_tensor(alive)[:, None, None]}
+            with _at_step(max(state.position) + 1):
+                step = _taken(state, gradient, optimiser, rates[state.runs])
+            unread.append(step)
+            state = _unfinished(runs, step.state)
+        if len(unread) > most_unread or not state.runs:
+            step = unread.popleft()
+            with _at_step(max(step.state.position)):
+                after, losses = _drop_diverged(runs, step, ended)
+                if after.runs:
+                    watch(after, losses)
+            _note_finished(runs, after, ended)
+            state = _alive(state, ended)
     return [ended[run] for run in range(len(runs))]
+
+
+def _taken(state: TrainState, gradient: Gradient, optimiser: Optimiser, rate: Tensor) -> _Step:
+    """Take a step, and send for its losses and for which runs are well."""
+    directions = gradient(state)
+    state = _updated(state, directions, optimiser, rate)
+    losses = directions.losses
+    is_well = losses.isfinite()
+    for tensor in (state.theta, *state.learned.values()):
+        is_well = is_well & tensor.isfinite().flatten(1).all(-1)
+    return _Step(state, Reading(torch.stack([losses, is_well.to(losses)])))
 
 
 def _updated(
@@ -156,34 +190,44 @@ def _at_step(step: int) -> Generator[None]:
         raise
 
 
-def _drop_finished(
+def _unfinished(runs: Sequence[Run], state: TrainState) -> TrainState:
+    """The state of the runs that have steps left to take."""
+    rows = [
+        row
+        for row, (run, position) in enumerate(zip(state.runs, state.position, strict=True))
+        if position < runs[run].steps
+    ]
+    return state if len(rows) == len(state.runs) else state.keep(rows)
+
+
+def _alive(state: TrainState, ended: Mapping[int, Trained | Diverged]) -> TrainState:
+    """The state of the runs that have not ended."""
+    rows = [row for row, run in enumerate(state.runs) if run not in ended]
+    return state if len(rows) == len(state.runs) else state.keep(rows)
+
+
+def _note_finished(
     runs: Sequence[Run], state: TrainState, ended: dict[int, Trained | Diverged]
-) -> TrainState:
-    unfinished: list[int] = []
+) -> None:
+    """Note where the runs ended that have taken all their steps."""
     for row, (run, position) in enumerate(zip(state.runs, state.position, strict=True)):
-        if position < runs[run].steps:
-            unfinished.append(row)
-        else:
+        if position >= runs[run].steps:
             learned = {name: tensor[row].clone() for name, tensor in state.learned.items()}
             ended[run] = Trained(state.theta[row].clone(), learned)
-    return state if len(unfinished) == len(state.runs) else state.keep(unfinished)
 
 
 def _drop_diverged(
-    runs: Sequence[Run],
-    state: TrainState,
-    losses: Losses,
-    ended: dict[int, Trained | Diverged],
+    runs: Sequence[Run], step: _Step, ended: dict[int, Trained | Diverged]
 ) -> tuple[TrainState, Losses]:
-    finite_loss, finite = losses.isfinite(), losses.isfinite()
-    for tensor in (state.theta, *state.learned.values()):
-        finite = finite & tensor.isfinite().flatten(1).all(-1)
-    healthy = [bool(good) for good in finite.cpu().unbind()]
-    if all(healthy):
-        return state, losses
-    for row in (row for row, good in enumerate(healthy) if not good):
-        run = state.runs[row]
-        what = "its prompt" if bool(finite_loss[row]) else "its loss"
-        ended[run] = Diverged(runs[run].name, state.position[row], what)
-    kept = [row for row, good in enumerate(healthy) if good]
-    return state.keep(kept), losses[kept]
+    """State and losses of the runs that are well after a step, and were before it."""
+    losses, is_well = step.reading.wait().unbind()
+    state, kept = step.state, list[int]()
+    for row, run in enumerate(state.runs):
+        if run in ended:
+            continue
+        if is_well[row]:
+            kept.append(row)
+        else:
+            what = "its prompt" if losses[row].isfinite() else "its loss"
+            ended[run] = Diverged(runs[run].name, state.position[row], what)
+    return (state, losses) if len(kept) == len(state.runs) else (state.keep(kept), losses[kept])

@@ -117,11 +117,12 @@ def training_rows(
     rows = []
     for place in range(step * size, (step + 1) * size):
         epoch, index = divmod(place, len(examples))
-        order, draws = _epoch(len(examples), *name, epoch)
+        order, _ = _epoch(len(examples), *name, epoch)
         example = examples[order[index]]
         answers = len(example.targets)
-        # the stream is that of the epoch: every row of it draws from the same state
-        rows.append(example.row(int(deepcopy(draws).integers(answers)) if answers > 1 else 0))
+        rows.append(
+            example.row(_answer(answers, len(examples), *name, epoch) if answers > 1 else 0)
+        )
     return rows
 
 
@@ -132,6 +133,16 @@ def _epoch(count: int, *name: Name) -> tuple[np.ndarray, np.random.Generator]:
     order = draws.permutation(count)
     order.setflags(write=False)
     return order, draws
+
+
+@lru_cache(maxsize=4 * EPOCHS)
+def _answer(answers: int, count: int, *name: Name) -> int:
+    """Draw one of so many answers in an epoch of ``count`` rows.
+
+    The stream is that of the epoch: every row of it draws from the same state.
+    """
+    _, draws = _epoch(count, *name)
+    return int(deepcopy(draws).integers(answers))
 
 
 def _draw(

@@ -215,7 +215,7 @@ def _config(
     run = study.run(
         method_config.params,
         sources=setting.sources,
-        weights=worker.backbone.weights,
+        weights=worker.model.weights,
         data=worker.data_digest(setting.sources, study.source_seeds, study.source_shots),
         meta_seed=meta_seed,
     )
@@ -255,7 +255,9 @@ def _other_contents(search: Search, study: Study, worker: Worker) -> list[str]:
                 sources = ()
         differences += ["gym"] * bool(sources)
     alike = other.backbone.model_copy(update={"name": study.backbone.name})
-    weights = worker.backbone.weights
+    weights = worker.model.weights
+    if worker.stand_in is not None:
+        weights = definition.get("weights", weights)
     if alike != study.backbone or definition.get("weights", weights) != weights:
         differences.append("backbone")
     return differences

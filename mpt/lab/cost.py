@@ -99,14 +99,15 @@ def probe(workload: Workload, worker: Worker, lab: Lab) -> Cost:
     return Cost(name, tuple(timings), memory, disk)
 
 
-def _learning(configs: Sequence[RunConfig], size: int, worker: Worker) -> list[Timing]:
+def _learning(configs: Sequence[RunConfig], size: PackSize, worker: Worker) -> list[Timing]:
     """Time a pack of every shape of meta-training."""
     shapes: dict[Hashable, list[RunConfig]] = {}
     for config in configs:
         shapes.setdefault(run_shape(config), []).append(config)
     timings = []
     for alike in shapes.values():
-        pack = [_short(config, "outer") for config in alike[:size]]
+        most = worker.runs_that_fit(alike) if size == "auto" else size
+        pack = [_short(config, "outer") for config in alike[:most]]
         step, _, unit = _timed(worker.learn, pack)
         steps = fmean(config.outer.steps for config in alike)
         inner = (

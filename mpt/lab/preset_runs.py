@@ -8,11 +8,13 @@ from itertools import groupby
 from math import ceil
 
 from mpt.compute.worker import Worker
+from mpt.config import VOCABULARY
 from mpt.gym.partitions import Setting
 from mpt.lab.campaign import MethodConfig, campaign
 from mpt.lab.promote import Promotion, promote
-from mpt.lab.run import Lab
+from mpt.lab.run import BASELINE, EvalProtocol, EvalTarget, Lab
 from mpt.lab.similarity import similarity, tuned
+from mpt.lab.workload import WorkloadRow, campaign_rows
 from mpt.search.trial import Trial
 from mpt.seeding import stream
 from mpt.study.presets import Preset, PresetEntry, PresetRow, SourceChoice
@@ -67,6 +69,34 @@ def answer(rows: Sequence[PresetRow], lab: Lab) -> Iterator[Promotion]:
         yield promote(campaign(study, GIVEN, method_configs, settings, lab.worker), lab)
 
 
+def listed(rows: Sequence[PresetRow], lab: Lab) -> list[WorkloadRow]:
+    """List the units of rows, of a backbone that is not there; nothing is computed.
+
+    Sources that are chosen by their similarity are drawn: it would have to be computed.
+
+    Raises:
+        UnknownName: the gym lacks a task.
+    """
+    units = list[WorkloadRow]()
+    for row in rows:
+        study = row.entries[0].study
+        worker = replace(lab.worker, backbone_config=study.backbone)
+        own = replace(lab, worker=worker)
+        method_configs, setting = _ready(_as_if_chosen(row), own)
+        wanted = campaign(study, GIVEN, method_configs, [setting], worker)
+        units += campaign_rows(wanted, own)
+    return units
+
+
+def listed_pairs(preset: Preset, lab: Lab) -> list[WorkloadRow]:
+    """List the cells of plain prompt tuning that a preset of pairs compares."""
+    tasks = {task for pairs in preset.pairs.values() for pair in pairs for task in pair}
+    final = preset.base.final
+    target = EvalTarget(preset.name, BASELINE, VOCABULARY, tuple(sorted(tasks)))
+    protocol = EvalProtocol(final.seeds, final.lrs, preset.base.tuning)
+    return [WorkloadRow(preset.name, BASELINE, tuple(lab.cells(target, protocol)))]
+
+
 def answer_pairs(preset: Preset, lab: Lab) -> list[Pair]:
     """Compute the similarity of the preset's pairs of tasks (appendix A.6).
 
@@ -99,6 +129,17 @@ def _ready(row: PresetRow, lab: Lab) -> tuple[tuple[MethodConfig, ...], Setting]
         for entry in row.entries
     )
     return method_configs, setting
+
+
+def _as_if_chosen(row: PresetRow) -> PresetRow:
+    """The row with as many sources as it chooses by similarity, other ones for other choices."""
+    choice, sources = row.variant.choose, row.setting.sources
+    if choice is None or choice.take == "random":
+        return row
+    rng = stream("as if chosen", choice.take, *row.setting.targets)
+    some = tuple(sources[at] for at in rng.permutation(len(sources))[: choice.count])
+    variant = row.variant.model_copy(update={"choose": None})
+    return replace(row, variant=variant, setting=replace(row.setting, sources=some))
 
 
 def _alike(ready: tuple[tuple[MethodConfig, ...], Setting]) -> list[dict[str, object]]:

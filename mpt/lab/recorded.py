@@ -12,7 +12,7 @@ from mpt.errors import InputError
 from mpt.lab.promote import Promotion, prepare, promote
 from mpt.lab.race import race_winner
 from mpt.lab.retest import TOP
-from mpt.lab.run import Config, Lab
+from mpt.lab.run import Config, Lab, PackSize
 from mpt.search.search import Search
 from mpt.search.storage import study_names
 from mpt.search.trial import Trial
@@ -31,7 +31,7 @@ from mpt.study.study_file import make_study
 class Recorded(Lab):
     """Look units up instead of running them; a unit that the ledger lacks is ``missing``."""
 
-    def learn(self, configs: Sequence[RunConfig], title: str, pack: int) -> dict[str, Unit]:
+    def learn(self, configs: Sequence[RunConfig], title: str, pack: PackSize) -> dict[str, Unit]:
         """Look up meta-trainings as ``Lab.learn`` does, keeping checkpoints.
 
         Raises:

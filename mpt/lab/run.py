@@ -127,7 +127,7 @@ class Lab:
     _numerics: Numerics | None = None
     _said_mixed: bool = False
 
-    def learn(self, configs: Sequence[RunConfig], title: str, pack: int) -> dict[str, Unit]:
+    def learn(self, configs: Sequence[RunConfig], title: str, pack: PackSize) -> dict[str, Unit]:
         """Run missing meta-trainings, whole or paused, and return all of them by digest."""
         self._tell_revised(configs)
         units = self._run_missing(
@@ -135,7 +135,7 @@ class Lab:
             title=title,
             steps=lambda config: config.updates,
             shape=run_shape,
-            size=lambda left: pack,
+            size=lambda left: self._probed(Worker.runs_that_fit, left) if pack == "auto" else pack,
             compute=Worker.learn,
         )
         for digest in units:
@@ -149,7 +149,9 @@ class Lab:
             title=title,
             steps=lambda config: config.tuning.steps,
             shape=cell_shape,
-            size=lambda left: self.worker.cells_that_fit(left) if pack == "auto" else pack,
+            size=lambda left: (
+                self._probed(Worker.cells_that_fit, left[-1:]) if pack == "auto" else pack
+            ),
             compute=Worker.tune,
         )
 
@@ -163,6 +165,12 @@ class Lab:
             size=lambda left: 1,
             compute=Worker.fine_tune,
         )
+
+    def _probed(
+        self, fitting: Callable[[Worker, Sequence[Config]], int], left: Sequence[Config]
+    ) -> int:
+        """Ask the fleet how many of these units fit into a pass on its device."""
+        return next(self.fleet.map(partial(_fitting, self.worker, fitting), [left], _no_steps))
 
     def metric_of(self, task: str) -> str:
         """Return the metric of a task."""
@@ -400,6 +408,20 @@ def _attempt(
         raise
     except Exception as error:
         return Failure(pack, error)
+
+
+def _fitting(
+    worker: Worker,
+    fitting: Callable[[Worker, Sequence[Config]], int],
+    units: Sequence[Config],
+    on_step: OnStep,
+) -> int:
+    """Size packs by this device; a module-level function, so it can be pickled."""
+    return fitting(worker, units)
+
+
+def _no_steps(steps: int) -> None:
+    """Hear of no steps: a probe takes none of any unit."""
 
 
 @dataclass(frozen=True)

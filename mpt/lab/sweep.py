@@ -148,8 +148,8 @@ def replay(
 
 def _together(trials: Sequence[OpenTrial], study: Study, lab: Lab) -> Iterator[Sequence[OpenTrial]]:
     """Yield trials in groups, as many as the fleet can train at the same time."""
-    size = study.pack * lab.fleet.slots
-    return (trials[start : start + size] for start in range(0, len(trials), size))
+    size = len(trials) if study.pack == "auto" else study.pack * lab.fleet.slots
+    return (trials[start : start + size] for start in range(0, len(trials), max(1, size)))
 
 
 def _baseline(concrete: SweepPlan, lab: Lab) -> list[EvaluatedCell]:

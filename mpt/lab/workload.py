@@ -134,7 +134,7 @@ class _Listing(Recorded):
 
     rows: list[WorkloadRow] = field(default_factory=list)
 
-    def learn(self, configs: Sequence[RunConfig], title: str, pack: int) -> dict[str, Unit]:
+    def learn(self, configs: Sequence[RunConfig], title: str, pack: PackSize) -> dict[str, Unit]:
         """Look up meta-trainings, and add them as a row; see ``Lab.learn``."""
         self.rows.append(WorkloadRow(title, "trials", tuple(configs)))
         return self._run_missing(configs)

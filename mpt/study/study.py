@@ -128,7 +128,8 @@ class Study(Frozen):
         round: trials sampled together, based only on the results of earlier rounds, so that they
             do not depend on how trials are packed.
         pack: trials trained in one pass, at most a round.
-        cells_per_pack: downstream cells tuned in one pass; ``auto``: as many as the device holds.
+        cells_per_pack: downstream cells tuned in one pass; ``auto``, of both: as many as the device
+            that computes holds.
         errors: policy for each class of error.
     """
 
@@ -156,7 +157,7 @@ class Study(Frozen):
     seed: StrictInt = 0
     trials: Count = 8
     round: Count = 4
-    pack: Count = 4
+    pack: Count | Literal["auto"] = 4
     cells_per_pack: Count | Literal["auto"] = 16
     errors: Errors = Errors()
 

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from functools import partial
 
 import pytest
-from jobs import card, die, die_once, narrow, total, wait
+from jobs import card, die, die_once, narrow, process, total, wait
 from machines import PATIENCE
 from terminal import study_file
 
@@ -132,6 +132,16 @@ def test_packs_share_gpus_where_there_are_any(ray_cluster, ray_fleet):
         assert [RayFleet(share(gpus, None), print).slots for gpus in (2, 1, 0.3)] == [1, 2, 6]
         assert halves.slots == 4
         assert set(halves.map(card, [[1]] * 8, ignore)) <= {"0", "1"}
+
+
+def test_a_process_with_a_gpu_computes_many_packs(ray_cluster, ray_fleet):
+    """And so loads the model once."""
+    from mpt.compute.ray_cluster import share
+    from mpt.compute.ray_fleet import RayFleet
+
+    with ray_cluster.machine(cpus=1, gpus=1):
+        fleet = RayFleet(share(1, None), print)
+        assert len(set(fleet.map(process, [[1]] * 6, ignore))) == 1
 
 
 def test_packs_that_are_called_off_have_time_to_save(ray_fleet, tmp_path):

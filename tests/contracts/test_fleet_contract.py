@@ -7,14 +7,26 @@ from functools import partial
 import pytest
 from jobs import fail_at, total
 
+from mpt.compute.device_fleet import DeviceFleet
 from mpt.compute.fleet import LocalFleet
 from mpt.errors import Diverged, UnknownName
 
 
-@pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module")
+def device_fleet():
+    """A fleet of two processes on this machine."""
+    with DeviceFleet(["cpu", "cpu"], print) as fleet:
+        yield fleet
+
+
+FLEETS = ["local", *(pytest.param(name, marks=pytest.mark.slow) for name in ("device", "ray"))]
+
+
+@pytest.fixture(params=FLEETS)
 def fleet(request):
     """Each of the fleets."""
-    return LocalFleet() if request.param == "local" else request.getfixturevalue("ray_fleet")
+    name = request.param
+    return LocalFleet() if name == "local" else request.getfixturevalue(f"{name}_fleet")
 
 
 def ignore(steps):

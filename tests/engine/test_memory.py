@@ -7,24 +7,20 @@ import errno
 import pytest
 import torch
 from tiny import TINY
+from tiny_jobs import cells, meta
 
 from mpt.backbone.batch import collate
-from mpt.config import BackboneConfig, CellConfig, InnerLoop, OuterLoop, RunConfig, Tuning
 from mpt.engine import plan as planning
 from mpt.engine.checkpoint import Checkpoints
 from mpt.engine.learn import MetaTrained, learn
-from mpt.engine.memory import BackOff, footprint, is_out_of_memory
-from mpt.engine.pack import CellJob, MetaJob
-from mpt.engine.plan import cells_that_fit, known_engine, plan_step
+from mpt.engine.memory import BackOff, Footprint, footprint, is_out_of_memory
+from mpt.engine.plan import cells_that_fit, known_engine, plan_step, runs_that_fit
 from mpt.engine.tune import Tuned, tune
 from mpt.errors import OutOfMemory, UnknownName
 from mpt.gym.episodes import training_rows
-from mpt.gym.splits import Example, FewShotSplit
-from mpt.gym.tokens import TokenRow, TokenSplit
+from mpt.gym.tokens import TokenRow
 from mpt.methods import engine_names, method
 from mpt.methods.inner import slope
-
-CHOSEN = BackboneConfig(name="tiny", prompt_tokens=3, max_input=12, max_target=4)
 
 
 class Narrow:
@@ -51,46 +47,6 @@ class Narrow:
             return found(theta, batch, *rest)
 
         return narrow
-
-
-def split(backbone, task):
-    words = ["cat", "dog", "mat", "the red hill", "good dog ran", "blue"]
-    rows = tuple(Example(f"{task} {w}", ("yes" if i % 2 else "no",)) for i, w in enumerate(words))
-    few = FewShotSplit(task, "ACC", 13, rows[:4], rows[2:], rows)
-    return TokenSplit(few, backbone.encode, CHOSEN.max_input, CHOSEN.max_target)
-
-
-def meta(backbone, method="maml", lr=0.1):
-    config = RunConfig(
-        backbone=CHOSEN,
-        weights=backbone.weights,
-        method=method,
-        inner=InnerLoop(lr=lr, steps=2, batch=4),
-        outer=OuterLoop(lr=0.1, steps=3, episodes=2, batch=4, optimiser="sgd"),
-        sources=("the", "a"),
-        data_seeds=(13,),
-        data="x",
-    )
-    units = (split(backbone, "the"), split(backbone, "a"))
-    return MetaJob(config, units, backbone.vocabulary_prompt(3, "run"))
-
-
-def cells(backbone):
-    jobs = []
-    for lr in (0.1, 0.3):
-        config = CellConfig(
-            backbone=CHOSEN,
-            weights=backbone.weights,
-            task="the",
-            data_seed=13,
-            data="x",
-            start="vocabulary",
-            lr=lr,
-            tuning=Tuning(optimiser="sgd", steps=4, batch=4, num_evals=2),
-        )
-        start = backbone.vocabulary_prompt(3, "cell")
-        jobs.append(CellJob(config, split(backbone, "the"), start))
-    return jobs
 
 
 @pytest.mark.parametrize("method", ["maml", "fomaml", "reptile", "mtl"])
@@ -308,3 +264,23 @@ def test_packs_of_cells_fill_the_room_there_is(monkeypatch, cells_of_room, fit):
     need = footprint(backbone, job.start[None], batch, twice=False).of(4)
     monkeypatch.setattr(planning, "free_memory", lambda device: cells_of_room * need)
     assert cells_that_fit(job, backbone) == fit
+
+
+@pytest.mark.parametrize("name", ["maml", "fomaml", "reptile", "mtl", "metasgd"])
+@pytest.mark.parametrize(("runs_of_room", "fit"), [(0.5, 1), (3.5, 3), (1e6, 4)])
+def test_packs_of_meta_trainings_fill_the_room_there_is(monkeypatch, name, runs_of_room, fit):
+    backbone, job = TINY["t5"](), meta(TINY["t5"](), name)
+    # two episodes, each of two inner batches of 4 rows and a query of 4; the graph keeps them all
+    known, rows = method(name), 2 * 4
+    engine = "graph" if known.engines else "auto"
+    batches = 3 if engine == "graph" else 1
+    probes = []
+
+    def counted(backbone, theta, batch, *, twice):
+        probes.append((len(theta), len(batch), twice))
+        return Footprint(0, 1)
+
+    monkeypatch.setattr(planning, "footprint", counted)
+    monkeypatch.setattr(planning, "free_memory", lambda device: runs_of_room * batches * rows)
+    assert runs_that_fit(job, backbone, engine) == fit
+    assert set(probes) == {(2, rows, known.order == 2)}

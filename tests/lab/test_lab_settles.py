@@ -267,6 +267,22 @@ def test_packs_are_as_large_as_the_device_has_room_for(study, home, monkeypatch)
     assert sizes == [3, 1]
 
 
+def test_packs_of_meta_trainings_are_as_large_as_the_device_has_room_for(study, home, monkeypatch):
+    learn, sizes = Worker.learn, []
+
+    def seen(worker, configs, on_step):
+        sizes.append(len(configs))
+        return learn(worker, configs, on_step)
+
+    monkeypatch.setattr(Worker, "learn", seen)
+    monkeypatch.setattr("mpt.compute.worker.runs_that_fit", lambda job, backbone, engine: 2)
+    with Opened(study.model_copy(update={"pack": "auto"}), home) as opened:
+        concrete = plan(opened.study, opened.worker)
+        configs = [concrete.config({"outer_lr": rate}) for rate in (0.1, 0.2, 0.3)]
+        opened.lab.learn(configs, "x", opened.study.pack)
+    assert sizes == [2, 1]
+
+
 def test_a_study_that_does_not_fit_its_gym_writes_nothing(study, tmp_path):
     home = Home.find({"MPT_HOME": str(tmp_path / "untouched")})
     worker = Worker(open_gym(study.gym), study.backbone, home, "cpu")

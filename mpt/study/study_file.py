@@ -37,8 +37,8 @@ EMBEDDED_RATES: Mapping[str, object] = MappingProxyType(
         "final": {"lrs": [0.05]},
     }
 )
-"""Rates of the embedded backbone. Its vocabulary's rows have a standard deviation of 0.16: a rate of
-0.05 moves a prompt by a third of that per update, 0.3 overshoots (sweeps/LOG.md)."""
+"""Rates of the embedded backbone. Rows of its vocabulary have a standard deviation of 0.16: a rate
+of 0.05 moves a prompt by a third of that per update, 0.3 overshoots (sweeps/LOG.md)."""
 
 EMBEDDED_BUDGET: Mapping[str, object] = MappingProxyType(
     {

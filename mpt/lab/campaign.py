@@ -186,7 +186,7 @@ def sibling(study: Study, method: str) -> Study:
     name = study.name and f"{study.name.removesuffix(f'-{study.method}')}-{method}"
     space = study.space
     if space == _usual_space(study):
-        space = _usual_space(study.gym, method)
+        space = _usual_space(study.model_copy(update={"method": method}))
     return study.model_copy(update={"method": method, "name": name, "space": space})
 
 

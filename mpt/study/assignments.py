@@ -35,7 +35,9 @@ def assigned(assignments: Sequence[str]) -> dict[str, object]:
             raise ConfigError(f"--set {name}: {error}") from None
     whole = dict[str, object]()
     for name, value in keys.items():
-        for part in reversed(name.split(".")):
-            value = {part: value}
-        whole = merged(whole, value)
+        *above, last = name.split(".")
+        nested: dict[str, object] = {last: value}
+        for part in reversed(above):
+            nested = {part: nested}
+        whole = merged(whole, nested)
     return whole

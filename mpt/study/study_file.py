@@ -201,8 +201,12 @@ _PLAINER = {
 """Plainer messages about values of a wrong type than those of pydantic."""
 
 
+_BRANCHES = ("interval", "choices", "constrained-int")
+"""What pydantic calls the alternatives of a value that may be of several types."""
+
+
 def _fault(detail: ErrorDetails, model: type[BaseModel]) -> str:
-    loc = [part for part in detail["loc"] if part not in ("interval", "choices")]
+    loc = [part for part in detail["loc"] if str(part) not in _BRANCHES and "[" not in str(part)]
     place = ".".join(str(part) for part in loc if part not in PRUNERS)
     if detail["type"] == "extra_forbidden":
         keys = _keys_beside(loc, model)

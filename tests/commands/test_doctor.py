@@ -62,7 +62,7 @@ def replying(status: int, body: bytes = b"{}", date: str = ""):
 def test_a_fresh_home_is_healthy(tmp_path):
     found = findings("--gym", "mini", home=tmp_path / "new")
     assert {one["state"] for one in found.values()} <= {"ok", "warn"}
-    assert found["gym"]["what"] == "mini, 61 tasks, 10 settings"
+    assert found["gym"]["what"] == "mini, 109 tasks, 10 settings"
     assert "mini (Seq2Seq), weights " in found["backbone"]["what"]
     assert found["ledger"]["what"].endswith("created by the first sweep")
     assert found["device"]["what"]

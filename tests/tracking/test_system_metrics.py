@@ -70,4 +70,7 @@ def test_a_machine_that_cannot_be_measured_is_a_warning(tracker, monkeypatch, ca
     monkeypatch.setattr(system_metrics, "_monitors", broken)
     with SystemMetrics(tracker) as metrics:
         metrics.follow(RunKey("s"))
+        until = time.monotonic() + 120
+        while not caplog.text and time.monotonic() < until:
+            time.sleep(0.01)
     assert "the load of this machine is not logged: no such file" in caplog.text

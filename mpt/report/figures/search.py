@@ -41,7 +41,12 @@ def parallel_figure(trials: Sequence[Trial]) -> Figure | None:
     heights = _Scale(args, is_rate=False)
     for trial, arg in zip(complete, args, strict=True):
         line = [scales[name].place(trial.params[name]) for name in names]
-        axes.plot([*line, heights.place(arg)], color=colour.to_rgba(arg), linewidth=1.6, alpha=0.8)
+        axes.plot(
+            [*line, heights.place(arg)],
+            color=colour.cmap(colour.norm(arg)),
+            linewidth=1.6,
+            alpha=0.8,
+        )
     for at, scale in enumerate([*scales.values(), heights]):
         axes.axvline(at, color=FAINT, linewidth=0.8)
         for value in scale.ends:

@@ -26,6 +26,7 @@ def parallel_figure(trials: Sequence[Trial]) -> Figure | None:
 
     Rates have logarithmic axes. None unless two finished trials differ in a parameter.
     """
+    import numpy as np
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -39,11 +40,12 @@ def parallel_figure(trials: Sequence[Trial]) -> Figure | None:
     colour = ScalarMappable(Normalize(min(args), max(args)), colormaps["cividis"])
     scales = {name: _Scale([trial.params[name] for trial in complete]) for name in names}
     heights = _Scale(args, is_rate=False)
-    for trial, arg in zip(complete, args, strict=True):
+    shades = colour.to_rgba(np.array(args))
+    for trial, arg, shade in zip(complete, args, shades, strict=True):
         line = [scales[name].place(trial.params[name]) for name in names]
         axes.plot(
             [*line, heights.place(arg)],
-            color=colour.cmap(colour.norm(arg)),
+            color=shade,
             linewidth=1.6,
             alpha=0.8,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import isnan
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -12,18 +11,10 @@ import torch
 from mpt.backbone.batch import Batch, collate
 from mpt.backbone.frozen import Backbone
 from mpt.engine.labels import likeliest
-from mpt.engine.memory import BackOff
+from mpt.engine.passes import in_passes
 from mpt.gym.metrics import can_still_match, score
 from mpt.gym.tokens import Questions, TokenRow
 from mpt.notation import Prompts
-
-TOKENS_PER_PASS = {"cpu": 4_096, "cuda": 16_384}
-"""Padded tokens, prompt included, in one evaluation pass: enough to fill a device, few enough for
-a CPU's caches and for neighbours of like length."""
-
-
-_fitting: WeakKeyDictionary[Backbone, int] = WeakKeyDictionary()
-"""Padded tokens that a pass of a backbone was cut to when more were too many for its device."""
 
 Place = tuple[int, int]
 """A run, and one of its rows."""
@@ -60,7 +51,7 @@ def evaluate(
 
     rows = [() if q.choices else q.rows for q in questions]
     written = answer(backbone, theta, rows, limit=limit, beams=beams, needs_generation=can_match)
-    chosen = likeliest(backbone, theta, questions, TOKENS_PER_PASS[backbone.device.type])
+    chosen = likeliest(backbone, theta, questions)
     scores = [
         score(q.metric, labels if q.choices else texts, [list(gold) for gold in q.golds])
         for q, texts, labels in zip(questions, written, chosen, strict=True)
@@ -85,27 +76,19 @@ def answer(
     stay as they have begun; only the rest is generated.
     """
     texts: list[list[str]] = [[""] * len(rows) for rows in rows_of_run]
-    ordered = _longest_first(rows_of_run)
-    while ordered:
-        run, i = ordered[0]
-        width = theta.shape[1] + rows_of_run[run][i].length
-        tokens = _fitting.get(backbone, TOKENS_PER_PASS[backbone.device.type])
-        size = max(1, tokens // width)
-        places, ordered = ordered[:size], ordered[size:]
-        backoff = BackOff(len(places), len(theta), backbone.device)
 
-        def write(size: int, places: Sequence[Place] = places) -> None:
-            for cut in range(0, len(places), size):
-                some = sorted(places[cut : cut + size])
-                written = _answered(
-                    backbone, theta, rows_of_run, some, limit, beams, needs_generation
-                )
-                for (run, i), text in zip(some, written, strict=True):
-                    texts[run][i] = text
+    def width(place: Place) -> int:
+        run, i = place
+        return theta.shape[1] + rows_of_run[run][i].length
 
-        backoff.run(write)
-        if backoff.halvings:
-            _fitting[backbone] = backoff.rows * width
+    def write(places: list[Place]) -> None:
+        some = sorted(places)
+        written = _answered(backbone, theta, rows_of_run, some, limit, beams, needs_generation)
+        for (run, i), text in zip(some, written, strict=True):
+            texts[run][i] = text
+
+    places = [(run, i) for run, rows in enumerate(rows_of_run) for i in range(len(rows))]
+    in_passes(backbone, len(theta), places, width, write)
     return texts
 
 
@@ -150,10 +133,3 @@ def _begun(backbone: Backbone, theta: Prompts, batch: Batch) -> tuple[list[str],
         begun.append(argmax[:stop])
         ended.append(bool(argmax[stop - 1] == target[length - 1]))
     return backbone.decode(begun), ended
-
-
-def _longest_first(rows_of_run: Sequence[Sequence[TokenRow]]) -> list[Place]:
-    """Places of all rows, so that rows of like length are neighbours."""
-    places = [(run, i) for run, rows in enumerate(rows_of_run) for i in range(len(rows))]
-    lengths = np.array([rows_of_run[run][i].length for run, i in places])
-    return [places[int(n)] for n in np.argsort(-lengths, kind="stable")]

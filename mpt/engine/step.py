@@ -134,10 +134,12 @@ class TuningStep:
         """Return directions and losses of the next step of every cell."""
         size, backbone = self.jobs[0].config.tuning.batch, self.backbone
         rows_of_run: list[list[TokenRow]] = []
-        drawn: dict[tuple[str, int, int], list[TokenRow]] = {}
+        drawn: dict[tuple[int, str, int, int], list[TokenRow]] = {}
         for run, position in zip(state.runs, state.position, strict=True):
             job = self.jobs[run]
-            key = (*job.stream, position)  # cells that differ in their rates or starts read alike
+            # cells of one split that differ in their rates or starts read alike; a task under the
+            # same seed with another number of shots is another split
+            key = (id(job.split), *job.stream, position)
             if key not in drawn:
                 drawn[key] = training_rows(job.split.train, size, position, *job.stream)
             rows_of_run.append(drawn[key])

@@ -8,6 +8,7 @@ from tiny import TINY, tiny_t5
 
 from mpt.backbone.batch import collate
 from mpt.engine import evaluate as evaluation
+from mpt.engine.passes import TOKENS_PER_PASS
 from mpt.gym.metrics import score
 from mpt.gym.tokens import Questions, TokenRow
 
@@ -31,7 +32,7 @@ def questions(t5, theta) -> Questions:
 
 @pytest.mark.parametrize("budget", [40, 100, 10_000])
 def test_answers_equal_generation_whatever_the_pass(t5, monkeypatch, budget):
-    monkeypatch.setitem(evaluation.TOKENS_PER_PASS, "cpu", budget)
+    monkeypatch.setitem(TOKENS_PER_PASS, "cpu", budget)
     theta = torch.stack([t5.vocabulary_prompt(3, "evaluate", r) for r in range(3)])
     asked = [questions(t5, prompt) for prompt in theta]
     found = evaluation.answer(t5, theta, [q.rows for q in asked], limit=4)

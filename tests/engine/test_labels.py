@@ -16,6 +16,7 @@ from mpt.engine.evaluate import evaluate
 from mpt.engine.finetune import fine_tune
 from mpt.engine.labels import likeliest
 from mpt.engine.pack import CellJob, FineTuneJob
+from mpt.engine.passes import TOKENS_PER_PASS
 from mpt.engine.tune import tune
 from mpt.errors import OutOfMemory
 from mpt.gym.splits import Example, FewShotSplit
@@ -61,12 +62,13 @@ def by_loop(backbone, prompt, split, part="test"):
 
 @pytest.mark.parametrize("tokens", [1, 60, 10_000])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_likeliest_label_is_that_of_an_obvious_loop(kind, tokens):
+def test_the_likeliest_label_is_that_of_an_obvious_loop(kind, tokens, monkeypatch):
+    monkeypatch.setitem(TOKENS_PER_PASS, "cpu", tokens)
     backbone = made(kind)
     theta = prompts(backbone)
     tasks = [task(backbone), task(backbone, ("cat", "dog")), task(backbone)]
     asked = [one.questions("test", scoring="labels") for one in tasks]
-    found = likeliest(backbone, theta, asked, tokens)
+    found = likeliest(backbone, theta, asked)
     assert found == [by_loop(backbone, *one) for one in zip(theta, tasks, strict=True)]
     assert len({text for texts in found for text in texts}) > 1
 
@@ -105,23 +107,25 @@ class Small:
         return self.backbone.log_likelihoods(theta, batch, answers)
 
 
-def test_a_pass_that_is_too_much_is_halved_to_one_answer_at_a_time():
+def test_a_pass_that_is_too_much_is_halved_to_one_answer_at_a_time(monkeypatch):
+    monkeypatch.setitem(TOKENS_PER_PASS, "cpu", 10_000)
     backbone = tiny_t5(seed=4)
     theta, asked = prompts(backbone)[:1], [task(backbone).questions("test", scoring="labels")]
-    whole = likeliest(backbone, theta, asked, 10_000)
+    whole = likeliest(backbone, theta, asked)
     for most in (4, 1):
         small = Small(backbone, most)
-        assert likeliest(small, theta, asked, 10_000) == whole
+        assert likeliest(small, theta, asked) == whole
         assert max(answers for _, answers in small.sizes) <= most
         assert sum(answers for _, answers in small.sizes) == len(INPUTS) * len(LABELS)
     with pytest.raises(OutOfMemory):
-        likeliest(Small(backbone, 0), theta, asked, 10_000)
+        likeliest(Small(backbone, 0), theta, asked)
 
 
-def test_a_question_is_read_once_for_all_its_labels():
+def test_a_question_is_read_once_for_all_its_labels(monkeypatch):
+    monkeypatch.setitem(TOKENS_PER_PASS, "cpu", 10_000)
     backbone = Small(tiny_t5(seed=4), 1000)
     asked = [task(backbone).questions("test", scoring="labels")] * R
-    likeliest(backbone, prompts(backbone), asked, 10_000)
+    likeliest(backbone, prompts(backbone), asked)
     assert backbone.sizes == [(R * len(INPUTS), R * len(INPUTS) * len(LABELS))]
 
 

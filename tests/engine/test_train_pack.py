@@ -98,6 +98,25 @@ def test_meta_trainings_together_are_meta_trainings_alone(toy, tmp_path, method)
         assert (packed.prompt - job.start).abs().max() > 0.01
 
 
+def test_cells_of_a_task_with_other_shots_read_their_own_rows(toy):
+    whole = cell(toy)
+    few = whole.split.split
+    fewer = TokenSplit(
+        FewShotSplit(few.task, few.metric, few.seed, few.train[:4], few.dev, few.test),
+        toy.encode,
+        BACKBONE.max_input,
+        BACKBONE.max_target,
+    )
+    jobs = [whole, replace(whole, split=fewer)]
+    together = tune(jobs, toy)
+    for job, packed in zip(jobs, together, strict=True):
+        (alone,) = tune([job], toy)
+        assert isinstance(packed, Tuned)
+        assert isinstance(alone, Tuned)
+        assert packed.curve == pytest.approx(alone.curve, abs=1e-9)
+    assert together[0].curve != pytest.approx(together[1].curve, abs=1e-3)
+
+
 class Killed(Exception):
     """The process dies here."""
 

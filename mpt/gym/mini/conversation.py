@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from random import Random
 
 from mpt.gym.mini.item import Item, Sampler
-from mpt.gym.mini.lexicon import pick, records, words
-from mpt.gym.mini.opinions import REQUESTS, fill
+from mpt.gym.mini.lexicon import fill, pick, records, words
+from mpt.gym.mini.opinions import REQUESTS
+from mpt.gym.mini.subjects import with_a_word
 
 ACTS: Mapping[str, tuple[str, ...]] = {
     "order": ("you must {r}", "i want you to {r}", "{names} has to {r} now", "see that you {r}"),
@@ -41,22 +42,15 @@ def act(*kinds: str) -> Sampler:
 REGISTERS = ("formal", "casual", "archaic", "technical")
 
 LETTERS_FROM = (
-    "{m} the {furniture} of {names} is in {cities}", "{names} {m} has the {tool} in the {rooms}",
-    "on {days} {m} the {professions} saw {names}", "the {vehicle} {m} is near {cities}",
-    "{m} {names} and the {animal} left on {days}", "we {m} sold the {instrument} to {names}",
+    "{x} the {furniture} of {names} is in {cities}", "{names} {x} has the {tool} in the {rooms}",
+    "on {days} {x} the {professions} saw {names}", "the {vehicle} {x} is near {cities}",
+    "{x} {names} and the {animal} left on {days}", "we {x} sold the {instrument} to {names}",
 )  # fmt: skip
 
 
 def register(*kinds: str) -> Sampler:
     """Return a sampler of sentences with a word of a register; the answer is the register."""
-    chosen = kinds or REGISTERS
-
-    def sample(rng: Random) -> Item:
-        kind = rng.choice(chosen)
-        frame = pick(rng, LETTERS_FROM).replace("{m}", rng.choice(words(kind)))
-        return Item(fill(rng, frame), kind)
-
-    return sample
+    return with_a_word(LETTERS_FROM, kinds or REGISTERS)
 
 
 HASTE = ("urgent", "soon", "whenever")
@@ -75,43 +69,29 @@ def urgency(rng: Random) -> Item:
 KIN = ("parent", "child", "sibling", "partner", "colleague", "friend")
 
 INTRODUCTIONS = (
-    "{names} is the {k} of {names}", "meet {names} the {k} of the {professions}",
-    "{names} came with a {k} on {days}", "the {k} of {names} lives in {cities}",
-    "in {cities} {names} met a {k}", "a {k} gave {names} the {tool}",
+    "{names} is the {x} of {names}", "meet {names} the {x} of the {professions}",
+    "{names} came with a {x} on {days}", "the {x} of {names} lives in {cities}",
+    "in {cities} {names} met a {x}", "a {x} gave {names} the {tool}",
 )  # fmt: skip
 
 
 def kinship(*kinds: str) -> Sampler:
     """Return a sampler of introductions; the answer is the kind of relation, one of ``KIN``."""
-    chosen = kinds or KIN
-
-    def sample(rng: Random) -> Item:
-        kind = rng.choice(chosen)
-        frame = pick(rng, INTRODUCTIONS).replace("{k}", rng.choice(words(kind)))
-        return Item(fill(rng, frame), kind)
-
-    return sample
+    return with_a_word(INTRODUCTIONS, kinds or KIN)
 
 
 HOURS = ("morning", "noon", "evening", "night")
 
 SCHEDULES = (
-    "{names} left {cities} at {h}", "the {rooms} opens at {h} on {days}",
-    "at {h} the {professions} called {names}", "we feed the {animal} at {h}",
-    "{h} in {cities} with {names}", "the {vehicle} comes by {h} on {days}",
+    "{names} left {cities} at {x}", "the {rooms} opens at {x} on {days}",
+    "at {x} the {professions} called {names}", "we feed the {animal} at {x}",
+    "{x} in {cities} with {names}", "the {vehicle} comes by {x} on {days}",
 )  # fmt: skip
 
 
 def hour(*kinds: str) -> Sampler:
     """Return a sampler of schedules; the answer is the part of the day, one of ``HOURS``."""
-    chosen = kinds or HOURS
-
-    def sample(rng: Random) -> Item:
-        kind = rng.choice(chosen)
-        frame = pick(rng, SCHEDULES).replace("{h}", rng.choice(words(kind)))
-        return Item(fill(rng, f"{frame} {rng.choice(TAILS)}"), kind)
-
-    return sample
+    return with_a_word(SCHEDULES, kinds or HOURS, TAILS)
 
 
 def part_played(rng: Random) -> Item:

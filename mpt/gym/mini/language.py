@@ -5,8 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from mpt.gym.mini.item import Item, Sampler
-from mpt.gym.mini.lexicon import pick, records, words
-from mpt.gym.mini.opinions import fill
+from mpt.gym.mini.lexicon import fill, pick, records, words
 from mpt.gym.mini.subjects import KINDS
 
 

@@ -114,3 +114,14 @@ def every_word() -> Iterator[str]:
     for entry in _lexicon().values():
         for word in entry:
             yield from word.split("/")
+
+
+def fill(rng: Random, template: str) -> str:
+    """Return ``template`` with each ``{class}`` replaced by a word of that class."""
+    if "{" not in template:
+        return template
+    pieces = []
+    for piece in template.split("{"):
+        name, brace, rest = piece.partition("}")
+        pieces.append(rng.choice(words(name)) + rest if brace else piece)
+    return "".join(pieces)

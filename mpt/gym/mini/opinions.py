@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from mpt.gym.mini.item import Item, Sampler
-from mpt.gym.mini.lexicon import pick, words
+from mpt.gym.mini.lexicon import fill, pick, words
 
 DOMAINS = ("film", "dish", "hotel", "gadget", "book", "concert")
 EMOTIONS = ("joy", "anger", "fear", "sadness", "surprise", "love")
@@ -14,17 +14,6 @@ FILLERS = (
     "last night", "on {days}", "in {cities}", "with {names}", "for once", "after all",
     "to be honest", "in the end", "at the {rooms}", "as {names} said", "{times}", "of all things",
 )  # fmt: skip
-
-
-def fill(rng: Random, template: str) -> str:
-    """Return ``template`` with each ``{class}`` replaced by a word of that class."""
-    if "{" not in template:
-        return template
-    pieces = []
-    for piece in template.split("{"):
-        name, brace, rest = piece.partition("}")
-        pieces.append(rng.choice(words(name)) + rest if brace else piece)
-    return "".join(pieces)
 
 
 def _adjective(rng: Random, domain: str, mood: str) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from mpt.gym.mini.item import Item, Sampler
-from mpt.gym.mini.lexicon import pick, words
-from mpt.gym.mini.opinions import fill
+from mpt.gym.mini.lexicon import fill, pick, words
 
 TOPICS = ("sport", "politics", "science", "business", "health", "weather", "music", "travel")
 KINDS = (
@@ -43,12 +42,18 @@ SCENES = (
 
 def kind_of_thing(*kinds: str) -> Sampler:
     """Return a sampler of scenes with one thing each; the answer is the kind of that thing."""
-    chosen = kinds or KINDS
+    return with_a_word(SCENES, kinds or KINDS)
+
+
+def with_a_word(
+    frames: tuple[str, ...], classes: tuple[str, ...], tails: tuple[str, ...] = ()
+) -> Sampler:
+    """Return a sampler of texts with a word of one class in place of ``{x}``; the answer is it."""
 
     def sample(rng: Random) -> Item:
-        kind = rng.choice(chosen)
-        frame = pick(rng, SCENES).replace("{x}", rng.choice(words(kind)))
-        return Item(fill(rng, frame), kind)
+        name = rng.choice(classes)
+        text = pick(rng, frames).replace("{x}", rng.choice(words(name)))
+        return Item(fill(rng, f"{text} {rng.choice(tails)}" if tails else text), name)
 
     return sample
 

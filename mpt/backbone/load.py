@@ -42,7 +42,7 @@ def load_backbone(
     loaded = kind_of(model.config).freeze(model, tokenizer, weights, config.prompt_position)
     expect_finite(config.name, model)
     if model.device.type == "cuda":
-        # the proof is of float32: rounding of TensorFloat-32 would hide what it looks for
+        # the proof is of float32: rounding of TensorFloat-32 would hide what it is to show
         torch.set_float32_matmul_precision("highest")
     proof = proof_name(loaded)
     if prove_anew or not was_proved(proof):

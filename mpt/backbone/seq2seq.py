@@ -130,7 +130,7 @@ class FrozenSeq2Seq(Vocabulary):
     def _reads(self, mask: Tensor, theta: Prompts, batch: Batch) -> Tensor | None:
         """What attention to the encoder's states takes for a mask ``[N, S]`` of tokens.
 
-        transformers makes the same of the mask itself, but looks into it first, and a device would
+        transformers makes the same of the mask itself, but reads it first, and a device would
         be waited for.
         """
         if not self._takes_masks:
@@ -140,7 +140,7 @@ class FrozenSeq2Seq(Vocabulary):
 
     def _causal(self, given: Tensor) -> Tensor | None:
         """A mask ``[1, 1, U, U]`` for BART's decoder, which makes one of ones by itself, and then
-        looks into it. On a CPU that costs nothing, and the kernel without a mask is faster."""
+        reads it. On a CPU that costs nothing, and the kernel without a mask is faster."""
         if not (self._takes_masks and given.is_cuda):
             return None
         length = given.shape[1]

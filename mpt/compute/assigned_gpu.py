@@ -11,9 +11,9 @@ _HIDES, _LEAVES = "CUDA_VISIBLE_DEVICES", "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_D
 def use_assigned_gpu(forget: Callable[[], None]) -> None:
     """Make the GPU that Ray assigned to this task the current one of the process.
 
-    Ray hides all other GPUs from the process, which CUDA looks at once: a process that is given
-    another GPU for its next pack would go on with the first. So all are made visible, and the
-    current one is set.
+    Ray hides all other GPUs from the process, and CUDA reads only once which are visible: a process
+    that is given another GPU for its next pack would go on with the first. So all are made visible,
+    and the current one is set.
 
     Args:
         forget: drops what the process has loaded onto the GPU that it had before.

@@ -41,7 +41,7 @@ def hold_threads() -> int:
 def compute_deterministically() -> None:
     """Take only kernels that give the same bits at every call, on a GPU too, from now on.
 
-    torch raises ``RuntimeError`` where an operation has no such kernel. cuBLAS looks at its
+    torch raises ``RuntimeError`` where an operation has no such kernel. cuBLAS reads its
     variable when it is first used, so call this before a model is moved to a GPU.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

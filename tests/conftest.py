@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -28,6 +29,9 @@ os.environ.update(ENVIRONMENT)
 PROOFS = tempfile.TemporaryDirectory(prefix="mpt-cache-")
 os.environ["XDG_CACHE_HOME"] = PROOFS.name
 ROOT = Path(__file__).resolve().parent.parent
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # so a shell starts what it runs in the background; tests interrupt themselves
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -26,7 +26,8 @@ TINY = {
     "source_seeds": [13],
     "inner": {"steps": 1, "batch": 1},
     "outer": {"steps": 1, "episodes": 1, "batch": 1},
-    "tuning": {"steps": 1, "batch": 1, "num_evals": 1},
+    # what is scored is not what is tested here
+    "tuning": {"steps": 1, "batch": 1, "num_evals": 1, "dev_rows": 16, "test_rows": 16},
     "final": {
         "seeds": [13],
         "lrs": [0.5],

@@ -31,6 +31,7 @@ from tenacity import (
 )
 
 from mpt.errors import StoreError
+from mpt.files.sqlite import open_read_only
 from mpt.store.home import Home
 from mpt.store.schema import VERSION
 
@@ -195,8 +196,8 @@ def _engine(url: str, shown: str, store: str, timeout: float, is_reader: bool) -
     kind = parsed.get_backend_name()
     if kind == "sqlite" and parsed.database not in (None, "", ":memory:"):
         if is_reader:
-            name = f"{Path(str(parsed.database)).absolute().as_uri()}?mode=ro"
-            return sa.create_engine("sqlite://", creator=lambda: _reader(name, timeout))
+            file = Path(str(parsed.database))
+            return sa.create_engine("sqlite://", creator=lambda: open_read_only(file, timeout))
         return sa.create_engine(parsed, connect_args={"timeout": PATIENCE})
     if kind not in ("postgresql", "postgres"):
         raise StoreError(
@@ -217,10 +218,6 @@ def _engine(url: str, shown: str, store: str, timeout: float, is_reader: bool) -
             f"the {store} {shown} needs {error.name}",
             fix="pip install -e '.[postgres]'",
         ) from None
-
-
-def _reader(name: str, timeout: float) -> sqlite3.Connection:
-    return sqlite3.connect(name, uri=True, timeout=timeout, check_same_thread=False)
 
 
 def _readers_beside_a_writer(raw: sqlite3.Connection, _: object) -> None:

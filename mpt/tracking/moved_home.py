@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
+from mpt.files.sqlite import open_read_only
 from mpt.store.address import sqlite_file
 
 _PLACES = (
@@ -28,7 +29,7 @@ def former_places(uri: str, artifacts: Path) -> frozenset[str]:
     """
     if (file := _own_file(uri, artifacts)) is None:
         return frozenset()
-    with suppress(sqlite3.Error), closing(_read_only(file)) as database:
+    with suppress(sqlite3.Error), closing(open_read_only(file)) as database:
         return _former(database, artifacts)
     return frozenset()
 
@@ -60,10 +61,6 @@ def _own_file(uri: str, artifacts: Path) -> Path | None:
     file = sqlite_file(uri)
     is_own = file is not None and file.parent == artifacts.parent and file.exists()
     return file if is_own else None
-
-
-def _read_only(file: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
 
 
 def _former(database: sqlite3.Connection, artifacts: Path) -> frozenset[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mpt.config import VOCABULARY, CellConfig, RunConfig
 from mpt.errors import DataError, InputError, UnknownName
+from mpt.files.sqlite import open_read_only
 from mpt.store.address import sqlite_file
 from mpt.store.artefacts import whole_prompt
 from mpt.store.home import Home
@@ -152,7 +153,7 @@ def _runs_in(file: Path, digest: str) -> tuple[str, ...] | None:
         ORDER BY runs.start_time DESC, runs.run_uuid
     """
     try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as store:
+        with closing(open_read_only(file)) as store:
             return tuple(run for (run,) in store.execute(query, (digest,)))
     except sqlite3.Error:
         return None

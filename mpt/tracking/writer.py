@@ -31,6 +31,9 @@ DIGEST = "mpt.digest"
 OWNER = "mpt.study_id"
 """The tag of a registered model that says which study it belongs to."""
 
+_RACES = 8
+"""Times that one record is sent again because another process was a moment faster."""
+
 _IDENTITY = re.compile(r"/([0-9a-f]{12})/")
 
 _ABOUT = """\
@@ -77,13 +80,7 @@ class Delivery:
         try:
             if self._client is None:
                 self._client = connect(self._uri, self._artifacts)
-            try:
-                self._send(entry)
-            except Exception as error:
-                if not _is_gone(error) and not _was_told(error):
-                    raise
-                self._forget()
-                self._send(entry)
+            self._send_beside_others(entry)
             self._faults.clear()
         except Refused:
             raise
@@ -94,6 +91,17 @@ class Delivery:
             name = f" {record['name']!r}" if record.get("name") else ""
             about = f"{record['do']}{name} of run {record['key']!r}"
             raise self._faults.sorted(error, about, self._takes_others) from error
+
+    def _send_beside_others(self, entry: SpoolEntry) -> None:
+        """Send a record again where another process wrote the same or deleted its run meanwhile."""
+        for _ in range(_RACES):
+            try:
+                return self._send(entry)
+            except Exception as error:
+                if not _is_gone(error) and not _was_told(error):
+                    raise
+                self._forget()
+        return self._send(entry)
 
     def _forget(self) -> None:
         self._runs.clear()
@@ -425,7 +433,10 @@ class Delivery:
 
 
 def _was_told(error: Exception) -> bool:
-    """Return whether another process wrote the same in between, so that nothing is left to do."""
+    """Return whether another process writes the same, so that little or nothing is left to do."""
+    # of folders in which two processes write the same files, each is made by one of them
+    if isinstance(error, FileExistsError):
+        return True
     return re.search(r"IntegrityError|UniqueViolation|UNIQUE constraint", str(error)) is not None
 
 

@@ -26,7 +26,7 @@ CORES = str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") els
 # A worker per core, each on one thread. The tests of a file stay together: they share fixtures
 # that are expensive to make. In the order of their names, as files of few tests are the long ones.
 SPREAD = ("-n", CORES, "--dist", "loadfile", "--no-loadscope-reorder")
-PYTEST = ("pytest", *SPREAD, "--durations", "15")
+PYTEST = ("pytest", *SPREAD, "--durations", "150")
 # Tests start many processes: the first one of a module keeps it compiled for all the others.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
 # Lines of mpt that fast tests run in the processes of pytest itself (see tests/conftest.py).

@@ -129,10 +129,13 @@ class Searched:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What can be said of the ranking, a sentence each: how reliable it is, who is ahead."""
-        from mpt.report.search_words import search_lines
+        """What can be said of the trials, a sentence each: whether the best one is known to gain,
+        how reliable the ranking is, who is ahead."""
+        from mpt.report.search_words import gain_lines, search_lines
 
-        return search_lines(self.reliability, self.race)
+        count = sum(trial.arg is not None for trial in self.records)
+        gain = gain_lines(self.best.trial, self.best.interval, count) if self.best else ()
+        return (*gain, *search_lines(self.reliability, self.race))
 
     @property
     def left(self) -> int:

@@ -33,6 +33,30 @@ def search_lines(reliability: Reliability | None, race: Race | None = None) -> t
     return tuple(lines)
 
 
+def gain_lines(best: int, gain: Interval, trials: int) -> tuple[str, ...]:
+    """Say whether the best trial is known to gain at all; nothing if it has no interval.
+
+    Args:
+        best: its number.
+        gain: the 95 % interval of its ARG over the validation tasks.
+        trials: how many it is the best of.
+    """
+    if not gain.known:
+        return ()
+    if gain.high < 0:
+        return (f"Plain prompt tuning beats trial {best}, whose interval lies below zero.",)
+    if gain.low <= 0:
+        return (
+            f"Whether trial {best} beats plain prompt tuning on other tasks is open: its interval "
+            "includes zero.",
+        )
+    flattered = f" The best of {trials} is flattered by the choice; `mpt promote best` tests again."
+    return (
+        f"Trial {best} beats plain prompt tuning: its interval lies above zero."
+        f"{flattered if trials > 1 else ''}",
+    )
+
+
 def race_sentence(race: Race) -> str:
     """Say how a race ended: which trial won, or that several could not be separated."""
     seeds = f"{len(race.seeds)} data seeds"

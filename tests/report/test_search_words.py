@@ -10,7 +10,7 @@ import pytest
 from gain_tables import gain_table
 
 from mpt.lab.race import Race, Round, round_line
-from mpt.report.search_words import race_sentence, search_lines
+from mpt.report.search_words import gain_lines, race_sentence, search_lines
 from mpt.report.views import trials_json, trials_sheet
 from mpt.search.trial import Trial
 from mpt.stats.gain_table import crossed
@@ -27,6 +27,35 @@ def known(**changes):
         "further_seeds": 4,
     }
     return Reliability(**{**about, **changes})
+
+
+@pytest.mark.parametrize(
+    ("gain", "line"),
+    [
+        (
+            Interval(18.0, 121.0),
+            "Trial 6 beats plain prompt tuning: its interval lies above zero. The best of 8 is "
+            "flattered by the choice; `mpt promote best` tests again.",
+        ),
+        (
+            Interval(-2.0, 120.0),
+            "Whether trial 6 beats plain prompt tuning on other tasks is open: its interval "
+            "includes zero.",
+        ),
+        (
+            Interval(-40.0, -2.0),
+            "Plain prompt tuning beats trial 6, whose interval lies below zero.",
+        ),
+    ],
+)
+def test_whether_the_best_trial_is_known_to_gain(gain, line):
+    assert gain_lines(6, gain, trials=8) == (line,)
+
+
+def test_a_single_trial_is_not_flattered_and_one_without_an_interval_says_nothing():
+    (line,) = gain_lines(1, Interval(5.0, 9.0), trials=1)
+    assert line == "Trial 1 beats plain prompt tuning: its interval lies above zero."
+    assert gain_lines(1, Interval(nan, nan), trials=2) == ()
 
 
 def test_the_ranking_and_who_is_not_separated():

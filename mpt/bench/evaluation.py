@@ -39,9 +39,12 @@ def _of_length(model: BenchModel, length: int, pairs: int) -> Iterator[Measure]:
     def theirs() -> float:
         return score("ACC", generate(model, theta, batch, length), golds)
 
-    assert ours() == theirs(), "the two ways to score disagree"
+    def static() -> float:
+        return score("ACC", generate(model, theta, batch, length, "static"), golds)
+
+    assert ours() == theirs() == static(), "the ways to score disagree"
     what = f"answers of {length} tokens, accuracy {ours():.2f}"
-    peers = {"HF generate": theirs}
+    peers = {"HF generate": theirs, "HF generate, static cache": static}
     yield from alternate(what, ours, peers, model.ours.device, pairs=pairs)
 
 

@@ -1,4 +1,4 @@
-"""`mpt bench meta`: MAML's gradient against that of the library higher."""
+"""`mpt bench meta`: MAML's gradient against those of the library higher and of torch.func."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from functools import partial
 import torch
 
 from mpt.backbone.batch import Batch, collate
+from mpt.bench.func_peer import maml_by_func
 from mpt.bench.rows import prompts, random_rows
 from mpt.bench.shapes import BenchModel, make
 from mpt.bench.stock import stock_loss
@@ -31,6 +32,7 @@ FUNCTIONS: dict[str, Function] = {
     BY_PIECES: maml_by_recursion,
     "first order": fomaml,
     "higher": maml_by_higher,
+    "torch.func": maml_by_func,
     "higher on mpt's forward": maml_by_higher,
 }
 
@@ -44,7 +46,7 @@ def gradient(name: str, model: BenchModel, steps: int, rows: int) -> Callable[[]
     theta = prompts(model, 1)
     loss: Loss = (
         stock_loss(model, twice=True)
-        if name == "higher"
+        if name in ("higher", "torch.func")
         else model.ours.losses_twice_differentiable
     )
     if name == "first order":
@@ -71,9 +73,8 @@ def _ours(rows: int) -> tuple[str, ...]:
 
 def _times(model: BenchModel, steps: int, rows: int, pairs: int) -> Iterator[Measure]:
     theirs = gradient("higher", model, steps, rows)().direction
-    peers = {
-        peer: gradient(peer, model, steps, rows) for peer in ("higher", "higher on mpt's forward")
-    }
+    names = ("higher", "higher on mpt's forward", "torch.func")
+    peers = {peer: gradient(peer, model, steps, rows) for peer in names}
     for name in _ours(rows):
         ours = gradient(name, model, steps, rows)
         error = (ours().direction - theirs).norm() / theirs.norm()
@@ -85,7 +86,7 @@ def _times(model: BenchModel, steps: int, rows: int, pairs: int) -> Iterator[Mea
 def _memory(name: str, device: str, steps: int, rows: int) -> Iterator[Measure]:
     peaks = {function: peak(function, name, device, steps, rows) for function in FUNCTIONS}
     for ours in _ours(rows):
-        for peer in ("higher", "first order"):
+        for peer in ("higher", "torch.func", "first order"):
             yield compare(f"memory, K={steps}, {ours}", peer, [peaks[ours]], [peaks[peer]], "MB")
 
 

@@ -1,78 +1,110 @@
-"""`mpt bench pack`: prompt tuning of several runs in a pack against PEFT, one run at a time."""
+"""`mpt bench pack`: prompt tuning of several runs in a pack against PEFT and torch.func."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from mpt.backbone.batch import Batch, collate
+from mpt.bench.func_peer import vmapped_loop
 from mpt.bench.peft_peer import feed, plain_loop, prompted, trainer_seconds
 from mpt.bench.rows import prompts, random_rows
 from mpt.bench.shapes import BenchModel, make
 from mpt.bench.timing import Measure, compare, seconds
 from mpt.engine import train
+from mpt.engine.memory import cause_of
 from mpt.engine.optim import OPTIMISERS
 from mpt.engine.train import TrainState
 from mpt.gym.tokens import TokenRow
 from mpt.methods.inner import MetaGradient, slope
 
 ROWS, TARGET, RATE = 8, 8, 0.01
+COMPILED = "PEFT, torch.compile, bf16 autocast"
+
+Clocked = Callable[[], float]
+"""Does some work, and returns the seconds that it took."""
 
 
 def pack(
     name: str, device: str, *, runs: int, steps: int, pairs: int, bf16: bool = False
 ) -> Iterator[Measure]:
-    """Time the same steps on the same rows: packed, one run at a time, and by PEFT.
+    """Time the same steps on the same rows: packed, one run at a time, by PEFT and by torch.func.
 
-    PEFT is timed with a plain loop and with the Trainer of transformers.
+    PEFT is timed with a plain loop, as it is, in bfloat16 and compiled, and with the Trainer of
+    transformers.
     """
     model = make(name, device, bf16=bf16)
+    place = model.ours.device
     rows = [
         [random_rows(model, ROWS, TARGET, run, step) for run in range(runs)]
         for step in range(steps)
     ]
-    peft = prompted(model).to(device)
-    fed = [
-        [feed(model, collate([rows[step][run]]).to(model.ours.device)) for step in range(steps)]
-        for run in range(runs)
-    ]
     with tempfile.TemporaryDirectory() as folder:
 
-        def by_trainer() -> float:
-            cpu = model.ours.device.type == "cpu"
-            return sum(trainer_seconds(peft, batches, RATE, folder, cpu=cpu) for batches in fed)
+        def packed() -> float:
+            return seconds(lambda: tune(model, rows, list(range(runs))), place)
 
-        def by_loop() -> None:
-            for batches in fed:
-                plain_loop(peft, batches, RATE)
-
-        def packed() -> None:
-            tune(model, rows, list(range(runs)))
-
-        def alone() -> None:
-            for run in range(runs):
-                tune(model, rows, [run])
-
-        place = model.ours.device
-        for work in (packed, alone, by_loop, by_trainer):
-            work()
-        timings = [
-            (seconds(packed, place), seconds(alone, place), seconds(by_loop, place), by_trainer())
-            for _ in range(pairs)
-        ]
-    ours = [timing[0] for timing in timings]
+        works: dict[str, Clocked] = {"": packed, **_peers(model, rows, folder)}
+        left_out = ""
+        for peer, work in list(works.items()):
+            try:
+                work()
+            except Exception as error:
+                if peer != COMPILED:
+                    raise
+                # there may be no compiler here, which is the peer's own affair
+                left_out = f"; without {peer}: {cause_of(error)}"
+                del works[peer]
+        rounds = [{peer: work() for peer, work in works.items()} for _ in range(pairs)]
+    ours = [times[""] for times in rounds]
     examples = runs * steps * ROWS
     what = f"{runs} runs x {steps} steps x {ROWS} rows"
-    peers = ("mpt, one run at a time", "PEFT, plain loop", "PEFT, HF Trainer")
-    for n, peer in enumerate(peers, start=1):
-        measure = compare(what, peer, ours, [timing[n] for timing in timings], "s")
-        yield replace(measure, note=f"{examples / measure.ours:.0f} rows/s")
+    for peer in [*works][1:]:
+        measure = compare(what, peer, ours, [times[peer] for times in rounds], "s")
+        yield replace(measure, note=f"{examples / measure.ours:.0f} rows/s{left_out}")
     if place.type == "cuda":
         yield _utilisation(model, rows, sorted(ours)[len(ours) // 2])
+
+
+def _peers(model: BenchModel, rows: list[list[list[TokenRow]]], folder: str) -> dict[str, Clocked]:
+    """What the pack is compared with: each trains all runs, and returns its seconds."""
+    place, runs = model.ours.device, range(len(rows[0]))
+    batches = [[collate([step[run]]).to(place) for run in runs] for step in rows]
+    fed = [[feed(model, step[run]) for step in batches] for run in runs]
+    peft = prompted(model).to(place)
+    compiled: Callable[..., Any] = torch.compile(peft)
+
+    def by_loop(*, bf16: bool = False, forward: Callable[..., Any] | None = None) -> float:
+        def work() -> None:
+            for batches in fed:
+                plain_loop(peft, batches, RATE, forward, bf16=bf16)
+
+        return seconds(work, place)
+
+    def alone() -> None:
+        for run in runs:
+            tune(model, rows, [run])
+
+    def by_trainer() -> float:
+        cpu = place.type == "cpu"
+        return sum(trainer_seconds(peft, batches, RATE, folder, cpu=cpu) for batches in fed)
+
+    return {
+        "mpt, one run at a time": partial(seconds, alone, place),
+        "PEFT, plain loop": by_loop,
+        "PEFT, plain loop, bf16 autocast": partial(by_loop, bf16=True),
+        COMPILED: partial(by_loop, bf16=True, forward=compiled),
+        "PEFT, HF Trainer": by_trainer,
+        "torch.func, vmap of grad": lambda: seconds(
+            lambda: vmapped_loop(model, batches, RATE), place
+        ),
+    }
 
 
 def tune(model: BenchModel, rows: list[list[list[TokenRow]]], runs: list[int]) -> None:

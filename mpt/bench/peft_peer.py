@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -49,13 +49,31 @@ def feed(model: BenchModel, batch: Batch) -> dict[str, torch.Tensor]:
     return {"input_ids": ids, "attention_mask": mask, "labels": labels.contiguous()}
 
 
-def plain_loop(peft: Any, batches: Sequence[dict[str, torch.Tensor]], rate: float) -> None:
-    """Train the prompt with AdamW, one step per batch."""
+def plain_loop(
+    peft: Any,
+    batches: Sequence[dict[str, torch.Tensor]],
+    rate: float,
+    forward: Callable[..., Any] | None = None,
+    *,
+    bf16: bool = False,
+) -> None:
+    """Train the prompt with AdamW, one step per batch.
+
+    Args:
+        peft: the prompted model.
+        batches: arguments of its ``forward``.
+        rate: learning rate.
+        forward: what is called in the model's place, such as the model compiled.
+        bf16: under autocast to bfloat16.
+    """
+    forward = forward or peft
     trained = [weight for weight in peft.parameters() if weight.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=rate)
     for batch in batches:
         optimiser.zero_grad(set_to_none=True)
-        peft(**batch).loss.backward()
+        with torch.autocast(batch["labels"].device.type, torch.bfloat16, enabled=bf16):
+            loss = forward(**batch).loss
+        loss.backward()
         optimiser.step()
 
 

@@ -22,16 +22,18 @@ def stock_loss(model: BenchModel, *, twice: bool = False) -> Loss:
 
     def loss(theta: Prompts, batch: Batch) -> Losses:
         if not twice:
-            return model.stock(**_inputs(model.stock, theta, batch)).loss[None]
+            return model.stock(**stock_inputs(model.stock, theta, batch)).loss[None]
         with differentiable_twice(theta.device):
-            return model.stock(**_inputs(model.stock, theta, batch)).loss[None]
+            return model.stock(**stock_inputs(model.stock, theta, batch)).loss[None]
 
     return loss
 
 
 @torch.inference_mode()
-def generate(model: BenchModel, theta: Prompts, batch: Batch, limit: int) -> list[str]:
-    """Decode every row greedily by ``model.stock.generate``."""
+def generate(
+    model: BenchModel, theta: Prompts, batch: Batch, limit: int, cache: str | None = None
+) -> list[str]:
+    """Decode every row greedily by ``model.stock.generate``; ``cache`` may be ``static``."""
     prompt = theta.to(model.stock.dtype)[batch.run_of_row]
     embeds = torch.cat([prompt, model.stock.get_input_embeddings()(batch.input)], 1)
     lengths = batch.input_mask.sum(1) + prompt.shape[1]
@@ -39,12 +41,17 @@ def generate(model: BenchModel, theta: Prompts, batch: Batch, limit: int) -> lis
     if not model.stock.config.is_encoder_decoder:
         embeds, mask = interleaved(embeds, padded_left(lengths, embeds.shape[1])), mask.flip(1)
     ids = model.stock.generate(
-        inputs_embeds=embeds, attention_mask=mask, max_new_tokens=limit, do_sample=False
+        inputs_embeds=embeds,
+        attention_mask=mask,
+        max_new_tokens=limit,
+        do_sample=False,
+        cache_implementation=cache,
     )
     return model.ours.decode(ids.cpu().numpy())
 
 
-def _inputs(stock: Any, theta: Prompts, batch: Batch) -> dict[str, Tensor]:
+def stock_inputs(stock: Any, theta: Prompts, batch: Batch) -> dict[str, Tensor]:
+    """Return the arguments of ``stock`` for rows behind their prompts."""
     rows, length = len(batch), theta.shape[1]
     prompt = theta.to(stock.dtype)[batch.run_of_row]
     embed = stock.get_input_embeddings()

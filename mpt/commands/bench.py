@@ -39,9 +39,11 @@ def bench(
 
     mpt and its peers alternate in one process; ratios above 1 favour mpt.
 
-    meta: exact MAML against `higher`, with the model's own loss and on mpt's cheaper forward pass.
-    pack: R packed runs against PEFT's prompt tuning, one run after the other.
-    eval: teacher-forced scoring against generating every answer.
+    meta: exact MAML against `higher`, with the model's own loss and on mpt's cheaper forward pass,
+    and against nested `torch.func.grad`.
+    pack: R packed runs against PEFT's prompt tuning, one run after the other, as it is, under
+    autocast to bfloat16 and compiled, and against `torch.func.vmap` over the prompts.
+    eval: teacher-forced scoring against generating every answer, also with a static cache.
     steps: outer steps of the methods as the paper's authors set them, beside those of their log.
 
     Example: mpt bench pack --backbone gpt2-256 --runs 4

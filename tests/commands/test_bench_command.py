@@ -8,6 +8,8 @@ from importlib.util import find_spec
 import pytest
 from terminal import mpt
 
+from mpt.bench.pack import COMPILED
+
 needs_peft = pytest.mark.skipif(
     find_spec("peft") is None, reason="peft is not installed; pip install -e '.[bench]'"
 )
@@ -24,7 +26,10 @@ def test_evaluation_is_measured_beside_generate(tmp_path):
     found = measured(tmp_path, "eval", "--targets", "3,8")
     assert found["backbone"] == "mini"
     assert "threads" in found["machine"]
-    assert [m["peer"] for m in found["measures"]] == ["HF generate"] * 2
+    assert [m["peer"] for m in found["measures"]] == [
+        "HF generate",
+        "HF generate, static cache",
+    ] * 2
     assert all(m["ours"] > 0 and m["ratio"] > 0 for m in found["measures"])
 
 
@@ -32,7 +37,7 @@ def test_evaluation_is_measured_beside_generate(tmp_path):
 def test_meta_gradients_are_measured_beside_higher(tmp_path):
     found = measured(tmp_path, "meta", "--steps", "2", "--rows", "4")["measures"]
     peers = {m["peer"] for m in found}
-    assert peers == {"higher", "higher on mpt's forward", "first order"}
+    assert peers == {"higher", "higher on mpt's forward", "torch.func", "first order"}
     timed = [m for m in found if m["unit"] == "s"]
     assert all(float(m["note"].split()[-1]) < 1e-3 for m in timed), "the gradients agree"
     held = {m["what"]: m["ratio"] for m in found if m["peer"] == "higher" and m["unit"] == "MB"}
@@ -53,8 +58,15 @@ def test_outer_steps_are_measured_beside_the_log_of_the_authors(tmp_path):
 @pytest.mark.slow
 def test_packs_are_measured_beside_peft(tmp_path):
     found = measured(tmp_path, "pack", "--runs", "2", "--steps", "2")["measures"]
-    wanted = ["mpt, one run at a time", "PEFT, plain loop", "PEFT, HF Trainer"]
-    assert [m["peer"] for m in found] == wanted
+    wanted = [
+        "mpt, one run at a time",
+        "PEFT, plain loop",
+        "PEFT, plain loop, bf16 autocast",
+        "PEFT, HF Trainer",
+        "torch.func, vmap of grad",
+    ]
+    assert [m["peer"] for m in found if m["peer"] != COMPILED] == wanted
+    assert len(found) == 6 or f"without {COMPILED}" in found[0]["note"]
 
 
 def test_wrong_input_is_one_line(tmp_path):

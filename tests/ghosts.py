@@ -31,13 +31,27 @@ def ghost_cuda(shared: Path) -> ModuleType:
     return module
 
 
-def haunted(module: ModuleType, kind: str, dtype: torch.dtype = torch.float32, **options) -> Any:
+def haunted(kind: str, dtype: torch.dtype = torch.float32, **options) -> Any:
     """A tiny backbone on the ghost; to be made while it is entered."""
-    backbone = TINY[kind](0, dtype, **options)
-    model = module.module_to(backbone.model)
+    backbone = on_ghost(TINY[kind](0, dtype, **options))
+    model = backbone.model
     return type(backbone)(model, backbone.tokenizer, backbone.weights, backbone.place)
 
 
 def sent(job: Any) -> Any:
     """A job with its start on the ghost."""
     return replace(job, start=job.start.to(GHOST))
+
+
+def on_ghost(copy: Any) -> Any:
+    """A backbone, all its weights on the ghost; what is tied stays so, as it does on a GPU."""
+    there: dict[int, torch.nn.Parameter] = {}
+    for part in copy.model.modules():
+        for name, weight in part._parameters.items():
+            if weight is not None and id(weight) not in there:
+                asks = weight.requires_grad
+                there[id(weight)] = torch.nn.Parameter(weight.detach().to(GHOST), asks)
+            part._parameters[name] = None if weight is None else there[id(weight)]
+        for name, buffer in part._buffers.items():
+            part._buffers[name] = None if buffer is None else buffer.to(GHOST)
+    return copy

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mpt.backbone import attention, hub, model_parts
 from mpt.backbone.batch import Answers, Batch, per_run, spread, summed_losses
 from mpt.backbone.interleave import appended, interleaved, mask_of, padded_left
-from mpt.backbone.trainable import trainable, trainable_weights
+from mpt.backbone.trainable import Recomputation, trainable, trainable_weights
 from mpt.backbone.vocabulary import Vocabulary
 from mpt.config import Place
 from mpt.notation import Losses, Prompts
@@ -40,6 +40,7 @@ class FrozenCausal(Vocabulary):
         bos = model_parts.bos_ids(tokenizer)
         self._bos = torch.tensor(bos, device=self.device, dtype=torch.int64)
         self.attention = attention.described(model.config, self.device)
+        self.recomputation = Recomputation()
         model_parts.plain_generation(model, tokenizer)
 
     def losses(self, theta: Prompts, batch: Batch) -> Losses:
@@ -57,7 +58,9 @@ class FrozenCausal(Vocabulary):
         return self.logits(theta, batch).argmax(-1)
 
     @torch.inference_mode()
-    def generate(self, theta: Prompts, batch: Batch, limit: int, beams: int = 1) -> list[str]:
+    def generate(
+        self, theta: Prompts, batch: Batch, limit: int, beams: int = 1, *, whole: bool = False
+    ) -> list[str]:
         """See ``Backbone.generate``; padded on the left, as decoding continues on the right."""
         embeds, lengths = self._questions(theta, batch)
         with warnings.catch_warnings():
@@ -66,7 +69,7 @@ class FrozenCausal(Vocabulary):
             ids = self.model.generate(
                 inputs_embeds=interleaved(embeds, padded_left(lengths, embeds.shape[1])),
                 attention_mask=mask_of(lengths, embeds.shape[1]).flip(1),
-                generation_config=model_parts.decoding(self.model, limit, beams),
+                generation_config=model_parts.decoding(self.model, limit, beams, whole=whole),
             )
         return self.decode(ids.cpu().numpy())
 
@@ -93,7 +96,10 @@ class FrozenCausal(Vocabulary):
 
     def trainable_copy(self) -> FrozenCausal:
         """See ``Backbone.trainable_copy``; without a prompt there are no keys to share."""
-        copy = FrozenCausal(trainable(self.model), self.tokenizer, self.weights, place="after")
+        recomputation = Recomputation()
+        model = trainable(self.model, recomputation)
+        copy = FrozenCausal(model, self.tokenizer, self.weights, place="after")
+        copy.recomputation = recomputation
         copy.model.requires_grad_(True)
         return copy
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mpt.backbone.batch import Answers, Batch
+from mpt.backbone.trainable import Recomputation
 from mpt.config import Place
 from mpt.gym.tokens import Role
 from mpt.notation import Losses, Prompts
@@ -55,11 +56,14 @@ class Backbone(Protocol):
         """
         ...
 
-    def generate(self, theta: Prompts, batch: Batch, limit: int, beams: int = 1) -> list[str]:
+    def generate(
+        self, theta: Prompts, batch: Batch, limit: int, beams: int = 1, *, whole: bool = False
+    ) -> list[str]:
         """Generate N texts of at most ``limit`` tokens, specials skipped, stripped.
 
         Greedy by default; with ``beams``, the beam search of the paper's authors (length penalty
-        1, repetition penalty 2.5, early stopping).
+        1, repetition penalty 2.5, early stopping). ``whole``: no text ends before its limit, which
+        is when keys and values take most memory.
         """
         ...
 
@@ -93,6 +97,9 @@ class Backbone(Protocol):
 
 class TrainableCopy(Backbone, Protocol):
     """A copy of a backbone for full fine-tuning; it reads prompts of no tokens, ``[R, 0, H]``."""
+
+    recomputation: Recomputation
+    """Whether its layers are recomputed in the backward pass; may be switched at any time."""
 
     @property
     def trainable_weights(self) -> Mapping[str, nn.Parameter]:

@@ -112,11 +112,15 @@ def plain_generation(model: Any, tokenizer: Any) -> None:
     )
 
 
-def decoding(model: Any, limit: int, beams: int) -> Any:
-    """Configure greedy decoding of at most ``limit`` tokens, or the authors' beam search."""
+def decoding(model: Any, limit: int, beams: int, *, whole: bool = False) -> Any:
+    """Configure greedy decoding of at most ``limit`` tokens, or the authors' beam search.
+
+    ``whole``: of exactly so many.
+    """
     from transformers import GenerationConfig
 
     search = {"early_stopping": True, "repetition_penalty": 2.5} if beams > 1 else {}
+    search |= {"min_new_tokens": limit} if whole else {}
     kept = model.generation_config.to_diff_dict()
     return GenerationConfig(
         **{**kept, "max_new_tokens": limit, "num_beams": beams, "do_sample": False, **search}

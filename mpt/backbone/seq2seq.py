@@ -12,7 +12,7 @@ from mpt.backbone import attention, hub, model_parts
 from mpt.backbone.batch import Answers, Batch, per_run, spread, summed_losses
 from mpt.backbone.interleave import appended, interleaved, mask_of
 from mpt.backbone.lean_attention import lean_attention
-from mpt.backbone.trainable import trainable, trainable_weights
+from mpt.backbone.trainable import Recomputation, trainable, trainable_weights
 from mpt.backbone.vocabulary import Vocabulary
 from mpt.config import Place
 from mpt.notation import Losses, Prompts
@@ -42,6 +42,7 @@ class FrozenSeq2Seq(Vocabulary):
         self.attention = attention.described(model.config, self.device)
         self._takes_masks = model_parts.takes_masks(model)
         self._start = cast(int, model_parts.decoder_start(model))  # see proof.expect_room
+        self.recomputation = Recomputation()
         model_parts.plain_generation(model, tokenizer)
 
     def losses(self, theta: Prompts, batch: Batch) -> Losses:
@@ -67,19 +68,24 @@ class FrozenSeq2Seq(Vocabulary):
         return -summed_losses(logits, answers.target)
 
     @torch.inference_mode()
-    def generate(self, theta: Prompts, batch: Batch, limit: int, beams: int = 1) -> list[str]:
+    def generate(
+        self, theta: Prompts, batch: Batch, limit: int, beams: int = 1, *, whole: bool = False
+    ) -> list[str]:
         """See ``Backbone.generate``."""
         hidden, mask = self._encode(theta, batch)
         ids = self.model.generate(
             encoder_outputs=model_parts.encoder_output(hidden),
             attention_mask=mask,
-            generation_config=model_parts.decoding(self.model, limit, beams),
+            generation_config=model_parts.decoding(self.model, limit, beams, whole=whole),
         )
         return self.decode(ids.cpu().numpy())
 
     def trainable_copy(self) -> FrozenSeq2Seq:
         """See ``Backbone.trainable_copy``."""
-        copy = FrozenSeq2Seq(trainable(self.model), self.tokenizer, self.weights)
+        recomputation = Recomputation()
+        model = trainable(self.model, recomputation)
+        copy = FrozenSeq2Seq(model, self.tokenizer, self.weights)
+        copy.recomputation = recomputation
         copy.model.requires_grad_(True)
         return copy
 

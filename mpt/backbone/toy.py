@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from mpt.backbone.batch import Answers, Batch, per_run, spread, summed_losses
 from mpt.backbone.prompt import from_vocabulary
+from mpt.backbone.trainable import Recomputation
 from mpt.gym.tokens import Role
 from mpt.notation import Losses, Prompts
 from mpt.seeding import Name, torch_stream
@@ -36,6 +37,7 @@ class ToyBackbone:
         self.weights = f"toy-{width}-{seed}"
         self.attention = "none"
         self.shares_prompt = False
+        self.recomputation = Recomputation()
 
     def losses(self, theta: Prompts, batch: Batch) -> Losses:
         """See ``Backbone.losses``."""
@@ -59,8 +61,10 @@ class ToyBackbone:
         return -summed_losses(self._logits(theta, asked, answers.target), answers.target)
 
     @torch.inference_mode()
-    def generate(self, theta: Prompts, batch: Batch, limit: int, beams: int = 1) -> list[str]:
-        """See ``Backbone.generate``; beams are not played with."""
+    def generate(
+        self, theta: Prompts, batch: Batch, limit: int, beams: int = 1, *, whole: bool = False
+    ) -> list[str]:
+        """See ``Backbone.generate``; beams are not played with, and every text is whole."""
         written = torch.zeros(len(batch.input), 0, dtype=torch.int64)
         for _ in range(limit):
             padded = F.pad(written, (0, 1))

@@ -35,6 +35,21 @@ def buckets(batch: Batch, cost: int, *, whole_runs: bool) -> list[list[int]]:
     return [order[cut].tolist() for cut in _cuts(lengths[order], cost, 0, len(order))]
 
 
+def cut(batch: Batch, rows: int, device: str, *, whole_runs: bool) -> tuple[Batch, ...]:
+    """Cut a batch on the CPU into its length buckets, of at most ``rows`` rows each.
+
+    Args:
+        batch: rows of any lengths.
+        rows: of a piece at most.
+        device: the type of the one that will read them.
+        whole_runs: see ``buckets``.
+    """
+    rows_of_bucket = buckets(batch, PASS_COSTS[device], whole_runs=whole_runs)
+    if len(rows_of_bucket) == 1 and rows >= len(batch):
+        return (batch,)
+    return tuple(piece for bucket in rows_of_bucket for piece in batch.rows(bucket).pieces(rows))
+
+
 def _cuts(lengths: np.ndarray, cost: int, low: int, high: int) -> Iterator[slice]:
     """Slices of rows sorted by length; rows of equal length are never parted."""
     saved = np.arange(1, high - low) * (lengths[high - 1] - lengths[low : high - 1])

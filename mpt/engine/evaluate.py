@@ -87,9 +87,28 @@ def answer(
         for (run, i), text in zip(some, written, strict=True):
             texts[run][i] = text
 
+    def write_whole(places: list[Place]) -> None:
+        prompts, batch = _posed(backbone, theta, rows_of_run, sorted(places))
+        if beams == 1:
+            backbone.teacher_forced_argmax(prompts, batch.to(backbone.device))
+        backbone.generate(prompts, batch.to(backbone.device), limit, beams, whole=True)
+
     places = [(run, i) for run, rows in enumerate(rows_of_run) for i in range(len(rows))]
-    in_passes(backbone, len(theta), places, width, write)
+    kind = "answers", limit, beams
+    in_passes(backbone, len(theta), places, width, write, worst=write_whole, kind=kind)
     return texts
+
+
+def _posed(
+    backbone: Backbone,
+    theta: Prompts,
+    rows_of_run: Sequence[Sequence[TokenRow]],
+    places: Sequence[Place],
+) -> tuple[Prompts, Batch]:
+    """The rows at ``places``, which are sorted, as a batch on the CPU, and the prompts it reads."""
+    runs = sorted({run for run, _ in places})
+    local = [[rows_of_run[run][i] for r, i in places if r == run] for run in runs]
+    return theta[torch.tensor(runs).to(theta.device)], collate(local)
 
 
 @torch.inference_mode()
@@ -103,9 +122,7 @@ def _answered(
     needs_generation: NeedsGeneration,
 ) -> list[str]:
     """Answers to the rows at ``places``, which are sorted: one pass, and one of generation."""
-    runs = sorted({run for run, _ in places})
-    local = [[rows_of_run[run][i] for r, i in places if r == run] for run in runs]
-    prompts, batch = theta[torch.tensor(runs).to(theta.device)], collate(local)
+    prompts, batch = _posed(backbone, theta, rows_of_run, places)
     if beams > 1:
         return backbone.generate(prompts, batch.to(backbone.device), limit, beams)
     begun, ended = _begun(backbone, prompts, batch)

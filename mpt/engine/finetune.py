@@ -13,10 +13,11 @@ from mpt.backbone.batch import collate
 from mpt.backbone.frozen import Backbone, TrainableCopy
 from mpt.backbone.hub import adafactor
 from mpt.config import Scoring
+from mpt.engine.batched_adafactor import BatchedAdafactor
 from mpt.engine.evaluate import evaluate
 from mpt.engine.memory import BackOff, cause_of, is_out_of_memory
 from mpt.engine.pack import FineTuneJob
-from mpt.engine.plan import StepPlan, plan_step
+from mpt.engine.plan import StepPlan, plan_fine_tuning
 from mpt.engine.step import pieces_of
 from mpt.engine.tune import eval_steps
 from mpt.errors import Diverged, OutOfMemory
@@ -77,7 +78,7 @@ def _trained(
 ) -> FineTuned | Diverged:
     config, tuning = job.config, job.config.tuning
     step = FineTuneStep(job, model)
-    optimiser = adafactor(model.trainable_weights, config.lr)
+    optimiser = _optimiser(model, config.lr)
     best = _BestWeights()
     curve: list[float] = []
     at = eval_steps(tuning.steps, tuning.num_evals)
@@ -88,9 +89,7 @@ def _trained(
         optimiser.step()
         on_step(1)
         if position in at:
-            if not all(
-                bool(weight.isfinite().all()) for weight in model.trainable_weights.values()
-            ):
+            if not _is_finite(model):
                 return Diverged(config.digest, position, "a weight")
             best.note(position, step.score("dev"), model, last=position == tuning.steps)
     best.restore(model)
@@ -98,6 +97,20 @@ def _trained(
     assert step.plan is not None
     evals, scoring = tuple(best.evals), step.questions("test").scoring
     return FineTuned(best.dev, test, best.step, evals, tuple(curve), step.plan, scoring)
+
+
+def _optimiser(model: TrainableCopy, rate: float) -> BatchedAdafactor | torch.optim.Optimizer:
+    """On a GPU the one of few kernels; on a CPU, where starting one is cheap, the usual one."""
+    weights = model.trainable_weights
+    if model.device.type == "cuda" and all(weight.ndim in (1, 2) for weight in weights.values()):
+        return BatchedAdafactor(weights, rate)
+    return adafactor(weights, rate)
+
+
+def _is_finite(model: TrainableCopy) -> bool:
+    """Whether every weight is; a GPU is waited for once."""
+    each = [weight.isfinite().all() for weight in model.trainable_weights.values()]
+    return bool(torch.stack(each).all())
 
 
 @dataclass
@@ -120,10 +133,11 @@ class FineTuneStep:
             [training_rows(job.split.train, job.config.tuning.batch, position, *job.stream)]
         )
         if self.plan is None:
-            self.plan = plan_step(model, theta, [batch])
+            self.plan = plan_fine_tuning(model, theta, batch)
         backoff = BackOff(self.plan.rows, 1, model.device)
 
         def gradient(rows: int) -> float:
+            model.recomputation.on |= backoff.halvings > 0
             for weight in model.trainable_weights.values():
                 weight.grad = None  # also what an attempt that ran out of memory left behind
             total = 0.0

@@ -53,7 +53,7 @@ def likeliest(
         for i, choice in enumerate(q.choices)
         for label in range(len(choice.ids))
     ]
-    in_passes(backbone, len(theta), choices, width, read)
+    in_passes(backbone, len(theta), choices, width, read, worst=read, kind="labels")
     return [
         [choice.texts[int(one.argmax())] for choice, one in zip(q.choices, own, strict=True)]
         for q, own in zip(questions, likelihoods, strict=True)

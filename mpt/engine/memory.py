@@ -1,4 +1,4 @@
-"""Measure what memory a step takes and the device has, and back off to smaller batches."""
+"""Say how much memory a device has, and back off to smaller batches where it is too little."""
 
 from __future__ import annotations
 
@@ -9,13 +9,8 @@ from errno import ENOMEM
 from typing import TypeVar
 
 import torch
-from torch import Tensor
 
-from mpt.backbone.batch import Batch
-from mpt.backbone.frozen import Backbone
 from mpt.errors import OutOfMemory
-from mpt.methods.inner import slope
-from mpt.notation import Prompts
 
 Result = TypeVar("Result")
 
@@ -44,42 +39,6 @@ _SHORT = (
 """What allocators say, in lower case. CUDNN_STATUS_NOT_SUPPORTED, CUBLAS_STATUS_EXECUTION_FAILED
 and CUBLAS_STATUS_INTERNAL_ERROR are not among them: they are of a shape, a kernel or a driver, and
 fewer rows would only hide them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Footprint:
-    """Bytes that a gradient holds at its peak: some whatever the batch, and some for every row."""
-
-    fixed: float
-    row: float
-
-    def of(self, rows: int) -> float:
-        """Return the bytes for a batch of so many rows."""
-        return self.fixed + self.row * rows
-
-    def rows(self, budget: float) -> int:
-        """Return the rows that fit into a budget of bytes, at least 1."""
-        return max(1, int((budget - self.fixed) / self.row)) if self.row > 0 else 1 << 30
-
-
-def footprint(backbone: Backbone, theta: Prompts, batch: Batch, *, twice: bool) -> Footprint:
-    """Probe a gradient, or one that can be differentiated again, on one and on two of the rows.
-
-    Activations grow with the rows and with nothing else, so that two points give the line; the
-    widest rows are probed, as every row may be padded to them.
-
-    Raises:
-        OutOfMemory: not even one row fits.
-    """
-    lengths = batch.input_mask.sum(1) + (batch.target != -100).sum(1)
-    widest = [int(row) for row in lengths.argsort(descending=True).unbind()]
-
-    def line(many: int) -> Footprint:
-        one, more = (_peak(backbone, theta, batch.rows(widest[:n]), twice=twice) for n in (1, many))
-        row = max(1.0, (more - one) / (many - 1)) if many > 1 else one
-        return Footprint(max(0.0, one - row), row)
-
-    return BackOff(min(4, len(batch)), len(theta), theta.device).run(line)
 
 
 def free_memory(device: torch.device) -> float:
@@ -136,28 +95,3 @@ def is_out_of_memory(error: BaseException) -> bool:
 def cause_of(error: BaseException) -> str:
     """Return the first line of an error, or its name: Python's own MemoryError says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def _peak(backbone: Backbone, theta: Prompts, batch: Batch, *, twice: bool) -> float:
-    loss = backbone.losses_twice_differentiable if twice else backbone.losses
-    theta, batch = theta.detach().requires_grad_(), batch.to(backbone.device)
-    if theta.device.type == "cuda":
-        torch.cuda.synchronize(theta.device)
-        before = torch.cuda.memory_allocated(theta.device)
-        torch.cuda.reset_peak_memory_stats(theta.device)
-        gradient = slope(theta, batch, loss, through=twice)
-        if twice:
-            torch.autograd.grad(gradient.direction.sum(), theta)
-        return float(torch.cuda.max_memory_allocated(theta.device) - before)
-    storages: dict[int, int] = {}
-
-    def keep(saved: Tensor) -> Tensor:
-        if not isinstance(saved, torch.nn.Parameter):
-            storage = saved.untyped_storage()
-            storages[storage.data_ptr()] = storage.nbytes()
-        return saved
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved):
-        gradient = slope(theta, batch, loss, through=twice)
-    del gradient
-    return float(sum(storages.values()))

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from mpt.backbone.batch import Batch, collate
 from mpt.backbone.frozen import Backbone
-from mpt.engine.buckets import PASS_COSTS, buckets
+from mpt.engine.buckets import cut
+from mpt.engine.graphs import GraphedLosses, graphed
 from mpt.engine.memory import BackOff
 from mpt.engine.pack import CellJob, MetaJob
 from mpt.engine.plan import StepPlan, plan_step, when_short
@@ -45,6 +46,11 @@ class MetaStep:
     _numbers: dict[tuple[float, ...], Tensor] = field(
         default_factory=dict[tuple[float, ...], Tensor]
     )
+    _graphs: GraphedLosses | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        is_first = method(self.jobs[0].config.method).order == 1
+        self._graphs = graphed(self.backbone) if is_first else None
 
     def __call__(self, state: TrainState) -> MetaGradient:
         """Return directions and losses of the next step of every run."""
@@ -109,16 +115,17 @@ class MetaStep:
             batches = [batch for batch in (*support, query) if batch]
             self.plan = plan_step(backbone, phi, batches, engine=self.engine, known=known)
         plan, backoff = self.plan, BackOff(self.plan.rows, len(self.jobs), backbone.device)
-        loss = backbone.losses_twice_differentiable if known.order == 2 else backbone.losses
+        usual = backbone.losses_twice_differentiable if known.order == 2 else backbone.losses
 
         def gradient(rows: int) -> MetaGradient:
+            loss = _replayed(self._graphs, backoff) or usual
             engine = when_short(plan.engine, known) if backoff.halvings else plan.engine
-            cut = partial(pieces_of, rows=rows, backbone=backbone)
-            pieces = [cut(batch) for batch in support]
-            return known.by(engine)(phi, pieces, query and cut(query), loss, alpha, **own)
+            in_pieces = partial(pieces_of, rows=rows, backbone=backbone)
+            inner, outer = [in_pieces(batch) for batch in support], query and in_pieces(query)
+            return known.by(engine)(phi, inner, outer, loss, alpha, **own)
 
         result = backoff.run(gradient)
-        self.plan = plan.after(backoff, known)
+        self.plan = plan.after(backoff, known).noting(self._graphs.note if self._graphs else "")
         return result
 
 
@@ -129,6 +136,10 @@ class TuningStep:
     jobs: Sequence[CellJob]
     backbone: Backbone
     plan: StepPlan | None = None
+    _graphs: GraphedLosses | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._graphs = graphed(self.backbone)
 
     def __call__(self, state: TrainState) -> MetaGradient:
         """Return directions and losses of the next step of every cell."""
@@ -148,19 +159,25 @@ class TuningStep:
         if self.plan is None:
             self.plan = plan_step(backbone, theta, [batch])
         backoff = BackOff(self.plan.rows, len(self.jobs), backbone.device)
-        result = backoff.run(
-            lambda rows: slope(theta, pieces_of(batch, rows, backbone), backbone.losses)
-        )
-        self.plan = self.plan.after(backoff)
+
+        def gradient(rows: int) -> MetaGradient:
+            loss = _replayed(self._graphs, backoff) or backbone.losses
+            return slope(theta, pieces_of(batch, rows, backbone), loss)
+
+        result = backoff.run(gradient)
+        self.plan = self.plan.after(backoff).noting(self._graphs.note if self._graphs else "")
         return result
+
+
+def _replayed(graphs: GraphedLosses | None, backoff: BackOff) -> GraphedLosses | None:
+    """The graphs, where there are any; they go where memory is short."""
+    if graphs is not None and backoff.halvings and not graphs.is_off:
+        graphs.stop("memory is short")
+    return graphs
 
 
 def pieces_of(batch: Batch, rows: int, backbone: Backbone) -> tuple[Batch, ...]:
     """Cut the batch into length buckets of at most ``rows`` rows, on the backbone's device."""
     device = backbone.device
-    rows_of_bucket = buckets(batch, PASS_COSTS[device.type], whole_runs=backbone.shares_prompt)
-    if len(rows_of_bucket) == 1 and rows >= len(batch):
-        return (batch.to(device),)
-    return tuple(
-        piece.to(device) for bucket in rows_of_bucket for piece in batch.rows(bucket).pieces(rows)
-    )
+    pieces = cut(batch, rows, device.type, whole_runs=backbone.shares_prompt)
+    return tuple(piece.to(device) for piece in pieces)

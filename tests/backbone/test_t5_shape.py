@@ -19,7 +19,7 @@ from mpt.backbone.t5_shape import (
     T5Shape,
     t5_shape,
 )
-from mpt.engine.memory import footprint
+from mpt.engine.footprint import footprint
 from mpt.errors import UnknownName
 from mpt.gym.tokens import TokenRow
 
@@ -95,7 +95,7 @@ def test_bytes_of_a_row_are_those_that_a_probe_finds(length):
     ids = torch.arange(2, 2 + length).remainder(90).add(3).numpy()
     row = TokenRow(ids, ids[:4])
     theta = torch.zeros(1, 10, shape.width)
-    probed = footprint(backbone, theta, collate([[row] * 4]), twice=False)
+    probed = footprint(backbone, theta, collate([[row] * 4]), twice=False).peak
     assert shape.row_bytes(10 + length, 4, 4) == pytest.approx(probed.row, rel=0.12)
 
 

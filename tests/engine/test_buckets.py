@@ -58,7 +58,7 @@ def test_rows_of_one_length_are_not_cut():
 @pytest.mark.parametrize("kind", TINY)
 @pytest.mark.parametrize("rows", [1000, 4])
 def test_gradients_of_buckets_add_up(kind, rows, monkeypatch):
-    monkeypatch.setattr("mpt.engine.step.PASS_COSTS", {"cpu": 5})
+    monkeypatch.setattr("mpt.engine.buckets.PASS_COSTS", {"cpu": 5})
     backbone, batch = TINY[kind](), ragged(4, widest=40)
     theta = torch.stack([backbone.vocabulary_prompt(3, r) for r in range(4)]).requires_grad_()
     pieces = pieces_of(batch, rows, backbone)

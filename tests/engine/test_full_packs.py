@@ -46,7 +46,7 @@ def test_prompt_and_input_are_aligned_on_a_gpu_and_losses_stay(
     options: dict[str, Any] = {"place": position, **({"spread": 1.0} if kind == "t5" else {})}
     expected, as_it_is = losses(TINY[kind](0, torch.bfloat16, **options))
     with ghost_cuda.Ghost():
-        losses_there, aligned = losses(haunted(ghost_cuda, kind, torch.bfloat16, **options))
+        losses_there, aligned = losses(haunted(kind, torch.bfloat16, **options))
     assert as_it_is[0] % ALIGNED != 0
     assert aligned == [-(-as_it_is[0] // ALIGNED) * ALIGNED]
     torch.testing.assert_close(losses_there, expected, rtol=0.05, atol=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,8 +13,9 @@ from tiny_jobs import cells, meta
 from mpt.backbone.batch import collate
 from mpt.engine import plan as planning
 from mpt.engine.checkpoint import Checkpoints
+from mpt.engine.footprint import Footprint, Line, footprint
 from mpt.engine.learn import MetaTrained, learn
-from mpt.engine.memory import BackOff, Footprint, footprint, is_out_of_memory
+from mpt.engine.memory import BackOff, is_out_of_memory
 from mpt.engine.plan import cells_that_fit, known_engine, plan_step, runs_that_fit
 from mpt.engine.tune import Tuned, tune
 from mpt.errors import OutOfMemory, UnknownName
@@ -201,7 +203,7 @@ def test_a_probe_of_few_rows_foretells_what_many_hold(kind):
     backbone = TINY[kind]()
     theta = backbone.vocabulary_prompt(3, "x")[None]
     batch = collate([rows_of(backbone, 24)])
-    found = footprint(backbone, theta, batch, twice=False)
+    found = footprint(backbone, theta, batch, twice=False).peak
     held = {}
 
     def keep(saved):
@@ -260,9 +262,10 @@ def test_every_engine_learns_the_same_prompt_and_is_recorded(tmp_path, engine):
 def test_packs_of_cells_fill_the_room_there_is(monkeypatch, cells_of_room, fit):
     backbone = TINY["t5"]()
     (job, _) = cells(backbone)
-    batch = collate([training_rows(job.split.train, 4, 0, *job.stream)])
-    need = footprint(backbone, job.start[None], batch, twice=False).of(4)
-    monkeypatch.setattr(planning, "free_memory", lambda device: cells_of_room * need)
+    batch = collate([training_rows(job.split.train, 4, 0, *job.stream)] * 2)
+    batch = replace(batch, is_padded=True)
+    need = footprint(backbone, job.start.expand(2, -1, -1), batch, twice=False).peak
+    monkeypatch.setattr(planning, "free_memory", lambda device: need.of(4 * cells_of_room))
     assert cells_that_fit(job, backbone) == fit
 
 
@@ -276,11 +279,11 @@ def test_packs_of_meta_trainings_fill_the_room_there_is(monkeypatch, name, runs_
     batches = 3 if engine == "graph" else 1
     probes = []
 
-    def counted(backbone, theta, batch, *, twice):
+    def counted(backbone, theta, batch, *, twice, through=None):
         probes.append((len(theta), len(batch), twice))
-        return Footprint(0, 1)
+        return Footprint(Line(0, 1), Line(0, 1))
 
     monkeypatch.setattr(planning, "footprint", counted)
     monkeypatch.setattr(planning, "free_memory", lambda device: runs_of_room * batches * rows)
     assert runs_that_fit(job, backbone, engine) == fit
-    assert set(probes) == {(2, rows, known.order == 2)}
+    assert set(probes) == {(4, 2 * rows, known.order == 2)}, "those of two runs"

@@ -18,8 +18,10 @@ from mpt.backbone.batch import collate
 from mpt.bench.rows import prompts, random_rows
 from mpt.bench.shapes import make
 from mpt.engine.checkpoint import Checkpoints
+from mpt.engine.footprint import footprint
+from mpt.engine.graphs import CudaGraphs, GraphedLosses
 from mpt.engine.learn import MetaTrained, learn
-from mpt.engine.memory import BackOff, footprint
+from mpt.engine.memory import BackOff
 from mpt.engine.step import pieces_of
 from mpt.engine.tune import Tuned, tune
 from mpt.methods.inner import slope
@@ -144,7 +146,7 @@ def test_memory_is_what_was_foreseen(model, twice):
     batch = collate([rows]).to(model.ours.device)
     theta = prompts(model, 1).requires_grad_()
     loss = model.ours.losses_twice_differentiable if twice else model.ours.losses
-    foreseen = footprint(model.ours, theta, collate([rows]), twice=twice).of(len(rows))
+    foreseen = footprint(model.ours, theta, collate([rows]), twice=twice).peak.of(len(rows))
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
     gradient = slope(theta, batch, loss, through=twice)
@@ -152,6 +154,23 @@ def test_memory_is_what_was_foreseen(model, twice):
         torch.autograd.grad(gradient.direction.sum(), theta)
     peak = torch.cuda.max_memory_allocated() - before
     assert 0.9 < foreseen / peak < 1.25
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kind", TINY)
+def test_a_replayed_gradient_is_that_of_every_batch(kind, dtype):
+    backbone = there(kind, dtype)
+    loss = GraphedLosses(backbone.losses, CudaGraphs(backbone.device))
+    examples = [example.row() for example in cells(backbone)[0].split.train]
+    theta = backbone.vocabulary_prompt(3, "x")[None].float().requires_grad_()
+    for n in range(3):
+        batch = collate([examples[n:] + examples[:n]]).to(backbone.device)
+        replayed, eager = slope(theta, batch, loss), slope(theta, batch, backbone.losses)
+        close = 1e-4 if dtype == torch.float32 else 0.05
+        scale = float(eager.direction.abs().max())
+        torch.testing.assert_close(replayed.losses, eager.losses, rtol=close, atol=close)
+        torch.testing.assert_close(replayed.direction, eager.direction, rtol=0, atol=close * scale)
+    assert "CUDA graphs, " in loss.note, loss.note
 
 
 RESUMED = """

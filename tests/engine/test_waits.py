@@ -52,7 +52,7 @@ class Log:
 @pytest.mark.parametrize("method", BATCHES)
 def test_an_update_waits_once_and_sends_every_batch_in_one_copy(ghost_cuda, tmp_path, kind, method):
     with ghost_cuda.Ghost() as ghost:
-        backbone, log = haunted(ghost_cuda, kind), Log(ghost)
+        backbone, log = haunted(kind), Log(ghost)
         job = longer(meta(backbone, method), 8)
         learn([job], backbone, checkpoints=Checkpoints(tmp_path, every=1e9), on_step=log)
         assert len(log.updates) >= 3
@@ -62,7 +62,7 @@ def test_an_update_waits_once_and_sends_every_batch_in_one_copy(ghost_cuda, tmp_
 @pytest.mark.parametrize("kind", TINY)
 def test_an_update_of_cells_waits_once(ghost_cuda, kind):
     with ghost_cuda.Ghost() as ghost:
-        backbone, log = haunted(ghost_cuda, kind), Log(ghost)
+        backbone, log = haunted(kind), Log(ghost)
         jobs = cells(backbone)
         tuning = jobs[0].config.tuning.model_copy(update={"steps": 8, "num_evals": 1})
         jobs = [
@@ -80,7 +80,7 @@ def test_a_meta_training_on_a_gpu_ends_as_on_a_cpu(ghost_cuda, tmp_path, kind, m
     here = TINY[kind](0, **options)
     (expected,) = learn([meta(here, method)], here, checkpoints=Checkpoints(tmp_path / "cpu"))
     with ghost_cuda.Ghost():
-        there = haunted(ghost_cuda, kind, torch.float64, **options)
+        there = haunted(kind, torch.float64, **options)
         (got,) = learn([meta(there, method)], there, checkpoints=Checkpoints(tmp_path / "gpu"))
     assert isinstance(expected, MetaTrained)
     assert isinstance(got, MetaTrained)
@@ -95,7 +95,7 @@ def test_cells_on_a_gpu_end_as_on_a_cpu(ghost_cuda, kind):
     here = TINY[kind](0, **options)
     expected = tune(cells(here), here)
     with ghost_cuda.Ghost():
-        there = haunted(ghost_cuda, kind, torch.float64, **options)
+        there = haunted(kind, torch.float64, **options)
         got = tune(cells(there), there)
     for one, other in zip(got, expected, strict=True):
         assert isinstance(one, Tuned)
@@ -128,8 +128,9 @@ def test_a_run_that_diverges_is_noticed_late_and_said_to_have_done_so_then(
 ):
     def trained(backbone, folder):
         jobs = [longer(meta(backbone, "mtl", lr)) for lr in (0.1, 0.2)]
-        # the probe takes two calls; the two episodes of a run stand side by side
-        poisoned, log = Poisoned(backbone, 3, at + 2), []
+        # a probe takes two calls, and a first one on a GPU; a run's two episodes stand side by side
+        probes = 3 if backbone.device.type == "cuda" else 2
+        poisoned, log = Poisoned(backbone, 3, at + probes), []
         ends = learn(jobs, poisoned, checkpoints=Checkpoints(folder, 1e9), on_step=log.append)
         return ends, log
 
@@ -137,7 +138,7 @@ def test_a_run_that_diverges_is_noticed_late_and_said_to_have_done_so_then(
     assert isinstance(kept, MetaTrained)
     assert isinstance(diverged, Diverged)
     with ghost_cuda.Ghost():
-        there = haunted(ghost_cuda, "t5", torch.float64, spread=1.0)
+        there = haunted("t5", torch.float64, spread=1.0)
         (other, late), rows_there = trained(there, tmp_path / "gpu")
     assert isinstance(other, MetaTrained)
     assert isinstance(late, Diverged)
@@ -149,7 +150,7 @@ def test_a_run_that_diverges_is_noticed_late_and_said_to_have_done_so_then(
 
 def test_a_tensor_in_the_wrong_place_is_refused(ghost_cuda):
     with ghost_cuda.Ghost():
-        backbone = haunted(ghost_cuda, "t5")
+        backbone = haunted("t5")
         job = sent(cells(backbone)[0])
         theta = job.start[None]
         batch = collate([[job.split.train[0].row()]])

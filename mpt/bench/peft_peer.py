@@ -66,7 +66,7 @@ def plain_loop(
         forward: what is called in the model's place, such as the model compiled.
         bf16: under autocast to bfloat16.
     """
-    forward = forward or peft
+    forward = peft if forward is None else forward
     trained = [weight for weight in peft.parameters() if weight.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=rate)
     for batch in batches:

@@ -102,6 +102,6 @@ def is_as_undisturbed(stage: Stage, undisturbed: Stage) -> None:
     assert [params for _, _, params in searched] == [params for _, _, params in wanted]
     args = [arg for _, arg, _ in searched]
     assert args == pytest.approx([arg for _, arg, _ in wanted], abs=1e-3)
-    names = sorted(["small", *(f"trial-{number}" for number in range(1, len(wanted) + 1))])
+    names = sorted(["small", *(f"trial-{number}" for number in range(len(wanted)))])
     assert stage.runs() == [(name, "FINISHED") for name in names]
     assert stage.points() == undisturbed.points()

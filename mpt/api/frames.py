@@ -44,7 +44,7 @@ def scores_frame(scores: Iterable[Score]) -> pd.DataFrame:
 
 
 def trials_frame(trials: Sequence[Trial]) -> pd.DataFrame:
-    """Return a trial a row, counted from 1: parameters, ``arg`` in percent, interval, state."""
+    """Return a trial a row, by number: parameters, ``arg`` in percent, interval, state."""
     return _frame(as_records(trial_columns(trials), trials))
 
 

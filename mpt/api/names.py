@@ -47,7 +47,7 @@ def trial_names(study: str | None = None) -> Iterable[str]:
     from mpt.lab.retest import ranked
 
     complete = ranked(found_search(study).trials)
-    return ("best", *(str(trial.number + 1) for trial in complete))
+    return ("best", *(str(trial.number) for trial in complete))
 
 
 def setting_names(gym: str | None = None) -> Iterable[str]:

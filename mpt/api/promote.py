@@ -121,7 +121,7 @@ def promote(
     Args:
         search: what ``sweep`` or ``load_study`` returned, or a study's name; by default the study
             begun last.
-        which: ``best``, or a trial's number, counted from 1.
+        which: ``best``, or a trial's number.
         command: what makes the report again, as it says; by default the `mpt promote` of this.
         ways: what is evaluated, see ``FinalKeys``, and how, see ``Compute``.
 
@@ -151,7 +151,7 @@ def promote(
                 promotion_findings(promotion, asked.trials, again, session.home),
                 ranking=load_study(title).remarks,
             )
-            folder = f"{title}-{promotion.trial.number + 1}"
+            folder = f"{title}-trial-{promotion.trial.number}"
             page = write_report(findings, session.home.reports / folder)
             heir = _succession(promotion, session, asked.owner, forced=ways.get("force", False))
             projection = Projection(session.tracker, study, session.home)
@@ -232,7 +232,7 @@ def _run(
     campaign, retests = promotions.prepare(study, search.trials, lab, which, top_k)
     raced = race_winner(study.title, search.trials, lab.ledger) if which == "best" else None
     if raced:
-        say(f"{study.title}: trial {raced.number + 1} won the race of its trials; no re-test")
+        say(f"{study.title}: trial {raced.number} won the race of its trials; no re-test")
     elif which == "best" and (why := untested(study, search.trials, top_k)):
         say(f"no re-test of {study.title}: {why}")
     for again in retests:

@@ -32,7 +32,7 @@ class Best:
     """The trial with the highest validation ARG.
 
     Attributes:
-        trial: its number, counted from 1 as everywhere.
+        trial: its number, from 0 as in Optuna.
         params: hyper-parameters by name.
         arg: in percent, with its 95 % interval from ``low`` to ``high``.
         digest: of its meta-training, as ``load_prompt`` takes it.
@@ -77,7 +77,7 @@ class Searched:
     def best_record(self) -> Trial | None:
         """The record of ``best``."""
         winner = self.race.winner if self.race else None
-        won = (trial for trial in self.records if trial.number + 1 == winner)
+        won = (trial for trial in self.records if trial.number == winner)
         return next(won, best_trial(self.records))
 
     @property
@@ -90,7 +90,7 @@ class Searched:
         if best is None or best.arg is None:
             return None
         params = dict(best.params)
-        return Best(best.number + 1, params, best.arg, best.low, best.high, best.digest)
+        return Best(best.number, params, best.arg, best.low, best.high, best.digest)
 
     @cached_property
     def reliability(self) -> Reliability | None:

@@ -31,7 +31,7 @@ class Reaped:
     """Trials of a driver that died.
 
     Attributes:
-        trials: counted from 1.
+        trials: their numbers.
         failed: whether they count as failed; else the next sweep runs them.
     """
 
@@ -42,7 +42,7 @@ class Reaped:
 
 @dataclass(frozen=True)
 class Retried:
-    """A trial that is run again under another number, both counted from 1."""
+    """A trial that is run again under another number."""
 
     trial: int
     again: int
@@ -74,7 +74,7 @@ def every_trial() -> Iterator[tuple[str, list[Trial]]]:
 
 def _best(study: Overview) -> tuple[float | None, ...]:
     best = study.best
-    return (best.number + 1, best.arg, best.low, best.high) if best else (None,) * 4
+    return (best.number, best.arg, best.low, best.high) if best else (None,) * 4
 
 
 def reap(study: str | None = None, *, tracking_uri: str | None = None) -> Reaped:
@@ -100,8 +100,7 @@ def reap(study: str | None = None, *, tracking_uri: str | None = None) -> Reaped
         numbers = stale_trials.release_stale(search, found)
         with open_tracker(home.open(), warn=_LOG.warning) as tracker:
             Projection(tracker, found, home).close_study(search.trials)
-    trials = tuple(number + 1 for number in numbers)
-    return Reaped(found.title, trials, found.errors.killed == "fail")
+    return Reaped(found.title, tuple(numbers), found.errors.killed == "fail")
 
 
 def retry(study: str, *, diverged: bool = False) -> list[Retried]:
@@ -119,7 +118,7 @@ def retry(study: str, *, diverged: bool = False) -> list[Retried]:
     """
     with _held(Home.find(), study) as (search, ledger):
         found = stale_trials.retry(search, ledger, diverged=diverged)
-    return [Retried(trial.number + 1, number + 1) for trial, number in found]
+    return [Retried(trial.number, number) for trial, number in found]
 
 
 def forget(digest: str) -> Forgotten:

@@ -15,7 +15,7 @@ from mpt.commands.options import from_home
 from mpt.commands.room import room
 
 app = typer.Typer(
-    help="Build and inspect CrossFit's 160 tasks.",
+    help="List, build and measure tasks.",
     no_args_is_help=True,
 )
 

@@ -12,19 +12,19 @@ from typer.core import TyperCommand, TyperGroup
 
 
 class _Command(TyperCommand):
-    """A command whose help names no type for a switch."""
+    """A command whose help has short types."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """See ``TyperCommand.get_params``."""
-        return _without_types(super().get_params(ctx))
+        return _short_types(super().get_params(ctx))
 
 
 class Group(TyperGroup):
-    """A group of commands whose help names no type for a switch."""
+    """A group of commands whose help has short types."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """See ``TyperGroup.get_params``."""
-        return _without_types(super().get_params(ctx))
+        return _short_types(super().get_params(ctx))
 
 
 def lay_out(app: typer.Typer, panels: Mapping[str, Sequence[str]]) -> None:
@@ -51,8 +51,11 @@ def unwrapped(text: str) -> str:
     return re.sub(r"(?<!\n)\n(?!\n)", " ", text)
 
 
-def _without_types(params: list[Any]) -> list[Any]:
+def _short_types(params: list[Any]) -> list[Any]:
+    """Name no type for a switch, and leave the range of a number to what Typer prints beside it."""
     for param in params:
         if getattr(param, "is_flag", False):
             param.metavar = ""
+        elif {getattr(param, "min", None), getattr(param, "max", None)} != {None}:
+            param.metavar = "<int>"
     return params

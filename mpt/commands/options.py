@@ -12,7 +12,9 @@ import typer
 from mpt.commands import completion
 from mpt.methods import METHODS, engine_names
 
-Device = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")]
+Device = Annotated[
+    str | None, typer.Option(help="cpu, cuda or cuda:N (default: cuda where there is one)")
+]
 
 Devices = Annotated[
     str | None,
@@ -43,7 +45,7 @@ MetaEngine = Annotated[
 ]
 Deterministic = Annotated[
     bool,
-    typer.Option("--deterministic", help="The same bits at every run on a GPU; slower."),
+    typer.Option("--deterministic", help="Compute the same bits in every run on a GPU; slower."),
 ]
 TrackingUri = Annotated[
     str | None, typer.Option(help="MLflow server (default: a local store under mlruns/)")

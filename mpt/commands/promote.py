@@ -33,7 +33,7 @@ def promote(
         str,
         typer.Argument(
             autocompletion=completion.trials,
-            help="best, or a trial's number as `mpt studies show` prints it.",
+            help="best, or a trial's number (from 0) as `mpt studies show` prints it.",
         ),
     ] = "best",
     study: Annotated[

@@ -32,7 +32,8 @@ def report(
     promotion: Annotated[
         str | None,
         typer.Option(
-            autocompletion=completion.studies, help="A promoted study, or STUDY-N for its trial N."
+            autocompletion=completion.studies,
+            help="A promoted study, or STUDY-N for its trial N (from 0).",
         ),
     ] = None,
     results: Annotated[

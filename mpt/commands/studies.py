@@ -77,13 +77,13 @@ def forget(
     """
     found = mpt.forget(digest)
     if json:
-        trials = {study: [n + 1 for n in numbers] for study, numbers in found.trials.items()}
+        trials = {study: list(numbers) for study, numbers in found.trials.items()}
         out.json({"digest": found.digest, "begun": found.begun, "trials": trials})
         return
     also = f" and {len(found.begun)} units that began from its prompt" if found.begun else ""
     lines = [f"{found.digest}{also}: forgotten; the command that computed it computes it again"]
     for study, numbers in found.trials.items():
-        named = ", ".join(str(number + 1) for number in numbers)
+        named = ", ".join(map(str, numbers))
         lines.append(f"{study}: trial {named} waits for the next `mpt sweep`")
     for line in lines:
         out.line(line)

@@ -84,14 +84,14 @@ def sweep(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Any key of a study file, e.g. tuning.steps=40; may be repeated, goes before all.",
+            help="Any key of a study file, e.g. tuning.steps=40; repeatable, has the last word.",
         ),
     ] = None,
     until_separated: Annotated[
         bool,
         typer.Option(
             "--until-separated",
-            help="Then spend further data seeds on the best trials until one is ahead at 95 %.",
+            help="Then spend data seeds on the best trials until one is significantly ahead.",
         ),
     ] = False,
     device: Device = None,

@@ -240,7 +240,7 @@ def _other(wanted: Study, study: Study, worker: Worker, choose: Choose) -> Metho
             why = f"study {title} has no finished trial"
         else:
             trial = choose(other, trials)
-            return MethodConfig(other, trial.params, f"trial {trial.number + 1} of {title}")
+            return MethodConfig(other, trial.params, f"trial {trial.number} of {title}")
     return MethodConfig(wanted, _defaults(wanted), f"defaults, as {why}")
 
 

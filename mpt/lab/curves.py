@@ -108,8 +108,18 @@ def _mean_curve(by_task: Mapping[tuple[str, int], Point]) -> Iterator[Point]:
 
 def at(units: Sequence[Unit], points: Sequence[Point]) -> list[Point]:
     """Date the points by the last of the units, so that they are recognised when logged again."""
-    time_ms = max(_milliseconds(unit) for unit in units)
+    time_ms = ended(units)
     return [replace(point, time_ms=time_ms) for point in points]
+
+
+def began(units: Sequence[Unit]) -> int:
+    """Return about when the first of the units began, in milliseconds since 1970."""
+    return min(_time_of(unit, 0) for unit in units)
+
+
+def ended(units: Sequence[Unit]) -> int:
+    """Return when the last of the units ended, in milliseconds since 1970."""
+    return max(_milliseconds(unit) for unit in units)
 
 
 def named(metric: str, what: str) -> str:

@@ -30,5 +30,5 @@ class SearchKnowledge:
 
     @property
     def winner(self) -> int | None:
-        """Return the number of the trial that won a race, counted from 1."""
+        """Return the number of the trial that won a race."""
         return self.race.winner if self.race else None

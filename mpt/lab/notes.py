@@ -32,7 +32,7 @@ def study_note(
     lines = [
         f"Search of **{study.method}** on {study.setting} (gym {study.gym}, backbone "
         f"{study.backbone.name}): {over} of {study.total} trials are over.",
-        f"Best: trial {best.number + 1}, {_gain(best)}." if best else "No trial has an ARG yet.",
+        f"Best: trial {best.number}, {_gain(best)}." if best else "No trial has an ARG yet.",
         *ranking,
         f"Each run below is a trial. {_ARG} `best_arg` is the highest one so far, by trial. "
         "The views *trials by ARG* and *charts* of this experiment compare the trials; "
@@ -44,7 +44,7 @@ def study_note(
 
 def trial_note(study: Study, trial: OpenTrial | Trial) -> str:
     """Describe a trial: its parameters, its result, and what its curves and files are."""
-    head = f"Trial {trial.number + 1} of study {study.title}: {_values(trial.params)}."
+    head = f"Trial {trial.number} of study {study.title}: {_values(trial.params)}."
     result = [f"{_gain(trial)}."] if isinstance(trial, Trial) and trial.arg is not None else []
     if isinstance(trial, Trial) and trial.reason:
         result = [f"{trial.state}: {trial.reason}."]
@@ -75,12 +75,12 @@ def promotion_note(promotion: Promotion) -> str:
     table = ["| setting | method | ARG % | 95 % interval |", "|---|---|---|---|", *rows]
     return "\n\n".join(
         [
-            f"Final evaluation of trial {trial.number + 1} of study {study.title} "
+            f"Final evaluation of trial {trial.number} of study {study.title} "
             f"({_values(trial.params)}) on {len(promotion.campaign.settings)} settings.",
             "\n".join(table),
             "Each run below is a meta-training on the source tasks of a setting; "
             "`report/report.html` among the artifacts is the whole report.",
-            f"Made by `mpt promote {trial.number + 1} --study {study.title}`.",
+            f"Made by `mpt promote {trial.number} --study {study.title}`.",
         ]
     )
 

@@ -14,7 +14,7 @@ from mpt.compute.failures import blame
 from mpt.compute.worker import Worker
 from mpt.config import RunConfig
 from mpt.errors import StoreError
-from mpt.lab.curves import LiveCurves, at, dev_curves, flat, loss_curve, named
+from mpt.lab.curves import LiveCurves, at, began, dev_curves, ended, flat, loss_curve, named
 from mpt.lab.knowledge import SearchKnowledge
 from mpt.lab.notes import promotion_note, study_note, trial_note, version_note
 from mpt.lab.promote import Promoted, Promotion
@@ -37,6 +37,7 @@ from mpt.lab.run_facts import (
     version_tags,
 )
 from mpt.lab.sweep import TrialRecord
+from mpt.search.earlier_numbers import trial_key
 from mpt.search.search import Search
 from mpt.search.trial import OpenTrial, Trial
 from mpt.serve.predict import asked_with
@@ -149,7 +150,7 @@ class Projection:
         if trial.arg is not None:
             self._args[trial.number] = trial.arg
             best = max(arg for number, arg in self._args.items() if number <= trial.number)
-            point = Point("best_arg", best, trial.number + 1, trial.ended)
+            point = Point("best_arg", best, trial.number, trial.ended)
             self._tracker.metrics(self._study_run, [point])
 
     def alone(self, config: RunConfig, unit: Unit, setting: str) -> None:
@@ -187,7 +188,7 @@ class Projection:
         """
         parent = self._parent("sweep")
         rows = [
-            {"trial": t.number + 1, "state": t.state, "arg": t.arg, "low": t.low, "high": t.high}
+            {"trial": t.number, "state": t.state, "arg": t.arg, "low": t.low, "high": t.high}
             | {"digest": t.digest, **t.params, "error": t.error, "reason": t.reason}
             for t in trials
         ]
@@ -196,7 +197,7 @@ class Projection:
         best: list[Point] = []
         for trial in complete:
             value = max(t.arg or 0.0 for t in complete if t.number <= trial.number)
-            best.append(Point("best_arg", value, trial.number + 1, trial.ended))
+            best.append(Point("best_arg", value, trial.number, trial.ended))
         self._tracker.metrics(parent, best)
         if known is not None:
             self._ranking(parent, known, best)
@@ -221,7 +222,8 @@ class Projection:
             self._tracker.metrics(parent, [point])
         if known.race is not None and known.race.rounds:
             self._tracker.table(parent, "race", list(race_rows(known.race)))
-            self._tracker.tag(parent, {"mpt.winner": str(known.winner or "")})
+            winner = "" if known.winner is None else str(known.winner)
+            self._tracker.tag(parent, {"mpt.winner": winner})
 
     def study_report(self, page: Path) -> None:
         """Log the folder of the study's report, given by its page."""
@@ -236,7 +238,7 @@ class Projection:
         for trial in complete:
             if not leaders or (trial.arg or 0.0) > (leaders[-1].arg or 0.0):
                 leaders.append(trial)
-        won = [trial for trial in complete if trial.number + 1 == winner]
+        won = [trial for trial in complete if trial.number == winner]
         best = next(iter(won), leaders[-1] if leaders else None)
         for number in dict.fromkeys(trial.number for trial in (*leaders, *won)):
             mark = "yes" if best is not None and number == best.number else ""
@@ -244,10 +246,15 @@ class Projection:
 
     def _left(self, trial: Trial, parent: RunKey) -> None:
         """Close the run of a stale trial, which may not have been logged before."""
-        name = f"trial-{trial.number + 1}"
+        name = f"trial-{trial.number}"
         tags = {"mpt.study": self._study.title, "mpt.kind": "sweep"}
         run = self._tracker.open_run(
-            name, parent=parent, name=name, params={}, tags=tags, started_ms=trial.started
+            trial_key(trial.number),
+            parent=parent,
+            name=name,
+            params={},
+            tags=tags,
+            started_ms=trial.started,
         )
         self._tracker.close_run(run, *trial_end(trial), trial.ended)
 
@@ -279,9 +286,9 @@ class Projection:
         Returns:
             The registered model's name; empty if every meta-training diverged.
         """
-        kind = f"promotion-of-trial-{promotion.trial.number + 1}"
+        kind = f"promotion-of-trial-{promotion.trial.number}"
         runs = self.campaign(kind, promotion, worker)
-        parent = self._parent(kind)
+        parent = self._parent(kind, promotion)
         self._tracker.artifact(parent, report.parent, "report")
         self._tracker.tag(parent, {NOTE: promotion_note(promotion)})
         self._tracker.tag(self._trial_key(promotion.trial.number), {PROMOTED: "yes"})
@@ -301,7 +308,7 @@ class Projection:
                     note=version_note(promotion, champion),
                 ),
             )
-        self._tracker.close_run(parent, "finished", {})
+        self._tracker.close_run(parent, "finished", {}, ended(_units(promotion.meta_runs)))
         return name
 
     def campaign(self, kind: str, promotion: Promotion, worker: Worker) -> dict[str, RunKey]:
@@ -325,7 +332,7 @@ class Projection:
         ]
         points = [point for point in points if point.value == point.value]
         self._tracker.metrics(parent, at([m.unit for m in promotion.meta_runs], points))
-        self._tracker.close_run(parent, "finished", {})
+        self._tracker.close_run(parent, "finished", {}, ended(_units(promotion.meta_runs)))
         return runs
 
     def _share(self, kind: str, meta_run: Promoted, promotion: Promotion) -> RunKey:
@@ -333,7 +340,7 @@ class Projection:
         name = setting if meta_run.method == self._study.method else f"{setting} {meta_run.method}"
         unit, name = meta_run.unit, f"{name} seed {seed}" if seed else name
         parent = self._parent(kind, promotion)
-        run = self._child(parent, kind, name, meta_run.config, setting, unit=unit)
+        run = self._child(parent, kind, name, meta_run.config, setting, began([unit]), unit)
         points = [Point("seconds", unit.seconds)]
         if gain := gain_of(promotion, meta_run):
             shown = {"arg": gain.arg, "arg_low": gain.low, "arg_high": gain.high}
@@ -342,7 +349,7 @@ class Projection:
         self._tracker.metrics(run, [*curves, *at([unit], points)])
         evaluated = (*promotion.baselines_of(setting), *meta_run.evaluated)
         self._contents(run, meta_run.config, meta_run.unit, evaluated)
-        self._tracker.close_run(run, *unit_end(meta_run.unit))
+        self._tracker.close_run(run, *unit_end(meta_run.unit), ended(_units([meta_run])))
         return run
 
     def _parent(self, kind: str, promotion: Promotion | None = None, started_ms: int = 0) -> RunKey:
@@ -350,9 +357,13 @@ class Projection:
         title, study = self._study.title, self._study
         name = title if kind == "sweep" else f"{title} {kind}"
         params = {f"study.{key}": value for key, value in flat(study.definition).items()}
+        key = self._parent_key(kind)
+        if promotion is not None:
+            started_ms = began([meta_run.unit for meta_run in promotion.meta_runs])
         if promotion is not None and kind.startswith("promotion"):
-            chosen = promotion.trial.params.items()
-            params |= {logged_as(name): value for name, value in chosen}
+            chosen = promotion.trial
+            key = self._parent_key(f"promotion-of-{trial_key(chosen.number)}")
+            params |= {logged_as(name): value for name, value in chosen.params.items()}
         commit = software().commit
         return self._tracker.open_study(
             name,
@@ -366,21 +377,22 @@ class Projection:
                 "mpt.setting": study.setting,
                 **({COMMIT: commit} if commit else {}),
             },
-            key=self._parent_key(kind),
+            key=key,
         )
 
     def _parent_key(self, kind: str) -> RunKey:
         return RunKey(f"{self._study.title}/{self._identity}/{kind}")
 
     def _trial_key(self, number: int) -> RunKey:
-        return RunKey(f"{self._parent_key('sweep')}/trial-{number + 1}")
+        return RunKey(f"{self._parent_key('sweep')}/{trial_key(number)}")
 
     def _trial_run(
         self, trial: OpenTrial | Trial, config: RunConfig, unit: Unit | None = None
     ) -> RunKey:
         """Open a trial's run under that of the study."""
-        name, setting = f"trial-{trial.number + 1}", self._study.setting
-        return self._child(self._study_run, "sweep", name, config, setting, trial.started, unit)
+        name, setting = f"trial-{trial.number}", self._study.setting
+        key, started = trial_key(trial.number), trial.started
+        return self._child(self._study_run, "sweep", name, config, setting, started, unit, key)
 
     def _child(
         self,
@@ -391,15 +403,16 @@ class Projection:
         setting: str,
         started_ms: int = 0,
         unit: Unit | None = None,
+        key: str = "",
     ) -> RunKey:
-        """Open the run of a meta-training under ``parent``."""
+        """Open the run of a meta-training under ``parent``; its ``key`` is its name by default."""
         digest = unit.digest if unit else config.digest
         tags = {"mpt.study": self._study.title, "mpt.kind": kind, "mpt.digest": digest}
         tags |= {"mpt.gym": self._study.gym, **task_tags(config, setting)}
         if unit:
             tags |= plan_tags(unit) | software_tags(unit)
         return self._tracker.open_run(
-            name,
+            key or name,
             parent=parent,
             name=name,
             params=params_of(config),
@@ -416,3 +429,12 @@ class Projection:
         if unit.artefact:
             prompt = whole_prompt(self._home, unit)
             self._tracker.artifact(run, prompt, name="prompt.safetensors")
+
+
+def _units(meta_runs: Sequence[Promoted]) -> list[Unit]:
+    """Return what a final evaluation computed: meta-trainings, and the cells of their prompts."""
+    return [
+        unit
+        for meta_run in meta_runs
+        for unit in (meta_run.unit, *(cell_result.unit for cell_result in meta_run.evaluated))
+    ]

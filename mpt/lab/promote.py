@@ -142,7 +142,7 @@ def prepare(
 
     if which == "best":
         trial = winner(study, trials)
-    own = MethodConfig(study, trial.params, f"trial {trial.number + 1} of {study.title}")
+    own = MethodConfig(study, trial.params, f"trial {trial.number} of {study.title}")
     methods = method_configs(study, own, lab.worker, winner)
     return campaign(study, trial, methods, settings, lab.worker), tuple(retests)
 

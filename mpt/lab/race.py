@@ -16,6 +16,7 @@ from mpt.lab.plan import VALIDATION, SweepPlan
 from mpt.lab.run import BASELINE, EvalTarget, EvaluatedCell, Lab, scores
 from mpt.lab.search_noise import distinct, name_of
 from mpt.schema import Frozen
+from mpt.search.earlier_numbers import FIRST, first_of
 from mpt.search.trial import Trial
 from mpt.stats.gain_table import table_of
 from mpt.stats.racing import PlannedRound, beaten, schedule
@@ -28,7 +29,7 @@ LOSS = -100.0
 
 
 class Round(Frozen):
-    """One round of a race. Trials are numbers counted from 1.
+    """One round of a race. Trials are given by their numbers.
 
     Attributes:
         seeds: the number of data seeds.
@@ -95,7 +96,7 @@ def race(concrete: SweepPlan, trials: Sequence[Trial], lab: Lab) -> Race:
         evaluated = _evaluate(concrete, left, seeds[: planned.seeds], lab)
         rounds.append(_round(evaluated, own, planned, len(entrants)))
         lab.progress.say(f"race: {round_line(rounds[-1])}")
-        left = [trial for trial in left if trial.number + 1 in rounds[-1].left]
+        left = [trial for trial in left if trial.number in rounds[-1].left]
         if len(left) == 1:
             break
     used = rounds[-1].seeds if rounds else len(own)
@@ -118,19 +119,19 @@ def round_line(ended: Round) -> str:
 def record_race(race: Race, title: str, ledger: Ledger) -> None:
     """Record a race that has ended, for the study of this title."""
     digests = [race.entrants[number] for number in race.left]
-    ledger.link(_owner(title), race.model_dump(mode="json"), digests)
+    ledger.link(_owner(title), {FIRST: 0, **race.model_dump(mode="json")}, digests)
 
 
 def recorded_race(title: str, trials: Sequence[Trial], ledger: Ledger) -> Race | None:
     """Return the last recorded race between these trials; None if there is none."""
-    races = [Race.model_validate(role) for role, _ in ledger.linked(_owner(title))]
+    races = [_read_race(role) for role, _ in ledger.linked(_owner(title))]
     return next((race for race in reversed(races) if race.is_of(trials)), None)
 
 
 def race_winner(title: str, trials: Sequence[Trial], ledger: Ledger) -> Trial | None:
     """Return the trial that won the last race between these trials, if one did."""
     ended = recorded_race(title, trials, ledger)
-    return next((trial for trial in trials if ended and trial.number + 1 == ended.winner), None)
+    return next((trial for trial in trials if ended and trial.number == ended.winner), None)
 
 
 def race_rows(race: Race) -> Iterator[dict[str, object]]:
@@ -146,12 +147,29 @@ def race_rows(race: Race) -> Iterator[dict[str, object]]:
             }
 
 
+def _read_race(role: Mapping[str, object]) -> Race:
+    """Return a race as it was recorded, its trials by today's numbers."""
+    race = Race.model_validate({key: value for key, value in role.items() if key != FIRST})
+    first = first_of(role)
+    rounds = (
+        Round(
+            seeds=each.seeds,
+            args={number - first: arg for number, arg in each.args.items()},
+            left=tuple(number - first for number in each.left),
+            dropped={loser - first: winner - first for loser, winner in each.dropped.items()},
+        )
+        for each in race.rounds
+    )
+    entrants = {number - first: digest for number, digest in race.entrants.items()}
+    return Race(entrants=entrants, seeds=race.seeds, rounds=tuple(rounds))
+
+
 def _owner(title: str) -> str:
     return f"race:{title}"
 
 
 def _entrants(trials: Sequence[Trial]) -> dict[int, str]:
-    return {trial.number + 1: trial.digest for trial in distinct(trials)}
+    return {trial.number: trial.digest for trial in distinct(trials)}
 
 
 def _evaluate(

@@ -13,6 +13,7 @@ from mpt.lab.promote import Promotion, prepare, promote
 from mpt.lab.race import race_winner
 from mpt.lab.retest import TOP
 from mpt.lab.run import Config, Lab, PackSize
+from mpt.search.earlier_numbers import FIRST, first_of
 from mpt.search.search import Search
 from mpt.search.storage import study_names
 from mpt.search.trial import Trial
@@ -82,7 +83,7 @@ def recorded_promotion(name: str, home: Home | None = None) -> tuple[Promotion, 
     """
     home = home or Home.find()
     title, _, number = name.rpartition("-")
-    which = number if name not in study_names(home) and number.isdigit() else "best"
+    which = number if name not in study_names(home) and number.isdecimal() else "best"
     search = Search.load(home, name if which == "best" else title)
     with open_ledger(home) as ledger:
         study, which, top, number = _as_promoted(search, which, ledger)
@@ -92,7 +93,7 @@ def recorded_promotion(name: str, home: Home | None = None) -> tuple[Promotion, 
         lab = Recorded(worker, ledger)
         # a race may have ended since, with another winner than the trial that was promoted
         raced = race_winner(study.title, search.trials, ledger)
-        is_raced = raced is not None and raced.number + 1 == number
+        is_raced = raced is not None and raced.number == number
         wanted, retests = prepare(study, search.trials, lab, which, top, is_raced=is_raced)
         return promote(wanted, lab, retests), search.trials
 
@@ -101,7 +102,8 @@ def note_promotion(promotion: Promotion, which: str, top: int, ledger: Ledger) -
     """Record what was promoted and how its trial was chosen, for later reports."""
     study, trial = promotion.study, promotion.trial
     role = {
-        "trial": trial.number + 1,
+        FIRST: 0,
+        "trial": trial.number,
         "which": which,
         "top": top,
         "final": study.final.model_dump(mode="json"),
@@ -113,18 +115,20 @@ def note_promotion(promotion: Promotion, which: str, top: int, ledger: Ledger) -
 def _as_promoted(search: Search, which: str, ledger: Ledger) -> tuple[Study, str, int, int | None]:
     """Return the study as last promoted (by trial, unless ``best``), how, and the trial's number.
 
-    The number counts from 1; None if the study was not promoted.
+    The number is None if the study was not promoted.
     """
     study = search.study
     promotions = [role for role, _ in ledger.linked(f"promotion:{study.title}")]
     if which != "best":
-        promotions = [role for role in promotions if str(role["trial"]) == which]
+        promotions = [r for r in promotions if r["trial"] - first_of(r) == int(which)]
     if not promotions:
         return study, which, TOP, None
     final = {**study.model_dump(), "final": promotions[-1]["final"]}
     promoted = make_study(final, f"study {study.title!r}")
     last = promotions[-1]
-    return promoted, last["which"], last["top"], last["trial"]
+    number = last["trial"] - first_of(last)
+    how = "best" if last["which"] == "best" else str(number)
+    return promoted, how, last["top"], number
 
 
 def _missing(config: Config) -> Unit:

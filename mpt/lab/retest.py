@@ -45,7 +45,7 @@ class Retest:
 
 
 def choose(trials: Sequence[Trial], which: str) -> Trial:
-    """Return the trial given by ``best`` or by its printed number, counted from 1.
+    """Return the trial given by ``best`` or by its number.
 
     Raises:
         InputError: there is no such trial, none has completed, or it diverged.
@@ -58,11 +58,11 @@ def choose(trials: Sequence[Trial], which: str) -> Trial:
         )
     if which == "best":
         return complete[0]
-    chosen = next((trial for trial in trials if str(trial.number + 1) == which), None)
+    chosen = next((trial for trial in trials if str(trial.number) == which), None)
     if chosen is None:
         raise InputError(
             f"there is no trial {which!r}",
-            fix=f"give 'best' or a number from 1 to {len(trials)}",
+            fix=f"give 'best' or a number from 0 to {len(trials) - 1}",
         )
     if chosen not in complete:
         raise InputError(

@@ -112,7 +112,9 @@ def task_tags(config: RunConfig, setting: str) -> dict[str, str]:
 
 def number_of(trial: OpenTrial | Trial) -> Point:
     """Return the trial's number as a metric, for the axis of a chart."""
-    return Point("trial", trial.number + 1, 0, trial.started)
+    # the end of one that has ended: the last value counts, and an earlier version logged another
+    time = trial.ended if isinstance(trial, Trial) else trial.started
+    return Point("trial", trial.number, 0, time)
 
 
 def software_tags(unit: Unit) -> dict[str, str]:

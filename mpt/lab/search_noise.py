@@ -31,8 +31,8 @@ def search_reliability(search: Search, ledger: Ledger) -> Reliability | None:
 def validation_table(search: Search, ledger: Ledger) -> GainTable:
     """Return the gains of a study's completed trials on its validation tasks and data seeds.
 
-    Trials are named by their numbers, counted from 1. The others, and those with the configuration
-    of an earlier one, are left out with a reason. A damaged unit counts as none.
+    Trials are named by their numbers. The others, and those with the configuration of an earlier
+    one, are left out with a reason. A damaged unit counts as none.
     """
     study, trials = search.study, search.trials
     entrants = distinct(trials)
@@ -52,8 +52,8 @@ def distinct(trials: Sequence[Trial]) -> list[Trial]:
 
 
 def name_of(trial: Trial) -> str:
-    """Return a trial's name in a table: its number, counted from 1."""
-    return str(trial.number + 1)
+    """Return a trial's name in a table: its number."""
+    return str(trial.number)
 
 
 def _left_out(trials: Sequence[Trial], entrants: Sequence[Trial]) -> dict[str, str]:

@@ -110,7 +110,7 @@ def _stop_at_diverged(ended: Sequence[Trial], study: Study) -> None:
     diverged = next((trial for trial in ended if trial.state == "diverged"), None)
     if diverged is not None and study.errors.stops_at("diverged"):
         raise DivergedTrial(
-            f"trial {diverged.number + 1}: {diverged.reason}, and the study file says "
+            f"trial {diverged.number}: {diverged.reason}, and the study file says "
             "'errors.diverged: stop'; repeat the command to continue without it, or narrow 'space' "
             "under another --name"
         )

@@ -89,8 +89,8 @@ class TrialRunner:
     def run_trials(self, open_trials: Sequence[OpenTrial]) -> list[TrialRecord]:
         """Meta-train and evaluate trials, given by ascending number."""
         study, pruner = self.concrete.study, self.concrete.study.pruner
-        span = f"trial {open_trials[0].number + 1}" + (
-            f"-{open_trials[-1].number + 1}" if open_trials[1:] else ""
+        span = f"trial {open_trials[0].number}" + (
+            f"-{open_trials[-1].number}" if open_trials[1:] else ""
         )
         trials = [self._begin(each) for each in open_trials]
         if isinstance(pruner, Hyperband):

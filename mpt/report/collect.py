@@ -57,7 +57,7 @@ def promotion_findings(
         )
     }.values()
     return Findings(
-        title=f"{study.title}: trial {trial.number + 1} on {_count(len(settings))}",
+        title=f"{study.title}: trial {trial.number} on {_count(len(settings))}",
         created=_now(),
         command=command,
         gym=study.gym,
@@ -160,7 +160,7 @@ def study_findings(
         gains=(),
         importance=importance(study, trials),
         units=tuple(lines),
-        curves=tuple(_losses(f"trial {t.number + 1}", u) for t, u in learned if u.state == "done"),
+        curves=tuple(_losses(f"trial {t.number}", u) for t, u in learned if u.state == "done"),
         config={"method": study.method, "setting": study.setting, "sampler": study.sampler},
         software=_software(units.values()),
         cautions=tuple(_mixed(units.values())),
@@ -171,7 +171,7 @@ def _trial_unit(study: Study, trial: Trial, unit: Unit | None) -> UnitLine:
     return UnitLine(
         digest=trial.digest,
         kind="meta-training",
-        setting=f"trial {trial.number + 1}",
+        setting=f"trial {trial.number}",
         method=study.method,
         state=unit.state if unit else "missing",
         reason=unit.reason if unit else "not in this ledger",
@@ -244,12 +244,12 @@ def _cell(cell_result: EvaluatedCell) -> UnitLine:
 def retest_lines(outcome: Retest) -> Iterator[str]:
     """Yield the outcome of a re-test: its ranking, and whether the winner beats the runner-up."""
     args = [
-        f"trial {trial.number + 1} {percent(gain.arg)} % {interval(gain.interval)}"
+        f"trial {trial.number} {percent(gain.arg)} % {interval(gain.interval)}"
         for trial, gain in outcome.ranking
     ]
     seeds = ", ".join(map(str, outcome.seeds))
     yield f"on the fresh data seeds {seeds}: {'; '.join(args)}"
-    first, second = (f"trial {trial.number + 1}" for trial, _ in outcome.ranking[:2])
+    first, second = (f"trial {trial.number}" for trial, _ in outcome.ranking[:2])
     lead = outcome.lead
     difference = f"{lead.difference:+.1f} points of ARG {interval(lead.interval)}, p = {lead.p:.2g}"
     relation = "is ahead of" if lead.distinct else "shows no significant difference from"

@@ -93,10 +93,10 @@ def trial_columns(
     names = dict.fromkeys(name for trial in trials for name in trial.params)
     head = Column[Trial](
         "Trial",
-        lambda trial: f"{'* ' if trial is best else ''}{trial.number + 1}",
-        cells={"trial": lambda trial: trial.number + 1},
+        lambda trial: f"{'* ' if trial is best else ''}{trial.number}",
+        cells={"trial": lambda trial: trial.number},
         values={
-            "number": lambda trial: trial.number + 1,
+            "number": lambda trial: trial.number,
             "state": lambda trial: trial.state,
             "params": lambda trial: dict(trial.params),
         },

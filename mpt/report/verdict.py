@@ -56,7 +56,7 @@ def _searched(findings: Findings) -> str:
     num_complete = sum(trial.state == "complete" for trial in findings.trials)
     best_interval = trial_interval(best)
     return (
-        f"Best of {num_complete} trials: trial {best.number + 1}, validation ARG "
+        f"Best of {num_complete} trials: trial {best.number}, validation ARG "
         f"{words.percent(best.arg)} %, 95 % interval {words.interval(best_interval)}."
     )
 

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Version of the JSON that ``arg_json`` returns; renaming a key requires a new version."""
 
+TRIALS_SCHEMA = 2
+"""Version of the JSON of trials; since 2 their numbers are Optuna's, from 0."""
+
 
 _TRIAL = trial_columns([])
 
@@ -102,7 +105,7 @@ def _trial_notes(shown: Sequence[Trial], every: Sequence[Trial]) -> Iterator[str
     for trial in shown:
         if trial.reason:
             error = f" ({trial.error})" if trial.error else ""
-            yield f"trial {trial.number + 1}: {trial.reason}{error}"
+            yield f"trial {trial.number}: {trial.reason}{error}"
     if len(every) > SHOWN:
         states = Counter(trial.state for trial in every)
         counts = ", ".join(f"{number} {state}" for state, number in states.most_common())
@@ -118,7 +121,7 @@ def trials_json(
     """Format a study's trials as JSON, with what is known of their ranking; null if nothing is."""
     return json_text(
         {
-            "schema": SCHEMA,
+            "schema": TRIALS_SCHEMA,
             "trials": [as_values(_TRIAL, trial) for trial in trials],
             "reliability": reliability_values(reliability),
             "race": race_values(race),
@@ -136,7 +139,7 @@ def studies_sheet(studies: Sequence[Overview]) -> Sheet:
             str(study.complete),
             words.percent(study.best.arg if study.best else None),
             words.interval(trial_interval(study.best)) if study.best else words.CANNOT_SAY,
-            str(study.best.number + 1) if study.best else "",
+            str(study.best.number) if study.best else "",
         )
         for study in studies
     )
@@ -145,7 +148,7 @@ def studies_sheet(studies: Sequence[Overview]) -> Sheet:
 
 def studies_json(studies: Iterable[tuple[str, Sequence[Trial]]]) -> Iterator[str]:
     """Yield the parts of one JSON object with the studies and their trials, one trial a line."""
-    yield f'{{"schema": {SCHEMA}, "studies": ['
+    yield f'{{"schema": {TRIALS_SCHEMA}, "studies": ['
     for place, (name, trials) in enumerate(studies):
         lines = ",\n".join(json_line(as_values(_TRIAL, trial)) for trial in trials)
         yield f'{"," if place else ""}{{"name": {json_line(name)}, "trials": [\n{lines}\n]}}'

@@ -54,7 +54,7 @@ def _by_wilcoxon(
     if not test.prune(visible.study, reported(trial, shared, {})):
         return ""
     return (
-        f"pruned after {step} scores: below trial {best.number + 1} "
+        f"pruned after {step} scores: worse than trial {best.number} "
         f"(Wilcoxon, p < {pruner.p_threshold:g})"
     )
 

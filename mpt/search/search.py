@@ -199,7 +199,7 @@ class Search:
             if ends[0] == ends[1]:
                 return ""
             was, now = (state if arg is None else f"{state}, ARG {arg}" for state, arg in ends)
-            return f"trial {stored.number + 1} is finished already: {was}; that stays, not {now}"
+            return f"trial {stored.number} is finished already: {was}; that stays, not {now}"
         self._note(trial.key, digest=result.digest)
         self._note(trial.key, error=result.error, reason=result.reason, step=result.step)
         if result.state == "complete":

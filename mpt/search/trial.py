@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from mpt.search.earlier_numbers import reason_of
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -20,6 +22,7 @@ class Trial:
     """One trial as the store has it.
 
     Attributes:
+        number: Optuna's, from 0; the only one that a trial has, wherever it is named.
         state: ``complete``; ``diverged`` or ``pruned``, with ``step`` and ``reason``; ``failed``,
             so that the same command retries it; ``running``; or ``waiting`` for the next driver.
         arg: validation ARG in percent, with its 95 % interval from ``low`` to ``high``.
@@ -99,7 +102,7 @@ def trial_of(stored: FrozenTrial | StoredTrial) -> Trial:
         arg=stored.value if state == "complete" else None,
         low=low,
         high=high,
-        reason=attrs.get("reason") or "",
+        reason=reason_of(attrs.get("reason") or ""),
         step=attrs.get("step"),
         error=attrs.get("error") or "",
         started=milliseconds(stored.datetime_start),

@@ -154,8 +154,7 @@ class Delivery:
         stored = self._client.get_run(run)
         if stored.info.status != "RUNNING":
             self._client.update_run(run, status="RUNNING")
-        if stored.info.run_name == record["key"] != record["name"]:
-            # a later record created the run, because this one was missing
+        if stored.info.run_name != record["name"] and stored.info.run_name in _names(record["key"]):
             self._client.update_run(run, name=record["name"])
         params, logged = _texts(record["params"]), stored.data.params
         # MLflow's params cannot be overwritten; what changed since becomes a tag
@@ -442,6 +441,16 @@ def _was_told(error: Exception) -> bool:
 
 def _is_gone(error: Exception) -> bool:
     return isinstance(error, _Gone) or "must be in the 'active' state" in str(error)
+
+
+def _names(key: str) -> tuple[str, ...]:
+    """Return the names that the run of a key may have if no user gave it one.
+
+    A record that came before the one with its name made a run of the key's name; versions of mpt
+    that counted trials from 1 named runs of trials as their keys end.
+    """
+    study, end = key.partition("/")[0], key.rpartition("/")[2]
+    return key, end, f"{study} {end}"
 
 
 def _there(entry: SpoolEntry) -> Path:

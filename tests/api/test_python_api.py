@@ -81,7 +81,7 @@ def test_a_wrong_study_is_one_clear_error(keys, says):
 
 
 def test_a_search_gives_its_trials_and_the_best(search):
-    assert list(search.trials["trial"]) == [1, 2]
+    assert list(search.trials["trial"]) == [0, 1]
     assert {"outer_lr", "arg", "low", "high", "digest", "state"} <= set(search.trials.columns)
     best = search.best
     row = search.trials.set_index("trial").loc[best.trial]

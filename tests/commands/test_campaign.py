@@ -136,10 +136,10 @@ def test_mlflow_has_a_run_for_every_meta_training(promoted, home):
 
 
 def test_a_number_is_promoted_as_it_is_and_methods_without_a_study_have_defaults(promoted, home):
-    said = mpt("promote", "2", "--methods", "fomaml,mtl", "--settings", "cls-cls", home=home)
+    said = mpt("promote", "1", "--methods", "fomaml,mtl", "--settings", "cls-cls", home=home)
     assert said.code == 0, said.err
     assert "re-test" not in said.err
-    assert "fomaml: trial 2 of small\n" in said.err
+    assert "fomaml: trial 1 of small\n" in said.err
     assert "mtl: defaults, as there is no study small-mtl\n" in said.err
     shown = [line for line in said.out.splitlines() if line.startswith((" Cls->Cls", "  "))]
     assert any("MTL" in line for line in shown)
@@ -151,7 +151,7 @@ def test_no_re_test_where_none_is_asked_for(promoted, home):
     assert "re-test" not in said.err
     trials = Search.load(_home(home), "small").trials
     best = max(trials, key=lambda trial: trial.arg or 0.0)
-    assert f"fomaml: trial {best.number + 1} of small" in said.err
+    assert f"fomaml: trial {best.number} of small" in said.err
 
 
 def test_a_study_of_another_question_gives_no_hyper_parameters(promoted, home, tmp_path):

@@ -82,16 +82,16 @@ def test_a_trial_that_fails_is_seen_everywhere_and_tried_again(home, study, monk
     attrs = optuna_of(home)[1][1]
     assert attrs["error"] == "out_of_memory"
     assert "Tried to allocate 9 GiB" in attrs["reason"]
-    status, tags = mlflow_of(home)["trial-2"]
+    status, tags = mlflow_of(home)["trial-1"]
     assert (status, tags["state"], tags["error"]) == ("FAILED", "failed", "out_of_memory")
     assert "Tried to allocate 9 GiB" in tags["reason"]
     assert mlflow_of(home)["small"][0] == "FINISHED"
     (shown,) = [t for t in json.loads(said_json(home))["trials"] if t["state"] == "failed"]
-    assert (shown["number"], shown["error"]) == (2, "out_of_memory")
+    assert (shown["number"], shown["error"]) == (1, "out_of_memory")
     assert "(out_of_memory)" in mpt("studies", "show", "small", home=home).out
 
     again = mpt("studies", "retry", "small", "--json", home=home)
-    assert json.loads(again.out) == {"study": "small", "retried": [{"trial": 2, "again": 4}]}
+    assert json.loads(again.out) == {"study": "small", "retried": [{"trial": 1, "again": 3}]}
     assert "no trial failed" in mpt("studies", "retry", "small", home=home).out
     said = mpt("sweep", "--study", study, home=home)
     assert said.code == 0
@@ -100,7 +100,7 @@ def test_a_trial_that_fails_is_seen_everywhere_and_tried_again(home, study, monk
     trials = json.loads(said_json(home))["trials"]
     assert trials[3]["params"] == trials[1]["params"]
     assert trials[3]["digest"] == trials[1]["digest"]
-    assert mlflow_of(home)["trial-4"][0] == "FINISHED"
+    assert mlflow_of(home)["trial-3"][0] == "FINISHED"
 
 
 def said_json(home):
@@ -148,7 +148,7 @@ def test_a_trial_that_diverges_stops_the_study_where_the_table_says_so(home, tmp
 
     # computed again, as if its result had never been recorded; it diverges as before
     again = mpt("studies", "retry", "small", "--diverged", home=home)
-    assert again.out.endswith("is tried again as trial 3 by the next `mpt sweep`\n")
+    assert again.out.endswith("is tried again as trial 2 by the next `mpt sweep`\n")
     said = mpt("sweep", "--study", wild, home=home)
     assert said.code == 1
     assert sorted(states(home)) == ["COMPLETE", "PRUNED", "PRUNED"]
@@ -194,11 +194,11 @@ def test_what_a_dead_driver_left_is_handed_back_without_a_new_trial(home, study)
     assert set(states(home)) == {"RUNNING"}
     reaped = mpt("studies", "reap", home=home)
     assert reaped.code == 0
-    assert reaped.out.startswith("small: trial 1, trial 2")
+    assert reaped.out.startswith("small: trial 0, trial 1")
     assert reaped.out.endswith(": waits for the next `mpt sweep`\n")
     assert states(home) == ["WAITING"] * before
     assert {status for status, _ in mlflow_of(home).values()} == {"KILLED"}
-    assert mlflow_of(home)["trial-1"][1]["error"] == "killed"
+    assert mlflow_of(home)["trial-0"][1]["error"] == "killed"
     assert "no trial was left running" in mpt("studies", "reap", "small", home=home).out
     assert mpt("sweep", "--study", study, home=home).code == 0
     assert states(home) == ["COMPLETE"] * 3
@@ -228,7 +228,7 @@ def test_what_killed_a_driver_fails_where_the_table_says_so(home, tmp_path):
     found = optuna_of(home)
     assert [state for state, _ in found] == ["FAIL", "FAIL", "COMPLETE", "COMPLETE"]
     assert {attrs["error"] for state, attrs in found if state == "FAIL"} == {"killed"}
-    assert mlflow_of(home)["trial-1"][0] == "FAILED"
+    assert mlflow_of(home)["trial-0"][0] == "FAILED"
     assert mlflow_of(home)["small"][0] == "FINISHED"
 
 

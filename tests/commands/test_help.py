@@ -32,6 +32,7 @@ def test_help_says_what_a_command_does_and_fits(path, columns, tmp_path):
     assert said.err == ""
     assert f"Usage: mpt {' '.join(path)}".rstrip() in said.out
     assert max(map(len, said.out.splitlines())) <= columns
+    assert "…" not in said.out, "a word is cut off"
     assert mpt(*path, "-h", home=tmp_path, columns=columns).out == said.out
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,24 @@ def test_warnings_are_one_line_each(promoted):
     ]
 
 
+def test_runs_last_as_long_as_their_work(promoted, home):
+    """From the first meta-training to the last cell, though they are logged when all is done."""
+    with closing(sqlite3.connect(home / "mlflow.db")) as store:
+        rows = store.execute(
+            "SELECT r.name, r.start_time, r.end_time, m.value FROM runs r JOIN tags t USING"
+            " (run_uuid) LEFT JOIN latest_metrics m ON m.run_uuid = r.run_uuid AND m.key ="
+            " 'seconds' WHERE t.key = 'mpt.kind' AND t.value LIKE 'promotion-of-trial-_'"
+        ).fetchall()
+    (parent,) = [row for row in rows if row[0].startswith("small promotion-of-trial-")]
+    children = [row for row in rows if row is not parent]
+    assert {name for name, *_ in children} == {"Cls->Cls", "R->R"}
+    for _, start, end, seconds in children:
+        # seconds are those of the meta-training alone, and its cells follow
+        assert end - start > 1000 * seconds
+    assert parent[1] == min(start for _, start, *_ in children)
+    assert parent[2] == max(end for _, _, end, _ in children)
+
+
 def test_mlflow_holds_the_promotion_and_its_champion(promoted, home):
     from mlflow import MlflowClient
 
@@ -86,8 +106,8 @@ def test_settings_may_be_chosen(promoted, home):
 
 
 REFUSED = {
-    "no such trial": (["99"], "there is no trial '99'; give 'best' or a number from 1 to 2"),
-    "trial zero": (["0"], "there is no trial '0'"),
+    "no such trial": (["99"], "there is no trial '99'; give 'best' or a number from 0 to 1"),
+    "one past the last": (["2"], "there is no trial '2'"),
     "no number": (["worst"], "there is no trial 'worst'"),
     "no such setting": (["--settings", "Nope"], "unknown setting 'Nope'"),
     "a near miss": (["--settings", "Cls->Clz"], "did you mean 'Cls->Cls'"),

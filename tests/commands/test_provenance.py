@@ -51,7 +51,7 @@ def test_a_moved_home_is_found(promoted, tmp_path):
     assert stored
     assert {uri.startswith((new / "artifacts").as_uri() + "/") for (uri,) in stored} == {True}
     client = connect(f"sqlite:///{new / 'mlflow.db'}")
-    (run,) = client.search_runs(["1"], "tags.mpt.kind = 'sweep' and run_name = 'trial-1'")
+    (run,) = client.search_runs(["1"], "tags.mpt.kind = 'sweep' and run_name = 'trial-0'")
     names = {file.path for file in client.list_artifacts(run.info.run_id)}
     disconnect(client)
     assert {"config.yaml", "cells.csv", "prompt.safetensors"} <= names

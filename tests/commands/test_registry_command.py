@@ -25,7 +25,7 @@ def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("registry")
     study = study_file(folder / "study.yaml", {"trials": 2, "final": FINAL})
     assert mpt("sweep", "--study", study, home=folder / "home").code == 0
-    for number in ("1", "2"):
+    for number in ("0", "1"):
         said = mpt("promote", number, "--force", home=folder / "home")
         assert said.code == 0, said.err
     return folder / "home"
@@ -78,7 +78,7 @@ def test_going_back_moves_the_alias_and_deletes_nothing(home):
 def test_what_is_promoted_again_is_the_champion_again_only_if_better_or_forced(home):
     assert mpt("registry", "rollback", MODEL, home=home).code == 0
     first, second = listed(home)
-    again = mpt("promote", "2", home=home)
+    again = mpt("promote", "1", home=home)
     assert "nothing to compute" in again.err
     said = again.out.splitlines()[-1]
     if int(champion(home)) == 1:
@@ -86,7 +86,7 @@ def test_what_is_promoted_again_is_the_champion_again_only_if_better_or_forced(h
         assert said.endswith(f"; --force replaces it by {second['digest']}")
     else:
         assert f"better than version 1 ({first['digest']}) by +" in said
-    forced = mpt("promote", "2", "--force", home=home)
+    forced = mpt("promote", "1", "--force", home=home)
     assert int(champion(home)) == 2
     assert len(listed(home)) == 2
     assert forced.code == 0

@@ -53,7 +53,7 @@ def test_progress_and_the_sum_of_work_go_to_standard_error(first):
     # a stage of more than ten seconds, on a slow machine, has said before how far it was
     stages = [line for line in lines if " steps in " in line]
     assert stages[0].startswith("plain prompt tuning: 16 steps in ")
-    assert stages[1].startswith("trial 1-2: fomaml: 6 steps in ")
+    assert stages[1].startswith("trial 0-1: fomaml: 6 steps in ")
     assert lines[-1].startswith("19 units computed, 0 found in the ledger, ")
 
 
@@ -66,7 +66,7 @@ def test_mlflow_holds_a_parent_and_a_child_per_trial(first, home):
     runs = client.search_runs([experiment.experiment_id], "tags.`mpt.study` = 'small'")
     (parent,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
     children = [run for run in runs if run is not parent]
-    assert {run.info.run_name for run in children} == {"trial-1", "trial-2", "trial-3"}
+    assert {run.info.run_name for run in children} == {"trial-0", "trial-1", "trial-2"}
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
     assert {run.info.status for run in runs} == {"FINISHED"}
     listed = {file.path for file in client.list_artifacts(parent.info.run_id)}
@@ -97,7 +97,7 @@ def test_the_same_command_again_computes_nothing_and_says_so(first, home, study)
 def test_json_is_all_that_standard_output_holds(first, home, study):
     told = mpt("sweep", "--study", study, "--json", home=home)
     trials = json.loads(told.out)["trials"]
-    assert [trial["number"] for trial in trials] == [1, 2, 3]
+    assert [trial["number"] for trial in trials] == [0, 1, 2]
     assert all(trial["interval"][0] <= trial["arg"] <= trial["interval"][1] for trial in trials)
     shown = json.loads(mpt("studies", "show", "small", "--json", home=home).out)
     assert shown["trials"] == trials
@@ -194,5 +194,5 @@ def test_a_server_that_does_not_answer_is_a_warning_and_its_records_are_kept(tmp
     with sqlite3.connect(home / "mlflow.db") as store:
         names = {name for (name,) in store.execute("SELECT name FROM runs WHERE status='FINISHED'")}
     store.close()
-    assert names == {"small", "trial-1", "trial-2", "trial-3"}
+    assert names == {"small", "trial-0", "trial-1", "trial-2"}
     assert list(Home.find({"MPT_HOME": str(home)}).outbox.iterdir()) == []

@@ -138,7 +138,7 @@ def is_continued(study, home, undisturbed, recorded):
 
 
 def test_a_signal_lets_the_pack_finish_and_hands_its_trials_back(study, home, undisturbed, capfd):
-    press = AtStep("trial 1-2: fomaml", 3, lambda: signal.raise_signal(signal.SIGINT))
+    press = AtStep("trial 0-1: fomaml", 3, lambda: signal.raise_signal(signal.SIGINT))
     with Stopping() as stopping:
         trials, recorded = run(study, home, stopping, press)
     assert {trial.state for trial in trials} == {"waiting"}
@@ -166,7 +166,7 @@ def test_a_pack_too_large_when_the_signal_came_is_not_lost(study, home, undistur
 
 
 def test_a_signal_during_the_last_pack_leaves_a_whole_study(study, home, undisturbed):
-    press = AtStep("trial 3: validation", 16, lambda: signal.raise_signal(signal.SIGINT))
+    press = AtStep("trial 2: validation", 16, lambda: signal.raise_signal(signal.SIGINT))
     with Stopping() as stopping:
         trials, recorded = run(study, home, stopping, press)
     assert [trial.state for trial in trials] == ["complete"] * 3
@@ -184,7 +184,7 @@ def test_a_spent_budget_leaves_a_meta_training_with_its_checkpoint(
         now += 61
 
     stopping = Stopping("1m")
-    trials, recorded = run(study, home, stopping, AtStep("trial 1-2: fomaml", 4, pass_time))
+    trials, recorded = run(study, home, stopping, AtStep("trial 0-1: fomaml", 4, pass_time))
     assert {trial.state for trial in trials} == {"waiting"}
     assert len(recorded) == 4, "the baseline; the pack of two was left"
     saved = Worker(open_gym(study.gym), study.backbone, home).checkpoints

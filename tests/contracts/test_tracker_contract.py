@@ -164,6 +164,30 @@ def test_everything_told_is_in_mlflow(place, prompt, tmp_path):
     ]
 
 
+def test_a_run_that_an_earlier_version_named_by_its_key_gets_its_name(place):
+    """It counted trials from 1; what a user has renamed keeps its name."""
+
+    def opened(number: int, name: str) -> None:
+        with place.tracker() as tracker:
+            fields: dict[str, Any] = {"params": {}, "tags": {}}
+            study = tracker.open_study("mini", key="mini/0123456789ab/sweep", **fields)
+            run = tracker.open_run("trial-1", parent=study, name=name, **fields)
+            tracker.metrics(run, [Point("trial", number, 0, 1000 if number else 2000)])
+
+    def name() -> str:
+        return place.runs()[key].info.run_name
+
+    key = "mini/0123456789ab/sweep/trial-1"
+    opened(1, "trial-1")
+    opened(0, "trial-0")
+    assert name() == "trial-0"
+    assert place.runs()[key].data.metrics["trial"] == 0
+    place.client.update_run(place.runs()[key].info.run_id, name="the one to keep")
+    opened(0, "trial-0")
+    assert name() == "the one to keep"
+    assert len(place.runs()) == 2
+
+
 def test_telling_everything_again_changes_nothing(place, prompt):
     for _ in range(2):
         with place.tracker() as tracker:

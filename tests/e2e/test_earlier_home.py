@@ -57,11 +57,25 @@ def test_nothing_of_it_is_computed_again(tmp_path, monkeypatch, stores):
     moved(tmp_path)
     monkeypatch.chdir(tmp_path)
     before = rows(home)
-    for words in (("sweep", "--study", "study.yaml"), ("promote", "3")):
+    for words in (("sweep", "--study", "study.yaml"), ("promote", "2")):
         ended = mpt(*words, home=home)
         assert ended.code == 0, ended.err
         assert "nothing to compute" in ended.err
         assert rows(home) == before
+
+
+@pytest.mark.slow
+def test_its_promotion_is_that_of_the_trial_that_was_number_3(tmp_path, monkeypatch):
+    home = left(tmp_path / "home", "ledger", "studies")
+    moved(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    # its gym and backbone are somewhere else now
+    assert mpt("sweep", "--study", "study.yaml", home=home).code == 0
+    for name in ("earlier", "earlier-2"):
+        said = mpt("report", "--promotion", name, "--out", name, home=home)
+        assert said.code == 0, said.err
+        page = (tmp_path / name / "report.md").read_text(encoding="utf-8")
+        assert "earlier: trial 2 on " in page
 
 
 def test_its_study_is_shown_and_its_numbers_lead_back(tmp_path):

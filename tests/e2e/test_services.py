@@ -301,12 +301,12 @@ def is_whole(running: Running, monkeypatch) -> None:
         monkeypatch.setenv(name, value)
     client = MlflowClient(running.environment["MPT_TRACKING_URI"])
     runs = client.search_runs([client.get_experiment_by_name("mpt").experiment_id])
-    assert sorted(run.info.run_name for run in runs) == ["small", "trial-1", "trial-2", "trial-3"]
+    assert sorted(run.info.run_name for run in runs) == ["small", "trial-0", "trial-1", "trial-2"]
     assert {run.info.status for run in runs} == {"FINISHED"}
     for run in runs:
         for metric in run.data.metrics:
             steps = [point.step for point in client.get_metric_history(run.info.run_id, metric)]
             assert len(steps) == len(set(steps)), metric
-    trial = next(run.info.run_id for run in runs if run.info.run_name == "trial-1")
+    trial = next(run.info.run_id for run in runs if run.info.run_name == "trial-0")
     files = {file.path for file in client.list_artifacts(trial)}
     assert {"config.yaml", "cells.csv", "prompt.safetensors"} <= files

@@ -135,7 +135,7 @@ def test_what_a_killed_driver_left_is_reaped_and_the_same_command_continues(stag
     kill(process)
     assert {state for state, _, _ in stage.trials()} == {"RUNNING"}
     reaped = mpt("studies", "reap", "small", home=stage.home)
-    assert reaped.out == "small: trial 1, trial 2: waits for the next `mpt sweep`\n"
+    assert reaped.out == "small: trial 0, trial 1: waits for the next `mpt sweep`\n"
     nothing_runs(stage)
     stage.finish()
     is_as_undisturbed(stage, undisturbed)

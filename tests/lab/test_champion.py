@@ -35,7 +35,7 @@ def lab(tmp_path_factory):
         lab = Lab(worker, ledger)
         trials = sweep(plan(study, worker), lab, home, on_trial=lambda record: None)
         first, second = (
-            promote(prepare(study, trials, lab, which)[0], lab) for which in ("1", "2")
+            promote(prepare(study, trials, lab, which)[0], lab) for which in ("0", "1")
         )
         yield lab, first, second
 

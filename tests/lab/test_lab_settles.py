@@ -317,8 +317,8 @@ def test_choose_finds_the_best_and_explains_what_cannot_be_promoted(study, swept
     trials = swept.trials
     best = choose(trials, "best")
     assert best.arg == max(trial.arg for trial in trials)
-    assert choose(trials, "2").number == 1
-    with pytest.raises(InputError, match="no trial '9'; give 'best' or a number from 1 to 3"):
+    assert choose(trials, "1").number == 1
+    with pytest.raises(InputError, match="no trial '9'; give 'best' or a number from 0 to 2"):
         choose(trials, "9")
     with pytest.raises(InputError, match="no completed trial"):
         choose([], "best")

@@ -104,15 +104,15 @@ def test_trials_are_running_with_curves_that_grow(watched):
     first, last = watched.seen[0], watched.seen[9]
     # both trials of the pack are open before either has a loss
     assert {name for name, (status, _) in first.items() if status == "RUNNING"} == set(first)
-    assert set(first) == {"small", "trial-1", "trial-2", "trial-3"}
-    points = [seen["trial-1"][1] for seen in watched.seen]
+    assert set(first) == {"small", "trial-0", "trial-1", "trial-2"}
+    points = [seen["trial-0"][1] for seen in watched.seen]
     assert points == sorted(points)
     assert points[0] <= 1 < points[-1]
-    assert last["trial-2"][0] == "RUNNING"
+    assert last["trial-1"][0] == "RUNNING"
 
 
 def test_points_carry_the_time_they_were_computed(watched):
-    for name in ("trial-1", "trial-2", "trial-3"):
+    for name in ("trial-0", "trial-1", "trial-2"):
         steps, _, times = zip(*watched.curves[name], strict=True)
         assert steps == (1, 2, 3, 4, 5)
         assert list(times) == sorted(set(times))
@@ -127,7 +127,7 @@ def test_durations_agree_with_optunas_within_a_second(watched):
         trials = studies.execute(query).fetchall()
     assert len(trials) == 3
     for number, start, seconds in trials:
-        info = watched.runs[f"trial-{number + 1}"].info
+        info = watched.runs[f"trial-{number}"].info
         assert info.start_time / 1000 == pytest.approx(float(start), abs=1.0)
         assert (info.end_time - info.start_time) / 1000 == pytest.approx(seconds, abs=1.0)
     parent, every = watched.runs["small"].info, watched.runs.values()
@@ -136,10 +136,10 @@ def test_durations_agree_with_optunas_within_a_second(watched):
 
 
 def test_runs_say_what_they_are_and_what_they_read(watched):
-    parent, trial = watched.runs["small"], watched.runs["trial-1"]
+    parent, trial = watched.runs["small"], watched.runs["trial-0"]
     assert "Made by `mpt sweep`." in parent.data.tags["mlflow.note.content"]
     assert "3 of 3 trials are over" in parent.data.tags["mlflow.note.content"]
-    assert "Trial 1 of study small" in trial.data.tags["mlflow.note.content"]
+    assert "Trial 0 of study small" in trial.data.tags["mlflow.note.content"]
     assert trial.data.tags["mpt.sources"] == "glue-mrpc, glue-qqp"
     assert "mpt.error" not in trial.data.tags
     data = {

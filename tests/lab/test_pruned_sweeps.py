@@ -158,7 +158,7 @@ def test_wilcoxon_prunes_what_is_below_the_best_of_earlier_rounds(swept):
         if rate < best:
             # two pairs cannot give p < 0.1, four below the best have p = 1/16
             assert (trial.state, trial.step, trial.arg) == ("pruned", 4, None)
-            assert "pruned after 4 scores: below trial" in trial.reason
+            assert "pruned after 4 scores: worse than trial" in trial.reason
             assert "Wilcoxon, p < 0.1" in trial.reason
             assert {j.cell.data_seed for j in own} == {13, 21}
         else:

@@ -14,7 +14,7 @@ from mpt.compute.progress import Silent
 from mpt.gym.source import data_seeds
 from mpt.gym.splits import SEEDS
 from mpt.lab import race as racing
-from mpt.lab.race import race, record_race, recorded_race
+from mpt.lab.race import race, race_winner, record_race, recorded_race
 from mpt.search.trial import Trial
 from mpt.stats.scores import Score
 from mpt.store.ledger import Ledger
@@ -79,67 +79,91 @@ def noisy(levels, scale=0.01):
 
 
 def test_those_far_below_leave_and_are_not_tuned_again(monkeypatch):
-    levels = {"1": 0.5, "2": 0.5, "3": 0.2}
+    levels = {"0": 0.5, "1": 0.5, "2": 0.2}
     track = Track(noisy(levels))
     ended = track.run([complete(n) for n in range(3)], monkeypatch)
-    assert track.asked[0] == (["1", "2", "3"], (13, 21))
-    assert track.asked[-1] == (["1", "2"], SEEDS)
+    assert track.asked[0] == (["0", "1", "2"], (13, 21))
+    assert track.asked[-1] == (["0", "1"], SEEDS)
     assert ended.winner is None
-    assert set(ended.left) == {1, 2}
+    assert set(ended.left) == {0, 1}
     assert ended.seeds == SEEDS
     (dropped,) = [one.dropped for one in ended.rounds if one.dropped]
-    assert dropped.keys() == {3}
+    assert dropped.keys() == {2}
 
 
 def test_it_ends_with_the_first_look_that_leaves_one(monkeypatch):
-    track = Track(noisy({"1": 0.3, "2": 0.6, "3": 0.2}, scale=0.02))
+    track = Track(noisy({"0": 0.3, "1": 0.6, "2": 0.2}, scale=0.02))
     ended = track.run([complete(n) for n in range(3)], monkeypatch)
-    assert ended.winner == 2
+    assert ended.winner == 1
     assert len(ended.seeds) == ended.rounds[-1].seeds < 5
-    assert ended.rounds[-1].args[2] == pytest.approx(50, abs=8)
+    assert ended.rounds[-1].args[1] == pytest.approx(50, abs=8)
 
 
 def test_a_gym_that_generates_rows_has_more_seeds(monkeypatch):
     assert data_seeds(Generator()) == (*SEEDS, 7, 8)  # type: ignore[arg-type]
-    track = Track(noisy({"1": 0.5, "2": 0.5}), gym=Generator())
+    track = Track(noisy({"0": 0.5, "1": 0.5}), gym=Generator())
     ended = track.run([complete(0), complete(1)], monkeypatch)
     assert ended.seeds == (*SEEDS, 7, 8)
     assert [len(seeds) for _, seeds in track.asked] == [2, 3, 4, 6, 7]
 
 
 def test_the_seeds_of_the_study_come_first(monkeypatch):
-    track = Track(noisy({"1": 0.5, "2": 0.5}), seeds=(100, 42))
+    track = Track(noisy({"0": 0.5, "1": 0.5}), seeds=(100, 42))
     assert track.run([complete(0), complete(1)], monkeypatch).seeds == (100, 42, 13, 21, 87)
 
 
 def test_one_seed_is_no_look(monkeypatch):
-    track = Track(noisy({"1": 0.5, "2": 0.5}), seeds=(13,))
+    track = Track(noisy({"0": 0.5, "1": 0.5}), seeds=(13,))
     track.run([complete(0), complete(1)], monkeypatch)
     assert [len(seeds) for _, seeds in track.asked] == [2, 3, 4, 5]
 
 
 def test_tuning_that_diverges_on_a_seed_is_a_total_loss_there(monkeypatch):
-    score = noisy({"1": 0.5, "2": 0.5})
+    score = noisy({"0": 0.5, "1": 0.5})
     track = Track(
-        lambda name, task, seed: None if (name, seed) == ("2", 42) else score(name, task, seed)
+        lambda name, task, seed: None if (name, seed) == ("1", 42) else score(name, task, seed)
     )
     ended = track.run([complete(0), complete(1)], monkeypatch)
-    assert ended.rounds[1].args[2] == pytest.approx((25 + 25 - 100) / 3, abs=5)
+    assert ended.rounds[1].args[1] == pytest.approx((25 + 25 - 100) / 3, abs=5)
 
 
 def test_equal_configurations_are_one_entrant_and_only_completed_trials_race(monkeypatch):
-    track = Track(noisy({"1": 0.5}))
+    track = Track(noisy({"0": 0.5}))
     diverged = Trial(2, {}, "diverged", "digest-2", reason="diverged")
     ended = track.run([complete(0), complete(1, "digest-0"), diverged], monkeypatch)
-    assert (ended.entrants, ended.winner, track.asked) == ({1: "digest-0"}, 1, [])
+    assert (ended.entrants, ended.winner, track.asked) == ({0: "digest-0"}, 0, [])
 
 
 def test_a_race_is_recorded_for_these_trials_alone(tmp_path, monkeypatch):
     trials = [complete(n) for n in range(3)]
-    ended = Track(noisy({"1": 0.3, "2": 0.6, "3": 0.2})).run(trials, monkeypatch)
+    ended = Track(noisy({"0": 0.3, "1": 0.6, "2": 0.2})).run(trials, monkeypatch)
     with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
         record_race(ended, "study", ledger)
         record_race(ended, "study", ledger)
         assert recorded_race("study", trials, ledger) == ended
         assert recorded_race("study", [*trials, complete(3)], ledger) is None
         assert recorded_race("other", trials, ledger) is None
+
+
+def test_a_race_of_an_earlier_version_names_the_same_trials(tmp_path):
+    """It counted trials from 1."""
+    trials = [complete(n) for n in range(3)]
+    recorded = {
+        "entrants": {"1": "digest-0", "2": "digest-1", "3": "digest-2"},
+        "seeds": [13, 21],
+        "rounds": [
+            {
+                "seeds": 2,
+                "args": {"1": 7.0, "3": 4.0, "2": 1.0},
+                "left": [1],
+                "dropped": {"2": 1, "3": 1},
+            }
+        ],
+    }
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        ledger.link("race:study", recorded, ["digest-0"])
+        ended = recorded_race("study", trials, ledger)
+        assert ended is not None
+        assert race_winner("study", trials, ledger) == trials[0]
+    assert ended.rounds[0].args == {0: 7.0, 2: 4.0, 1: 1.0}
+    assert ended.rounds[0].dropped == {1: 0, 2: 0}

@@ -181,7 +181,7 @@ def test_every_meta_training_behind_a_gain_is_named(findings):
 def test_a_search_alone_is_summed_up_by_its_best_trial(findings):
     search = Findings(title="Study", gains=(), trials=findings.trials)
     assert (
-        verdict(search) == "Best of 4 trials: trial 4, validation ARG +30.00 %, 95 % interval n/a."
+        verdict(search) == "Best of 4 trials: trial 3, validation ARG +30.00 %, 95 % interval n/a."
     )
 
 

@@ -101,8 +101,8 @@ def test_trials_table_marks_the_best_and_gives_reasons():
     ]
     assert best_trial(trials) is trials[0]
     text = printed(trials_sheet("mini", trials))
-    assert "* 1" in text
-    assert "trial 2: loss [x] is not finite" in text
+    assert "* 0" in text
+    assert "trial 1: loss [x] is not finite" in text
     assert "0.0321" in text
     assert "…" not in text
     assert best_trial([trial(0), trial(1, nan)]) is None
@@ -113,7 +113,7 @@ def test_studies_and_trials_as_json():
     found = json.loads("\n".join(studies_json([("mini", mini), ("new", [])])))
     one, lost = found["studies"][0]["trials"]
     assert lost["arg"] is None
-    assert (one["number"], one["interval"]) == (1, [0.0, 2.0])
+    assert (one["number"], one["interval"]) == (0, [0.0, 2.0])
     assert found["studies"][1]["trials"] == []
     assert json.loads(trials_json([trial(0, nan)]))["trials"][0]["arg"] is None
     assert "mini" in printed(

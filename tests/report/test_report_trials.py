@@ -27,12 +27,12 @@ def complete(number, arg):
 
 
 def test_a_pruned_trial_shows_its_state_and_reason():
-    reason = "pruned after 5 scores: below trial 1 (Wilcoxon, p < 0.1)"
+    reason = "pruned after 5 scores: worse than trial 0 (Wilcoxon, p < 0.1)"
     pruned = Trial(1, {"outer_lr": 0.2}, "pruned", "e", reason=reason, step=5)
     text = printed([complete(0, 3.0), pruned])
-    row = next(line for line in text.splitlines() if line.strip().startswith("2 "))
+    row = next(line for line in text.splitlines() if line.strip().startswith("1 "))
     assert row.rstrip().endswith("pruned")
-    assert f"trial 2: {reason}" in in_one_line(text)
+    assert f"trial 1: {reason}" in in_one_line(text)
 
 
 def test_of_a_long_study_the_best_and_the_latest_are_shown_and_all_are_counted():
@@ -40,8 +40,8 @@ def test_of_a_long_study_the_best_and_the_latest_are_shown_and_all_are_counted()
     trials[20] = Trial(20, {"outer_lr": 0.2}, "diverged", "e", reason="run e diverged")
     text = printed(trials)
     numbers = [int(word) for word in text.replace("* ", "").split() if word.isdigit()]
-    assert {1, 2, 50, 451, 500} <= set(numbers)
-    assert not {21, 60, 450} & set(numbers[:-10])
+    assert {0, 1, 49, 450, 499} <= set(numbers)
+    assert not {20, 59, 449} & set(numbers[:-10])
     shown = [line for line in text.splitlines() if line.rstrip().endswith("complete")]
     assert len(shown) == SHOWN
     assert (

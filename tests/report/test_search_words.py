@@ -207,4 +207,4 @@ def test_below_the_table_lines_fit_a_terminal():
     sheet = trials_sheet("s", TRIALS, search_lines(known()), TRIALS[0])
     assert max(map(len, sheet.notes)) <= 80
     assert " ".join(sheet.notes) == " ".join(search_lines(known()))
-    assert sheet.grid.rows[0][0] == "* 1"
+    assert sheet.grid.rows[0][0] == "* 0"

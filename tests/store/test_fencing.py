@@ -187,9 +187,9 @@ def test_what_is_told_already_is_no_error_and_a_difference_is_said(home):
         assert search.tell(second, lost) == ""
     again = Search.load(home, "s")
     assert again.tell(first, Trial(0, {}, "complete", "d", 2.0, 0.0, 2.0)) == (
-        "trial 1 is finished already: complete, ARG 1.0; that stays, not complete, ARG 2.0"
+        "trial 0 is finished already: complete, ARG 1.0; that stays, not complete, ARG 2.0"
     )
     assert again.tell(second, result) == (
-        "trial 2 is finished already: diverged; that stays, not complete, ARG 1.0"
+        "trial 1 is finished already: diverged; that stays, not complete, ARG 1.0"
     )
     assert [trial.arg for trial in again.trials] == [1.0, None]

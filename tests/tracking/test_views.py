@@ -86,7 +86,7 @@ def home(tmp_path_factory):
             )
             if name == "late":
                 tracker.views(run, name, PARAMS)
-                trial = tracker.open_run("trial-1", parent=run, name="t", params={}, tags={})
+                trial = tracker.open_run("trial-0", parent=run, name="t", params={}, tags={})
                 tracker.tag(trial, {"mpt.best": "yes"})
     return home
 

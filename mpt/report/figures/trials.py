@@ -66,26 +66,26 @@ def trials_figure(trials: Sequence[Trial], winner: int | None = None) -> Figure:
     for trial in complete:
         bounds = trial_interval(trial)
         if bounds.known:
-            axes.plot([trial.number + 1] * 2, [bounds.low, bounds.high], color=BAND, linewidth=3)
+            axes.plot([trial.number] * 2, [bounds.low, bounds.high], color=BAND, linewidth=3)
     axes.scatter(
-        [t.number + 1 for t in complete],
+        [t.number for t in complete],
         [t.arg for t in complete if t.arg is not None],
         s=34, color=FAINT, zorder=3, label="trial, with its interval",
     )  # fmt: skip
     peaks = [max(t.arg or 0.0 for t in complete[: n + 1]) for n in range(len(complete))]
-    numbers = [t.number + 1 for t in complete]
+    numbers = [t.number for t in complete]
     axes.step(numbers, peaks, where="post", color=BEST, linewidth=1.6, label="best so far")
     best = best_trial(trials)
     chosen = best.number if winner is None and best is not None else winner
     for trial in complete:
         if trial.number == chosen and trial.arg is not None:
             axes.plot(
-                trial.number + 1, trial.arg, "*", markersize=12, color=BEST, label="chosen",
+                trial.number, trial.arg, "*", markersize=12, color=BEST, label="chosen",
                 linestyle="none", zorder=4,
             )  # fmt: skip
     foot = axes.get_ylim()[0]
     for state, marker, colour in (("diverged", "x", LOST), ("pruned", "|", FAINT)):
-        if lost := [t.number + 1 for t in trials if t.state == state]:
+        if lost := [t.number for t in trials if t.state == state]:
             axes.scatter(
                 lost, [foot] * len(lost), marker=marker, color=colour, label=state, zorder=3
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,6 +38,8 @@ PAGE = "report.html"
 
 FOLDED = 20
 """More rows than this are folded away where they interrupt the page."""
+
+_BACKTICKED = re.compile("`([^`]+)`")
 
 UNITS_SHOWN = 3000
 """Units listed on a page at most, as a longer page is slow to open; ``units.csv`` has all."""
@@ -170,6 +173,9 @@ def _page(findings: Findings, drawings: dict[str, str]) -> str:
         undefined=StrictUndefined,
         # Markup, a subclass of str, is markup of our own and must not be escaped
         finalize=lambda value: foreign.name(value) if type(value) is str else value,
+    )
+    environment.filters["with_code"] = lambda text: Markup(
+        _BACKTICKED.sub(r"<code>\1</code>", str(Markup.escape(foreign.name(text))))
     )
     template = environment.from_string(_packaged("page.html"))
     cells = [unit for unit in findings.units if unit.kind != "meta-training"]

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from importlib.metadata import requires, version
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
+from mlflow_server import answers
 from packaging.requirements import Requirement
 from terminal import contents, mpt, study_file
 
@@ -17,6 +23,8 @@ pytestmark = pytest.mark.slow
 
 FINAL = {"settings": ["R->R"], "seeds": [13, 21], "lrs": [0.5]}
 MODEL = "mpt-small"
+PATIENCE = 120
+"""Seconds that a server of a model may take."""
 
 
 @pytest.fixture(scope="module")
@@ -233,3 +241,45 @@ def closure(names) -> set[str]:
             if one.marker is None or one.marker.evaluate({"extra": ""})
         ]
     return found
+
+
+@pytest.mark.slow
+def test_mlflow_serves_the_model_which_answers_as_mpt_does(home, tmp_path):
+    """As docs/mlflow.md says, in an environment that has what the model needs."""
+    uri = f"sqlite:///{home / 'mlflow.db'}"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ["serve", "-m", f"models:/{MODEL}@champion", "--port", str(port)]
+    # MLflow starts uvicorn by its name, as in an environment that is activated
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": programs, "PYTHONPATH": "", "MLFLOW_TRACKING_URI": uri}
+    log = tmp_path / "serve.log"
+    with log.open("wb") as written:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "models", *words, "--env-manager", "local"],
+            cwd=tmp_path,
+            env=environment,
+            stdout=written,
+            stderr=written,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not answers(f"http://127.0.0.1:{port}/ping"):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.3)
+        texts = ["the cat sat on the mat", "a dog ran"]
+        request = Request(
+            f"http://127.0.0.1:{port}/invocations",
+            json.dumps({"inputs": texts}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urlopen(request, timeout=PATIENCE) as response:
+            served = json.load(response)["predictions"]
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(20)
+    assert served == mpt("predict", MODEL, *texts, home=home).out.splitlines()

@@ -51,7 +51,12 @@ def finished(**more) -> Findings:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     findings = Findings(
-        title="Study s", gains=(), trials=TRIALS, winner=3, importance={"inner_lr": 0.75}
+        title="Study s",
+        gains=(),
+        trials=TRIALS,
+        winner=3,
+        importance={"inner_lr": 0.75},
+        ranking=("Trial 3 is ahead on <b>, which `mpt <i>` tries.",),
     )
     return write_report(findings, tmp_path_factory.mktemp("search") / "out").parent
 
@@ -61,6 +66,17 @@ def test_a_search_has_its_figures_and_each_has_an_alternative_text(folder):
     assert {"trials", "parallel", "slices", "importance"} <= drawn
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert page.count("<figure") == page.count('role="img" aria-label="') == page.count("<svg")
+
+
+def test_a_command_in_a_sentence_looks_like_one_and_brings_no_markup(folder):
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "is ahead on &lt;b&gt;, which <code>mpt &lt;i&gt;</code> tries." in page
+
+
+def test_rates_have_ticks_that_can_be_read(folder):
+    """The ends and the middle, as plain numbers."""
+    drawing = (folder / "figures" / "slices.svg").read_text(encoding="utf-8")
+    assert {"1", "31.6"} <= set(re.findall(r"<text[^>]*>([^<]*)</text>", drawing))
 
 
 def test_the_time_of_every_trial_is_in_the_table(folder):

@@ -75,7 +75,7 @@ def curves_figure(curves: Sequence[Curve], what: str) -> Figure:
     figure.supxlabel("updates", fontsize=9, color=INK)
     figure.supylabel(f"{what},\nrunning mean", fontsize=9, color=INK)
     figure.legend(
-        handles=handles(styles), frameon=False, fontsize=8.5, ncols=7, loc="outside upper left"
+        handles=handles(styles), frameon=False, fontsize=8.5, ncols=8, loc="outside upper left"
     )
     return figure
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite, log
+from math import isfinite, log, sqrt
 from typing import TYPE_CHECKING
 
 from mpt.report import words
@@ -53,7 +53,10 @@ def parallel_figure(trials: Sequence[Trial]) -> Figure | None:
         axes.axvline(at, color=FAINT, linewidth=0.8)
         for value in scale.ends:
             text = words.param(value) if at < len(names) else words.percent(value)
-            axes.text(at, scale.place(value), f" {text}", color=INK, fontsize=8, va="center")
+            paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1}
+            axes.text(
+                at + 0.03, scale.place(value), text, color=INK, fontsize=8, va="center", bbox=paper
+            )
     axes.set_xticks(range(len(names) + 1), [*map(_called, names), "ARG (%)"])
     axes.set_yticks([])
     axes.spines["bottom"].set_visible(False)
@@ -69,13 +72,14 @@ def slices_figure(trials: Sequence[Trial]) -> Figure | None:
     None unless two finished trials differ in a parameter.
     """
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     complete = _complete(trials)
     names = _varied(complete)
     best = best_trial(complete)
     if not names or best is None:
         return None
-    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.6), layout=ConstrainedLayoutEngine(w_pad=0.1))
     grid = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for axes, name in zip(grid, names, strict=True):
         _slice(axes, name, complete, best)
@@ -111,6 +115,8 @@ class _Scale:
 
 
 def _slice(axes: Axes, name: str, complete: Sequence[Trial], best: Trial) -> None:
+    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
     bare(axes)
     values = [trial.params[name] for trial in complete]
     axes.scatter(values, [trial.arg or 0.0 for trial in complete], s=24, color=FAINT)
@@ -119,6 +125,12 @@ def _slice(axes: Axes, name: str, complete: Sequence[Trial], best: Trial) -> Non
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     if isinstance(values[0], float) and min(values) > 0:
         axes.set_xscale("log")
+        ends = min(values), max(values)
+        axes.xaxis.set_major_locator(FixedLocator([ends[0], sqrt(ends[0] * ends[1]), ends[1]]))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.param(value)))
+        axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
     axes.set_xlabel(_called(name), color=INK, fontsize=9)
 
 

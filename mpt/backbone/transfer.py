@@ -21,6 +21,11 @@ def sent(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
     return [part.view(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
 
 
+def copy_all(values: Sequence[Tensor], into: Sequence[Tensor]) -> None:
+    """Copy tensors into others of the same shapes, in few kernels, as torch's optimisers do."""
+    torch._foreach_copy_(list(into), list(values))  # type: ignore[reportPrivateUsage]
+
+
 class Reading:
     """Values on their way from a device, behind what it computes now and ahead of what comes."""
 

@@ -66,13 +66,13 @@ def plain_loop(
         forward: what is called in the model's place, such as the model compiled.
         bf16: under autocast to bfloat16.
     """
-    forward = peft if forward is None else forward
+    called: Callable[..., Any] = peft if forward is None else forward
     trained = [weight for weight in peft.parameters() if weight.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=rate)
     for batch in batches:
         optimiser.zero_grad(set_to_none=True)
         with torch.autocast(batch["labels"].device.type, torch.bfloat16, enabled=bf16):
-            loss = forward(**batch).loss
+            loss = called(**batch).loss
         loss.backward()
         optimiser.step()
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from mpt.backbone.transfer import copy_all
 from mpt.engine.optim import Adafactor, State
 
 STACK = 128 * 2**20
@@ -32,7 +33,7 @@ class _Stack:
         step = self.optimiser.step if theta.ndim == 3 else self._vectors
         rates = theta.new_full((len(theta), *[1] * (theta.ndim - 1)), rate)
         theta, self.state = step(theta, gradient, self.state, rates)
-        torch._foreach_copy_([*self.weights], [*theta.unbind()])
+        copy_all(theta.unbind(), self.weights)
 
     def _vectors(
         self, theta: Tensor, gradient: Tensor, state: State, rate: Tensor

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from mpt.backbone.batch import Batch
 from mpt.backbone.frozen import Backbone
+from mpt.backbone.transfer import copy_all
 from mpt.engine.memory import cause_of
 from mpt.notation import Loss, Losses, Prompts
 
@@ -90,9 +91,8 @@ class _Captured:
     direction: Tensor
 
     def read(self, theta: Prompts, batch: Batch) -> Losses:
-        torch._foreach_copy_(
-            [self.theta.detach(), *_tensors(self.batch)], [theta.detach(), *_tensors(batch)]
-        )
+        own = self.theta.detach(), *_tensors(self.batch)
+        copy_all([theta.detach(), *_tensors(batch)], own)
         self.replay()
         return _Replayed.apply(theta, self.losses.clone(), self.direction.clone())  # type: ignore[return-value]
 
@@ -163,7 +163,7 @@ class GraphedLosses:
         replay()
         for got, wanted in zip((losses, direction), expected, strict=True):
             # false also for what is not a number
-            if not float((got - wanted).norm()) <= CLOSE * float(wanted.norm()):
+            if not _norm(got - wanted) <= CLOSE * _norm(wanted):
                 raise RuntimeError("a replay was not what it was to repeat")
         gain = self.graphs.seconds(gradient) / self.graphs.seconds(replay)
         if gain < 1:
@@ -197,3 +197,7 @@ def widened(batch: Batch) -> Batch:
 def _tensors(batch: Batch) -> list[Tensor]:
     values = [getattr(batch, one.name) for one in fields(batch)]
     return [value for value in values if isinstance(value, Tensor)]
+
+
+def _norm(values: Tensor) -> float:
+    return float(values.square().sum().sqrt())

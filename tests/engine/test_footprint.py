@@ -54,6 +54,7 @@ SECOND_ORDER = ("t5", "gpt2")
 """One whose rows share their prompt, and one whose rows do not."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pattern", "runs", "rows"), LAYOUTS)
 @pytest.mark.parametrize("kind", TINY)
 def test_a_step_takes_what_is_foreseen(ghost_cuda, kind, pattern, runs, rows):

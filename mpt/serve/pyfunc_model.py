@@ -16,8 +16,12 @@ class PromptedModel(PythonModel):
     """Answer texts with the backbone and the prompt that the model was saved with."""
 
     def load_context(self, context: Any) -> None:
-        """Read the prompt's path and the configuration that were saved with the model."""
+        """Read what was saved with the model, and load the backbone by a first answer.
+
+        MLflow's server gives a request a minute, which loading in the first one can exceed.
+        """
         self.prompt, self.config = Path(context.artifacts["prompt"]), context.model_config
+        self.predict(context, ["the first answer"])
 
     def predict(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, context: Any, model_input: list[str]

@@ -33,7 +33,7 @@ from mpt.commands import (
     up,
 )
 from mpt.commands.console import err, hear_warnings, out, speak_utf8, unwritten
-from mpt.commands.layout import Group, lay_out
+from mpt.commands.layout import CommandGroup, lay_out
 from mpt.commands.options import METHODS_LISTED
 from mpt.commands.stop import STOPPED
 from mpt.errors import InputError, MptError
@@ -45,7 +45,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    cls=Group,
+    cls=CommandGroup,
 )
 app.command("sweep", epilog=METHODS_LISTED)(sweep.sweep)
 app.command("promote")(promote.promote)

@@ -19,7 +19,7 @@ class _Command(TyperCommand):
         return _short_types(super().get_params(ctx))
 
 
-class Group(TyperGroup):
+class CommandGroup(TyperGroup):
     """A group of commands whose help has short types."""
 
     def get_params(self, ctx: Any) -> list[Any]:
@@ -41,7 +41,7 @@ def lay_out(app: typer.Typer, panels: Mapping[str, Sequence[str]]) -> None:
         command.help = unwrapped(inspect.getdoc(command.callback) or "")
         command.rich_help_panel = panel_of.get(command.name or "")
     for group in app.registered_groups:
-        group.cls, group.rich_help_panel = Group, panel_of.get(str(group.name))
+        group.cls, group.rich_help_panel = CommandGroup, panel_of.get(str(group.name))
         if group.typer_instance is not None:
             lay_out(group.typer_instance, {})
 

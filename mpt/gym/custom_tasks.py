@@ -29,7 +29,7 @@ from mpt.files.atomic import contained
 from mpt.files.reading import read_yaml
 from mpt.files.table import check_columns
 from mpt.gym.build.card_source import Texts
-from mpt.gym.build.cards import Card, Condition, Group, Options, Target
+from mpt.gym.build.cards import Card, Condition, Options, RowGroup, Target
 from mpt.gym.build.catalogue import one_line, read_card
 from mpt.gym.build.mapping import numbered_lines
 from mpt.gym.build.sampling import Numbers, Parts, Shots, read_parts, sample
@@ -73,7 +73,7 @@ class CustomCard(BaseModel, frozen=True, extra="forbid"):
     input_post: Texts = ()
     target: str | Target | None = None
     keep: tuple[Condition, ...] = ()
-    group: Group | None = None
+    group: RowGroup | None = None
     options: Options | None = None
     procedure: Mapping[str, str | int | Texts] | None = None
 

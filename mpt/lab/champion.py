@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mpt.lab.promote import Promoted, Promotion
+from mpt.lab.promote import EvaluatedRun, Promotion
 from mpt.lab.recorded import Recorded
 from mpt.lab.run import EvalProtocol, EvalTarget, Lab, scores
 from mpt.stats.paired import Paired, compare
@@ -40,7 +40,12 @@ UNANSWERED = Succession(
 
 
 def succession(
-    promotion: Promotion, challenger: Promoted, champion: Version | None, lab: Lab, *, forced: bool
+    promotion: Promotion,
+    challenger: EvaluatedRun,
+    champion: Version | None,
+    lab: Lab,
+    *,
+    forced: bool,
 ) -> Succession:
     """Compare the prompt of a promotion with the champion so far.
 
@@ -73,7 +78,9 @@ def succession(
     return Succession(NONE, moves=False, reason=reason)
 
 
-def _compared(promotion: Promotion, challenger: Promoted, champion: str, lab: Lab) -> Paired | None:
+def _compared(
+    promotion: Promotion, challenger: EvaluatedRun, champion: str, lab: Lab
+) -> Paired | None:
     """Compare with recorded scores of the champion; None if the ledger has none of these cells."""
     setting = challenger.setting
     target = EvalTarget(setting.name, _SO_FAR, champion, setting.targets)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mpt.lab.promote import Promoted, Promotion
+from mpt.lab.promote import EvaluatedRun, Promotion
 from mpt.lab.run_facts import gain_of
 from mpt.search.trial import OpenTrial, Trial
 from mpt.study.study import Study
@@ -85,7 +85,7 @@ def promotion_note(promotion: Promotion) -> str:
     )
 
 
-def version_note(promotion: Promotion, promoted: Promoted) -> str:
+def version_note(promotion: Promotion, promoted: EvaluatedRun) -> str:
     """Describe a registered version: what it was learned on, what it gains, how it is used."""
     study, setting, run = promotion.study, promoted.setting, promoted.config
     gain = gain_of(promotion, promoted)

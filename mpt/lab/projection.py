@@ -17,7 +17,7 @@ from mpt.errors import StoreError
 from mpt.lab.curves import LiveCurves, at, began, dev_curves, ended, flat, loss_curve, named
 from mpt.lab.knowledge import SearchKnowledge
 from mpt.lab.notes import promotion_note, study_note, trial_note, version_note
-from mpt.lab.promote import Promoted, Promotion
+from mpt.lab.promote import EvaluatedRun, Promotion
 from mpt.lab.race import race_rows
 from mpt.lab.run import BASELINE, EvaluatedCell
 from mpt.lab.run_facts import (
@@ -335,7 +335,7 @@ class Projection:
         self._tracker.close_run(parent, "finished", {}, ended(_units(promotion.meta_runs)))
         return runs
 
-    def _share(self, kind: str, meta_run: Promoted, promotion: Promotion) -> RunKey:
+    def _share(self, kind: str, meta_run: EvaluatedRun, promotion: Promotion) -> RunKey:
         setting, seed = meta_run.setting.name, meta_run.meta_run.meta_seed
         name = setting if meta_run.method == self._study.method else f"{setting} {meta_run.method}"
         unit, name = meta_run.unit, f"{name} seed {seed}" if seed else name
@@ -431,7 +431,7 @@ class Projection:
             self._tracker.artifact(run, prompt, name="prompt.safetensors")
 
 
-def _units(meta_runs: Sequence[Promoted]) -> list[Unit]:
+def _units(meta_runs: Sequence[EvaluatedRun]) -> list[Unit]:
     """Return what a final evaluation computed: meta-trainings, and the cells of their prompts."""
     return [
         unit

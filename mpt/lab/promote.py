@@ -26,7 +26,7 @@ from mpt.study.study import Study
 
 
 @dataclass(frozen=True)
-class Promoted:
+class EvaluatedRun:
     """Hold a meta-run of a promotion with its unit and the cell results of its prompt."""
 
     meta_run: MetaRun
@@ -54,7 +54,7 @@ class Promotion:
     """Hold a campaign with its results.
 
     Attributes:
-        shares: every meta-run.
+        meta_runs: all of them, evaluated.
         baselines: the cell results of the baselines, setting by setting.
         gains: over plain prompt tuning, by setting and method.
         computed: number of units computed by this call.
@@ -64,7 +64,7 @@ class Promotion:
     """
 
     campaign: Campaign
-    meta_runs: tuple[Promoted, ...]
+    meta_runs: tuple[EvaluatedRun, ...]
     baselines: tuple[EvaluatedCell, ...]
     gains: tuple[Gain, ...]
     computed: int
@@ -83,7 +83,7 @@ class Promotion:
         return self.campaign.trial
 
     @property
-    def champion(self) -> Promoted | None:
+    def champion(self) -> EvaluatedRun | None:
         """Return the meta-run whose prompt is registered: the study's method on the first setting.
 
         If the study's method takes no part, the first method is used instead. Settings whose
@@ -169,7 +169,7 @@ def promote(wanted: Campaign, lab: Lab, retests: Sequence[Retest] = ()) -> Promo
         eval_targets, wanted.eval_protocol, title="target tasks", pack=study.cells_per_pack
     )
     meta_runs = tuple(
-        Promoted(
+        EvaluatedRun(
             meta_run,
             units[meta_run.config.digest],
             tuple(j for j in evaluated if j.eval_target == meta_run.eval_target),

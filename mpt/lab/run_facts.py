@@ -9,7 +9,7 @@ from mpt.config import RunConfig, Shots
 from mpt.gym.partitions import Setting
 from mpt.lab.curves import flat
 from mpt.lab.plan import SweepPlan
-from mpt.lab.promote import Promoted, Promotion
+from mpt.lab.promote import EvaluatedRun, Promotion
 from mpt.lab.run import BASELINE, FULL, EvaluatedCell
 from mpt.search.trial import OpenTrial, Trial
 from mpt.stats.scores import Gain
@@ -61,7 +61,7 @@ def _data(
     ]
 
 
-def version_tags(promotion: Promotion, promoted: Promoted, worker: Worker) -> dict[str, str]:
+def version_tags(promotion: Promotion, promoted: EvaluatedRun, worker: Worker) -> dict[str, str]:
     """Return the tags of a registered version: its ARG, where it was measured, on which rows."""
     study, setting = promotion.study, promoted.setting
     gain = gain_of(promotion, promoted)
@@ -78,7 +78,7 @@ def version_tags(promotion: Promotion, promoted: Promoted, worker: Worker) -> di
     }
 
 
-def gain_of(promotion: Promotion, promoted: Promoted) -> Gain | None:
+def gain_of(promotion: Promotion, promoted: EvaluatedRun) -> Gain | None:
     """Return the gain of a meta-run's method in its setting."""
     place = promoted.setting.name, promoted.method
     return next((g for g in promotion.gains if (g.setting, g.method) == place), None)

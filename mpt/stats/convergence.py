@@ -36,7 +36,7 @@ class DevCurve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Race:
+class DevRace:
     """A method and the baseline on one (task, seed).
 
     Attributes:
@@ -68,7 +68,7 @@ class Pace:
     setting: str
     method: str
     baseline: str
-    races: tuple[Race, ...]
+    races: tuple[DevRace, ...]
 
     @property
     def reached(self) -> int:
@@ -123,11 +123,11 @@ def baseline_pace(curves: Iterable[DevCurve], setting: str, baseline: str = "PT"
     return Pace(setting=setting, method=baseline, baseline=baseline, races=races)
 
 
-def _race(baseline: DevCurve, method: DevCurve) -> Race:
+def _race(baseline: DevCurve, method: DevCurve) -> DevRace:
     goal = max(baseline.devs)
     step = baseline.reached(goal)
     assert step is not None
-    return Race(
+    return DevRace(
         task=method.task,
         seed=method.seed,
         goal=goal,

@@ -10,7 +10,7 @@ from mpt.gym.mini import MiniGym
 from mpt.gym.partitions import Setting
 from mpt.gym.reach import Reach
 from mpt.lab.campaign import Campaign, MetaRun, MethodConfig
-from mpt.lab.promote import Promoted, Promotion
+from mpt.lab.promote import EvaluatedRun, Promotion
 from mpt.report.caution import warnings
 from mpt.report.collect import promotion_findings
 from mpt.search.trial import Trial
@@ -32,9 +32,9 @@ def told(*settings: Setting, reaches: tuple[Reach, ...] = ()) -> tuple[str, ...]
     return warnings(promotion_findings(promotion, (), "mpt promote best"))
 
 
-def _share(method_config: MethodConfig, setting: Setting) -> Promoted:
+def _share(method_config: MethodConfig, setting: Setting) -> EvaluatedRun:
     config = method_config.study.run({}, sources=setting.sources, weights="w", data="d")
-    return Promoted(MetaRun(setting, method_config, 0, config), _diverged(config), ())
+    return EvaluatedRun(MetaRun(setting, method_config, 0, config), _diverged(config), ())
 
 
 def _diverged(config: RunConfig) -> Unit:

@@ -37,7 +37,7 @@ class Condition(BaseModel, frozen=True, extra="forbid"):
     via: Texts = ()
 
 
-class Group(BaseModel, frozen=True, extra="forbid"):
+class RowGroup(BaseModel, frozen=True, extra="forbid"):
     """Merge rows with equal ``by`` (a path, or ``$input``); ``collect`` columns become lists."""
 
     by: str
@@ -113,7 +113,7 @@ class Where(BaseModel, frozen=True, extra="forbid"):
     equals: int
 
 
-class Answers(BaseModel, frozen=True, extra="forbid"):
+class AnswerList(BaseModel, frozen=True, extra="forbid"):
     """Target = a list of texts, joined; joined by TAB they are alternative answers."""
 
     form: Literal["answers"]
@@ -127,7 +127,7 @@ class Answers(BaseModel, frozen=True, extra="forbid"):
     each: Texts = ()
 
 
-Target = Annotated[LabelMap | Text | Bins | Answers, Field(discriminator="form")]
+Target = Annotated[LabelMap | Text | Bins | AnswerList, Field(discriminator="form")]
 
 
 class Checksum(BaseModel, frozen=True, extra="forbid", populate_by_name=True):
@@ -158,7 +158,7 @@ class Card(BaseModel, frozen=True, extra="forbid"):
     source: Source
     splits: Splits
     keep: tuple[Condition, ...] = ()
-    group: Group | None = None
+    group: RowGroup | None = None
     procedure: Mapping[str, str | int | Texts] | None = None
     options: Options | None = None
     input: str
@@ -213,5 +213,5 @@ class Card(BaseModel, frozen=True, extra="forbid"):
         yield from self.input_post
         for condition in self.keep:
             yield from condition.via
-        if isinstance(self.target, Answers):
+        if isinstance(self.target, AnswerList):
             yield from self.target.each

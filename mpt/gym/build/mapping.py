@@ -14,15 +14,15 @@ import numpy as np
 
 from mpt.errors import DataError, some
 from mpt.gym.build.cards import (
-    Answers,
+    AnswerList,
     Bins,
     Card,
     Condition,
-    Group,
     LabelMap,
     LettersAt,
     LettersEach,
     Options,
+    RowGroup,
 )
 from mpt.gym.build.procedures import PROCEDURES
 from mpt.gym.build.template import Path, Row, Template
@@ -153,7 +153,7 @@ def _comparable(condition: Condition, value: object) -> object:
 
 
 def _grouped(
-    card: Card, group: Group, rows: Iterable[tuple[int, Row]], read: Callable[..., object]
+    card: Card, group: RowGroup, rows: Iterable[tuple[int, Row]], read: Callable[..., object]
 ) -> Iterator[tuple[int, Row]]:
     """Merge rows with equal keys at the position of the first; all are kept in memory."""
     members: dict[object, list[tuple[int, Row]]] = {}
@@ -166,7 +166,7 @@ def _grouped(
         yield number, {**first, **lists}
 
 
-def _key(card: Card, group: Group, row: Row) -> object:
+def _key(card: Card, group: RowGroup, row: Row) -> object:
     key = _input(card, row) if group.by == "$input" else Path.parse(group.by)(row)
     hash(key)
     return key
@@ -225,7 +225,7 @@ def _target(card: Card, row: Row) -> str | None:
         return target.map[_label(target, value)]
     if isinstance(target, Bins):
         return _binned(target, Path.parse(target.path)(row))
-    if isinstance(target, Answers):
+    if isinstance(target, AnswerList):
         return _answers(target, row)
     return Template.parse(target.template)(row)
 
@@ -253,7 +253,7 @@ def _binned(target: Bins, value: object) -> str | None:
     return None
 
 
-def _answers(target: Answers, row: Row) -> str:
+def _answers(target: AnswerList, row: Row) -> str:
     value = Path.parse(target.path)(row)
     if target.take == "keys":
         if not isinstance(value, Mapping):

@@ -46,7 +46,7 @@ def test_studies_and_trials_are_those_of_the_home(tmp_path):
     assert mpt("sweep", "--study", study, home=home).code == 0
     assert offered("promote", "--study", "s", home=home) == ["small"]
     assert offered("studies", "show", "s", home=home) == ["small"]
-    assert offered("promote", "", home=home) == ["best", "1"]
+    assert offered("promote", "", home=home) == ["best", "0"]
     assert offered("promote", "--study", "small", "b", home=home) == ["best"]
     (home / "studies.db").write_bytes(b"damaged")
     assert offered("promote", "--study", "s", home=home) == []

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-PATIENCE = 120
+PATIENCE = 300
 """Seconds after which a cluster that has not done what a test waits for has failed."""
 TESTS = Path(__file__).resolve().parent
 ENVIRONMENT = {

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
+
 from mpt.store.artefacts import SHA256, file_sum
 from mpt.tracking.client import connect, disconnect
 from mpt.tracking.inputs import dataset_inputs
@@ -32,7 +34,7 @@ OWNER = "mpt.study_id"
 """The tag of a registered model that says which study it belongs to."""
 
 _RACES = 8
-"""Times that one record is sent again because another process was a moment faster."""
+"""Attempts to send one record where another process is a moment faster."""
 
 _IDENTITY = re.compile(r"/([0-9a-f]{12})/")
 
@@ -94,14 +96,12 @@ class Delivery:
 
     def _send_beside_others(self, entry: SpoolEntry) -> None:
         """Send a record again where another process wrote the same or deleted its run meanwhile."""
-        for _ in range(_RACES):
-            try:
-                return self._send(entry)
-            except Exception as error:
-                if not _is_gone(error) and not _was_told(error):
-                    raise
-                self._forget()
-        return self._send(entry)
+        Retrying(
+            retry=retry_if_exception(lambda error: _is_gone(error) or _is_being_written(error)),
+            stop=stop_after_attempt(_RACES),
+            before_sleep=lambda _: self._forget(),
+            reraise=True,
+        )(self._send, entry)
 
     def _forget(self) -> None:
         self._runs.clear()
@@ -431,7 +431,7 @@ class Delivery:
             self._client.log_batch(run, tags=every[start : start + _PARAMS])
 
 
-def _was_told(error: Exception) -> bool:
+def _is_being_written(error: BaseException) -> bool:
     """Return whether another process writes the same, so that little or nothing is left to do."""
     # of folders in which two processes write the same files, each is made by one of them
     if isinstance(error, FileExistsError):
@@ -439,7 +439,7 @@ def _was_told(error: Exception) -> bool:
     return re.search(r"IntegrityError|UniqueViolation|UNIQUE constraint", str(error)) is not None
 
 
-def _is_gone(error: Exception) -> bool:
+def _is_gone(error: BaseException) -> bool:
     return isinstance(error, _Gone) or "must be in the 'active' state" in str(error)
 
 

@@ -192,7 +192,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             marker="^",
             support=True,
             query="none",
-            space=_space([2, 4], [40, 80]),
+            space=_space([2, 4], [30, 60]),
             habits={"max_target": 64, "draws": "replacement"},
             revision=Revision(
                 2,

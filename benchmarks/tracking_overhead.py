@@ -30,10 +30,10 @@ from mpt.compute.fleet import LocalFleet
 from mpt.compute.worker import Worker
 from mpt.gym.source import open_gym
 from mpt.lab.plan import plan
-from mpt.lab.projection import Projection
 from mpt.lab.run import Lab
-from mpt.lab.run_facts import data_sets
 from mpt.lab.sweep import sweep
+from mpt.lab.tracked.projection import Projection
+from mpt.lab.tracked.run_facts import data_sets
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
 from mpt.study.study import Study

@@ -20,10 +20,7 @@ from mpt.version import __version__
 
 if TYPE_CHECKING:
     from mpt.api.arg import arg, gains
-    from mpt.api.bench import benchmark
     from mpt.api.campaign import Answered, CampaignPlan, campaign, plan_campaign
-    from mpt.api.compute import PlainProgress, Quiet
-    from mpt.api.doctor import diagnose
     from mpt.api.evaluate import Evaluated, evaluate
     from mpt.api.forecast import (
         device_profile,
@@ -32,29 +29,32 @@ if TYPE_CHECKING:
         forecast_sweep,
     )
     from mpt.api.gym import build_gym, gym_task, gym_tasks, mirror_gym, verify_gym
+    from mpt.api.machines.bench import benchmark
+    from mpt.api.machines.doctor import diagnose
+    from mpt.api.machines.services import services_script, start_services
     from mpt.api.promote import Promoted, estimate_promotion, promote
-    from mpt.api.prompt import Prompt, load_prompt
     from mpt.api.registry import registered, roll_back
     from mpt.api.reliability import reliability
     from mpt.api.report import Report, write_report
     from mpt.api.room import Room, estimate_room, room
     from mpt.api.run import Learned, run
-    from mpt.api.searched import Searched, load_study
-    from mpt.api.services import services_script, start_services
     from mpt.api.show import Shown, show
     from mpt.api.similarity import Similarity, similarity
     from mpt.api.studies import forget, reap, retry, studies
-    from mpt.api.study import Study
     from mpt.api.sweep import estimate, sweep
     from mpt.api.sync import Synced, sync
     from mpt.api.ui import mlflow_pages
+    from mpt.api.values.prompt import Prompt, load_prompt
+    from mpt.api.values.searched import Searched, load_study
+    from mpt.api.values.study import Study
+    from mpt.api.work.compute import PlainProgress, Quiet
     from mpt.compute.stopping import Stopped, Stopping
     from mpt.errors import InputError, MptError, UnknownName
 
 _ROOMS = {
     "mpt.api.arg": ("arg", "gains"),
-    "mpt.api.bench": ("benchmark",),
-    "mpt.api.doctor": ("diagnose",),
+    "mpt.api.machines.bench": ("benchmark",),
+    "mpt.api.machines.doctor": ("diagnose",),
     "mpt.api.forecast": (
         "device_profile",
         "forecast_campaign",
@@ -63,21 +63,21 @@ _ROOMS = {
     ),
     "mpt.api.gym": ("build_gym", "gym_task", "gym_tasks", "mirror_gym", "verify_gym"),
     "mpt.api.registry": ("registered", "roll_back"),
-    "mpt.api.services": ("services_script", "start_services"),
+    "mpt.api.machines.services": ("services_script", "start_services"),
     "mpt.api.campaign": ("Answered", "CampaignPlan", "campaign", "plan_campaign"),
     "mpt.api.evaluate": ("Evaluated", "evaluate"),
-    "mpt.api.compute": ("PlainProgress", "Quiet"),
+    "mpt.api.work.compute": ("PlainProgress", "Quiet"),
     "mpt.api.promote": ("Promoted", "estimate_promotion", "promote"),
-    "mpt.api.prompt": ("Prompt", "load_prompt"),
+    "mpt.api.values.prompt": ("Prompt", "load_prompt"),
     "mpt.api.reliability": ("reliability",),
     "mpt.api.report": ("Report", "write_report"),
     "mpt.api.room": ("Room", "estimate_room", "room"),
     "mpt.api.run": ("Learned", "run"),
-    "mpt.api.searched": ("Searched", "load_study"),
+    "mpt.api.values.searched": ("Searched", "load_study"),
     "mpt.api.show": ("Shown", "show"),
     "mpt.api.similarity": ("Similarity", "similarity"),
     "mpt.api.studies": ("forget", "reap", "retry", "studies"),
-    "mpt.api.study": ("Study",),
+    "mpt.api.values.study": ("Study",),
     "mpt.api.sweep": ("estimate", "sweep"),
     "mpt.api.sync": ("Synced", "sync"),
     "mpt.api.ui": ("mlflow_pages",),

@@ -21,7 +21,7 @@ from pathlib import Path
 from terminal import STORES
 
 IMPORTED = (
-    *("mpt.commands.app", "mpt.api.session", "mpt.lab.projection", "mpt.lab.sweep"),
+    *("mpt.commands.app", "mpt.api.work.session", "mpt.lab.tracked.projection", "mpt.lab.sweep"),
     *("mpt.report.views", "mpt.backbone.hub", "mlflow", "optuna", "sklearn.metrics"),
 )
 

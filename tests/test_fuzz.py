@@ -23,7 +23,7 @@ from mpt.errors import InputError
 from mpt.gym.custom_rows import read_custom_rows
 from mpt.gym.partitions import read_partitions
 from mpt.gym.tsv_task import read_tsv
-from mpt.report.results_table import read_scores
+from mpt.report.tables.results_table import read_scores
 from mpt.study.study import Study
 from mpt.study.study_file import read_study
 

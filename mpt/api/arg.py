@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpt.report.results_table import read_scores, scores_of_rows
+from mpt.report.tables.results_table import read_scores, scores_of_rows
 from mpt.stats import scores as stats
 from mpt.stats.intervals import RESAMPLES
 
@@ -36,7 +36,7 @@ def arg(
 
         mpt.arg(pd.read_csv("results.csv"), baseline="PT")
     """
-    from mpt.api.frames import gains_frame
+    from mpt.api.values.frames import gains_frame
 
     return gains_frame(gains(results, baseline, resamples=resamples))
 

@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpt.api.promote import summed_up
-from mpt.api.session import Session
+from mpt.api.work.session import Session
 from mpt.compute.stopping import Stopping
 from mpt.gym.crossfit import crossfit_partitions
 from mpt.gym.partitions import Partitions
 from mpt.gym.source import open_gym
 from mpt.lab.preset_runs import Pair, answer, answer_pairs
-from mpt.lab.projection import Projection
 from mpt.lab.promote import Promotion
+from mpt.lab.tracked.projection import Projection
 from mpt.report.caution import warnings
 from mpt.report.findings import Findings
-from mpt.report.grid import Grid
 from mpt.report.preset_page import (
     answer_findings,
     answer_grid,
@@ -32,6 +31,7 @@ from mpt.report.preset_page import (
     write_answer,
     write_grid,
 )
+from mpt.report.tables.grid import Grid
 from mpt.store.home import Home
 from mpt.study.presets import Preset, PresetRow, miniature, read_preset, rows
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from mpt.api.compute import Compute
+    from mpt.api.work.compute import Compute
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Answered:
         with its similarity."""
         import pandas as pd
 
-        from mpt.api.frames import arg_frame
+        from mpt.api.values.frames import arg_frame
 
         if self.findings is not None:
             return arg_frame(self.findings)

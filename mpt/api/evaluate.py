@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpt.api.prompt import Prompt
-from mpt.api.session import Session
-from mpt.api.study import studied
+from mpt.api.values.prompt import Prompt
+from mpt.api.values.study import studied
+from mpt.api.work.session import Session
 from mpt.config import VOCABULARY, located
 from mpt.errors import ResultsError
 from mpt.lab import evaluate as evaluations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from mpt.api.compute import Compute
+    from mpt.api.work.compute import Compute
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ class Evaluated:
     @cached_property
     def arg(self) -> pd.DataFrame:
         """The ARG in percent and its intervals: one row, none for plain prompt tuning."""
-        from mpt.api.frames import gains_frame
+        from mpt.api.values.frames import gains_frame
 
         return gains_frame([self.gain] if self.gain else [])
 
     @cached_property
     def cells(self) -> pd.DataFrame:
         """A downstream cell a row: task, seed, learning rate and scores."""
-        from mpt.api.frames import scores_frame
+        from mpt.api.values.frames import scores_frame
 
         return scores_frame(self.records)
 

@@ -10,21 +10,21 @@ from tempfile import TemporaryDirectory
 
 from mpt.api.campaign import preset_of
 from mpt.api.promote import FinalKeys, final_study
-from mpt.api.searched import Searched, found_search
-from mpt.api.study import studied
+from mpt.api.values.searched import Searched, found_search
+from mpt.api.values.study import studied
 from mpt.backbone.t5_shape import t5_shape
 from mpt.compute.worker import Worker
 from mpt.config import BackboneIdentity
 from mpt.gym.card_gym import CardGym
 from mpt.gym.crossfit import crossfit_partitions
 from mpt.gym.source import MINI, Gym, open_gym
-from mpt.lab.device_profiles import DEVICE_PROFILES, DeviceProfile, device_profile
-from mpt.lab.forecast import UTILISATIONS, Forecast, forecast
+from mpt.lab.costs.device_profiles import DEVICE_PROFILES, DeviceProfile, device_profile
+from mpt.lab.costs.forecast import UTILISATIONS, Forecast, forecast
+from mpt.lab.costs.workload import Workload, campaign_work, sweep_work, workload_of
 from mpt.lab.plan import plan
 from mpt.lab.preset_runs import listed, listed_pairs
 from mpt.lab.recorded import Recorded
 from mpt.lab.run import Lab
-from mpt.lab.workload import Workload, campaign_work, sweep_work, workload_of
 from mpt.store.address import sqlite_url
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpt.api.compute import PlainProgress
-from mpt.api.study import studied
+from mpt.api.values.study import studied
+from mpt.api.work.compute import PlainProgress
 from mpt.errors import ConfigError
 from mpt.gym.build.catalogue import cards
 from mpt.gym.build.hub_rows import HubRows

@@ -9,21 +9,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from mpt.api.compute import Compute
-from mpt.api.estimate import Estimate, estimated
-from mpt.api.searched import Searched, found_search, load_study
-from mpt.api.session import Session
+from mpt.api.values.searched import Searched, found_search, load_study
+from mpt.api.work.compute import Compute
+from mpt.api.work.estimate import Estimate, estimated
+from mpt.api.work.session import Session
 from mpt.compute.stopping import Stopped
 from mpt.errors import StoreError
 from mpt.lab import promote as promotions
 from mpt.lab.campaign import Named, final_settings, with_final
 from mpt.lab.champion import UNANSWERED, Succession, succession
+from mpt.lab.costs.workload import campaign_rows, campaign_work
 from mpt.lab.matrix import Matrix
-from mpt.lab.projection import Projection, model_name
 from mpt.lab.race import race_winner
 from mpt.lab.recorded import note_promotion
 from mpt.lab.retest import TOP, choose, untested
-from mpt.lab.workload import campaign_rows, campaign_work
+from mpt.lab.tracked.projection import Projection, model_name
 from mpt.report.caution import warnings
 from mpt.report.collect import promotion_findings, retest_lines
 from mpt.report.findings import Findings
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from mpt.api.plot import Plot
+    from mpt.api.values.plot import Plot
 
 
 class FinalKeys(Compute, total=False):
@@ -87,20 +87,20 @@ class Promoted:
     @cached_property
     def arg(self) -> pd.DataFrame:
         """A (setting, method) a row: ``arg`` in percent and its intervals."""
-        from mpt.api.frames import arg_frame
+        from mpt.api.values.frames import arg_frame
 
         return arg_frame(self.findings)
 
     @cached_property
     def cells(self) -> pd.DataFrame:
         """A downstream cell a row: task, seed, learning rate, scores, digest."""
-        from mpt.api.frames import cells_frame
+        from mpt.api.values.frames import cells_frame
 
         return cells_frame(self.findings)
 
     def plot(self) -> Plot:
         """Draw the ARG of every setting and method with its intervals."""
-        from mpt.api.plot import Plot
+        from mpt.api.values.plot import Plot
         from mpt.report.figures.trials import arg_figure
 
         return Plot(arg_figure(self.findings.gains))

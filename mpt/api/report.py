@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mpt.api.searched import found_search
+from mpt.api.values.searched import found_search
 from mpt.errors import InputError
 from mpt.report.caution import warnings
 from mpt.report.findings import Findings
@@ -91,7 +91,7 @@ def _of_table(file: Path, command: str, baseline: str, backbone: str, setting: s
 
 
 def _of_study(name: str, command: str) -> Findings:
-    from mpt.api.searched import load_study
+    from mpt.api.values.searched import load_study
     from mpt.lab.recorded import recorded_study
     from mpt.report.collect import study_findings
 

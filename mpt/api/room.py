@@ -9,13 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from mpt.api.compute import Compute
-from mpt.api.estimate import Estimate, estimated
 from mpt.api.promote import summed_up
-from mpt.api.session import Session
-from mpt.api.study import studied
+from mpt.api.values.study import studied
+from mpt.api.work.compute import Compute
+from mpt.api.work.estimate import Estimate, estimated
+from mpt.api.work.session import Session
 from mpt.lab.room import UPDATES, OracleBudget, RoomPlan, measure, plan_room, room_work
-from mpt.report.room_table import room_notes
+from mpt.report.tables.room_table import room_notes
 from mpt.stats.room import TaskRoom
 from mpt.study.study import Study
 
@@ -45,7 +45,7 @@ class Room:
     @cached_property
     def tasks(self) -> pd.DataFrame:
         """A task a row, most room first: oracle, few-shot, room, chance, majority and more."""
-        from mpt.api.frames import rooms_frame
+        from mpt.api.values.frames import rooms_frame
 
         return rooms_frame(self.records)
 

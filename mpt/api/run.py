@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpt.api.prompt import Prompt
-from mpt.api.session import Session
-from mpt.api.study import studied
+from mpt.api.values.prompt import Prompt
+from mpt.api.values.study import studied
+from mpt.api.work.session import Session
 from mpt.config import RunConfig
 from mpt.errors import MptError
 from mpt.lab.evaluate import learn_one, one_run
-from mpt.lab.projection import Projection
+from mpt.lab.tracked.projection import Projection
 from mpt.study.study import Study
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from mpt.api.compute import Compute
+    from mpt.api.work.compute import Compute
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpt.api.compute import PlainProgress
-from mpt.api.searched import found_search
-from mpt.api.session import Session
+from mpt.api.values.searched import found_search
+from mpt.api.work.compute import PlainProgress
+from mpt.api.work.session import Session
 from mpt.compute.worker import Worker
 from mpt.gym.crossfit import near_duplicates
 from mpt.gym.partitions import Setting
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from mpt.api.compute import Compute
-    from mpt.api.plot import Plot
+    from mpt.api.values.plot import Plot
+    from mpt.api.work.compute import Compute
 
 FEW = 5
 """Missing tasks that are named one by one."""
@@ -86,7 +86,7 @@ class Similarity:
 
     def plot(self) -> Plot:
         """Draw the matrix, tasks that are alike beside each other."""
-        from mpt.api.plot import Plot
+        from mpt.api.values.plot import Plot
         from mpt.report.figures.heat import similarity_figure
 
         return Plot(similarity_figure(self.records))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mpt.api.searched import found_search
+from mpt.api.values.searched import found_search
 from mpt.search import stale_trials
 from mpt.search.search import Search
 from mpt.search.storage import study_lease
@@ -91,7 +91,7 @@ def reap(study: str | None = None, *, tracking_uri: str | None = None) -> Reaped
         StoreError: a living driver holds it.
     """
     # a list of studies is shown without what these import
-    from mpt.lab.projection import Projection
+    from mpt.lab.tracked.projection import Projection
     from mpt.tracking.trackers import open_tracker
 
     home = tracked_home(tracking_uri)

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpt.api.estimate import Estimate, estimated
-from mpt.api.knowledge import knowledge
 from mpt.api.report import write_report
-from mpt.api.searched import Searched
-from mpt.api.session import Session
-from mpt.api.study import studied
+from mpt.api.values.searched import Searched
+from mpt.api.values.study import studied
+from mpt.api.work.estimate import Estimate, estimated
+from mpt.api.work.knowledge import knowledge
+from mpt.api.work.session import Session
 from mpt.compute.stopping import Stopped
+from mpt.lab.costs.workload import sweep_work
 from mpt.lab.plan import SweepPlan, plan
-from mpt.lab.projection import Projection
 from mpt.lab.race import race, record_race
-from mpt.lab.run_facts import data_sets
 from mpt.lab.sweep import sweep as run_sweep
-from mpt.lab.workload import sweep_work
+from mpt.lab.tracked.projection import Projection
+from mpt.lab.tracked.run_facts import data_sets
 from mpt.search.search import Search
 from mpt.search.storage import study_names
 from mpt.search.trial import Trial
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Unpack
 
-    from mpt.api.compute import Compute
+    from mpt.api.work.compute import Compute
 
 
 def sweep(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from mpt.api.compute import Listener
+from mpt.api.work.compute import Listener
 from mpt.search.storage import study_names
 from mpt.store.home import Home
 from mpt.tracking.address import tracked_home
@@ -64,12 +64,12 @@ def sync(
 def _rebuild(tracking_uri: str | None, progress: Listener | None) -> dict[str, int]:
     """Log every study to the tracker, the oldest first."""
     # these load torch, which sending what waits does not need
-    from mpt.api.knowledge import knowledge
     from mpt.api.report import write_report
-    from mpt.api.session import Session
+    from mpt.api.work.knowledge import knowledge
+    from mpt.api.work.session import Session
     from mpt.lab.plan import plan
-    from mpt.lab.projection import Projection
     from mpt.lab.sweep import replay
+    from mpt.lab.tracked.projection import Projection
     from mpt.search.search import Search
 
     rebuilt = {}

@@ -9,8 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from mpt.backbone import attention, hub, model_parts
-from mpt.backbone.batch import Answers, Batch, per_run, spread, summed_losses
-from mpt.backbone.interleave import appended, interleaved, mask_of, padded_left
+from mpt.backbone.batch import (
+    Answers,
+    Batch,
+    appended,
+    interleaved,
+    mask_of,
+    padded_left,
+    per_run,
+    spread,
+    summed_losses,
+)
 from mpt.backbone.trainable import Recomputation, trainable, trainable_weights
 from mpt.backbone.vocabulary import Vocabulary
 from mpt.config import Place

@@ -9,8 +9,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mpt.backbone import attention, hub, model_parts
-from mpt.backbone.batch import Answers, Batch, per_run, spread, summed_losses
-from mpt.backbone.interleave import appended, interleaved, mask_of
+from mpt.backbone.batch import (
+    Answers,
+    Batch,
+    appended,
+    interleaved,
+    mask_of,
+    per_run,
+    spread,
+    summed_losses,
+)
 from mpt.backbone.lean_attention import lean_attention
 from mpt.backbone.trainable import Recomputation, trainable, trainable_weights
 from mpt.backbone.vocabulary import Vocabulary

@@ -17,7 +17,7 @@ from mpt.bench.rows import prompts, random_rows
 from mpt.bench.shapes import BenchModel, make
 from mpt.bench.stock import stock_loss
 from mpt.bench.timing import Measure, alternate, compare
-from mpt.engine.malloc import give_back_free_memory
+from mpt.engine.cpu import give_back_free_memory
 from mpt.methods.by_higher import maml_by_higher
 from mpt.methods.inner import MetaGradient
 from mpt.methods.maml import fomaml, maml, maml_by_recursion

@@ -8,8 +8,7 @@ from typing import Any
 
 import torch
 
-from mpt.backbone.batch import Batch
-from mpt.backbone.interleave import appended, interleaved, mask_of
+from mpt.backbone.batch import Batch, appended, interleaved, mask_of
 from mpt.bench.shapes import BenchModel
 from mpt.errors import ConfigError
 

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from mpt.backbone.attention import differentiable_twice
-from mpt.backbone.batch import Batch
-from mpt.backbone.interleave import appended, interleaved, mask_of, padded_left
+from mpt.backbone.batch import Batch, appended, interleaved, mask_of, padded_left
 from mpt.bench.shapes import BenchModel
 from mpt.notation import Loss, Losses, Prompts
 

@@ -17,14 +17,9 @@ from mpt.commands import (
     campaign,
     doctor,
     evaluate,
-    export,
-    gym,
-    predict,
     promote,
-    registry,
     report,
     run,
-    show,
     similarity,
     studies,
     sweep,
@@ -32,10 +27,12 @@ from mpt.commands import (
     ui,
     up,
 )
-from mpt.commands.console import err, hear_warnings, out, speak_utf8, unwritten
-from mpt.commands.layout import CommandGroup, lay_out
-from mpt.commands.options import METHODS_LISTED
-from mpt.commands.stop import STOPPED
+from mpt.commands.prompts import export, predict, registry, show
+from mpt.commands.tasks import gym
+from mpt.commands.terminal.console import err, hear_warnings, out, speak_utf8, unwritten
+from mpt.commands.terminal.layout import CommandGroup, lay_out
+from mpt.commands.terminal.options import METHODS_LISTED
+from mpt.commands.terminal.stop import STOPPED
 from mpt.errors import InputError, MptError
 from mpt.version import __version__
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 import mpt
-from mpt.commands.console import err, out
-from mpt.commands.options import from_home
+from mpt.commands.terminal.console import err, out
+from mpt.commands.terminal.options import from_home
 
 
 def arg(

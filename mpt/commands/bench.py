@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 import typer
 
 import mpt
-from mpt.commands.console import err, out
-from mpt.commands.options import Device
+from mpt.commands.terminal.console import err, out
+from mpt.commands.terminal.options import Device
 from mpt.errors import InputError
-from mpt.report.grid import Grid, Sheet
+from mpt.report.tables.grid import Grid, Sheet
 
 
 def bench(
@@ -48,7 +48,7 @@ def bench(
 
     Example: mpt bench pack --backbone gpt2-256 --runs 4
     """
-    from mpt.api.bench import machine_of
+    from mpt.api.machines.bench import machine_of
 
     found = mpt.benchmark(
         what,

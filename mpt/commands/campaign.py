@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 import mpt
-from mpt.commands import completion
-from mpt.commands.cluster import GpusPerPack, Ray
-from mpt.commands.console import ConsoleProgress, err, out
-from mpt.commands.forecast import Profile, Shape, expect_dry_run, print_forecast
-from mpt.commands.options import (
+from mpt.commands.terminal import completion
+from mpt.commands.terminal.cluster import GpusPerPack, Ray
+from mpt.commands.terminal.console import ConsoleProgress, err, out
+from mpt.commands.terminal.forecast import Profile, Shape, expect_dry_run, print_forecast
+from mpt.commands.terminal.options import (
     Deterministic,
     Device,
     Devices,
@@ -22,9 +22,9 @@ from mpt.commands.options import (
     Verbose,
     from_home,
 )
-from mpt.commands.stop import Budget, leave, this_command
+from mpt.commands.terminal.stop import Budget, leave, this_command
 from mpt.errors import ConfigError
-from mpt.report.grid import Sheet
+from mpt.report.tables.grid import Sheet
 
 
 def campaign(

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 import mpt
-from mpt.commands.console import out
-from mpt.commands.options import Device, TrackingUri
+from mpt.commands.terminal.console import out
+from mpt.commands.terminal.options import Device, TrackingUri
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 import mpt
-from mpt.commands import completion
-from mpt.commands.console import ConsoleProgress, err, out
-from mpt.commands.options import Device, Quiet, Verbose, by_commas, from_home
+from mpt.commands.terminal import completion
+from mpt.commands.terminal.console import ConsoleProgress, err, out
+from mpt.commands.terminal.options import Device, Quiet, Verbose, by_commas, from_home
 
 
 def evaluate(
@@ -55,8 +55,8 @@ def evaluate(
 
     Example: mpt evaluate 1f2e3d --setting 'Cls->Cls'
     """
-    from mpt.report.grid import Sheet
     from mpt.report.scoring import scoring_notes
+    from mpt.report.tables.grid import Sheet
     from mpt.report.views import arg_sheet, evaluation_grid, evaluation_json
 
     found = mpt.evaluate(

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import mpt
-from mpt.commands import completion
-from mpt.commands.cluster import GpusPerPack, Ray
-from mpt.commands.console import ConsoleProgress, err, out
-from mpt.commands.dry_run import DryRun, print_estimate
-from mpt.commands.forecast import Profile, Shape, expect_dry_run, print_forecast
-from mpt.commands.options import (
+from mpt.commands.terminal import completion
+from mpt.commands.terminal.cluster import GpusPerPack, Ray
+from mpt.commands.terminal.console import ConsoleProgress, err, out
+from mpt.commands.terminal.dry_run import DryRun, print_estimate
+from mpt.commands.terminal.forecast import Profile, Shape, expect_dry_run, print_forecast
+from mpt.commands.terminal.options import (
     Deterministic,
     Device,
     Devices,
@@ -22,7 +22,7 @@ from mpt.commands.options import (
     TrackingUri,
     Verbose,
 )
-from mpt.commands.stop import Budget, leave, this_command
+from mpt.commands.terminal.stop import Budget, leave, this_command
 
 if TYPE_CHECKING:
     from mpt.api.promote import FinalKeys

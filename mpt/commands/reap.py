@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 import mpt
-from mpt.commands import completion
-from mpt.commands.console import out
-from mpt.commands.options import TrackingUri
+from mpt.commands.terminal import completion
+from mpt.commands.terminal.console import out
+from mpt.commands.terminal.options import TrackingUri
 
 
 def reap(

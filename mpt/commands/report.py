@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 import mpt
-from mpt.commands import completion
-from mpt.commands.console import err, out
-from mpt.commands.options import from_home
+from mpt.commands.terminal import completion
+from mpt.commands.terminal.console import err, out
+from mpt.commands.terminal.options import from_home
 
 
 def report(

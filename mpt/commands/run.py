@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 import mpt
-from mpt.commands import completion
-from mpt.commands.console import ConsoleProgress, out, steps_on
-from mpt.commands.options import (
+from mpt.commands.terminal import completion
+from mpt.commands.terminal.console import ConsoleProgress, out, steps_on
+from mpt.commands.terminal.options import (
     Deterministic,
     Device,
     MetaEngine,
@@ -66,7 +66,7 @@ def run(
 
     Example: mpt run --method fomaml --outer-lr 0.1 --steps 60
     """
-    from mpt.api.study import studied
+    from mpt.api.values.study import studied
 
     if method is not None:
         known_method(method)

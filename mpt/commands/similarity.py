@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 import mpt
-from mpt.commands import completion
-from mpt.commands.console import ConsoleProgress, err, out
-from mpt.commands.options import Quiet, Verbose, by_commas, from_home
+from mpt.commands.terminal import completion
+from mpt.commands.terminal.console import ConsoleProgress, err, out
+from mpt.commands.terminal.options import Quiet, Verbose, by_commas, from_home
 from mpt.errors import InputError
 
 

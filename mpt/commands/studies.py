@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 import mpt
-from mpt.commands import completion
-from mpt.commands.console import err, out
 from mpt.commands.reap import reap, retry
+from mpt.commands.terminal import completion
+from mpt.commands.terminal.console import err, out
 
 app = typer.Typer(help="List, inspect and repair studies.", no_args_is_help=True)
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import mpt
-from mpt.commands import completion
-from mpt.commands.cluster import GpusPerPack, Ray
-from mpt.commands.console import ConsoleProgress, err, out, steps_on
-from mpt.commands.dry_run import DryRun, print_estimate
-from mpt.commands.forecast import Profile, Shape, expect_dry_run, print_forecast
-from mpt.commands.options import (
+from mpt.commands.terminal import completion
+from mpt.commands.terminal.cluster import GpusPerPack, Ray
+from mpt.commands.terminal.console import ConsoleProgress, err, out, steps_on
+from mpt.commands.terminal.dry_run import DryRun, print_estimate
+from mpt.commands.terminal.forecast import Profile, Shape, expect_dry_run, print_forecast
+from mpt.commands.terminal.options import (
     Deterministic,
     Device,
     Devices,
@@ -26,12 +26,12 @@ from mpt.commands.options import (
     from_home,
     given,
 )
-from mpt.commands.stop import Budget, leave, this_command
+from mpt.commands.terminal.stop import Budget, leave, this_command
 from mpt.methods import method as known_method
 
 if TYPE_CHECKING:
-    from mpt.api.compute import Compute
-    from mpt.api.study import studies
+    from mpt.api.values.study import studies
+    from mpt.api.work.compute import Compute
 
 
 def sweep(
@@ -119,7 +119,7 @@ def sweep(
 
     Example: mpt sweep --method reptile --trials 12 --set tuning.steps=60
     """
-    from mpt.api.study import studied
+    from mpt.api.values.study import studied
     from mpt.report.views import trials_json, trials_sheet
 
     expect_dry_run(shape, device_profile, dry_run=dry_run)

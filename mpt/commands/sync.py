@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 import mpt
-from mpt.commands.console import ConsoleProgress, out
-from mpt.commands.options import TrackingUri
+from mpt.commands.terminal.console import ConsoleProgress, out
+from mpt.commands.terminal.options import TrackingUri
 from mpt.errors import MptError
 
 

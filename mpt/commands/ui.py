@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import mpt
-from mpt.commands import completion
-from mpt.commands.console import out
-from mpt.commands.options import Experiment
+from mpt.commands.terminal import completion
+from mpt.commands.terminal.console import out
+from mpt.commands.terminal.options import Experiment
 
 if TYPE_CHECKING:
     from mpt.api.ui import Pages

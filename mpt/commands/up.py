@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import mpt
-from mpt.commands.console import out
+from mpt.commands.terminal.console import out
 
 
 def up(

@@ -36,12 +36,11 @@ from mpt.config import (
     UnitConfig,
 )
 from mpt.engine.checkpoint import Checkpoints
+from mpt.engine.cpu import compute_deterministically, hold_threads, keep_large_blocks, numerics
 from mpt.engine.finetune import FineTuned, fine_tune
 from mpt.engine.learn import MetaTrained, OnLosses, learn
-from mpt.engine.malloc import keep_large_blocks
 from mpt.engine.pack import CellJob, FineTuneJob, MetaJob
 from mpt.engine.plan import cells_that_fit, runs_that_fit
-from mpt.engine.threads import compute_deterministically, hold_threads, numerics
 from mpt.engine.tune import Tuned, tune
 from mpt.errors import Diverged, StoreError
 from mpt.gym.reach import Reach
@@ -74,7 +73,7 @@ class Worker:
         computes: False where only finished units are looked up, so that no task is refused.
         begun_as: the name that the backbone had in the current study when the study was begun.
         on_losses: called with the losses of meta-trainings in this process while they run.
-        deterministic: see ``mpt.engine.threads.compute_deterministically``.
+        deterministic: see ``mpt.engine.cpu.compute_deterministically``.
         loads_on: device of the model in this process, where packs are computed by others.
         stand_in: identity of a backbone that is not there: units are listed, and none is computed.
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from mpt.config import RunConfig
-from mpt.lab.workload import WorkloadRow
+from mpt.lab.costs.workload import WorkloadRow
 from mpt.store.unit import Unit
 
 

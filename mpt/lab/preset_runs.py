@@ -11,10 +11,10 @@ from mpt.compute.worker import Worker
 from mpt.config import VOCABULARY
 from mpt.gym.partitions import Setting
 from mpt.lab.campaign import MethodConfig, campaign
+from mpt.lab.costs.workload import WorkloadRow, campaign_rows
 from mpt.lab.promote import Promotion, promote
 from mpt.lab.run import BASELINE, EvalProtocol, EvalTarget, Lab
 from mpt.lab.similarity import similarity, tuned
-from mpt.lab.workload import WorkloadRow, campaign_rows
 from mpt.search.trial import Trial
 from mpt.seeding import stream
 from mpt.study.presets import Preset, PresetEntry, PresetRow, SourceChoice

@@ -11,9 +11,10 @@ from mpt.compute.progress import Progress
 from mpt.compute.worker import Worker
 from mpt.config import FINE_TUNING, VOCABULARY, Shots
 from mpt.errors import ConfigError, DataError, TooFewTasks
-from mpt.gym.chance import chance_level, majority_score
+from mpt.gym.labels import chance_level, majority_score
 from mpt.gym.plenty import plenty
 from mpt.gym.source import MINI
+from mpt.lab.costs.workload import Workload, WorkloadRow, workload_of
 from mpt.lab.run import (
     BASELINE,
     FULL,
@@ -23,7 +24,6 @@ from mpt.lab.run import (
     EvaluatedCell,
     Lab,
 )
-from mpt.lab.workload import Workload, WorkloadRow, workload_of
 from mpt.stats.room import TaskRoom, still_rising
 from mpt.stats.scores import best_dev
 from mpt.store.results import CellResult

@@ -20,8 +20,8 @@ from mpt.lab.similarity import gone, of_targets
 from mpt.methods import method
 from mpt.report.findings import Curve, Findings, UnitLine
 from mpt.report.paper import MAIN, paper_setting
-from mpt.report.results_table import ONE_SETTING, read_scores
 from mpt.report.scoring import scored_by, scoring_words
+from mpt.report.tables.results_table import ONE_SETTING, read_scores
 from mpt.report.tunings import dev_curves_of
 from mpt.report.views import best_trial
 from mpt.report.words import interval, method_name, percent

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from mpt.errors import InputError
 from mpt.files import escaping as foreign
 from mpt.report.caution import warnings
-from mpt.report.comparisons import importance_grid, pace_grid, paired_grid
 from mpt.report.figures.heat import rates_figure, similarity_figure
 from mpt.report.figures.pace import curves_figure, dev_figure, pace_figure
 from mpt.report.figures.search import importance_figure, parallel_figure, slices_figure
@@ -24,11 +23,12 @@ from mpt.report.figures.style import png, svg
 from mpt.report.figures.tasks import task_figure
 from mpt.report.figures.trials import arg_figure, trials_figure
 from mpt.report.findings import Findings
-from mpt.report.grid import Grid, latex, markdown
 from mpt.report.paper import paper_source
-from mpt.report.records import csv_text, parquet_bytes, records
 from mpt.report.scoring import scoring_notes
-from mpt.report.tables import arg_grid, score_grid, trial_grid, unit_grid
+from mpt.report.tables.comparisons import importance_grid, pace_grid, paired_grid
+from mpt.report.tables.grid import Grid, latex, markdown
+from mpt.report.tables.records import csv_text, parquet_bytes, records
+from mpt.report.tables.report_tables import arg_grid, score_grid, trial_grid, unit_grid
 from mpt.report.verdict import verdict
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from mpt.lab.preset_runs import Pair, size
 from mpt.lab.promote import Promotion
 from mpt.report import words
 from mpt.report.collect import promotion_findings
-from mpt.report.columns import Records
 from mpt.report.findings import Findings
-from mpt.report.grid import Grid, latex, markdown
 from mpt.report.page import write_report
-from mpt.report.records import csv_text
 from mpt.report.scoring import merged_scoring, scoring_words
+from mpt.report.tables.columns import Records
+from mpt.report.tables.grid import Grid, latex, markdown
+from mpt.report.tables.records import csv_text
 from mpt.report.views import arg_json
 from mpt.stats.scores import Gain
 from mpt.study.presets import Preset, PresetRow

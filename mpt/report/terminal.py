@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mpt.files.escaping import name, visible
-from mpt.report.grid import Grid, Sheet
+from mpt.report.tables.grid import Grid, Sheet
 
 if TYPE_CHECKING:
     from rich.console import Console

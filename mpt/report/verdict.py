@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mpt.report import words
-from mpt.report.columns import trial_interval
 from mpt.report.findings import Findings
+from mpt.report.tables.columns import trial_interval
 from mpt.report.views import best_trial
 from mpt.stats.scores import Gain
 

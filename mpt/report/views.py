@@ -9,18 +9,18 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from mpt.report import words
-from mpt.report.columns import (
+from mpt.report.findings import Findings
+from mpt.report.json_text import json_line, json_text
+from mpt.report.search_words import race_values, reliability_values
+from mpt.report.tables.columns import (
     as_grid,
     as_values,
     gain_columns,
     trial_columns,
     trial_interval,
 )
-from mpt.report.findings import Findings
-from mpt.report.grid import Grid, Sheet
-from mpt.report.json_text import json_line, json_text
-from mpt.report.search_words import race_values, reliability_values
-from mpt.report.tables import score_grid
+from mpt.report.tables.grid import Grid, Sheet
+from mpt.report.tables.report_tables import score_grid
 from mpt.stats.intervals import LEVEL
 from mpt.stats.scores import Gain, Score, best_dev
 

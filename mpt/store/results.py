@@ -90,7 +90,7 @@ class Numerics(Stored):
     """Record what the bits of a result depend on besides configuration and software.
 
     Attributes:
-        device, threads, processor, matmul, settings: see ``mpt.engine.threads.numerics``.
+        device, threads, processor, matmul, settings: see ``mpt.engine.cpu.numerics``.
         pack: how many runs were computed together.
     """
 

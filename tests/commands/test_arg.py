@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from mpt.commands.arg import arg
 from mpt.errors import InputError, UnknownName
-from mpt.report.results_table import read_scores
+from mpt.report.tables.results_table import read_scores
 
 app = typer.Typer()
 app.command()(arg)

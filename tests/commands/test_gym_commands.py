@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mpt.commands.gym import app
+from mpt.commands.tasks.gym import app
 from mpt.errors import DataError, UnknownName
 from mpt.gym.build.catalogue import cards
 

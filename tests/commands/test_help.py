@@ -99,7 +99,8 @@ def test_commands_stand_in_groups(tmp_path):
 
 def test_no_color_drops_bold_too(tmp_path):
     script = (
-        "import os, pty, sys; from mpt.commands.console import out; out.line('word', 'bold green')"
+        "import os, pty, sys; from mpt.commands.terminal.console import out; "
+        "out.line('word', 'bold green')"
     )
     environment = {**os.environ, "FORCE_COLOR": "1"}
     run = [sys.executable, "-c", script]

@@ -8,10 +8,10 @@ from io import StringIO
 from rich.console import Console
 
 from mpt.config import BackboneConfig, CellConfig, Tuning
+from mpt.lab.costs.workload import WorkloadRow
 from mpt.lab.matrix import Count, Matrix
-from mpt.lab.workload import WorkloadRow
-from mpt.report.grid import Sheet
-from mpt.report.matrix_grid import matrix_grid, matrix_lines
+from mpt.report.tables.grid import Sheet
+from mpt.report.tables.matrix_grid import matrix_grid, matrix_lines
 from mpt.report.terminal import print_sheet
 from mpt.store.results import MissingResult
 from mpt.store.unit import Unit

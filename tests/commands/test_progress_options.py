@@ -8,7 +8,7 @@ import re
 import pytest
 from terminal import mpt, study_file
 
-from mpt.commands.console import ConsoleProgress, Terminal
+from mpt.commands.terminal.console import ConsoleProgress, Terminal
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def root():
 @pytest.fixture
 def lines(monkeypatch):
     printed: list[str] = []
-    monkeypatch.setattr("mpt.commands.console.err.line", printed.append)
+    monkeypatch.setattr("mpt.commands.terminal.console.err.line", printed.append)
     return printed
 
 

@@ -261,7 +261,7 @@ WORDS = (
 @given(words=st.lists(st.sampled_from(WORDS), max_size=5))
 def test_any_words_are_a_command_or_a_clean_refusal(words, tmp_path_factory):
     home = tmp_path_factory.getbasetemp() / "never"
-    with patch("mpt.api.session.Session.__init__", side_effect=InputError("enough")):
+    with patch("mpt.api.work.session.Session.__init__", side_effect=InputError("enough")):
         said = mpt(*words, home=home)
     assert said.code in (0, 2)
     assert "Traceback" not in said.err

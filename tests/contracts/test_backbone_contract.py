@@ -7,9 +7,9 @@ import pytest
 import torch
 from equations import bound
 from tiny import TINY
+from toy_backbone import ToyBackbone
 
 from mpt.backbone.batch import answers_to, collate
-from mpt.backbone.toy import ToyBackbone
 from mpt.gym.tokens import TokenRow
 from mpt.methods import METHODS
 

@@ -24,7 +24,7 @@ STUDY_ATTR = "optuna.study.Study.set_user_attr"
 TRIAL_ATTR = "optuna.storages.RDBStorage.set_trial_user_attr"
 CHECKPOINTS, LEDGER = "mpt.engine.checkpoint.Checkpoints", "mpt.store.ledger"
 PROMPT, SEARCH = "mpt.compute.worker.save_prompt", "mpt.search.search.Search"
-PROJECTION, SPOOL = "mpt.lab.projection.Projection", "mpt.tracking.spool.Spool"
+PROJECTION, SPOOL = "mpt.lab.tracked.projection.Projection", "mpt.tracking.spool.Spool"
 VERSION = "optuna.storages._rdb.storage._VersionManager._init_alembic"
 DELIVER = "mpt.tracking.writer.Delivery.__call__"
 

@@ -8,11 +8,10 @@ from copy import deepcopy
 import pytest
 import torch
 from tiny import TINY, WORDS
+from toy_backbone import ToyBackbone
 
-from mpt.backbone.batch import collate
-from mpt.backbone.interleave import appended, interleaved, mask_of
+from mpt.backbone.batch import appended, collate, interleaved, mask_of
 from mpt.backbone.load import load_backbone
-from mpt.backbone.toy import ToyBackbone
 from mpt.config import BackboneConfig, FineTuneConfig, FineTuning
 from mpt.engine import finetune
 from mpt.engine.finetune import FineTuned, FineTuneStep, fine_tune

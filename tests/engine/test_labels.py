@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 from tiny import TINY, tiny_t5
+from toy_backbone import ToyBackbone
 
 from mpt.backbone.batch import collate
-from mpt.backbone.toy import ToyBackbone
 from mpt.config import BackboneConfig, CellConfig, FineTuneConfig, FineTuning, Tuning
 from mpt.engine import evaluate as evaluation
 from mpt.engine.evaluate import evaluate

@@ -177,7 +177,7 @@ RESUMED = """
 import sys, torch
 from dataclasses import replace
 from pathlib import Path
-from mpt.engine.threads import compute_deterministically
+from mpt.engine.cpu import compute_deterministically
 compute_deterministically()
 from tiny import TINY
 from tiny_jobs import meta

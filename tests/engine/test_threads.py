@@ -10,11 +10,11 @@ import sys
 import pytest
 import torch
 
-from mpt.engine.threads import numerics
+from mpt.engine.cpu import numerics
 
 PROGRAM = """
 import ctypes, json, torch
-from mpt.engine.threads import hold_threads
+from mpt.engine.cpu import hold_threads
 held = hold_threads()
 dynamic = ctypes.CDLL(None).omp_get_dynamic()
 print(json.dumps([held, torch.get_num_threads(), dynamic]))

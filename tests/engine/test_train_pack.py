@@ -11,8 +11,8 @@ import pytest
 import safetensors.torch
 import torch
 from tiny import TINY
+from toy_backbone import ToyBackbone
 
-from mpt.backbone.toy import ToyBackbone
 from mpt.config import BackboneConfig, CellConfig, InnerLoop, OuterLoop, RunConfig, Tuning
 from mpt.engine import checkpoint, train
 from mpt.engine.checkpoint import Checkpoints, plan_of

@@ -13,9 +13,9 @@ from markdown_it import MarkdownIt
 from nasty import PIECES, SAME, names
 
 from mpt.files.escaping import csv_cell, csv_table, from_csv_cell, is_formula, latex, markdown, name
-from mpt.report.grid import Grid
-from mpt.report.grid import latex as latex_table
-from mpt.report.grid import markdown as markdown_table
+from mpt.report.tables.grid import Grid
+from mpt.report.tables.grid import latex as latex_table
+from mpt.report.tables.grid import markdown as markdown_table
 
 texts = names | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 rows = st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=3)

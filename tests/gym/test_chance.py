@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mpt.gym.chance import chance_level, lettered_options, majority_score
+from mpt.gym.labels import chance_level, lettered_options, majority_score
 from mpt.gym.splits import Example, FewShotSplit
 
 

@@ -14,8 +14,8 @@ from mpt.lab.champion import succession
 from mpt.lab.plan import plan
 from mpt.lab.promote import prepare, promote
 from mpt.lab.run import Lab
-from mpt.lab.run_facts import setting_data, version_tags
 from mpt.lab.sweep import sweep
+from mpt.lab.tracked.run_facts import setting_data, version_tags
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
 from mpt.study.study_file import read_study

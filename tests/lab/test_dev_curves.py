@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mpt.lab.curves import dev_curves
+from mpt.lab.tracked.curves import dev_curves
 from mpt.store.results import CellResult
 
 

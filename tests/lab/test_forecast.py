@@ -7,7 +7,7 @@ import pytest
 import mpt
 from mpt.backbone.t5_shape import FORWARD, GRADIENT, GRADIENT_TWICE, t5_shape
 from mpt.errors import UnknownName
-from mpt.lab.device_profiles import DEVICE_PROFILES, device_profile
+from mpt.lab.costs.device_profiles import DEVICE_PROFILES, device_profile
 
 STUDY = {
     "name": "forecast",

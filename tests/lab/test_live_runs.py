@@ -13,13 +13,13 @@ from terminal import study_file
 
 from mpt.compute.worker import Worker
 from mpt.gym.source import open_gym
-from mpt.lab import curves
-from mpt.lab.curves import LiveCurves
 from mpt.lab.plan import plan
-from mpt.lab.projection import Projection
 from mpt.lab.run import Lab
-from mpt.lab.run_facts import data_sets
 from mpt.lab.sweep import replay, sweep
+from mpt.lab.tracked import curves
+from mpt.lab.tracked.curves import LiveCurves
+from mpt.lab.tracked.projection import Projection
+from mpt.lab.tracked.run_facts import data_sets
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
 from mpt.study.study_file import read_study

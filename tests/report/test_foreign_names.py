@@ -20,10 +20,10 @@ from mpt.files.escaping import is_formula, name
 from mpt.report.figures.style import png, svg
 from mpt.report.figures.tasks import task_figure
 from mpt.report.findings import Curve, Findings, UnitLine
-from mpt.report.grid import Grid
 from mpt.report.page import write_report
 from mpt.report.preset_page import write_grid
-from mpt.report.results_table import read_scores
+from mpt.report.tables.grid import Grid
+from mpt.report.tables.results_table import read_scores
 from mpt.search.trial import Trial
 from mpt.serve.peft_adapter import card
 from mpt.stats.scores import Score, gains

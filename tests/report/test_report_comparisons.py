@@ -12,15 +12,15 @@ import pytest
 
 from mpt.lab.similarity import SimilarityMatrix
 from mpt.report import words
-from mpt.report.comparisons import importance_grid, pace_grid, paired_grid
 from mpt.report.figures.heat import rates_figure, similarity_figure
 from mpt.report.figures.pace import curves_figure
 from mpt.report.figures.style import svg
 from mpt.report.figures.tasks import task_figure
 from mpt.report.findings import Curve, Findings, UnitLine
 from mpt.report.page import write_report
-from mpt.report.records import records
-from mpt.report.tables import arg_grid
+from mpt.report.tables.comparisons import importance_grid, pace_grid, paired_grid
+from mpt.report.tables.records import records
+from mpt.report.tables.report_tables import arg_grid
 from mpt.report.verdict import verdict
 from mpt.search.trial import Trial
 from mpt.stats.convergence import DevCurve

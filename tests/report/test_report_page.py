@@ -13,7 +13,7 @@ import pytest
 from mpt.errors import InputError
 from mpt.report.findings import Curve, Findings, UnitLine
 from mpt.report.page import write_report
-from mpt.report.results_table import read_scores
+from mpt.report.tables.results_table import read_scores
 from mpt.search.trial import Trial
 from mpt.stats.scores import Score, gains
 

@@ -13,9 +13,9 @@ from mpt.report import words
 from mpt.report.caution import warnings
 from mpt.report.figures.style import looks
 from mpt.report.findings import Findings, UnitLine
-from mpt.report.grid import latex, markdown
 from mpt.report.paper import paper_arg, paper_source
-from mpt.report.tables import arg_grid, score_grid
+from mpt.report.tables.grid import latex, markdown
+from mpt.report.tables.report_tables import arg_grid, score_grid
 from mpt.report.terminal import print_sheet
 from mpt.report.verdict import verdict
 from mpt.report.views import (

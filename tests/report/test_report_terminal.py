@@ -17,7 +17,7 @@ from rich.console import Console
 from mpt.files.escaping import name, visible
 from mpt.report import words
 from mpt.report.figures.style import looks
-from mpt.report.grid import Grid, Sheet
+from mpt.report.tables.grid import Grid, Sheet
 from mpt.report.terminal import print_sheet
 
 COMMANDS = Path(__file__).parents[2] / "mpt" / "commands"

@@ -9,7 +9,7 @@ from statistics import stdev
 import pytest
 
 from mpt.errors import ConfigError
-from mpt.report.room_table import room_json, room_sheet, write_rooms
+from mpt.report.tables.room_table import room_json, room_sheet, write_rooms
 from mpt.stats.room import TaskRoom
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from terminal import contents, mpt, study_file, tree_of
 
-from mpt.api.study import studied
+from mpt.api.values.study import studied
 from mpt.commands.app import app
 from mpt.errors import ConfigError
 from mpt.study.assignments import assigned

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mpt.commands.console import ConsoleProgress, err, out
-from mpt.commands.options import from_home
+from mpt.commands.terminal.console import ConsoleProgress, err, out
+from mpt.commands.terminal.options import from_home
 from mpt.report.words import clock
 
 app = typer.Typer(help="The mini backbone: pretrain it, probe it.", no_args_is_help=True)

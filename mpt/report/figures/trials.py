@@ -7,8 +7,8 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from mpt.report import words
-from mpt.report.columns import trial_interval
 from mpt.report.figures.style import BAND, BEST, FAINT, GRID, INK, LOST, Look, canvas, label, looks
+from mpt.report.tables.columns import trial_interval
 from mpt.report.views import best_trial
 from mpt.stats.scores import Gain
 

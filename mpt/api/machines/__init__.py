@@ -1,0 +1,1 @@
+"""Calls about machines: what is there, how fast it is, and a team's services."""

@@ -1,0 +1,1 @@
+"""What calls take and return: studies, prompts, frames and figures."""

@@ -1,0 +1,1 @@
+"""What commands share: the terminal, options, help pages and completion."""

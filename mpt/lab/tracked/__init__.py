@@ -1,0 +1,1 @@
+"""What a tracker is told of studies, trials and promotions."""

@@ -1,0 +1,1 @@
+"""Tables as rows of text for people, and as unrounded files for programs."""

@@ -2,7 +2,8 @@
 
     pip install -e '.[dev]'
     nox                      # the gates that take minutes; before a commit
-    nox --session tests      # every test
+    nox --session tests      # every test but those of the night
+    nox --session nightly    # those
     nox --tags gate          # what CI runs
     nox --list               # what there is
 
@@ -72,12 +73,18 @@ def fast(session: nox.Session) -> None:
 
 @nox.session(tags=GATE, default=False)
 def tests(session: nox.Session) -> None:
-    """Run all tests and print the coverage of mpt; arguments after `--` go to pytest."""
+    """Run the tests and print the coverage of mpt; arguments after `--` go to pytest."""
     environment = dict(ENVIRONMENT)
     if sys.version_info >= (3, 12):
         # the interpreter's own monitoring, which costs next to nothing
         environment["COVERAGE_CORE"] = "sysmon"
     session.run(*PYTEST, *COVERAGE, *session.posargs, env=environment)
+
+
+@nox.session(default=False)
+def nightly(session: nox.Session) -> None:
+    """Run what is too long for every change: more moments to be killed at, more of each kind."""
+    session.run(*PYTEST, "-m", "nightly", *session.posargs, env=ENVIRONMENT)
 
 
 @nox.session(tags=GATE, venv_backend="venv", default=False)

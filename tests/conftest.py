@@ -35,7 +35,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave slow tests out of the coverage, which before Python 3.12 takes half as long again."""
+    """Count nightly tests as slow, and leave slow ones out of the coverage, which before Python 3.12
+    takes half as long again."""
+    for item in items:
+        if item.get_closest_marker("nightly"):
+            item.add_marker("slow")
     if config.pluginmanager.hasplugin("_cov"):
         for item in items:
             if item.get_closest_marker("slow"):

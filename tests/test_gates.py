@@ -29,20 +29,33 @@ def project(repository) -> dict:
 def test_ci_runs_the_gates_and_calls_no_tool_itself(repository, sessions):
     script = (repository / ".ci" / "run").read_text(encoding="utf-8")
     commands = [line.split() for line in script.splitlines() if line.strip()]
-    assert commands[-1] == ["nox", "--tags", "gate"]
+    assert commands[-2:] == [
+        ["[", "$#", "-gt", "0", "]", "||", "set", "--", "--tags", "gate"],
+        ["nox", '"$@"'],
+    ]
     assert not {*TOOLS} & {command[0] for command in commands}
 
 
 def test_the_gates_are_all_sessions_but_those_that_write_or_repeat(sessions):
     gates = {name for name, decorator in sessions.items() if "tags=GATE" in decorator}
     # the fast tests are among all tests; `lowest` takes an environment and another resolver
-    assert sessions.keys() - gates == {"fast", "lowest", "constraints", "cli_page"}
+    assert sessions.keys() - gates == {"fast", "nightly", "lowest", "constraints", "cli_page"}
 
 
 def test_the_workflow_runs_what_ci_runs(repository):
     text = (repository / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
     steps = yaml.safe_load(text)["jobs"]["check"]["steps"]
     assert [step["run"] for step in steps if "run" in step] == [".ci/run"]
+
+
+def test_each_night_has_the_tests_that_ci_leaves_out(repository, sessions):
+    text = (repository / ".github" / "workflows" / "nightly.yml").read_text(encoding="utf-8")
+    workflow = yaml.safe_load(text)
+    # YAML reads the word `on` as true
+    assert workflow[True]["schedule"]
+    steps = workflow["jobs"]["check"]["steps"]
+    assert [step["run"] for step in steps if "run" in step] == [".ci/run --session nightly"]
+    assert "nightly" in sessions
 
 
 def test_hooks_run_sessions(repository, sessions):

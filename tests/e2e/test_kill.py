@@ -34,7 +34,9 @@ def stage(undisturbed, tmp_path):
     return Stage(undisturbed.study, tmp_path / "home")
 
 
-@pytest.mark.parametrize("rows", [1, 11, 23, 34])
+@pytest.mark.parametrize(
+    "rows", [11, *(pytest.param(rows, marks=pytest.mark.nightly) for rows in (1, 23, 34))]
+)
 def test_killed_after_so_many_units(stage, undisturbed, rows):
     process = stage.start()
     stage.wait_for(rows, process)
@@ -48,7 +50,7 @@ def test_killed_after_so_many_units(stage, undisturbed, rows):
     assert f"{computed} units computed" in told or "nothing to compute" in told
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.nightly)])
 def test_killed_again_and_again_at_any_moment(stage, undisturbed, seed):
     draws = random.Random(seed)
     recorded: dict = {}

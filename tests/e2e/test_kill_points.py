@@ -154,7 +154,16 @@ def life(undisturbed, tmp_path):
     return Life(Stage(stage.study, tmp_path / "home"))
 
 
-@pytest.mark.parametrize("points", LIVES)
+@pytest.mark.parametrize(
+    "points",
+    [
+        *("databases", "units"),
+        *(
+            pytest.param(life, marks=pytest.mark.nightly)
+            for life in ("beginnings", "trials", "records")
+        ),
+    ],
+)
 def test_killed_at_one_point_after_the_other(points, life, undisturbed):
     for name, point in LIVES[points].items():
         code, said = life.live(point=point)
@@ -163,7 +172,9 @@ def test_killed_at_one_point_after_the_other(points, life, undisturbed):
     is_as_if_it_had_never_died(life, undisturbed)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in (1, 2, 3))]
+)
 def test_killed_at_five_random_moments(seed, life, undisturbed):
     draws = random.Random(seed)
     for _ in range(5):

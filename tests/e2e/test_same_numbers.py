@@ -71,7 +71,7 @@ def bits(stage: Stage) -> dict[str, tuple]:
     return found
 
 
-@pytest.mark.parametrize("threads", ["1", "2"])
+@pytest.mark.parametrize("threads", [pytest.param("1", marks=pytest.mark.nightly), "2"])
 def test_a_sweep_beside_other_work_is_the_sweep_alone(repository, tmp_path, threads):
     study = study_file(tmp_path / "study.yaml", SEVERAL)
     alone = Stage(study, tmp_path / "alone")

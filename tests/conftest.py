@@ -35,7 +35,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Count nightly tests as slow, and leave slow ones out of the coverage, which before Python 3.12
+    """Count nightly tests as slow, and leave slow ones out of the coverage: before Python 3.12 it
     takes half as long again."""
     for item in items:
         if item.get_closest_marker("nightly"):

@@ -1,4 +1,4 @@
-"""`mpt bench meta`: MAML's gradient against those of the library higher and of torch.func."""
+"""`mpt bench meta`: MAML's gradient against those of higher, torch.func and TorchOpt."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from mpt.bench.rows import prompts, random_rows
 from mpt.bench.shapes import BenchModel, make
 from mpt.bench.stock import stock_loss
 from mpt.bench.timing import Measure, alternate, compare
+from mpt.bench.torchopt_peer import has_torchopt, maml_by_torchopt
 from mpt.engine.cpu import give_back_free_memory
 from mpt.methods.by_higher import maml_by_higher
 from mpt.methods.inner import MetaGradient
@@ -34,7 +35,10 @@ FUNCTIONS: dict[str, Function] = {
     "higher": maml_by_higher,
     "torch.func": maml_by_func,
     "higher on mpt's forward": maml_by_higher,
+    **({"TorchOpt": maml_by_torchopt} if has_torchopt() else {}),
 }
+PEERS = tuple(name for name in ("higher", "torch.func", "TorchOpt") if name in FUNCTIONS)
+"""On the model's own loss, as users have it."""
 
 
 def gradient(name: str, model: BenchModel, steps: int, rows: int) -> Callable[[], MetaGradient]:
@@ -45,9 +49,7 @@ def gradient(name: str, model: BenchModel, steps: int, rows: int) -> Callable[[]
     function, micro = FUNCTIONS[name], MICRO if name == BY_PIECES else rows
     theta = prompts(model, 1)
     loss: Loss = (
-        stock_loss(model, twice=True)
-        if name in ("higher", "torch.func")
-        else model.ours.losses_twice_differentiable
+        stock_loss(model, twice=True) if name in PEERS else model.ours.losses_twice_differentiable
     )
     if name == "first order":
         loss = model.ours.losses
@@ -73,7 +75,7 @@ def _ours(rows: int) -> tuple[str, ...]:
 
 def _times(model: BenchModel, steps: int, rows: int, pairs: int) -> Iterator[Measure]:
     theirs = gradient("higher", model, steps, rows)().direction
-    names = ("higher", "higher on mpt's forward", "torch.func")
+    names = (*PEERS, "higher on mpt's forward")
     peers = {peer: gradient(peer, model, steps, rows) for peer in names}
     for name in _ours(rows):
         ours = gradient(name, model, steps, rows)
@@ -86,7 +88,7 @@ def _times(model: BenchModel, steps: int, rows: int, pairs: int) -> Iterator[Mea
 def _memory(name: str, device: str, steps: int, rows: int) -> Iterator[Measure]:
     peaks = {function: peak(function, name, device, steps, rows) for function in FUNCTIONS}
     for ours in _ours(rows):
-        for peer in ("higher", "torch.func", "first order"):
+        for peer in (*PEERS, "first order"):
             yield compare(f"memory, K={steps}, {ours}", peer, [peaks[ours]], [peaks[peer]], "MB")
 
 

@@ -40,7 +40,7 @@ def bench(
     mpt and its peers alternate in one process; ratios above 1 favour mpt.
 
     meta: exact MAML against `higher`, with the model's own loss and on mpt's cheaper forward pass,
-    and against nested `torch.func.grad`.
+    against nested `torch.func.grad` and, where it is installed, against TorchOpt.
     pack: R packed runs against PEFT's prompt tuning, one run after the other, as it is, under
     autocast to bfloat16 and compiled, and against `torch.func.vmap` over the prompts.
     eval: teacher-forced scoring against generating every answer, also with a static cache.

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from mpt.bench.timing import Measure
 
 Benchmark = Literal["meta", "pack", "eval", "steps"]
-"""``meta``: exact MAML against ``higher`` and ``torch.func``. ``pack``: packed runs against PEFT,
-one run after the other, and ``torch.func``. ``eval``: teacher-forced scoring against generating
-every answer. ``steps``: outer steps of the methods beside those in the log of the paper's authors.
+"""``meta``: exact MAML against ``higher``, ``torch.func`` and, where it is installed, TorchOpt.
+``pack``: packed runs against PEFT, one run after the other, and ``torch.func``. ``eval``:
+teacher-forced scoring against generating every answer. ``steps``: outer steps of the methods beside
+those in the log of the paper's authors.
 """
 
 

@@ -28,6 +28,12 @@ os.environ.update(ENVIRONMENT)
 # proofs of models are kept for the time of the tests, and not among the user's own
 PROOFS = tempfile.TemporaryDirectory(prefix="mpt-cache-")
 os.environ["XDG_CACHE_HOME"] = PROOFS.name
+with suppress(ImportError):  # a machine with a GPU may lack it
+    from hypothesis import settings
+
+    # the same examples each time, and no limit of time for one: the machine may be busy
+    settings.register_profile("mpt", derandomize=True, database=None, deadline=None)
+    settings.load_profile("mpt")
 ROOT = Path(__file__).resolve().parent.parent
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # so a shell starts what it runs in the background; tests interrupt themselves

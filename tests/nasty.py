@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-SAME: dict = {"derandomize": True, "database": None, "deadline": None}
-"""The same examples in every run."""
-
 PIECES = (
     *("[/v2]", "[lr=0.1]", "[bold red]", "[link=http://a.b]c[/link]", ":smile:", "[@click=x]"),
     *("\x1b[31m", "\x1b]0;owned\x07", "\x9b2J", "\x07", "\x7f", "\x00", "\r", "\n", "\t", "\x0c"),

@@ -17,7 +17,6 @@ from mpt.gym.partitions import make_partitions
 from mpt.store.artefacts import prompt_path
 from mpt.study.study_file import make_study
 
-SAME = {"derandomize": True, "database": None, "deadline": None}
 NAMES = st.text(st.sampled_from("./\\~ ab0-_>:\0\n") | st.characters(), max_size=8)
 
 
@@ -26,7 +25,7 @@ def stays(name: str, root: Path) -> bool:
     return (root / name).resolve().parent == root.resolve()
 
 
-@settings(max_examples=300, **SAME)
+@settings(max_examples=300)
 @given(name=NAMES)
 def test_a_study_that_is_taken_stays_in_its_folder(name, tmp_path_factory):
     root = tmp_path_factory.getbasetemp()
@@ -38,13 +37,13 @@ def test_a_study_that_is_taken_stays_in_its_folder(name, tmp_path_factory):
     assert stays(f"{title}-1", root)
 
 
-@settings(max_examples=300, **SAME)
+@settings(max_examples=300)
 @given(gym=NAMES)
 def test_a_study_called_after_its_gym_stays_in_its_folder(gym, tmp_path_factory):
     assert stays(make_study({"gym": gym}).title, tmp_path_factory.getbasetemp())
 
 
-@settings(max_examples=300, **SAME)
+@settings(max_examples=300)
 @given(name=NAMES)
 def test_a_setting_that_is_taken_has_a_name_for_files(name, tmp_path_factory):
     sides = {"sources": ["a"], "targets": ["b"]}
@@ -57,7 +56,7 @@ def test_a_setting_that_is_taken_has_a_name_for_files(name, tmp_path_factory):
     assert "\\" not in setting
 
 
-@settings(max_examples=300, **SAME)
+@settings(max_examples=300)
 @given(digest=NAMES)
 def test_a_digest_that_is_taken_names_a_prompt(digest):
     try:

@@ -27,7 +27,6 @@ from mpt.report.tables.results_table import read_scores
 from mpt.study.study import Study
 from mpt.study.study_file import read_study
 
-SAME = {"derandomize": True, "database": None, "deadline": None}
 ODD = (
     *(
         "",
@@ -119,7 +118,7 @@ def test_any_values_of_any_options_are_clean(path, idle, cwd):
     options = [option.opts[0] for option in COMMANDS[path].params if option.opts[0].startswith("-")]
     pairs = st.tuples(st.sampled_from([*options, "--nosuch"]), WORDS).map(list)
 
-    @settings(max_examples=40, **SAME)
+    @settings(max_examples=40)
     @given(st.lists(pairs, max_size=3), st.lists(WORDS, max_size=2))
     def check(chosen, arguments):
         words = [*path, *chain.from_iterable(chosen), *arguments]
@@ -204,7 +203,7 @@ def test_a_broken_study_file_is_clean(data, idle, cwd):
     check_study(data, cwd)
 
 
-@settings(max_examples=150, **SAME)
+@settings(max_examples=150)
 @given(
     data=st.binary(max_size=60) | st.text(max_size=60).map(lambda t: t.encode("utf-8", "replace"))
 )
@@ -214,7 +213,7 @@ def test_any_bytes_as_a_study_file_are_clean(data, tmp_path_factory):
     tolerant(lambda: read_study(file, {}))
 
 
-@settings(max_examples=300, **SAME)
+@settings(max_examples=300)
 @given(data=studies())
 def test_any_values_in_a_study_file_are_clean(data, tmp_path_factory):
     file = tmp_path_factory.getbasetemp() / "study.yaml"
@@ -250,7 +249,7 @@ TABLES = st.lists(
 def test_any_bytes_in_a_table_are_clean(name, tmp_path):
     file = tmp_path / name
 
-    @settings(max_examples=200, **SAME)
+    @settings(max_examples=200)
     @given(st.binary(max_size=60) | TABLES)
     def check(data):
         file.write_bytes(data)
@@ -267,7 +266,7 @@ def test_deep_and_long_values_are_clean(name, data, tmp_path):
     tolerant(lambda: READERS[name](file))
 
 
-@settings(max_examples=300, **SAME)
+@settings(max_examples=300)
 @given(data=st.binary(max_size=60) | TABLES)
 def test_what_is_read_from_tsv_is_what_was_written(data, tmp_path_factory):
     file = tmp_path_factory.getbasetemp() / "x.tsv"

@@ -47,7 +47,7 @@ def test_nasty_text_comes_back(loaded: tuple[Any, Any], text: str) -> None:
     assert _back(loaded[1], text) == text
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(text=st.text(max_size=40))
 def test_any_text_comes_back(loaded: tuple[Any, Any], text: str) -> None:
     assert _back(loaded[1], text) == text

@@ -13,9 +13,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from nasty import SAME
 from terminal import Said, mpt, study_file
 
 from mpt.errors import InputError
@@ -89,7 +88,6 @@ def test_an_answer_is_one_line_and_moves_no_cursor(home, digest, monkeypatch):
     assert said.out == "a b c\nd\\x1b[31m\\x9be\\u202e\nf g\nh\tü模\n"
 
 
-@settings(**SAME)
 @given(st.text())
 def test_no_reader_finds_two_lines_in_an_answer(text):
     assert len(f"{one_line(text)}\n".splitlines()) == 1
@@ -221,7 +219,6 @@ values = st.recursive(
 )
 
 
-@settings(**SAME)
 @given(values)
 def test_json_is_json_and_ascii(value):
     def refuse(constant: str) -> None:

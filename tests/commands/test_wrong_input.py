@@ -257,7 +257,7 @@ WORDS = (
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(words=st.lists(st.sampled_from(WORDS), max_size=5))
 def test_any_words_are_a_command_or_a_clean_refusal(words, tmp_path_factory):
     home = tmp_path_factory.getbasetemp() / "never"

@@ -132,6 +132,7 @@ def test_nor_where_a_server_is_away_or_the_password_is_wrong(stores, ask, tmp_pa
     assert "$" in ask("up", "--print").text
 
 
+@pytest.mark.nightly
 def test_nor_on_a_cluster(stores, ask, tmp_path):
     pytest.importorskip("ray", reason="needs pip install '.[ray]'")
     study = str(study_file(tmp_path / "study.yaml", {"trials": 1, "outer": {"steps": 1}}))

@@ -74,6 +74,7 @@ def test_a_machine_dies_in_mid_pack_and_the_promotion_ends_as_on_one(ray_cluster
     assert f"{len(recorded) - len(swept)} units computed" in err
 
 
+@pytest.mark.nightly
 def test_a_cluster_of_one_command_stays_on_the_loopback_interface(start, tmp_path):
     study = study_file(tmp_path / "study.yaml", {"trials": 1})
     sweep = start(

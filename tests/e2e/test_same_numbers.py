@@ -86,6 +86,7 @@ def test_a_sweep_beside_other_work_is_the_sweep_alone(repository, tmp_path, thre
     assert {one["pack"] for one in made} <= {1, 2, 3}
 
 
+@pytest.mark.nightly
 def test_a_study_that_goes_on_with_other_threads_is_warned_of_once(repository, tmp_path):
     study = study_file(tmp_path / "study.yaml", {**SEVERAL, "trials": 1})
     stage = Stage(study, tmp_path / "home")

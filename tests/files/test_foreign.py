@@ -7,10 +7,10 @@ import io
 import re
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from nasty import PIECES, SAME, names
+from nasty import PIECES, names
 
 from mpt.files.escaping import csv_cell, csv_table, from_csv_cell, is_formula, latex, markdown, name
 from mpt.report.tables.grid import Grid
@@ -30,7 +30,6 @@ def shown(cell: str) -> str:
     return cell.replace("\xa0", " ")
 
 
-@settings(**SAME)
 @given(rows)
 def test_a_markdown_table_keeps_its_cells_and_holds_nothing_but_their_texts(found):
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -50,7 +49,6 @@ def test_a_markdown_table_keeps_its_cells_and_holds_nothing_but_their_texts(foun
         assert shown(text).strip("*") == name(cell).strip("*") or shown(text) == name(cell)
 
 
-@settings(**SAME)
 @example("--")  # behind a hyphen a rule
 @given(texts.filter(bool))
 def test_in_a_line_of_markdown_a_text_is_a_text(text):
@@ -82,7 +80,6 @@ ALLOWED = {
 }
 
 
-@settings(**SAME)
 @given(rows)
 def test_a_latex_table_is_balanced_and_holds_no_command_of_a_name(found):
     source = latex_table(grid(found), found[0][0])
@@ -114,7 +111,6 @@ def test_what_a_reader_of_latex_sees_is_the_name():
     assert latex("a  b") != latex("a b")
 
 
-@settings(**SAME)
 @given(st.lists(st.tuples(texts, texts, st.floats(allow_nan=False)), min_size=1, max_size=4))
 def test_csv_has_no_formula_and_is_read_back_as_it_was(found):
     table = csv_table([("a", "b", "c"), *found])

@@ -6,13 +6,12 @@ import json
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mpt.files.reading import lines_of, parse_json, parse_yaml, read_json, read_yaml, text_of
 from mpt.study.study_file import read_study
 
-SAME = {"derandomize": True, "database": None, "deadline": None}
 SIGNS = st.characters(
     exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029\ufeff\ufffe\uffff"
 )
@@ -28,21 +27,18 @@ VALUES = st.recursive(
 )
 
 
-@settings(**SAME)
 @given(VALUES)
 def test_json_is_read_as_it_was_written(value):
     assert parse_json(json.dumps(value)) == value
     assert parse_json(json.dumps(value, indent=1, ensure_ascii=False)) == value
 
 
-@settings(**SAME)
 @given(VALUES)
 def test_quoted_yaml_is_read_as_it_was_written(value):
     # every JSON text without blanks in front is YAML; its texts stand in quotes
     assert parse_yaml(json.dumps(value, ensure_ascii=False).encode()) == value
 
 
-@settings(**SAME)
 @given(st.binary(max_size=40))
 def test_any_bytes_are_a_value_or_one_line(content):
     for read in (parse_yaml, lambda given: parse_json(text_of(given))):
@@ -52,7 +48,6 @@ def test_any_bytes_are_a_value_or_one_line(content):
             assert len(str(error).splitlines()) == 1  # noqa: PT017
 
 
-@settings(**SAME)
 @given(
     st.text(st.sampled_from("a1:-_0.~!&*{}[]<>#'\"\n\t ?%@`|eExXnoyf\x85\u2028\u200b"), max_size=24)
 )
@@ -165,7 +160,6 @@ def test_files_are_utf8_with_or_without_a_mark(read, tmp_path):
         read(file)
 
 
-@settings(**SAME)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\0"))))
 def test_lines_end_at_line_feeds_alone(lines):
     text = "".join(f"{line}\n" for line in lines)

@@ -89,7 +89,7 @@ def test_seeds_share_a_test_set_and_nothing_else_is_shared(tmp_path):
 texts = st.lists(st.text(max_size=5), max_size=3)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(texts, st.integers(1, 3), texts, st.integers(1, 3))
 def test_a_key_stands_for_one_list_of_texts(a, first, b, second):
     cache = TokenCache(None, "x")  # type: ignore[arg-type]

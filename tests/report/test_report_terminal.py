@@ -8,9 +8,9 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from nasty import PIECES, SAME, names
+from nasty import PIECES, names
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -45,7 +45,6 @@ def is_harmless(text: str) -> bool:
     return all(sign.isprintable() for sign in text.replace("\n", ""))
 
 
-@settings(**SAME)
 @given(st.lists(names, min_size=1, max_size=3))
 def test_in_a_file_every_row_is_one_literal_line(labels):
     lines = printed(sheet(*labels), StringIO(), 40).splitlines()
@@ -59,7 +58,6 @@ def test_in_a_file_every_row_is_one_literal_line(labels):
         assert row.removeprefix(f" {name(label)}").split() == " ".join(NUMBERS).split()
 
 
-@settings(**SAME)
 @given(names, st.integers(1, 120))
 def test_numbers_are_whole_on_any_terminal_and_names_go_on_below(label, width):
     text = printed(Sheet(sheet(label).grid), Screen(), width)
@@ -80,7 +78,6 @@ def test_what_fits_a_terminal_stays_on_one_line():
     assert "reptile" in text
 
 
-@settings(**SAME)
 @given(st.sets(names | st.text(max_size=6), min_size=2, max_size=6))
 def test_two_names_are_never_shown_as_one(labels):
     assert len({name(label) for label in labels}) == len(labels)
@@ -121,7 +118,6 @@ def test_methods_that_differ_in_case_are_told_apart():
     assert words.method_name("Maml") == "Maml"
 
 
-@settings(**SAME)
 @given(st.lists(st.sampled_from(["maml", "MAML", "Maml", "FT", "ft", "mtl", "x"]) | st.text()))
 def test_no_two_methods_of_a_table_look_alike(methods):
     assert len(set(words.method_names(methods).values())) == len(set(methods))

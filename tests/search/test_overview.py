@@ -219,7 +219,7 @@ def summed(home: Home) -> list[Overview]:
     return found
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(first=ENDS, second=ENDS)
 @pytest.mark.slow
 def test_an_overview_says_what_all_trials_say(tmp_path_factory, first, second):

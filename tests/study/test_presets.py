@@ -21,6 +21,8 @@ from mpt.study.presets import miniature, preset_names, read_preset, rows
 
 SWEEPS = Path(__file__).resolve().parent.parent.parent / "sweeps"
 QUESTIONS = [name for name in preset_names() if name != "base"]
+EACH_TIME = ("q1", "source-choice")
+"""One whose rows are settings, and one that chooses its sources; the others run each night."""
 FULL = [f"{name}.yaml" for name in QUESTIONS]
 TINY = {
     "source_seeds": [13],
@@ -279,7 +281,14 @@ def test_steps_are_counted_from_epochs(lab):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in QUESTIONS if name != "similarity"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in EACH_TIME else pytest.param(name, marks=pytest.mark.nightly)
+        for name in QUESTIONS
+        if name != "similarity"
+    ],
+)
 def test_a_miniature_runs_and_computes_nothing_twice(name, lab):
     preset, asked, found = run(name, lab)
     gains = [gain for promotion in found for gain in promotion.gains]

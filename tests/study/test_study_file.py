@@ -111,7 +111,7 @@ anything = st.recursive(
 keys = st.sampled_from([*Study.model_fields, "methd", ""])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dictionaries(keys, anything))
 def test_any_data_is_a_study_or_a_clean_error(data):
     try:

@@ -376,7 +376,7 @@ def test_records_of_an_older_version_are_read_and_a_damaged_one_is_counted(tmp_p
     adopted.close()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_flipped_byte_costs_its_own_record_and_is_counted(data):
     with tempfile.TemporaryDirectory() as name, patch.object(spools, "SEGMENT", 200):

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import pytest
 from terminal import Said, contents, mpt, study_file
+from tiers import few_fast
 
 from mpt.doctor.stores import stores
 from mpt.store.home import Home
@@ -66,10 +67,6 @@ def link(file):
     other = next(one for one in file.parent.iterdir() if one != file)
     file.unlink()
     file.symlink_to(other)
-
-
-def few_fast(names, *fast):
-    return [name if name in fast else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 FAULTS = {

@@ -22,6 +22,7 @@ def measured(home, *arguments):
     return json.loads(done.out)
 
 
+@pytest.mark.slow
 def test_evaluation_is_measured_beside_generate(tmp_path):
     found = measured(tmp_path, "eval", "--targets", "3,8")
     assert found["backbone"] == "mini"

@@ -68,6 +68,7 @@ def test_a_fresh_home_is_healthy(tmp_path):
     assert found["device"]["what"]
 
 
+@pytest.mark.slow
 def test_every_finding_is_one_line(tmp_path):
     said = mpt("doctor", home=tmp_path / "new")
     lines = said.out.splitlines()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from terminal import contents, mpt, study_file
+from tiers import few_fast
 
 from mpt.methods import METHODS
 from mpt.store.home import Home
@@ -157,7 +158,9 @@ def test_a_larger_total_continues_and_computes_only_what_is_new(home, first, tmp
     assert "5 units computed, 4 found in the ledger" in two.err
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name != "fomaml"])
+@pytest.mark.parametrize(
+    "method", few_fast([name for name in METHODS if name != "fomaml"], "reptile")
+)
 def test_every_method_is_swept(method, home, tmp_path):
     path = study_file(tmp_path / "study.yaml", {"method": method, "name": None, "trials": 1})
     said = mpt("sweep", "--study", path, home=home)
@@ -173,6 +176,7 @@ def test_the_hint_names_a_study_that_is_not_the_one_begun_last(home, first, stud
     assert "Next: mpt promote best --study small  #" in again.out
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_a_warning_and_its_records_are_kept(tmp_path, study):
     home = tmp_path / "home"
     uri = "http://127.0.0.1:9"

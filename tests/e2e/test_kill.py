@@ -10,6 +10,7 @@ import subprocess
 import pytest
 from stage import PATIENCE, Stage, is_as_undisturbed, kill
 from terminal import study_file
+from tiers import few_in_ci
 
 pytestmark = pytest.mark.slow
 
@@ -34,9 +35,7 @@ def stage(undisturbed, tmp_path):
     return Stage(undisturbed.study, tmp_path / "home")
 
 
-@pytest.mark.parametrize(
-    "rows", [11, *(pytest.param(rows, marks=pytest.mark.nightly) for rows in (1, 23, 34))]
-)
+@pytest.mark.parametrize("rows", few_in_ci([1, 11, 23, 34], 11))
 def test_killed_after_so_many_units(stage, undisturbed, rows):
     process = stage.start()
     stage.wait_for(rows, process)
@@ -50,7 +49,7 @@ def test_killed_after_so_many_units(stage, undisturbed, rows):
     assert f"{computed} units computed" in told or "nothing to compute" in told
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("seed", few_in_ci([1, 2], 1))
 def test_killed_again_and_again_at_any_moment(stage, undisturbed, seed):
     draws = random.Random(seed)
     recorded: dict = {}

@@ -13,6 +13,7 @@ import torch
 from doomed import Point, run
 from stage import Stage, is_as_undisturbed
 from terminal import study_file
+from tiers import few_in_ci
 
 from mpt.store.artefacts import read_prompt
 from mpt.tracking.outbox import waiting
@@ -154,16 +155,7 @@ def life(undisturbed, tmp_path):
     return Life(Stage(stage.study, tmp_path / "home"))
 
 
-@pytest.mark.parametrize(
-    "points",
-    [
-        *("databases", "units"),
-        *(
-            pytest.param(life, marks=pytest.mark.nightly)
-            for life in ("beginnings", "trials", "records")
-        ),
-    ],
-)
+@pytest.mark.parametrize("points", few_in_ci(LIVES, "databases", "units"))
 def test_killed_at_one_point_after_the_other(points, life, undisturbed):
     for name, point in LIVES[points].items():
         code, said = life.live(point=point)
@@ -172,9 +164,7 @@ def test_killed_at_one_point_after_the_other(points, life, undisturbed):
     is_as_if_it_had_never_died(life, undisturbed)
 
 
-@pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in (1, 2, 3))]
-)
+@pytest.mark.parametrize("seed", few_in_ci(range(4), 0))
 def test_killed_at_five_random_moments(seed, life, undisturbed):
     draws = random.Random(seed)
     for _ in range(5):

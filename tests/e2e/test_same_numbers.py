@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from stage import PATIENCE, Stage, kill
 from terminal import STORES, study_file
+from tiers import few_in_ci
 
 from mpt.store.artefacts import prompt_path
 
@@ -71,7 +72,7 @@ def bits(stage: Stage) -> dict[str, tuple]:
     return found
 
 
-@pytest.mark.parametrize("threads", [pytest.param("1", marks=pytest.mark.nightly), "2"])
+@pytest.mark.parametrize("threads", few_in_ci(["1", "2"], "2"))
 def test_a_sweep_beside_other_work_is_the_sweep_alone(repository, tmp_path, threads):
     study = study_file(tmp_path / "study.yaml", SEVERAL)
     alone = Stage(study, tmp_path / "alone")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from ghosts import haunted, on_ghost
+from tiers import few_fast
 from tiny import TINY
 from tiny_jobs import CHOSEN, split
 
@@ -86,7 +87,7 @@ def test_weights_updated_together_take_few_kernels(ghost_cuda):
     assert kernels[1] < 40 * len(shapes)
 
 
-@pytest.mark.parametrize("kind", TINY)
+@pytest.mark.parametrize("kind", few_fast(TINY, "gpt2"))
 def test_a_model_is_fine_tuned_on_a_gpu_as_on_a_cpu(ghost_cuda, monkeypatch, kind):
     options = CALM.get(kind, {})
     here = TINY[kind](0, **options)

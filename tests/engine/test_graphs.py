@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from ghosts import haunted
+from tiers import few_fast
 from tiny import TINY
 from tiny_jobs import cells, meta
 
@@ -132,7 +133,7 @@ def test_shapes_beyond_the_most_are_not_captured(monkeypatch):
     assert not loss.is_off
 
 
-@pytest.mark.parametrize("method", ["fomaml", "reptile", "mtl", "maml"])
+@pytest.mark.parametrize("method", few_fast(["fomaml", "reptile", "mtl", "maml"], "reptile"))
 def test_a_meta_training_by_graphs_ends_as_without(ghost_cuda, monkeypatch, tmp_path, method):
     here = TINY["t5"](0, spread=1.0)
     (wanted,) = learn([meta(here, method)], here, checkpoints=Checkpoints(tmp_path / "cpu"))

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from ghosts import GHOST, haunted, sent
+from tiers import few_fast
 from tiny import TINY
 from tiny_jobs import cells, meta
 
@@ -48,8 +49,8 @@ class Log:
         return [(b[0] - a[0], b[1] - a[1]) for a, b in pairs[2:-2]]
 
 
-@pytest.mark.parametrize("kind", TINY)
-@pytest.mark.parametrize("method", BATCHES)
+@pytest.mark.parametrize("kind", few_fast(TINY, "t5"))
+@pytest.mark.parametrize("method", few_fast(BATCHES, "maml", "reptile"))
 def test_an_update_waits_once_and_sends_every_batch_in_one_copy(ghost_cuda, tmp_path, kind, method):
     with ghost_cuda.Ghost() as ghost:
         backbone, log = haunted(kind), Log(ghost)
@@ -73,8 +74,8 @@ def test_an_update_of_cells_waits_once(ghost_cuda, kind):
         assert set(log.updates) == {(1, 1)}, (ghost.syncs, ghost.h2d)
 
 
-@pytest.mark.parametrize("kind", TINY)
-@pytest.mark.parametrize("method", BATCHES)
+@pytest.mark.parametrize("kind", few_fast(TINY, "t5"))
+@pytest.mark.parametrize("method", few_fast(BATCHES, "maml", "reptile"))
 def test_a_meta_training_on_a_gpu_ends_as_on_a_cpu(ghost_cuda, tmp_path, kind, method):
     options = CALM.get(kind, {})
     here = TINY[kind](0, **options)

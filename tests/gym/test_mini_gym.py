@@ -69,6 +69,7 @@ def test_shots_that_a_task_does_not_have_are_refused(gym: MiniGym) -> None:
         gym.split("forum-topic", 13, "all")
 
 
+@pytest.mark.slow
 def test_a_second_gym_writes_the_same_rows() -> None:
     from mpt.gym.mini import gym as module
 

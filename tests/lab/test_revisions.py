@@ -112,6 +112,7 @@ def test_a_trial_of_the_first_formula_is_promoted_by_the_present_one(as_before, 
     assert shown.code == 0, shown.err
 
 
+@pytest.mark.slow
 def test_what_was_computed_by_the_first_formula_is_told_again_as_it_was(as_before, study, tmp_path):
     home = tmp_path / "home"
     assert as_before("sweep", "--study", study, home=home).code == 0

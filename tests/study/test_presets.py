@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tiers import few_in_ci
 
 from mpt.compute.worker import Worker
 from mpt.errors import ConfigError, UnknownName
@@ -282,12 +283,7 @@ def test_steps_are_counted_from_epochs(lab):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name",
-    [
-        name if name in EACH_TIME else pytest.param(name, marks=pytest.mark.nightly)
-        for name in QUESTIONS
-        if name != "similarity"
-    ],
+    "name", few_in_ci([name for name in QUESTIONS if name != "similarity"], *EACH_TIME)
 )
 def test_a_miniature_runs_and_computes_nothing_twice(name, lab):
     preset, asked, found = run(name, lab)

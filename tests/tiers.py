@@ -1,4 +1,4 @@
-"""Which cases of a test run when: a few each time, the others among the slow tests or each night."""
+"""Which cases of a test run when: a few each time, others with the slow tests or each night."""
 
 from __future__ import annotations
 

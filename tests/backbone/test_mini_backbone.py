@@ -87,6 +87,7 @@ def test_weights_fit_in_a_package(loaded: tuple[Any, Any]) -> None:
     assert sum(p.numel() for p in loaded[0].parameters()) < 3_000_000
 
 
+@pytest.mark.slow
 def test_knows_its_skills_on_unseen_items(loaded: tuple[Any, Any]) -> None:
     found = {one.skill: one.accuracy for one in probe(*loaded, items=40)}
     made = json.loads((hub.EMBEDDED / "made.json").read_text())["probe"]

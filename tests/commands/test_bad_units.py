@@ -11,11 +11,12 @@ from itertools import pairwise
 
 import pytest
 from terminal import Said, contents, mpt, study_file
-from tiers import few_fast
 
 from mpt.doctor.stores import stores
 from mpt.store.home import Home
 from mpt.store.ledger import Ledger
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def refused(said: Said) -> str:
     return line
 
 
-@pytest.mark.parametrize("fault", few_fast(FAULTS, "a flipped byte"))
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_bad_prompt_is_refused_wherever_it_is_read_and_the_cure_helps(
     fault, home, swept, forgotten
 ):
@@ -214,7 +215,7 @@ def test_what_was_forgotten_is_computed_again_to_the_same_scores(kind, swept, fo
     assert mpt("predict", one_of(home, "meta").digest, "it was good", home=home).code == 0
 
 
-@pytest.mark.parametrize("fault", few_fast(ROWS, "config is no JSON", "no time"))
+@pytest.mark.parametrize("fault", ROWS)
 @KINDS
 def test_a_damaged_row_is_one_line_and_is_forgotten_as_a_sound_one_is(fault, kind, home, forgotten):
     unit, columns = one_of(home, kind), dict(ROWS[fault])

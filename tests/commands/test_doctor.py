@@ -59,6 +59,7 @@ def replying(status: int, body: bytes = b"{}", date: str = ""):
         thread.join()
 
 
+@pytest.mark.slow
 def test_a_fresh_home_is_healthy(tmp_path):
     found = findings("--gym", "mini", home=tmp_path / "new")
     assert {one["state"] for one in found.values()} <= {"ok", "warn"}
@@ -110,6 +111,7 @@ def test_the_digits_of_a_port_are_no_status():
     assert "may not write" not in str(Faults("http://127.0.0.1:40345").sorted(error, "a question"))
 
 
+@pytest.mark.slow
 def test_a_server_whose_clock_is_wrong_is_a_warning(tmp_path):
     with replying(200, date="Sat, 01 Jan 2000 00:00:00 GMT") as uri:
         found = findings("--tracking-uri", uri, home=tmp_path)

@@ -16,6 +16,8 @@ from mpt.store.ledger import Ledger
 from mpt.study.places import absolute
 from mpt.study.study_file import read_study
 
+pytestmark = pytest.mark.slow
+
 BACKBONE = {"name": "./model", "prompt_tokens": 3, "max_input": 16, "max_target": 4}
 SMALL = {"gym": "gym", "backbone": BACKBONE, "trials": 1, "outer": {"steps": 1, "episodes": 1}}
 SPELLED = {
@@ -127,7 +129,6 @@ def test_a_gym_whose_rows_changed_is_not_the_study_that_was_begun(begun, tmp_pat
     assert mpt(*words, home=home).err.startswith("nothing to compute")
 
 
-@pytest.mark.slow
 def test_units_of_earlier_versions_stay_under_the_name_that_they_were_given(tmp_path, monkeypatch):
     """They called a model by its path as it was spelled, and so do those that come after."""
     shutil.copytree(world().backbone, tmp_path / "model")

@@ -7,6 +7,8 @@ import socket
 import pytest
 from terminal import mpt, study_file
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from ghosts import GHOST, haunted, on_ghost
+from tiers import few_fast
 from tiny import TINY
 
 from mpt.backbone.batch import collate
@@ -90,7 +91,7 @@ def test_a_step_takes_what_is_foreseen(ghost_cuda, kind, pattern, runs, rows):
 
 @pytest.mark.parametrize("recomputed", [True, False])
 @pytest.mark.parametrize("pattern", ["ragged", "equal"])
-@pytest.mark.parametrize("kind", TINY)
+@pytest.mark.parametrize("kind", few_fast(TINY, "t5"))
 def test_a_gradient_of_all_weights_takes_what_is_foreseen(ghost_cuda, kind, pattern, recomputed):
     with ghost_cuda.Ghost():
         model = on_ghost(haunted(kind).trainable_copy())
@@ -120,7 +121,7 @@ def questions_of(backbone, count, labels):
 
 
 @pytest.mark.parametrize("beams", [1, 4])
-@pytest.mark.parametrize("kind", TINY)
+@pytest.mark.parametrize("kind", few_fast(TINY, "t5"))
 def test_answering_takes_what_is_foreseen(ghost_cuda, monkeypatch, kind, beams):
     monkeypatch.setitem(passes.TOKENS_PER_PASS, "cuda", 1)
     with ghost_cuda.Ghost():
@@ -145,7 +146,7 @@ def test_answering_takes_what_is_foreseen(ghost_cuda, monkeypatch, kind, beams):
 
 
 @pytest.mark.parametrize("labels", [False, True])
-@pytest.mark.parametrize("kind", TINY)
+@pytest.mark.parametrize("kind", few_fast(TINY, "t5"))
 def test_a_gpu_reads_as_much_at_once_as_it_has_room_for(ghost_cuda, monkeypatch, kind, labels):
     monkeypatch.setitem(passes.TOKENS_PER_PASS, "cuda", 100)
     here = TINY[kind](0, **CALM.get(kind, {}))

@@ -25,6 +25,8 @@ from mpt.store.ledger import Ledger
 from mpt.study.study_file import read_study
 from mpt.tracking.mlflow_tracker import MlflowTracker
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Watched:

@@ -28,6 +28,8 @@ from mpt.search.trial import Trial
 from mpt.serve.peft_adapter import card
 from mpt.stats.scores import Score, gains
 
+pytestmark = pytest.mark.slow
+
 # a table of scores is read with blanks taken off the ends of names, and holds no NUL
 GIVEN = list(dict.fromkeys(piece.strip().replace("\x00", "") for piece in PIECES))
 GIVEN.remove("")

@@ -166,6 +166,7 @@ def test_same_findings_same_page(findings, page, tmp_path):
     assert write_report(findings, tmp_path / "again").read_bytes() == page.read_bytes()
 
 
+@pytest.mark.slow
 def test_an_earlier_report_is_replaced_whole(findings, tmp_path):
     out = tmp_path / "out"
     write_report(findings, out)
@@ -187,6 +188,7 @@ def test_other_files_are_never_replaced(findings, tmp_path):
         write_report(findings, tmp_path / "thesis.txt" / "out")
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_a_report_that_failed(findings, tmp_path, monkeypatch):
     def full_disk(*_):
         raise OSError("disk full")

@@ -28,6 +28,8 @@ from mpt.study.study_file import make_study
 from mpt.tracking.client import connect, disconnect
 from mpt.tracking.provenance import NEAR, SHOWN, find_digest, find_unit, origin
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def counted():
@@ -221,7 +223,6 @@ def summed(home: Home) -> list[Overview]:
 
 @settings(max_examples=8)
 @given(first=ENDS, second=ENDS)
-@pytest.mark.slow
 def test_an_overview_says_what_all_trials_say(tmp_path_factory, first, second):
     home = Home.find({"MPT_HOME": str(tmp_path_factory.mktemp("home"))}).open()
     assert overviews(home) == []

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from terminal import mpt, study_file
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs" / "mlflow.md"
 
 

@@ -1,1 +1,1 @@
-"""What a tracker is told of studies, trials and promotions."""
+"""What is logged to a tracker of studies, trials and promotions."""
